@@ -1,0 +1,50 @@
+"""Times that do not depend on local time.
+
+When a job is due is stored as milliseconds since the epoch, so that a project with `USE_TZ = False` gets its jobs
+once, and on time, in the hour that a change to winter time repeats.
+"""
+
+from datetime import UTC, datetime
+
+from django.conf import settings
+from django.utils import timezone
+
+
+def now_ms() -> int:
+    """This moment, in milliseconds since the epoch."""
+    return int(datetime.now(UTC).timestamp() * 1000)
+
+
+def to_ms(moment: datetime) -> int:
+    """A moment in milliseconds since the epoch; a naive one is local time, as Django has it without `USE_TZ`."""
+    return int(moment.timestamp() * 1000)
+
+
+def to_utc(moment: datetime) -> datetime:
+    """The same moment, aware, in UTC."""
+    return moment.astimezone(UTC)
+
+
+def to_stored(moment: datetime) -> datetime:
+    """The same moment as this project's `DateTimeField`s hold it: aware with `USE_TZ`, else naive local time."""
+    if settings.USE_TZ:
+        return moment.astimezone(UTC)
+    return timezone.make_naive(moment, timezone.get_default_timezone()) if timezone.is_aware(moment) else moment
+
+
+def check(name: str, moment: object) -> datetime | None:
+    """Return `moment` as it is stored.
+
+    Raises:
+        ValueError: It is no datetime, or a naive one in a project with `USE_TZ`.
+    """
+    if moment is None:
+        return None
+    if not isinstance(moment, datetime):
+        raise ValueError(f'{name} is {moment!r}; expected a datetime or None.')
+    if settings.USE_TZ and timezone.is_naive(moment):
+        raise ValueError(
+            f'{name} is the naive datetime {moment}; USE_TZ is on, so it must carry its time zone: use '
+            'django.utils.timezone.now() or make_aware().'
+        )
+    return to_stored(moment)

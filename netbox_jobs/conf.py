@@ -1,0 +1,37 @@
+"""The settings of the framework: the keys of `NETBOX_JOBS` with their defaults, read anew at each use."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+#: The version of NetBox's job API that is reproduced; plugins' `min_version`/`max_version` are compared with it.
+API_VERSION = '4.7.0'
+
+DEFAULTS: dict[str, Any] = {
+    # 'pickle' stores whatever pickle accepts; 'json' refuses everything that JSON (with dates, decimals, UUIDs,
+    # sets, tuples and saved model instances) cannot say.
+    'ARGUMENTS_FORMAT': 'pickle',
+    # Largest encoded arguments of one job, in bytes.
+    'ARGUMENTS_MAX_SIZE': 1024 * 1024,
+    # Seconds without a heartbeat after which a worker is declared dead.
+    'WORKER_TIMEOUT': 60,
+    # Seconds that a job waits for a worker that can import its runner (a rolling deploy) before it is errored.
+    'RUNNER_GRACE': 600,
+    # Seconds for which an `enqueue()` may wait for Redis: to connect, and for each answer.
+    'REDIS_TIMEOUT': 0.25,
+}
+
+
+def get(name: str) -> Any:
+    """Return the setting `name` of `NETBOX_JOBS`, or its default.
+
+    Raises:
+        ImproperlyConfigured: `NETBOX_JOBS` holds a key that does not exist.
+    """
+    configured = getattr(settings, 'NETBOX_JOBS', {})
+    if unknown := configured.keys() - DEFAULTS.keys():
+        raise ImproperlyConfigured(
+            f'NETBOX_JOBS has the unknown key(s) {", ".join(sorted(unknown))}; known are {", ".join(sorted(DEFAULTS))}.'
+        )
+    return configured.get(name, DEFAULTS[name])

@@ -1,0 +1,109 @@
+"""Which job the code that runs right now belongs to."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
+from uuid import uuid4
+
+if TYPE_CHECKING:
+    from .models import Job
+    from .models.enqueueing import Place
+
+T = TypeVar('T')
+
+
+class Run(Protocol):
+    """One execution of a job in this process, as the layers below the execution see it."""
+
+    job: 'Job'
+
+    def log(self, level: str, message: str, created: float) -> None:
+        """Keep one log line of the job."""
+
+    def flush(self) -> None:
+        """Write the lines kept so far."""
+
+    def before_end(self) -> None:
+        """`run()` is over: lift its timeout, mend the connection, write the log lines still held."""
+
+    def persist(self, write: 'Callable[[], T]') -> 'T':
+        """Call `write`, again after reconnecting if the database is away."""
+
+
+_run: ContextVar['Run | None'] = ContextVar('netbox_jobs.run', default=None)
+#: The periodic job whose successor is being made right now; `enqueue()` links what it makes to it.
+ending: ContextVar['Job | None'] = ContextVar('netbox_jobs.ending', default=None)
+#: The place that `enqueue_once()` holds for the job that the runner's `enqueue()` is about to make.
+place: ContextVar['Place | None'] = ContextVar('netbox_jobs.place', default=None)
+# In a worker's child process there is one job only: its threads, which do not inherit the context, belong to it.
+_sole_run: 'Run | None' = None
+# The name under which this process claims jobs, with the process that it was made for.
+_token: tuple[int, str] = (0, '')
+_inherited = False
+
+
+def current_run() -> 'Run | None':
+    """The run that the calling code is part of, or None."""
+    return _run.get() or _sole_run
+
+
+def run_of(job: 'Job') -> 'Run | None':
+    """The current run if it is a run of this very job object's row, or None."""
+    run = current_run()
+    return run if run is not None and run.job.pk == job.pk else None
+
+
+@contextmanager
+def running(run: 'Run', *, sole: bool = False) -> Iterator[None]:
+    """Make `run` the current one; `sole` says that this process runs nothing else, so threads belong to it too."""
+    global _sole_run
+    token = _run.set(run)
+    if sole:
+        _sole_run = run
+    try:
+        yield
+    finally:
+        _run.reset(token)
+        if sole:
+            _sole_run = None
+
+
+@contextmanager
+def making_successor_of(job: 'Job') -> Iterator[None]:
+    """What `enqueue()` makes with an interval in here, for the job's runner and instance, is its successor."""
+    token = ending.set(job)
+    try:
+        yield
+    finally:
+        ending.reset(token)
+
+
+def process_token() -> str:
+    """The name under which this process claims jobs; a child of a worker claims under its parent's."""
+    global _token
+    if _token[0] != os.getpid() and not _inherited:
+        _token = (os.getpid(), uuid4().hex)
+    return _token[1]
+
+
+def adopt_token(token: str) -> None:
+    """Claim under `token` from now on, in this process and in those that it forks."""
+    global _token, _inherited
+    _token, _inherited = (os.getpid(), token), True
+
+
+@contextmanager
+def filling(held: 'Place') -> Iterator[None]:
+    """The next job that `enqueue()` makes for the held place's key goes there."""
+    token = place.set(held)
+    try:
+        yield
+    finally:
+        place.reset(token)
+
+
+def is_child_of_worker() -> bool:
+    """Whether a worker of ours stands behind this process and gives its signs of life."""
+    return _inherited

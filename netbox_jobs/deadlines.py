@@ -1,0 +1,73 @@
+"""The time limit of `run()`: first an exception in it, then, for code that does not listen, the end of its process."""
+
+import faulthandler
+import signal
+import sys
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+from rq.timeouts import JobTimeoutException, TimerDeathPenalty
+
+#: Seconds after which the process of a job is ended that has not heeded its time limit.
+GRACE = 8.0
+
+
+class Deadline:
+    """A time limit in seconds around a block; -1 is none. `disarm()` lifts it before the block's end."""
+
+    def __init__(self, seconds: int) -> None:
+        self._seconds = seconds
+        self._armed = False
+        self._previous: Any = None
+        self._penalty: Any = None
+        self._on_main_thread = threading.current_thread() is threading.main_thread()
+
+    def __enter__(self) -> 'Deadline':
+        if self._seconds < 0:
+            return self
+        self._armed = True
+        self._plan_hard_end()
+        if self._on_main_thread:
+            self._previous = signal.signal(signal.SIGALRM, self._expire)
+            signal.setitimer(signal.ITIMER_REAL, self._seconds)
+        else:
+            # A class of its own: RQ's timer rewrites the exception class that it is given.
+            kind = type('JobTimeoutException', (JobTimeoutException,), {})
+            self._penalty = TimerDeathPenalty(self._seconds, kind)
+            self._penalty.setup_death_penalty()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.disarm()
+
+    def disarm(self) -> None:
+        """Lift the limit: what follows are our own writes, which nothing may interrupt."""
+        if not self._armed:
+            return
+        self._armed = False
+        if self._on_main_thread:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, self._previous or signal.SIG_DFL)
+        else:
+            self._penalty.cancel_death_penalty()
+        faulthandler.cancel_dump_traceback_later()
+
+    def _expire(self, signum: int, frame: FrameType | None) -> None:
+        raise JobTimeoutException(f'Task exceeded maximum timeout value ({self._seconds} seconds)')
+
+    def _plan_hard_end(self) -> None:
+        # faulthandler's timer needs no Python to run: it ends a process that is stuck in C code, or whose code
+        # swallows every exception, and shows where it was.
+        stream = next((s for s in (sys.stderr, sys.__stderr__) if s is not None and _has_descriptor(s)), None)
+        if stream is not None:
+            faulthandler.dump_traceback_later(self._seconds + GRACE, exit=True, file=stream)
+
+
+def _has_descriptor(stream: Any) -> bool:
+    try:
+        return isinstance(stream.fileno(), int)
+    except (AttributeError, OSError, ValueError):
+        return False

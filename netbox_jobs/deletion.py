@@ -1,0 +1,30 @@
+"""Deleting means it: what waits never runs, what runs is stopped, and its chain ends. After the commit, not before."""
+
+from typing import Any
+
+from django.db import transaction
+
+from . import delivery
+from .choices import JobStatusChoices
+from .models import Job, JobLogEntry, Schedule
+
+
+def before_delete(instance: Job, using: str, **kwargs: Any) -> None:
+    """A chain ends with its waiting or running job. (Its schedule goes first: the order in which all lock them.)"""
+    status = Job.objects.using(using).filter(pk=instance.pk).values_list('status', flat=True).first()
+    if status is not None:
+        instance.status = status
+    if instance.schedule_id is not None and not instance.ended:
+        Schedule.objects.using(using).filter(pk=instance.schedule_id).delete()
+
+
+def after_delete(instance: Job, using: str, **kwargs: Any) -> None:
+    """Take the log along; once it is certain, take the delivery back, or end the run."""
+    JobLogEntry.objects.using(using).filter(job_id=instance.pk)._raw_delete(using)
+    if instance.ended:
+        return
+    queue, delivery_id = instance.queue_name, instance.delivery_id
+    if instance.status == JobStatusChoices.STATUS_RUNNING:
+        transaction.on_commit(lambda: delivery.stop(queue, delivery_id), using=using, robust=True)
+    elif instance.deliveries:
+        transaction.on_commit(lambda: delivery.withdraw(queue, [delivery_id]), using=using, robust=True)

@@ -1,0 +1,149 @@
+"""From a row to RQ: deliver, withdraw, stop. Redis is told a job's id, and nothing here may fail the caller.
+
+A delivery that does not succeed is logged; recovery makes it good. After a failure Redis is left alone for a few
+seconds, so that a site whose Redis has vanished stays as fast as it was.
+"""
+
+import logging
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import django_rq
+from django.utils.module_loading import import_string
+from django_rq import connection_utils
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError, RedisError, TimeoutError
+from redis.retry import Retry
+from rq import Callback, Queue
+from rq.command import send_stop_job_command
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
+from rq.job import Dependency
+
+from . import conf, queues
+
+if TYPE_CHECKING:
+    from .models import Job
+
+logger = logging.getLogger('netbox_jobs')
+
+#: What workers are told to call, with the job's id.
+ENTRY = 'netbox_jobs.execution.perform'
+#: Seconds for which Redis is not tried again after it could not be reached.
+PAUSE = 3.0
+
+# Queues by name, each with what it was made from: one client for a server, one queue for a name, in a process.
+_queues: dict[str, tuple[Any, Queue]] = {}
+_clients: list[tuple[Any, Any]] = []
+_paused_until: dict[int, float] = {}
+
+
+def queue(name: str) -> Queue:
+    """RQ's queue of this name, on a client of our own with short timeouts."""
+    config = queues.configured()[queues.check(name)]
+    # A test that replaces django-rq's way to connect is heard.
+    made_from = (config, connection_utils.get_redis_connection)
+    known = _queues.get(name)
+    if known is None or known[0] != made_from:
+        known = (made_from, django_rq.get_queue(name, connection=_client(config), commit_mode='auto'))
+        _queues[name] = known
+    return known[1]
+
+
+def _client(config: dict[str, Any]) -> Any:
+    made_from = (connection_utils.filter_connection_params(config), connection_utils.get_redis_connection)
+    for known, client in _clients:
+        if known == made_from:
+            return client
+    client = connection_utils.get_redis_connection(config)
+    pool = getattr(client, 'connection_pool', None)
+    if 'USE_REDIS_CACHE' not in config and hasattr(pool, 'connection_kwargs'):
+        limit = conf.get('REDIS_TIMEOUT')
+        # One more try at once for a pooled connection that Redis has closed; none for a server that is silent.
+        retry = Retry(NoBackoff(), 1, supported_errors=(ConnectionError,))
+        pool.connection_kwargs.update(socket_connect_timeout=limit, socket_timeout=limit, retry=retry)
+    _clients.append((made_from, client))
+    return client
+
+
+def deliver(job: 'Job') -> bool:
+    """Hand the id of a committed job to RQ; a queue with `ASYNC: False` runs it here instead.
+
+    Returns:
+        Whether RQ has it. Never raises: what fails is logged, and recovery delivers the job later.
+    """
+    try:
+        if not queues.is_async(job.queue_name):
+            import_string(ENTRY)(str(job.job_id))
+            return True
+        target = queue(job.queue_name)
+        if _is_paused(target):
+            raise ConnectionError('it could not be reached a moment ago')
+        _enqueue(target, job)
+    except (ConnectionError, TimeoutError) as error:
+        _pause(job.queue_name)
+        logger.warning(
+            'Job %s (%s) is stored, but Redis does not answer (%s); it is delivered when Redis is back.',
+            job.pk, job.name, error,
+        )  # fmt: skip
+        return False
+    except Exception:
+        logger.exception('Job %s (%s) is stored, but could not be delivered; recovery tries again.', job.pk, job.name)
+        return False
+    return True
+
+
+def _enqueue(target: Queue, job: 'Job') -> None:
+    options = dict(job.options)
+    for key in ('on_success', 'on_failure', 'on_stopped'):
+        if key in options:
+            options[key] = Callback(options[key]['path'], options[key]['timeout'])
+    allow_failure = options.pop('allow_failure', False)
+    if options.get('depends_on'):
+        options['depends_on'] = Dependency(options['depends_on'], allow_failure=allow_failure)
+    options.setdefault('description', f'{job.name} ({job.runner})')
+    target.enqueue_call(
+        ENTRY, args=(str(job.job_id),), timeout=job.job_timeout, job_id=job.delivery_id, **options
+    )  # fmt: skip
+
+
+def withdraw(queue_name: str, delivery_ids: Iterable[str]) -> None:
+    """Take deliveries back out of RQ, as far as it still has them. Never raises: the row has decided already."""
+    try:
+        target = queue(queue_name)
+        if not queues.is_async(queue_name) or _is_paused(target):
+            return
+        for delivery_id in delivery_ids:
+            found = target.fetch_job(delivery_id)
+            if found is not None and not found.is_started:
+                target.remove(found)
+                found.delete()
+    except (RedisError, InvalidJobOperation, LookupError) as error:
+        logger.info('A delivery could not be withdrawn from queue %s (%s); its worker will leave it.', queue_name, error)
+
+
+def stop(queue_name: str, delivery_id: str) -> None:
+    """Tell the worker that runs this delivery to end it now. Never raises: its horse notices within seconds anyway."""
+    try:
+        target = queue(queue_name)
+        if queues.is_async(queue_name) and not _is_paused(target):
+            send_stop_job_command(target.connection, delivery_id, serializer=target.serializer)
+    except (RedisError, InvalidJobOperation, NoSuchJobError, LookupError) as error:
+        logger.info('The worker of delivery %s could not be told to stop it (%s).', delivery_id, error)
+
+
+def run_here(job: 'Job', target: Any, kwargs: dict[str, Any]) -> None:
+    """Run a job of this process (`immediate`)."""
+    import_string('netbox_jobs.execution.run_here')(job, target, kwargs)
+
+
+def _server(target: Queue) -> int:
+    return id(getattr(target.connection, 'connection_pool', target.connection))
+
+
+def _is_paused(target: Queue) -> bool:
+    return time.monotonic() < _paused_until.get(_server(target), 0)
+
+
+def _pause(queue_name: str) -> None:
+    _paused_until[_server(queue(queue_name))] = time.monotonic() + PAUSE

@@ -1,0 +1,47 @@
+"""The exceptions of the framework; each message says what was wrong, what was expected, and what to do."""
+
+__all__ = (
+    'AlreadyClaimed',
+    'ArgumentsRefused',
+    'ArgumentsTooLarge',
+    'InstanceGone',
+    'JobFailed',
+    'RunnerNotFound',
+    'UnknownQueue',
+    'UnsupportedOption',
+)
+
+
+class JobFailed(Exception):
+    """Raise it in `run()` to end the job as *failed*: an expected failure, told from a crash.
+
+    Its message is kept in `job.error`.
+    """
+
+
+class UnknownQueue(ValueError, LookupError):
+    """A queue that is not configured was named; the message lists those that are."""
+
+
+class UnsupportedOption(ValueError, TypeError):
+    """An option of RQ was passed to `enqueue()` that would undermine what we promise about the job."""
+
+
+class ArgumentsTooLarge(TypeError, ValueError):
+    """The arguments of a call exceed the `ARGUMENTS_MAX_SIZE` setting, so they cannot be stored."""
+
+
+class ArgumentsRefused(Exception):
+    """Stored arguments do not carry our signature; they are never decoded."""
+
+
+class InstanceGone(Exception):
+    """An object that a job's arguments refer to no longer exists."""
+
+
+class RunnerNotFound(Exception):
+    """The code of a job cannot be imported in this process."""
+
+
+class AlreadyClaimed(RuntimeError):
+    """The job is being run by another worker right now."""

@@ -1,0 +1,280 @@
+"""From RQ to the row: claim the job, handle it, and see to it that it ends, whatever `run()` did or left behind."""
+
+import logging
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, TypeVar
+
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connections, transaction
+from rq.timeouts import JobTimeoutException
+
+from . import calls, conf, context, queues
+from .choices import JobStatusChoices
+from .deadlines import Deadline
+from .exceptions import ArgumentsRefused, InstanceGone, JobFailed, RunnerNotFound
+from .leases import BorrowedLease
+from .logs import LineWriter
+from .models import Job, transitions
+
+logger = logging.getLogger('netbox_jobs')
+T = TypeVar('T')
+
+#: Seconds for which the outcome of a job is tried to be written while the database is away.
+PERSISTENCE = 60.0
+_CONNECTION_ERRORS = (OperationalError, InterfaceError, InternalError)
+
+
+def perform(job_id: str) -> None:
+    """What RQ calls: run the job of this id, unless it has been taken, has ended, or is gone.
+
+    Raises:
+        BaseException: What the job ended with, after it was recorded: so that RQ's own books, its failure callbacks
+            and its exception handlers tell of it too.
+    """
+    _lift_rq_limit()
+    using = transitions.database()
+    if not connections[using].in_atomic_block:
+        for connection in connections.all(initialized_only=True):
+            connection.close_if_unusable_or_obsolete()
+    job = transitions.claim(job_id, context.process_token(), using)
+    if job is None:
+        logger.info('Job %s is not there to be run: taken, ended, canceled or not due. Nothing to do.', job_id)
+        return
+    run = Execution(job)
+    with run.attended(sole=context.is_child_of_worker()):
+        run.perform()
+    if job.status in (JobStatusChoices.STATUS_ERRORED, JobStatusChoices.STATUS_FAILED):
+        raise run.failure or JobFailed(job.error)
+
+
+def run_here(job: Job, target: Callable[..., Any], kwargs: dict[str, Any]) -> None:
+    """Run a job that this process has claimed already, before returning (`immediate`).
+
+    Raises:
+        SystemExit, KeyboardInterrupt: What `run()` raised of that kind, after it was recorded.
+    """
+    run = Execution(job)
+    with run.attended():
+        run.call(lambda: target(job, **kwargs))
+        run.settle()
+    if isinstance(run.failure, KeyboardInterrupt | SystemExit):
+        raise run.failure
+
+
+@contextmanager
+def attending(job: Job) -> Iterator['Execution']:
+    """The run that a call of `handle()` is part of; one of its own where somebody calls it by hand."""
+    found = context.run_of(job)
+    if isinstance(found, Execution):
+        yield found
+        return
+    run = Execution(job)
+    with run.attended():
+        try:
+            yield run
+        except BaseException as error:
+            run.failed_with(error)
+            run.settle()
+            raise
+        run.settle()
+
+
+class Execution:
+    """One run of a job in this process: its log, its time limit, its connection, and its end."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.failure: BaseException | None = None
+        self._using = job._state.db or transitions.database()
+        self._owns_connection = not connections[self._using].in_atomic_block
+        self._lines = LineWriter(job, own_connection=self._owns_connection and job.deliveries > 0)
+        self._deadline: Deadline | None = None
+        self._claim = job._fence
+
+    @property
+    def owns_connection(self) -> bool:
+        """Whether no transaction of somebody else was open on this thread's connection when the run began."""
+        return self._owns_connection
+
+    @contextmanager
+    def attended(self, *, sole: bool = False) -> Iterator[None]:
+        """Make this the current run, and give signs of life for it where no worker of ours does."""
+        with ExitStack() as stack:
+            stack.enter_context(context.running(self, sole=sole))
+            if self._owns_connection and not context.is_child_of_worker():
+                stack.enter_context(BorrowedLease(f'process {os.getpid()}'))
+            yield
+
+    # What the layers below call
+
+    def log(self, level: str, message: str, created: float) -> None:
+        """Keep a log line; `created` in seconds since the epoch."""
+        self._lines.add(level, message, created)
+
+    def flush(self) -> None:
+        """Write the lines kept so far."""
+        self._lines.flush()
+
+    def before_end(self) -> None:
+        """Lift the time limit, mend a broken connection, write the log."""
+        if self._deadline is not None:
+            self._deadline.disarm()
+        if self._owns_connection and self._is_broken():
+            mend_connections()
+        self._lines.close()
+
+    def persist(self, write: Callable[[], T]) -> T:
+        """Call `write`, again after reconnecting while the database is away, for a minute at most."""
+        give_up = time.monotonic() + PERSISTENCE
+        pause = 0.05
+        while True:
+            try:
+                return write()
+            except _CONNECTION_ERRORS as error:
+                if not self._owns_connection or time.monotonic() + pause > give_up:
+                    raise
+                logger.warning('Job %s: its end could not be written (%s); trying again.', self.job.pk, error)
+            mend_connections()
+            time.sleep(pause)
+            pause = min(pause * 2, 5.0)
+
+    # The run
+
+    def perform(self) -> None:
+        """Resolve, decode, call within the time limit, and end."""
+        job = self.job
+        try:
+            target = calls.resolve(job.runner)
+            if getattr(target, 'is_job_runner', False):
+                target = target.handle
+            job._kwargs = kwargs = job.get_arguments()
+        except RunnerNotFound as error:
+            self._release_or_end(error)
+            return
+        except Exception as error:
+            self._refuse(error)
+            return
+        self._deadline = Deadline(job.job_timeout or queues.timeout(job.queue_name))
+        with self._deadline:
+            self.call(lambda: target(job, **kwargs))
+        self.settle()
+
+    def call(self, run: Callable[[], Any]) -> None:
+        """Call it; what it raises is kept as the failure, also `SystemExit` and its like."""
+        try:
+            with self.guarded():
+                run()
+        except BaseException as error:
+            self.failed_with(error)
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """In somebody else's transaction (`immediate` inside `atomic`): keep it usable, whatever `run()` does to it.
+
+        What `run()` has written stays, unless the transaction is broken and cannot be used but by rolling back.
+        """
+        connection = connections[self._using]
+        if self._owns_connection or not connection.in_atomic_block:
+            yield
+            return
+        savepoint = transaction.savepoint(self._using)
+        try:
+            yield
+        finally:
+            if self._is_broken():
+                connection.needs_rollback = False
+                transaction.savepoint_rollback(savepoint, self._using)
+            else:
+                transaction.savepoint_commit(savepoint, self._using)
+
+    def failed_with(self, error: BaseException) -> None:
+        """Take note of what ended the run."""
+        self.failure = error
+
+    def end_with(self, error: BaseException) -> None:
+        """End the job as what was raised says: `JobFailed` as failed, everything else as errored."""
+        self.failed_with(error)
+        if isinstance(error, JobFailed):
+            self.job.terminate(JobStatusChoices.STATUS_FAILED, error=str(error) or None)
+            return
+        if isinstance(error, JobTimeoutException):
+            logger.warning('Job %s (%s): %s', self.job.pk, self.job.name, error)
+        trace = ''.join(traceback.format_exception(error))
+        self._lines.add('error', f'{error!r}\n{trace}', time.time())
+        self.job.terminate(JobStatusChoices.STATUS_ERRORED, error=repr(error))
+
+    def settle(self) -> None:
+        """End what `handle()` left running; write again what it ended within a transaction that it left open."""
+        left_open = self._owns_connection and connections[self._using].in_atomic_block
+        if left_open:
+            mend_connections()
+        if self.job.ended and left_open:
+            status, error = self.job.status, self.job.error
+            self.job._fence = self._claim
+            transitions.end(self.job, status, error)
+        elif not self.job.ended and not self.job._lost:
+            if self.failure is not None:
+                self.end_with(self.failure)
+            else:
+                self.job.terminate()
+        self._lines.close()
+
+    def _refuse(self, error: Exception) -> None:
+        if isinstance(error, ArgumentsRefused | InstanceGone):
+            self.failed_with(error)
+            self._lines.add('error', str(error), time.time())
+            self.job.terminate(JobStatusChoices.STATUS_ERRORED, error=str(error))
+        else:
+            self.end_with(error)
+
+    def _release_or_end(self, error: RunnerNotFound) -> None:
+        # A rolling deploy: another worker may have the code. 5, 10, 20... seconds, until the grace is used up.
+        delays = [min(5 * 2**n, 120) for n in range(self.job.releases + 1)]
+        grace = conf.get('RUNNER_GRACE')
+        if sum(delays[:-1]) < grace:
+            delay = min(delays[-1], grace - sum(delays[:-1]))
+            logger.warning('Job %s: %s It is given back for %s seconds.', self.job.pk, error, delay)
+            transitions.release(self.job, delay)
+            return
+        self.failed_with(error)
+        self._lines.add('error', str(error), time.time())
+        transitions.suspend(self.job, str(error))
+        self.job.terminate(JobStatusChoices.STATUS_ERRORED, error=str(error))
+
+    def _is_broken(self) -> bool:
+        """Whether a transaction is open on this connection that takes no more statements."""
+        connection = connections[self._using]
+        if not connection.in_atomic_block and connection.get_autocommit():
+            return False
+        if connection.needs_rollback:
+            return True
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute('SELECT 1')
+        except DatabaseError:
+            return True
+        return False
+
+
+def mend_connections() -> None:
+    """Roll back and close whatever `run()` has left open on this thread's connections."""
+    for connection in connections.all(initialized_only=True):
+        connection.run_on_commit = []
+        connection.in_atomic_block = False
+        connection.savepoint_ids = []
+        connection.needs_rollback = False
+        try:
+            connection.close()  # the server rolls back what was open
+        except DatabaseError:
+            connection.connection = None
+
+
+def _lift_rq_limit() -> None:
+    # RQ's alarm is set around all of this function; ours is around run() only.
+    if threading.current_thread() is threading.main_thread() and hasattr(signal, 'SIGALRM'):
+        signal.setitimer(signal.ITIMER_REAL, 0)

@@ -1,0 +1,212 @@
+"""`JobRunner`: what the code of a background job is subclassed from."""
+
+import inspect
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from django.db import models, transaction
+from django.utils.functional import classproperty
+
+from . import context, execution, logs, schedules
+from .models import Job, enqueueing, transitions
+from .models.jobs import JobQuerySet
+
+__all__ = ('JobRunner', 'system_job')
+
+R = TypeVar('R', bound='type[JobRunner]')
+
+#: What `system_job()` and `setup()` have registered: runners, with what to pass to `enqueue_once()` at worker start.
+system_jobs: 'dict[type[JobRunner], dict[str, Any]]' = {}
+
+
+def system_job(interval: int) -> Callable[[R], R]:
+    """Class decorator: keep this runner scheduled every `interval` minutes, beginning when a worker starts.
+
+    Raises:
+        ImproperlyConfigured: `interval` is not a whole number of minutes from 1.
+    """
+    schedules.check_registered_interval(interval)
+
+    def register(cls: R) -> R:
+        system_jobs[cls] = {**system_jobs.get(cls, {}), 'interval': interval}
+        return cls
+
+    return register
+
+
+class JobRunner(ABC):
+    """The code of one kind of background job: subclass it, name it in `Meta`, and implement `run()`.
+
+    In `run()`, `self.job` is the job and `self.logger` writes to its log. What is set on `self.job.data`,
+    `self.job.error` and `self.job.interval` is stored when the job ends, however it ends. Raise `JobFailed` for an
+    expected failure; any other exception ends the job as errored.
+
+    `Meta` may hold `name` (for people; the class name if omitted), `queue` and `job_timeout` (seconds), which a
+    call's own arguments override.
+    """
+
+    class Meta:
+        pass
+
+    is_job_runner = True
+
+    def __init__(self, job: Job) -> None:
+        """Args:
+        job: The job that this object runs.
+        """
+        self.job = job
+        self.logger: logging.Logger = logs.runner_logger(type(self).__name__)
+
+    @classproperty
+    def name(cls) -> str:
+        """The name for people: `Meta.name`, or the name of the class."""
+        return str(getattr(cls.Meta, 'name', cls.__name__))  # type: ignore[attr-defined]
+
+    @abstractmethod
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        """Do the job; gets the arguments of the `enqueue()` call, and nothing else."""
+
+    @classmethod
+    def handle(cls, job: Job, *args: Any, **kwargs: Any) -> None:
+        """Run a job and record how it ended; a worker calls it, and so may you, with a job of any status.
+
+        Override it to wrap every run, and call `super().handle(job, *args, **kwargs)`. A periodic job's next
+        occurrence is made with its end.
+        """
+        job.start()
+        with execution.attending(job) as run:
+            try:
+                job._kwargs = kwargs
+                with run.guarded():
+                    cls(job).run(*args, **kwargs)
+                job.terminate()
+            except Exception as error:
+                run.end_with(error)
+
+    @classmethod
+    def get_jobs(cls, instance: models.Model | None = None) -> JobQuerySet:
+        """All jobs of this runner, or those about `instance` (a saved model object)."""
+        jobs = Job.objects.filter(runner=_path(cls))
+        if instance is None:
+            return jobs
+        if instance.pk is None:
+            return jobs.none()
+        object_type, object_id, object_db = enqueueing.identify_instance(instance)
+        return jobs.filter(object_type=object_type, object_id=object_id, object_db=object_db)
+
+    @classmethod
+    def enqueue(cls, *args: Any, **kwargs: Any) -> Job:
+        """Store a new job of this runner; takes the arguments of `Job.enqueue()` but for `func`.
+
+        Override it to add to every call, and call `super().enqueue(*args, **kwargs)`: periodic jobs make their
+        successors through it as well.
+        """
+        kwargs['name'] = kwargs.get('name') or cls.name
+        if kwargs.get('queue_name') is None:
+            kwargs['queue_name'] = getattr(cls.Meta, 'queue', None)
+        if kwargs.get('job_timeout') is None:
+            kwargs['job_timeout'] = getattr(cls.Meta, 'job_timeout', None)
+        return Job.enqueue(cls.handle, *args, **kwargs)
+
+    @classmethod
+    def enqueue_once(
+        cls,
+        instance: models.Model | None = None,
+        schedule_at: datetime | None = None,
+        interval: int | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Job:
+        """Keep this runner scheduled exactly once for `instance`, under any number of concurrent callers.
+
+        A job that waits already is updated in place with what the call names; an omitted `schedule_at` or
+        `interval` leaves it as it is. While one runs, what changes is arranged for the occurrence after it. Jobs
+        made by `enqueue()` are neither touched nor counted.
+
+        Args:
+            instance: The saved object that the job is about; None for jobs about none.
+            schedule_at: When to run it (aware with `USE_TZ`).
+            interval: Minutes between occurrences.
+            **kwargs: As for `enqueue()`.
+
+        Returns:
+            The job that waits, or the one that runs if nothing changes.
+        """
+        if kwargs.get('immediate'):
+            raise ValueError('immediate and enqueue_once() exclude each other; use enqueue(immediate=True).')
+        call, given = _check_once(cls, instance, schedule_at, interval, kwargs)
+        with transaction.atomic(using=transitions.database()):
+            found = enqueueing.find_place(call, given)
+            if isinstance(found, Job):
+                return found
+            with context.filling(found):
+                return cls.enqueue(
+                    *args,
+                    instance=instance,
+                    schedule_at=schedule_at,
+                    interval=interval or found.schedule.interval,
+                    **kwargs,
+                )
+
+    @classmethod
+    def setup(cls, **kwargs: Any) -> None:
+        """Have `enqueue_once(**kwargs)` called whenever a worker starts; meant for `AppConfig.ready()`.
+
+        Touches neither the database nor Redis itself.
+
+        Raises:
+            ImproperlyConfigured: `interval` is given and is not a whole number of minutes from 1.
+        """
+        if kwargs.get('interval') is not None:
+            schedules.check_registered_interval(kwargs['interval'])
+        system_jobs[cls] = kwargs
+
+
+def _path(cls: type[JobRunner]) -> str:
+    return f'{cls.__module__}.{cls.__qualname__}'
+
+
+#: The parameters of `Job.enqueue()` by which the columns of a schedule are given.
+_GIVEN_BY = {
+    'name': 'name',
+    'notifications': 'notifications',
+    'queue_name': 'queue_name',
+    'user': 'user_id',
+    'job_timeout': 'job_timeout',
+}
+
+
+def _check_once(
+    cls: type[JobRunner],
+    instance: models.Model | None,
+    schedule_at: datetime | None,
+    interval: int | None,
+    kwargs: dict[str, Any],
+) -> tuple[enqueueing.Call, set[str]]:
+    """Check a call of `enqueue_once()`; returns it with what it names explicitly, which is what it may change."""
+    parameters = set(inspect.signature(Job.enqueue).parameters) - {'func', 'kwargs'}
+    own = {key: value for key, value in kwargs.items() if key in parameters}
+    meta = cls.Meta
+    call = enqueueing.check(
+        cls.handle,
+        instance=instance,
+        name=own.get('name') or cls.name,
+        user=own.get('user'),
+        schedule_at=schedule_at,
+        interval=interval,
+        immediate=False,
+        queue_name=own.get('queue_name') or getattr(meta, 'queue', None),
+        notifications=own.get('notifications'),
+        kwargs={
+            'job_timeout': getattr(meta, 'job_timeout', None),
+            **{key: value for key, value in kwargs.items() if key not in parameters},
+        },
+    )
+    given = {column for parameter, column in _GIVEN_BY.items() if kwargs.get(parameter) is not None}
+    given |= {'schedule_at'} if schedule_at is not None else set()
+    given |= {'interval'} if interval is not None else set()
+    given |= {'kwargs'} if call.kwargs else set()
+    return call, given

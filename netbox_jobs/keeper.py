@@ -1,0 +1,81 @@
+"""The thread beside a worker's loop: gives signs of life, hands over what is due, and recovers what others left."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from django.db import DatabaseError, connections
+
+from . import leases, recovery
+
+logger = logging.getLogger('netbox_jobs')
+
+#: Seconds between looks for scheduled jobs that are due, and between comparisons with RQ.
+POLL = 1.0
+SWEEP = 10.0
+#: Seconds that a worker which does not lead leaves a due job to the one that does.
+DEFERENCE = 2.0
+
+
+class Keeper(threading.Thread):
+    """Runs in every worker. Whether it lives is whether the worker lives: the two share a process."""
+
+    def __init__(self, lease: leases.Lease) -> None:
+        super().__init__(name='netbox_jobs keeper', daemon=True)
+        self._lease = lease
+        self._observer = recovery.Observer()
+        self._over = threading.Event()
+        #: Held while the database or Redis is talked to; whoever forks takes it, so that no talk is cut in two.
+        self.busy = threading.Lock()
+        self._next = {self._beat: 0.0, self._deliver_due: 0.0, self._recover: 0.0}
+        self._every = {self._beat: leases.INTERVAL, self._deliver_due: POLL, self._recover: SWEEP}
+
+    def run(self) -> None:
+        """Until `stop()`."""
+        try:
+            while not self._over.is_set():
+                now = time.monotonic()
+                for duty, due in self._next.items():
+                    if due <= now and not self._over.is_set():
+                        self._next[duty] = now + self._every[duty]
+                        self._do(duty)
+                self._over.wait(max(0.05, min(self._next.values()) - time.monotonic()))
+        finally:
+            connections.close_all()
+
+    def stop(self) -> None:
+        """End the thread and give the lease back; the worker ends in order."""
+        self._over.set()
+        if self.is_alive():
+            self.join(timeout=10)
+
+    def _do(self, duty: Callable[[], None]) -> None:
+        with self.busy:
+            try:
+                duty()
+            except DatabaseError as error:
+                if duty == self._beat:
+                    self._observer.healthy(False)
+                logger.warning('The database does not answer (%s); trying again.', error)
+                connections.close_all()
+            except Exception:
+                logger.exception('The keeper of this worker failed at a duty; it goes on.')
+                connections.close_all()
+
+    def _beat(self) -> None:
+        self._lease.beat()
+        self._observer.healthy(True)
+        self._observer.look()
+
+    def _deliver_due(self) -> None:
+        leads = self._observer.leads(self._lease.token)
+        recovery.deliver_due(0 if leads else DEFERENCE)
+
+    def _recover(self) -> None:
+        if not self._observer.leads(self._lease.token):
+            return
+        for token in self._observer.dead():
+            recovery.end_orphans(token)
+        recovery.settle_dependents()
+        recovery.redeliver_vanished()

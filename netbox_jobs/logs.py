@@ -1,0 +1,147 @@
+"""Log lines out of a running job: to a table of their own, while the job runs.
+
+In a worker they are written by a thread with a database connection of its own, so that others see them within two
+seconds even while `run()` holds a transaction open, and so that they survive its rollback. A short job needs neither
+the thread's connection nor its time: what is held at the end is written by the job's own connection.
+"""
+
+import logging
+import threading
+import time
+from datetime import UTC, datetime
+
+from django.db import DatabaseError, connections
+
+from . import clock, context
+from .models import Job, JobLogEntry
+from .text import storable_text
+
+logger = logging.getLogger('netbox_jobs')
+
+#: Seconds between two writes of the lines that have come in.
+INTERVAL = 1.0
+#: So many lines go into one INSERT,
+BATCH = 500
+#: and from so many on, whoever logs waits for the writer, so that memory stays flat.
+HELD = 5000
+
+
+class LineWriter:
+    """Collects the log lines of one run and writes them in order."""
+
+    def __init__(self, job: Job, *, own_connection: bool) -> None:
+        """Args:
+        job: The running job.
+        own_connection: Write from a thread while the job runs; else on the caller's connection, at the end, or
+            from time to time where no transaction is open.
+        """
+        self._job_id, self._attempt, self._using = job.pk, job.attempt or 1, job._state.db
+        self._threaded = own_connection
+        self._lines: list[JobLogEntry] = []
+        self._changed = threading.Condition()
+        self._writing = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._stuck = False
+
+    def add(self, level: str, message: str, created: float) -> None:
+        """Take one line; `created` in seconds since the epoch."""
+        line = JobLogEntry(
+            job_id=self._job_id,
+            attempt=self._attempt,
+            level=level[:20],
+            message=storable_text(message),
+            timestamp=clock.to_stored(datetime.fromtimestamp(created, UTC)),
+        )
+        with self._changed:
+            self._lines.append(line)
+            held = len(self._lines)
+        if self._threaded and not self._closed:
+            self._start()
+            if held >= BATCH:
+                self._wake(wait=held >= HELD)
+        elif held >= BATCH and not connections[self._using].in_atomic_block:
+            self.flush()
+
+    def flush(self) -> bool:
+        """Write what is held, on the calling thread's connection; False if that did not succeed."""
+        with self._writing:
+            while batch := self._lines[:BATCH]:
+                try:
+                    JobLogEntry.objects.using(self._using).bulk_create(batch)
+                except DatabaseError as error:
+                    if not self._stuck:
+                        logger.info('Job %s: %s log lines wait to be written (%s).', self._job_id, len(batch), error)
+                    self._stuck = True
+                    return False
+                self._stuck = False
+                with self._changed:
+                    del self._lines[: len(batch)]
+                    self._changed.notify_all()
+        return True
+
+    def close(self) -> None:
+        """Write the rest; the run is over."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout=10)
+            self._thread = None
+        if self._lines:
+            self.flush()
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name=f'log of job {self._job_id}', daemon=True)
+            self._thread.start()
+
+    def _wake(self, *, wait: bool) -> None:
+        with self._changed:
+            self._changed.notify_all()
+            # A writer that is held up by a lock of run() itself (SQLite) must not be waited for: it never comes.
+            if wait and not self._stuck:
+                self._changed.wait_for(lambda: len(self._lines) < HELD or self._stuck, timeout=5)
+
+    def _work(self) -> None:
+        try:
+            next_write = time.monotonic() + INTERVAL
+            while not self._closed:
+                with self._changed:
+                    self._changed.wait_for(
+                        lambda: self._closed or (len(self._lines) >= BATCH and not self._stuck),
+                        timeout=max(next_write - time.monotonic(), 0.01),
+                    )
+                if self._closed:
+                    return
+                if self._lines and not self.flush():
+                    connections[self._using].close()
+                next_write = time.monotonic() + INTERVAL
+        finally:
+            connections.close_all()
+
+
+class JobHandler(logging.Handler):
+    """The one handler of the `netbox_jobs` logger: a runner's lines go to the log of the job that runs here."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # The logger `netbox_jobs` itself is the framework's own voice; those below it belong to runners.
+        if record.name == logger.name:
+            return
+        try:
+            if run := context.current_run():
+                run.job.log(record)
+        except Exception:
+            self.handleError(record)
+
+
+_handler = JobHandler()
+
+
+def runner_logger(name: str) -> logging.Logger:
+    """The logger `netbox_jobs.<name>`, every level of which reaches the job's log, whatever LOGGING says."""
+    if _handler not in logger.handlers:
+        logger.addHandler(_handler)
+    own = logging.getLogger(f'{logger.name}.{name}')
+    own.setLevel(logging.DEBUG)
+    return own

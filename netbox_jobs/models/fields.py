@@ -1,0 +1,122 @@
+"""The generic relation between jobs and the objects that they are about, for primary keys of any type.
+
+`object_id` is text. Django compares it with the other model's primary key column as it is, which PostgreSQL
+refuses (bigint = varchar) and which misses UUIDs where those are stored without hyphens. So every comparison with
+a column casts that column to the one canonical text first, and the index on `object_id` keeps serving.
+"""
+
+from typing import Any
+
+from django.contrib.contenttypes.fields import GenericForeignKey, GenericRelation
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import models
+from django.db.models.expressions import Col
+from django.db.models.functions import Cast, Concat, Substr
+from django.db.models.lookups import Exact, In
+from django.db.models.sql.where import AND, WhereNode
+
+
+class AsText(models.Func):
+    """A primary key column as `str()` would show its value."""
+
+    output_field = models.CharField(max_length=255)
+
+    def __init__(self, expression: Any, **extra: Any) -> None:
+        super().__init__(expression, **extra)
+
+    def as_sql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        column = self.source_expressions[0]
+        field = column.output_field
+        if isinstance(field, models.UUIDField) and not connection.features.has_native_uuid_field:
+            parts: list[Any] = []
+            for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12)):
+                parts += [models.Value('-')] if parts else []
+                parts.append(Substr(Cast(column, models.CharField(max_length=32)), start, length))
+            text: Any = Concat(*parts, output_field=self.output_field)
+        else:
+            text = Cast(column, self.output_field)
+        return compiler.compile(text.resolve_expression(compiler.query, allow_joins=True, summarize=False))
+
+
+class ObjectIdField(models.CharField):
+    """A primary key of any type, as text."""
+
+    def db_type(self, connection: Any) -> str | None:
+        kind = super().db_type(connection)
+        # MariaDB's default collation would take the keys 'a' and 'A' for the same.
+        return f'{kind} COLLATE utf8mb4_bin' if connection.vendor == 'mysql' else kind
+
+    def get_prep_value(self, value: Any) -> Any:
+        return super().get_prep_value(str(value) if value is not None and not hasattr(value, 'as_sql') else value)
+
+
+@ObjectIdField.register_lookup
+class _ExactObject(Exact):
+    def get_prep_lookup(self) -> Any:
+        if isinstance(self.rhs, Col) or type(self.rhs).__name__ == 'ResolvedOuterRef':
+            return self.rhs
+        return super().get_prep_lookup()
+
+    def process_rhs(self, compiler: Any, connection: Any) -> Any:
+        if isinstance(self.rhs, Col) and not isinstance(self.rhs.output_field, models.CharField):
+            return compiler.compile(AsText(self.rhs))
+        return super().process_rhs(compiler, connection)
+
+
+@ObjectIdField.register_lookup
+class _InObjects(In):
+    pass
+
+
+class InstanceKey(GenericForeignKey):
+    """`job.object`: like a generic foreign key, and the object may live in another database."""
+
+    def _fetch(self, job: Any) -> Any:
+        try:
+            return job.object_type.model_class()._base_manager.using(job.object_db).get(pk=job.object_id)
+        except ObjectDoesNotExist:
+            return None
+
+    def contribute_to_class(self, cls: Any, name: str, **kwargs: Any) -> None:
+        super().contribute_to_class(cls, name, **kwargs)
+        setattr(cls, name, _InstanceDescriptor(self, cls.__dict__[name]))
+
+
+class _InstanceDescriptor:
+    """Looks into the other database where the row names one, and leaves the rest to Django's own descriptor."""
+
+    def __init__(self, field: InstanceKey, inner: Any) -> None:
+        self.field, self.inner = field, inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def __get__(self, job: Any, owner: Any = None) -> Any:
+        if job is None:
+            return self.inner.__get__(None, owner)
+        if job.object_db and not self.field.is_cached(job) and job.object_type_id is not None:
+            self.field.set_cached_value(job, self.field._fetch(job))
+        return self.inner.__get__(job, owner)
+
+    def __set__(self, job: Any, value: Any) -> None:
+        self.inner.__set__(job, value)
+        if value is not None:
+            job.object_id = str(value.pk)
+
+
+class InstanceRelation(GenericRelation):
+    """`obj.jobs`, and filters across it, for models with any primary key."""
+
+    def get_joining_fields(self) -> Any:
+        return ()
+
+    def get_reverse_joining_fields(self) -> Any:
+        return ()
+
+    def get_extra_restriction(self, alias: Any, remote_alias: Any) -> Any:
+        where = super().get_extra_restriction(alias, remote_alias)
+        if alias is None:  # inside an EXISTS(), where the comparison is made outside
+            return where
+        object_id = self.remote_field.model._meta.get_field(self.object_id_field_name)
+        key = Col(alias, self.model._meta.pk)
+        return WhereNode([where, _ExactObject(object_id.get_col(remote_alias), key)], connector=AND)

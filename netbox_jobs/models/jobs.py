@@ -1,0 +1,381 @@
+"""`Job`: the row that is the job; intent and outcome of one occurrence."""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
+from django.core.validators import MinValueValidator
+from django.db import models, transaction
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from rq import Callback
+
+from .. import arguments, context, schedules
+from ..choices import JobNotificationChoices, JobStatusChoices
+from ..text import storable_data, storable_text
+from .fields import InstanceKey, ObjectIdField
+from .logs import JobLogEntry
+from .schedules import Schedule
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser
+
+logger = logging.getLogger('netbox_jobs')
+
+#: What user code may change on an existing row; the rest is changed by `start()`, `terminate()` and `enqueue_once()`.
+USER_FIELDS = ('data', 'error', 'interval')
+
+
+class JobQuerySet(models.QuerySet['Job']):
+    """Jobs, with the questions that are asked of them most."""
+
+    def waiting(self) -> Self:
+        """Those that are still to run."""
+        return self.filter(status__in=JobStatusChoices.WAITING_STATE_CHOICES)
+
+    def running(self) -> Self:
+        """Those that run now."""
+        return self.filter(status=JobStatusChoices.STATUS_RUNNING)
+
+    def ended(self) -> Self:
+        """Those in a terminal status."""
+        return self.filter(status__in=JobStatusChoices.TERMINAL_STATE_CHOICES)
+
+    def defer(self, *fields: Any) -> Self:
+        """`log_entries` may be named: it is never loaded with the row anyway."""
+        names = tuple(field for field in fields if field != 'log_entries')
+        return super().defer(*names) if names else self._chain()  # type: ignore[attr-defined]
+
+
+class Job(models.Model):
+    """A background job: what is to be run, where it stands, and what came of it."""
+
+    object_type = models.ForeignKey(
+        'contenttypes.ContentType', on_delete=models.CASCADE, related_name='jobs', blank=True, null=True
+    )
+    object_id = ObjectIdField(_('object'), max_length=255, blank=True, null=True)
+    object_db = models.CharField(max_length=100, blank=True, default='', editable=False)
+    object = InstanceKey('object_type', 'object_id', for_concrete_model=False)
+    name = models.CharField(_('name'), max_length=200, blank=True)
+    runner = models.CharField(
+        _('runner'), max_length=255, blank=True, editable=False, help_text=_('Dotted path of the code; its identity')
+    )
+    created = models.DateTimeField(_('created'), default=timezone.now, editable=False)
+    scheduled = models.DateTimeField(_('scheduled'), null=True, blank=True)
+    due = models.BigIntegerField(
+        null=True, blank=True, editable=False, help_text=_('Milliseconds since the epoch; empty while it depends on others')
+    )
+    interval = models.PositiveIntegerField(
+        _('interval'), null=True, blank=True, validators=(MinValueValidator(1),), help_text=_('Minutes between runs')
+    )
+    started = models.DateTimeField(_('started'), null=True, blank=True)
+    completed = models.DateTimeField(_('completed'), null=True, blank=True)
+    execution_time = models.DurationField(_('execution time'), null=True, blank=True, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, related_name='+', blank=True, null=True
+    )
+    status = models.CharField(
+        _('status'), max_length=30, choices=JobStatusChoices.CHOICES, default=JobStatusChoices.STATUS_PENDING
+    )
+    data = models.JSONField(_('data'), encoder=DjangoJSONEncoder, null=True, blank=True)
+    error = models.TextField(_('error'), blank=True, editable=False)
+    job_id = models.UUIDField(_('job ID'), unique=True, default=uuid.uuid4, editable=False)
+    queue_name = models.CharField(_('queue'), max_length=100, blank=True)
+    notifications = models.CharField(
+        _('notifications'),
+        max_length=30,
+        choices=JobNotificationChoices.CHOICES,
+        default=JobNotificationChoices.NOTIFICATION_ALWAYS,
+    )
+    job_timeout = models.IntegerField(_('time limit'), null=True, blank=True, help_text=_('Seconds; -1 for none'))
+    options = models.JSONField(default=dict, blank=True, editable=False, help_text=_("RQ's options of the call"))
+    arguments = models.BinaryField(blank=True, default=b'')
+    arguments_format = models.CharField(max_length=10, blank=True, default='', editable=False)
+    arguments_signature = models.CharField(max_length=64, blank=True, default='', editable=False)
+    arguments_shown = models.TextField(_('arguments'), blank=True, default='', editable=False)
+    schedule = models.ForeignKey(
+        Schedule, on_delete=models.DO_NOTHING, related_name='jobs', db_constraint=False, null=True, editable=False
+    )
+    # The schedule, while the job waits: the unique constraint allows one waiting job for each (MariaDB has no
+    # conditional ones). A plain number, so that nothing joins over it.
+    slot = models.BigIntegerField(unique=True, null=True, editable=False)
+    # Unique: a job has one successor. Without a constraint to the other row, so that retention may remove it.
+    predecessor = models.OneToOneField(
+        'self', on_delete=models.DO_NOTHING, related_name='successor', db_constraint=False, null=True, editable=False
+    )
+    dependencies = models.ManyToManyField('self', symmetrical=False, related_name='dependents', blank=True)
+    awaited = models.BooleanField(default=False, editable=False, help_text=_('Whether other jobs depend on it'))
+    deliveries = models.PositiveIntegerField(default=0, editable=False)
+    attempt = models.PositiveIntegerField(_('attempt'), default=0, editable=False)
+    releases = models.PositiveSmallIntegerField(default=0, editable=False)
+    worker = models.CharField(max_length=32, null=True, editable=False, help_text=_('Token of the worker that runs it'))  # noqa: DJ001  # NULL: no claim
+    backend_id = models.BigIntegerField(null=True, editable=False, help_text=_('Its database session'))
+
+    objects = JobQuerySet.as_manager()
+
+    # What this object holds of the row: the conditions under which it may write. None: it was merely loaded.
+    _fence: dict[str, Any] | None = None
+    _lost = False  # the claim that this object held is somebody else's now, or its row is gone
+    _assigned_log_entries: 'list[Any] | None' = None
+    _kwargs: dict[str, Any] | None = None
+
+    class Meta:
+        ordering = ('-created',)
+        indexes = (
+            models.Index(fields=('-created',), name='netbox_jobs_job_created'),
+            models.Index(fields=('status', 'due'), name='netbox_jobs_job_status_due'),
+            models.Index(fields=('object_type', 'object_id'), name='netbox_jobs_job_object'),
+            models.Index(fields=('runner', 'status'), name='netbox_jobs_job_runner'),
+        )
+        verbose_name = _('job')
+        verbose_name_plural = _('jobs')
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        """The job's page in the admin."""
+        return reverse('admin:netbox_jobs_job_change', args=(self.pk,))
+
+    def get_status_color(self) -> str | None:
+        """The colour that goes with the status."""
+        return JobStatusChoices.colors.get(self.status)
+
+    @property
+    def duration(self) -> str | None:
+        """How long the run took, as '2 minutes, 3.50 seconds'; None until it has ended."""
+        if self.execution_time is None:
+            return None
+        minutes, seconds = divmod(self.execution_time.total_seconds(), 60)
+        return f'{int(minutes)} minutes, {seconds:.2f} seconds'
+
+    @property
+    def ended(self) -> bool:
+        """Whether the status is a terminal one."""
+        return self.status in JobStatusChoices.TERMINAL_STATE_CHOICES
+
+    @property
+    def delivery_id(self) -> str:
+        """The id that RQ knows the latest delivery by; the first one's is `job_id`."""
+        return str(self.job_id) if self.deliveries <= 1 else f'{self.job_id}-{self.deliveries}'
+
+    def get_arguments(self) -> dict[str, Any]:
+        """The arguments that `run()` gets, decoded.
+
+        Raises:
+            ArgumentsRefused: They do not carry our signature.
+            InstanceGone: An object among them no longer exists.
+        """
+        if not self.arguments_signature:
+            return {}
+        return arguments.decode(
+            self.arguments_format, bytes(self.arguments), self.arguments_signature, self.job_id, self.runner
+        )
+
+    def rq_options(self) -> dict[str, Any]:
+        """RQ's options of the call, as `enqueue()` takes them; what it depended on is over and not among them."""
+        options = {key: value for key, value in self.options.items() if key not in ('depends_on', 'allow_failure')}
+        for key in ('on_success', 'on_failure', 'on_stopped'):
+            if key in options:
+                options[key] = Callback(options[key]['path'], options[key]['timeout'])
+        return options
+
+    def next_time(self, interval: int) -> datetime:
+        """When the occurrence after this one is due, `interval` minutes later."""
+        now = timezone.now()
+        return schedules.next_time(self.scheduled or self.started or now, interval, now)
+
+    # Log
+
+    @property
+    def log_entries(self) -> list[dict[str, Any]]:
+        """The log, in order: dictionaries with `level`, `message` and `timestamp`. Read anew at each access."""
+        if self._assigned_log_entries is not None:
+            return self._assigned_log_entries
+        if self.pk is None:
+            self._assigned_log_entries = []
+            return self._assigned_log_entries
+        if run := context.run_of(self):
+            run.flush()
+        return [line.as_dict() for line in JobLogEntry.objects.using(self._state.db).filter(job_id=self.pk)]
+
+    @log_entries.setter
+    def log_entries(self, entries: Iterable[Any]) -> None:
+        self._assigned_log_entries = list(entries)
+
+    def log(self, record: logging.LogRecord) -> None:
+        """Keep a record of Python's logging as a line of this job's log, with its arguments and its traceback."""
+        message = record.getMessage()
+        if record.exc_info:
+            message = f'{message}\n{logging.Formatter().formatException(record.exc_info)}'
+        if run := context.run_of(self):
+            run.log(record.levelname.lower(), message, record.created)
+        else:
+            line = {'level': record.levelname.lower(), 'message': message}
+            JobLogEntry.objects.using(self._state.db).bulk_create(
+                JobLogEntry.from_dicts(self.pk, [line], self.attempt or 1)
+            )
+
+    # Writing
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Insert a new row; on an existing one write `data`, `error` and `interval`, and no other field.
+
+        It never brings a deleted row back, and during a run it writes only as long as the run holds its claim.
+
+        Raises:
+            ValueError: `update_fields` names another field.
+            Job.DoesNotExist: Outside of a run: the row was deleted meanwhile.
+        """
+        using = kwargs.get('using') or self._state.db
+        with transaction.atomic(using=using, savepoint=False) if self._assigned_log_entries else nullcontext():
+            if self._state.adding:
+                kwargs.pop('update_fields', None)
+                super().save(*args, **{**kwargs, 'force_insert': True})
+            else:
+                self._save_user_fields(kwargs.get('update_fields'), using)
+            self._save_log_entries(using)
+
+    def _save_user_fields(self, update_fields: Iterable[str] | None, using: str | None) -> None:
+        wanted = set(USER_FIELDS if update_fields is None else update_fields) - {'log_entries'}
+        if refused := wanted - set(USER_FIELDS):
+            raise ValueError(
+                f'save() of an existing job writes only {", ".join(USER_FIELDS)}, not {", ".join(sorted(refused))}; '
+                'a status is changed by start() and terminate(), a schedule by enqueue_once().'
+            )
+        values: dict[str, Any] = {}
+        if 'data' in wanted:
+            values['data'] = storable_data(self.data, 'data')
+        if 'error' in wanted:
+            values['error'] = storable_text(str(self.error or ''))
+        if 'interval' in wanted:
+            schedules.check_interval(self.interval)
+            values['interval'] = self.interval
+        if not values:
+            return
+        fence = self._current_fence()
+        if not self._lost and Job.objects.using(using).filter(pk=self.pk, **(fence or {})).update(**values):
+            return
+        if fence is None and not self._lost:
+            raise Job.DoesNotExist(f'Job {self.pk} ({self.name}) was not saved: its row has been deleted.')
+        logger.warning('Job %s (%s): not saved; its claim is lost or its row deleted.', self.pk, self.name)
+
+    def _save_log_entries(self, using: str | None) -> None:
+        if self._assigned_log_entries is None:
+            return
+        lines = JobLogEntry.objects.using(using)
+        lines.filter(job_id=self.pk).delete()
+        lines.bulk_create(JobLogEntry.from_dicts(self.pk, self._assigned_log_entries, self.attempt or 1))
+        self._assigned_log_entries = None
+
+    def _current_fence(self) -> dict[str, Any] | None:
+        if self._fence is None and (run := context.run_of(self)):
+            return run.job._fence
+        return self._fence
+
+    def refresh_from_db(self, using: str | None = None, fields: Any = None, **kwargs: Any) -> None:
+        """Load the row again; `log_entries` may be among the fields."""
+        self._assigned_log_entries = None
+        if fields is not None:
+            fields = [field for field in fields if field != 'log_entries']
+            if not fields:
+                return
+        super().refresh_from_db(using, fields, **kwargs)
+
+    # Life
+
+    def start(self) -> None:
+        """Claim the job for the calling code and mark it running; does nothing where that has happened already.
+
+        Raises:
+            AlreadyClaimed: Another worker runs it right now.
+        """
+        from . import transitions
+
+        transitions.start(self)
+
+    start.alters_data = True  # type: ignore[attr-defined]
+
+    def terminate(self, status: str = JobStatusChoices.STATUS_COMPLETED, error: str | None = None) -> None:
+        """End the job: record `status`, and with it `data`, `error` and `interval` as this object has them.
+
+        A periodic job's successor is made in the same transaction. The first end stands: a later one, or that of
+        a worker which has lost its claim, changes nothing.
+
+        Args:
+            status: One of `JobStatusChoices.TERMINAL_STATE_CHOICES`.
+            error: What went wrong; None leaves `job.error` as it is.
+
+        Raises:
+            ValueError: `status` is not a terminal one.
+        """
+        from . import transitions
+
+        if status not in JobStatusChoices.TERMINAL_STATE_CHOICES:
+            raise ValueError(
+                f'{status!r} does not end a job; expected one of {", ".join(JobStatusChoices.TERMINAL_STATE_CHOICES)}.'
+            )
+        transitions.end(self, status, error)
+
+    terminate.alters_data = True  # type: ignore[attr-defined]
+
+    @classmethod
+    def enqueue(
+        cls,
+        func: Callable[..., Any],
+        instance: models.Model | None = None,
+        name: str = '',
+        user: 'AbstractBaseUser | Any | None' = None,
+        schedule_at: datetime | None = None,
+        interval: int | None = None,
+        immediate: bool = False,
+        queue_name: str | None = None,
+        notifications: str | None = None,
+        **kwargs: Any,
+    ) -> 'Job':
+        """Store a job in the caller's transaction; a worker gets to know of it after the commit, and never before.
+
+        Args:
+            func: A runner's `handle`, or a function `f(job, **kwargs)` at the top level of a module.
+            instance: The saved object that the job is about.
+            name: At most 200 characters; the function's name if omitted.
+            user: Who it is done for.
+            schedule_at: When to run it (aware with `USE_TZ`); now if omitted.
+            interval: Minutes until the next occurrence; it is made when this one has ended.
+            immediate: Run it here and now, in this process; meant for commands and tests.
+            queue_name: One of the queues in `RQ_QUEUES` or of a plugin; `default` if omitted.
+            notifications: When to tell the user of the end; always if omitted.
+            **kwargs: Options of RQ (`job_timeout` in seconds, `depends_on`, `at_front`, `ttl`, `result_ttl`,
+                `failure_ttl`, `meta`, `description`, `on_success`, `on_failure`, `on_stopped`); everything else is
+                passed to `func`.
+
+        Returns:
+            The job: stored, or with `immediate` ended. What it enqueues with an interval while a periodic job of
+            the same runner and instance is handled is that job's successor, of which there is exactly one.
+
+        Raises:
+            ValueError: A value is not acceptable (queue, interval, naive datetime, unsaved instance...).
+            TypeError: An argument cannot be stored, or `func` is nothing that a worker could call.
+        """
+        from . import enqueueing
+
+        call = enqueueing.check(
+            func,
+            instance=instance,
+            name=name,
+            user=user,
+            schedule_at=schedule_at,
+            interval=interval,
+            immediate=immediate,
+            queue_name=queue_name,
+            notifications=notifications,
+            kwargs=kwargs,
+        )
+        return enqueueing.run_now(call) if immediate else enqueueing.enqueue(call)
+

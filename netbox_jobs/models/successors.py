@@ -1,0 +1,147 @@
+"""The next occurrence of a periodic job: exactly one, however the job ended."""
+
+import logging
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from .. import arguments, calls, clock, context
+from ..choices import JobStatusChoices
+from ..exceptions import ArgumentsRefused, RunnerNotFound
+from .jobs import Job
+from .schedules import Schedule
+
+logger = logging.getLogger('netbox_jobs')
+
+
+def make_successor(job: Job, schedule: Schedule | None) -> Job | None:
+    """Make the successor of a job that has just been ended, in the transaction that ended it.
+
+    It is made by the runner's own `enqueue()`, which a plugin may override; what goes wrong there is rolled back,
+    logged, and made good by a copy of the row. Arguments that do not carry our signature are not handed on: the
+    schedule is suspended instead, and says why.
+
+    Args:
+        job: The ended job.
+        schedule: Its schedule, locked; None if it has none, or if that was ended in the meantime.
+    """
+    if job.schedule_id is not None and schedule is None:
+        return None
+    if schedule is not None and schedule.suspended:
+        return None
+    interval = _interval(job, schedule)
+    using = job._state.db
+    jobs = Job.objects.using(using)
+    if interval is None:
+        return None
+    if found := jobs.filter(predecessor_id=job.pk).first():
+        return found
+    if schedule is not None and (waiting := jobs.filter(slot=schedule.pk).first()):
+        return waiting
+    try:
+        return _through_enqueue(job, interval) or _copy(job, interval, schedule)
+    except ArgumentsRefused as error:
+        logger.error('Job %s (%s) has no successor: %s', job.pk, job.name, error)
+        if schedule is not None:
+            schedule.suspended = str(error)
+            schedule.save(using=using, update_fields=['suspended'])
+        return None
+
+
+def _interval(job: Job, schedule: Schedule | None) -> int | None:
+    """The interval that counts: one that `run()` has set on its job, else that of the schedule."""
+    if schedule is None:
+        return job.interval
+    claimed = getattr(job, '_claimed_interval', job.interval)
+    if job.interval != claimed:
+        schedule.interval = job.interval
+        schedule.save(using=job._state.db, update_fields=['interval'])
+    return schedule.interval
+
+
+def _through_enqueue(job: Job, interval: int) -> Job | None:
+    """Let the runner's own `enqueue()` make it; None if that did not, for whatever reason."""
+    try:
+        runner = calls.resolve(job.runner)
+        if not getattr(runner, 'is_job_runner', False):
+            return None
+        kwargs = job._kwargs if job._kwargs is not None else job.get_arguments()
+        with transaction.atomic(using=job._state.db), context.making_successor_of(job):
+            runner.enqueue(
+                instance=job.object,
+                name=job.name,
+                user=job.user,
+                schedule_at=job.next_time(interval),
+                interval=interval,
+                queue_name=job.queue_name,
+                notifications=job.notifications,
+                **({} if job.job_timeout is None else {'job_timeout': job.job_timeout}),
+                **job.rq_options(),
+                **kwargs,
+            )
+    except (ArgumentsRefused, RunnerNotFound):
+        pass  # the copy looks at the signature itself, and needs no runner
+    except Exception:
+        logger.exception(
+            'Job %s (%s): its runner could not enqueue the successor; the row is copied instead.', job.pk, job.name
+        )
+    return Job.objects.using(job._state.db).filter(predecessor_id=job.pk).first()
+
+
+def _copy(job: Job, interval: int, schedule: Schedule | None) -> Job:
+    """Copy the row as the next occurrence, its arguments signed anew for it."""
+    payload, using = bytes(job.arguments), job._state.db
+    if job.arguments_signature:
+        arguments.verify(job.arguments_format, payload, job.arguments_signature, job.job_id, job.runner)
+    scheduled = job.next_time(interval)
+    if schedule is None:
+        schedule = Schedule.objects.using(using).create(
+            key=job.job_id.hex,
+            runner=job.runner,
+            name=job.name,
+            object_type_id=job.object_type_id,
+            object_id=job.object_id,
+            object_db=job.object_db,
+            interval=interval,
+            queue_name=job.queue_name,
+            user_id=job.user_id,
+            notifications=job.notifications,
+            job_timeout=job.job_timeout,
+        )
+    successor = Job(
+        status=JobStatusChoices.STATUS_SCHEDULED,
+        scheduled=scheduled,
+        due=clock.to_ms(scheduled),
+        created=timezone.now(),
+        interval=interval,
+        schedule=schedule,
+        slot=schedule.pk,
+        predecessor_id=job.pk,
+        arguments=payload,
+        **{name: getattr(job, name) for name in _COPIED},
+    )
+    if job.arguments_signature:
+        stored = arguments.Stored(job.arguments_format, payload, job.arguments_shown)
+        successor.arguments_signature = stored.signature(successor.job_id, successor.runner)
+    try:
+        with transaction.atomic(using=using):
+            successor.save(using=using)
+    except IntegrityError:
+        return Job.objects.using(using).get(predecessor_id=job.pk)
+    return successor
+
+
+_COPIED = (
+    'arguments_format',
+    'arguments_shown',
+    'job_timeout',
+    'name',
+    'notifications',
+    'object_db',
+    'object_id',
+    'object_type_id',
+    'options',
+    'queue_name',
+    'runner',
+    'user_id',
+)

@@ -1,0 +1,273 @@
+"""The one module that changes a job's status: each change is one conditional UPDATE, so that the row decides.
+
+Where a chain of jobs is touched, its schedule is locked before the job, here and everywhere, so that no two callers
+wait for each other.
+"""
+
+import logging
+import time
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.db import models, router, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from .. import clock, context, schedules
+from ..choices import JobStatusChoices
+from ..exceptions import AlreadyClaimed
+from ..signals import job_end, job_start
+from ..text import storable_data, storable_text
+from .jobs import Job
+from .schedules import Schedule
+
+logger = logging.getLogger('netbox_jobs')
+
+
+class _BackendId(models.Func):
+    """The database's own number for this session, so that recovery can end it after its worker has died."""
+
+    output_field = models.BigIntegerField()
+    template = 'NULL'
+    arity = 0
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template='pg_backend_pid()')
+
+    def as_mysql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template='CONNECTION_ID()')
+
+
+def database() -> str:
+    """The alias of the database that holds the jobs."""
+    return router.db_for_write(Job)
+
+
+# Waiting
+
+
+def deliverable(job: Job) -> bool:
+    """Make a due job that waits ready for one more delivery to RQ; False if somebody else has, or it waits no more."""
+    ready = Job.objects.using(job._state.db).filter(
+        pk=job.pk, status=job.status, deliveries=job.deliveries, due=job.due
+    )
+    due = clock.now_ms()
+    if not ready.update(status=JobStatusChoices.STATUS_PENDING, deliveries=F('deliveries') + 1, due=due):
+        return False
+    job.status, job.due, job.deliveries = JobStatusChoices.STATUS_PENDING, due, job.deliveries + 1
+    return True
+
+
+# Waiting -> running
+
+
+def claim(job_id: str, worker: str, using: str) -> Job | None:
+    """Take a delivered job that is due, for this worker; None if it is not there to be taken.
+
+    At most one caller gets it, however often it was delivered.
+    """
+    rows = Job.objects.using(using).filter(job_id=job_id, status=JobStatusChoices.STATUS_PENDING)
+    if not _claim(rows.filter(due__isnull=False), worker, timezone.now()):
+        return None
+    job = Job.objects.using(using).select_related('object_type').get(job_id=job_id)
+    _hold(job)
+    _announce_start(job)
+    return job
+
+
+def start(job: Job) -> None:
+    """Claim a job for code that calls `handle()` itself: also one made by hand, or one that has ended before."""
+    if job._fence is not None and not job.ended:
+        return
+    run = context.run_of(job)
+    if run is not None and run.job is not job and run.job._fence is not None:
+        job._fence = run.job._fence  # another object of the row that this process is running already
+        return
+    now = timezone.now()
+    rows = Job.objects.using(job._state.db).filter(pk=job.pk)
+    rows = rows.exclude(status=JobStatusChoices.STATUS_RUNNING, worker__isnull=False)
+    if not _claim(rows, context.process_token(), now):
+        if not Job.objects.using(job._state.db).filter(pk=job.pk).exists():
+            raise Job.DoesNotExist(f'Job {job.pk} ({job.name}) cannot be started: its row has been deleted.')
+        raise AlreadyClaimed(f'Job {job.pk} ({job.name}) is being run by another worker.')
+    claimed = Job.objects.using(job._state.db).values('started', 'attempt', 'worker').get(pk=job.pk)
+    job.started, job.attempt, job.worker = claimed['started'], claimed['attempt'], claimed['worker']
+    job.status, job.completed, job.execution_time, job.slot = JobStatusChoices.STATUS_RUNNING, None, None, None
+    _hold(job)
+    _announce_start(job)
+
+
+def _claim(rows: Any, worker: str, now: datetime) -> bool:
+    return bool(
+        rows.update(
+            status=JobStatusChoices.STATUS_RUNNING,
+            started=now,
+            completed=None,
+            execution_time=None,
+            worker=worker,
+            attempt=F('attempt') + 1,
+            backend_id=_BackendId(),
+            slot=None,
+        )
+    )
+
+
+def hold_new(job: Job) -> None:
+    """Take note that a row was inserted as claimed by this process (`immediate`)."""
+    _hold(job)
+    _announce_start(job)
+
+
+def _hold(job: Job) -> None:
+    job._fence = {'status': JobStatusChoices.STATUS_RUNNING, 'worker': job.worker, 'attempt': job.attempt}
+    job._claimed_interval = job.interval
+    job._claimed_at = time.monotonic()
+
+
+def release(job: Job, delay: float) -> bool:
+    """Give a claimed job back, to be delivered again `delay` seconds from now, as if it had not been claimed."""
+    released = Job.objects.using(job._state.db).filter(pk=job.pk, **(job._fence or {})).update(
+        status=JobStatusChoices.STATUS_SCHEDULED,
+        due=clock.now_ms() + int(delay * 1000),
+        started=None,
+        worker=None,
+        backend_id=None,
+        attempt=F('attempt') - 1,
+        releases=F('releases') + 1,
+        slot=F('schedule_id'),
+    )
+    return bool(released)
+
+
+# -> ended
+
+
+def end(job: Job, status: str, error: str | None = None) -> bool:
+    """End the job in a terminal status, with its successor if it is periodic, in one transaction.
+
+    Whoever holds the claim ends the job. One who merely loaded the row takes it over, unless it has ended: the
+    first end stands.
+
+    Returns:
+        Whether this call was the one that ended it.
+    """
+    if run := context.run_of(job):
+        run.before_end()
+        if job._fence is None:
+            job._fence = run.job._fence
+    if job._lost:
+        return False
+    using = job._state.db or database()
+    fence = job._fence or {'status__in': JobStatusChoices.ENQUEUED_STATE_CHOICES}
+    status, values = _outcome(job, status, error)
+    periodic = job.schedule_id is not None or job.interval is not None
+
+    def write() -> bool:
+        with transaction.atomic(using=using, savepoint=False):
+            schedule = _lock(job, using) if periodic else None
+            if not Job.objects.using(using).filter(pk=job.pk, **fence).update(**values):
+                return False
+            _reflect(job, values)
+            if periodic:
+                from .successors import make_successor
+
+                make_successor(job, schedule)
+            transaction.on_commit(partial(_after_end, job), using=using, robust=True)
+        return True
+
+    if run.persist(write) if run else write():
+        return True
+    _explain_lost(job, status, using)
+    return False
+
+
+def _outcome(job: Job, status: str, error: str | None) -> tuple[str, dict[str, Any]]:
+    """What the terminal UPDATE writes; what cannot be stored makes the job errored instead of preventing its end."""
+    problems = []
+    now = timezone.now()
+    values: dict[str, Any] = {}
+    try:
+        values['data'] = storable_data(job.data, 'job.data')
+    except (TypeError, ValueError) as problem:
+        problems.append(str(problem))
+    try:
+        schedules.check_interval(job.interval)
+        values['interval'] = job.interval
+    except ValueError as problem:
+        problems.append(f'job.{problem}')
+        job.interval = getattr(job, '_claimed_interval', None)
+    if problems:
+        status = JobStatusChoices.STATUS_ERRORED
+        error = '\n'.join(filter(None, (error, *problems)))
+    claimed_at = getattr(job, '_claimed_at', None)
+    if claimed_at is not None:
+        values['execution_time'] = timedelta(seconds=time.monotonic() - claimed_at)
+    elif job.started is not None:
+        values['execution_time'] = max(now - job.started, timedelta())
+    values |= {
+        'status': status,
+        'completed': now,
+        'error': storable_text(str(error if error else job.error or '')),
+        'worker': None,
+        'backend_id': None,
+        'slot': None,
+    }
+    return status, values
+
+
+def suspend(job: Job, reason: str) -> None:
+    """Say on the job's schedule, if it has one, why nothing follows."""
+    if job.schedule_id is not None:
+        Schedule.objects.using(job._state.db).filter(pk=job.schedule_id).update(suspended=reason)
+
+
+def _reflect(job: Job, values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        if name != 'data':  # the object keeps what the user's code put there
+            setattr(job, name, value)
+    job._fence = {'status': job.status, 'attempt': job.attempt, 'completed': job.completed}
+
+
+def _lock(job: Job, using: str) -> Schedule | None:
+    """The job's schedule, locked; None if it has been ended, or the job has none."""
+    if job.schedule_id is None:
+        return None
+    return Schedule.objects.using(using).select_for_update().filter(pk=job.schedule_id).first()
+
+
+def _explain_lost(job: Job, status: str, using: str) -> None:
+    found = Job.objects.using(using).filter(pk=job.pk).values_list('status', flat=True).first()
+    if found is None:
+        reason = 'its row has been deleted'
+    elif job._fence is not None and found == job._fence.get('status') == JobStatusChoices.STATUS_RUNNING:
+        reason = 'another worker has claimed it since'
+    else:
+        reason = f'it is {found} already'
+    job._lost = job._fence is not None and not job.ended
+    log = logger.warning if job._lost else logger.info
+    log('Job %s (%s): the end as %s was not recorded: %s.', job.pk, job.name, status, reason)
+
+
+# Afterwards
+
+
+def _announce_start(job: Job) -> None:
+    transaction.on_commit(partial(_send, job_start, job), using=job._state.db, robust=True)
+
+
+def _after_end(job: Job) -> None:
+    if job.awaited:
+        from .enqueueing import release_dependents
+
+        release_dependents(job)
+    _send(job_end, job)
+
+
+def _send(signal: Any, job: Job) -> None:
+    name = 'job_start' if signal is job_start else 'job_end'
+    for receiver, response in signal.send_robust(sender=job):
+        if isinstance(response, Exception):
+            logger.error(
+                'Job %s (%s): the %s receiver %r raised.', job.pk, job.name, name, receiver, exc_info=response
+            )

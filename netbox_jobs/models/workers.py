@@ -1,0 +1,24 @@
+"""`Worker`: the lease of a process that runs jobs. The process counts up; others watch whether the count moves."""
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class Worker(models.Model):
+    """A process that holds claims on jobs. It has one row for its life, not one for each job that it runs."""
+
+    token = models.CharField(max_length=32, unique=True, editable=False)
+    name = models.CharField(_('name'), max_length=255)
+    host = models.CharField(_('host'), max_length=255)
+    pid = models.PositiveIntegerField(_('process'))
+    queues = models.TextField(_('queues'), blank=True, default='')
+    beats = models.PositiveBigIntegerField(_('beats'), default=0)
+    started = models.DateTimeField(_('started'), default=timezone.now)
+
+    class Meta:
+        verbose_name = _('worker')
+        verbose_name_plural = _('workers')
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,250 @@
+"""The RQ worker that runs our jobs: RQ's own, which survives the loss of Redis, and accounts for every horse."""
+
+import logging
+import os
+import select
+import signal
+import threading
+import time
+from typing import Any
+
+from django.db import DatabaseError, connections
+from redis.exceptions import RedisError
+from rq import Worker as RQWorker
+from rq.job import Job as RQJob
+from rq.utils import now
+
+from . import context, execution, recovery
+from .deadlines import GRACE
+from .keeper import Keeper
+from .leases import Lease
+from .models import Job, transitions
+
+logger = logging.getLogger('netbox_jobs')
+
+
+class Worker(RQWorker):
+    """A forking worker. It may run foreign jobs of RQ as well; for ours it keeps the promises."""
+
+    # Redis may come back at any moment; RQ would wait for up to a minute before it looks.
+    max_connection_wait_time = 4.0
+
+    _keeper: Keeper | None = None
+    _horse_result: tuple[int | None, int | None, Any] | None = None
+    _redis_lost = False
+
+    def work(self, *args: Any, **kwargs: Any) -> bool:
+        """RQ's loop, with the keeper beside it; see `rq.Worker.work()`."""
+        lease = Lease(self.name if len(self.name) == 32 else os.urandom(16).hex(), self.name, ','.join(self.queue_names()))
+        context.adopt_token(lease.token)
+        lease.beat()
+        recovery.deliver_due()
+        connections.close_all()
+        self._keeper = Keeper(lease)
+        self._keeper.start()
+        try:
+            return super().work(*args, **kwargs)
+        finally:
+            self._keeper.stop()
+            self._give_back(lease)
+
+    def _give_back(self, lease: Lease) -> None:
+        try:
+            lease.close()
+        except DatabaseError as error:
+            logger.warning('The lease of this worker could not be given back (%s); it expires.', error)
+        finally:
+            connections.close_all()
+
+    # A horse, from its birth to its last trace
+
+    def fork_work_horse(self, job: RQJob, queue: Any) -> None:
+        """Fork while the keeper is between two duties, so that the child inherits nothing half done."""
+        assert self._keeper is not None
+        held = self._keeper.busy.acquire(timeout=5)
+        try:
+            super().fork_work_horse(job, queue)
+        finally:
+            if held:
+                self._keeper.busy.release()
+
+    def monitor_work_horse(self, job: RQJob, queue: Any, *execution_of_rq: Any) -> None:
+        """Wait for the horse, settle the row at once when it has died, and then let RQ keep its books."""
+        self._horse_result = self._await_horse(job, execution_of_rq)
+        _pid, status, _usage = self._horse_result
+        self._end_group()
+        if status != os.EX_OK:
+            self._settle(job, status)
+        try:
+            super().monitor_work_horse(job, queue, *execution_of_rq)
+        except RedisError as error:
+            self._tell_lost(error)
+            self._horse_pid = 0
+        finally:
+            self._horse_result = None
+
+    def wait_for_horse(self) -> tuple[int | None, int | None, Any]:
+        """RQ's monitor is told what ours has seen."""
+        return self._horse_result or super().wait_for_horse()
+
+    def _await_horse(self, job: RQJob, execution_of_rq: tuple[Any, ...]) -> tuple[int | None, int | None, Any]:
+        pid = self.horse_pid
+        self._horse_began = time.monotonic()
+        limit = job.timeout if job.timeout and job.timeout > 0 else None
+        next_beat = self._horse_began + self.job_monitoring_interval
+        job.started_at = job.started_at or now()
+        descriptor = os.pidfd_open(pid) if hasattr(os, 'pidfd_open') else None
+        try:
+            while True:
+                if descriptor is None:
+                    time.sleep(0.02)
+                else:
+                    select.select([descriptor], [], [], 1.0)
+                try:
+                    found, status, usage = os.wait4(pid, os.WNOHANG)
+                except ChildProcessError:
+                    return None, None, None
+                if found:
+                    return found, status, usage
+                moment = time.monotonic()
+                # The horse ends itself when its time is over; this is for one that cannot (stopped, say).
+                if limit is not None and moment - self._horse_began > limit + GRACE + 1.5:
+                    self.kill_horse()
+                if moment >= next_beat:
+                    next_beat = moment + self.job_monitoring_interval
+                    self._beat_in_redis(job, execution_of_rq)
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def _beat_in_redis(self, job: RQJob, execution_of_rq: tuple[Any, ...]) -> None:
+        try:
+            self.maintain_heartbeats(job, *execution_of_rq)
+        except RedisError as error:
+            self._tell_lost(error)
+
+    def _end_group(self) -> None:
+        """What the horse has spawned and left behind ends with it."""
+        try:
+            os.killpg(self.horse_pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+    def _settle(self, job: RQJob, status: int | None) -> None:
+        """The horse has died: end its job on its behalf, naming the cause."""
+        job_id = _our_job_id(job)
+        if job_id is None:
+            return
+        if status is not None and os.WIFSIGNALED(status):
+            number = os.WTERMSIG(status)
+            cause = f'Its process was killed by signal {number} ({signal.Signals(number).name}).'
+        elif status is not None:
+            cause = f'Its process ended with exit code {os.waitstatus_to_exitcode(status)} before the job did.'
+        else:
+            cause = 'Its process is gone.'
+        limit = job.timeout
+        if limit and 0 < limit <= time.monotonic() - self._horse_began:
+            cause = f'It exceeded its time limit of {limit} seconds and did not heed it. {cause}'
+        try:
+            using = transitions.database()
+            found = Job.objects.using(using).filter(job_id=job_id, worker=context.process_token()).first()
+            if found is not None:
+                logger.warning('Job %s (%s): %s', found.pk, found.name, cause)
+                run = execution.Execution(found)
+                run.persist(lambda: recovery.end_orphan(found, cause))
+        except DatabaseError as error:
+            logger.error('The end of job %s could not be recorded (%s); recovery will see to it.', job_id, error)
+        finally:
+            connections.close_all()
+
+    # The horse itself
+
+    def setup_work_horse_signals(self) -> None:
+        """A SIGTERM to the whole group (systemd) is the parent's business; a function, as an ignored signal would be
+        inherited by what `run()` starts."""
+        super().setup_work_horse_signals()
+        signal.signal(signal.SIGTERM, lambda *_: None)
+
+    def main_work_horse(self, job: RQJob, queue: Any) -> None:
+        """The child's life; it does not outlive its parent."""
+        threading.Thread(target=_end_with_parent, args=(os.getppid(),), name='netbox_jobs watch', daemon=True).start()
+        super().main_work_horse(job, queue)
+
+    # Redis may go away at any line
+
+    def execute_job(self, job: RQJob, queue: Any) -> None:
+        """Run one job; the loss of Redis meanwhile ends neither the job nor the worker."""
+        try:
+            super().execute_job(job, queue)
+        except RedisError as error:
+            self._tell_lost(error)
+            if self.horse_pid:
+                self.monitor_work_horse(job, queue)
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """RQ's sign of life; registers anew where Redis has forgotten us."""
+        if pipeline is not None:
+            super().heartbeat(timeout, pipeline)
+            return
+        try:
+            super().heartbeat(timeout)
+            if self._redis_lost or not self.connection.hexists(self.key, 'birth'):
+                self._redis_lost = False
+                self._register_again()
+        except RedisError as error:
+            self._tell_lost(error)
+
+    def set_state(self, state: str, pipeline: Any = None) -> None:
+        """RQ's state of the worker, as far as Redis takes it."""
+        try:
+            super().set_state(state, pipeline)
+        except RedisError as error:
+            self._tell_lost(error)
+
+    def check_for_suspension(self, burst: bool) -> None:
+        """RQ's `suspend`; a Redis that cannot be asked has suspended nobody."""
+        try:
+            super().check_for_suspension(burst)
+        except RedisError as error:
+            self._tell_lost(error)
+
+    def run_maintenance_tasks(self) -> None:
+        """RQ's own tidying, as far as Redis answers."""
+        try:
+            super().run_maintenance_tasks()
+        except RedisError as error:
+            self._tell_lost(error)
+
+    def register_death(self) -> None:
+        """RQ's farewell, as far as Redis takes it."""
+        try:
+            super().register_death()
+        except RedisError as error:
+            self._tell_lost(error)
+
+    def _register_again(self) -> None:
+        birth = self.birth_date
+        if not self.connection.hexists(self.key, 'birth'):
+            self.connection.delete(self.key)
+            self.register_birth()
+            self.birth_date = birth or self.birth_date
+
+    def _tell_lost(self, error: Exception) -> None:
+        if not self._redis_lost:
+            logger.warning('Redis does not answer (%s); this worker goes on, and waits for it.', error)
+        self._redis_lost = True
+
+
+def _our_job_id(job: RQJob) -> str | None:
+    """The id of our row that an RQ job carries; None for a foreign one."""
+    try:
+        return str(job.args[0]) if job.func_name == 'netbox_jobs.execution.perform' else None
+    except Exception:  # RQ unpickles here, and may meet anything in a foreign job
+        return None
+
+
+def _end_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    # The group of the horse is its own, with all that it has spawned.
+    os.killpg(0, signal.SIGKILL)

@@ -1,0 +1,198 @@
+"""Runners of the tests."""
+
+import logging
+import os
+import signal
+import subprocess
+import time
+
+from django.db import IntegrityError, connection, transaction
+
+from netbox_jobs.exceptions import JobFailed
+from netbox_jobs.jobs import JobRunner, system_job
+
+from .models import Thing, Trace
+
+
+def trace(job, what):
+    Trace.objects.create(job_pk=job.pk, what=what, pid=os.getpid())
+
+
+class Plain(JobRunner):
+    class Meta:
+        name = 'Plain'
+
+    def run(self, **kwargs):
+        trace(self.job, 'start')
+        self.job.data = {key: str(value) for key, value in kwargs.items()}
+        trace(self.job, 'end')
+
+
+class Talking(JobRunner):
+    class Meta:
+        name = 'Talking'
+
+    def run(self, lines=4, **kwargs):
+        for number in range(lines):
+            self.logger.info('line %s of %s', number + 1, lines)
+
+
+class Failing(JobRunner):
+    class Meta:
+        name = 'Failing'
+
+    def run(self, message='expected', **kwargs):
+        self.job.data = {'seen': True}
+        raise JobFailed(message)
+
+
+class Erring(JobRunner):
+    class Meta:
+        name = 'Erring'
+
+    def run(self, **kwargs):
+        self.job.data = {'seen': True}
+        raise RuntimeError('unexpected')
+
+
+class Sleeping(JobRunner):
+    """Runs until told: it waits for a file to appear, so that tests need no timing."""
+
+    class Meta:
+        name = 'Sleeping'
+
+    def run(self, until=None, seconds=60, **kwargs):
+        trace(self.job, 'start')
+        deadline = time.monotonic() + seconds
+        while not (until and os.path.exists(until)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        trace(self.job, 'end')
+
+
+class Dying(JobRunner):
+    class Meta:
+        name = 'Dying'
+
+    def run(self, how='kill', **kwargs):
+        trace(self.job, 'start')
+        if how == 'kill':
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif how == 'segv':
+            os.kill(os.getpid(), signal.SIGSEGV)
+        else:
+            os._exit(7)
+
+
+class Stubborn(JobRunner):
+    """Swallows the exception of its time limit."""
+
+    class Meta:
+        name = 'Stubborn'
+
+    def run(self, **kwargs):
+        while True:
+            try:
+                time.sleep(60)
+            except Exception:
+                logging.getLogger(__name__).info('heard, and not heeded')
+
+
+class Spawning(JobRunner):
+    class Meta:
+        name = 'Spawning'
+
+    def run(self, **kwargs):
+        child = subprocess.Popen(['sleep', '300'])
+        self.job.data = {'pid': child.pid}
+        self.job.save(update_fields=['data'])
+        time.sleep(300)
+
+
+class Breaking(JobRunner):
+    """Leaves its connection in a state that takes no more statements."""
+
+    class Meta:
+        name = 'Breaking'
+
+    def run(self, how='broken', **kwargs):
+        if how == 'open':
+            transaction.atomic().__enter__()
+            Thing.objects.create(name='lost')
+        elif how == 'broken':
+            transaction.atomic().__enter__()
+            with connection.cursor() as cursor:
+                cursor.execute('SELECT nonsense FROM nowhere')
+        elif how == 'swallowed':
+            thing = Thing.objects.create()
+            try:
+                Thing.objects.create(pk=thing.pk)
+            except IntegrityError:
+                pass
+        elif how == 'closed':
+            connection.close()
+        elif how == 'killed':
+            with connection.cursor() as cursor:
+                if connection.vendor == 'postgresql':
+                    cursor.execute('SELECT pg_terminate_backend(pg_backend_pid())')
+                elif connection.vendor == 'mysql':
+                    cursor.execute('KILL CONNECTION_ID()')
+
+
+class Overriding(JobRunner):
+    """A plugin's runner that does all of it itself, as some in the wild do."""
+
+    class Meta:
+        name = 'Overriding'
+        queue = 'low'
+        job_timeout = 33
+
+    @classmethod
+    def handle(cls, job, *args, **kwargs):
+        from datetime import timedelta
+
+        job.start()
+        cls(job).run(*args, **kwargs)
+        job.terminate()
+        if job.interval:
+            cls.enqueue(
+                instance=job.object,
+                name=job.name,
+                user=job.user,
+                schedule_at=(job.scheduled or job.started) + timedelta(minutes=job.interval),
+                interval=job.interval,
+                **kwargs,
+            )
+
+    @classmethod
+    def enqueue(cls, *args, **kwargs):
+        kwargs.setdefault('marked', 'yes')
+        return super().enqueue(*args, **kwargs)
+
+    def run(self, marked, **kwargs):
+        self.job.data = {'marked': marked}
+
+
+class Moving(JobRunner):
+    class Meta:
+        name = 'Moving'
+
+    def run(self, to=5, **kwargs):
+        self.job.interval = to
+
+
+@system_job(interval=60)
+class Housekeeping(JobRunner):
+    class Meta:
+        name = 'Housekeeping'
+
+    def run(self):
+        trace(self.job, 'start')
+
+
+def plain_function(job, word='none'):
+    job.data = {'word': word}
+    trace(job, 'start')
+
+
+def failing_function(job):
+    raise ValueError('no')
