@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
+from django.db import Error as DBError
 from django_rq import connection_utils
 from rq.logutils import setup_loghandlers
 
@@ -85,7 +85,7 @@ class WorkerCommand(BaseCommand):
         for runner, kwargs in system_jobs.items():
             try:
                 runner.enqueue_once(**kwargs)
-            except DatabaseError as error:
+            except DBError as error:
                 raise CommandError(f'The database is not ready for jobs ({error}); did you run "migrate"?') from error
             except Exception:
                 logger.exception('The system job %s could not be scheduled.', runner.name)

@@ -16,6 +16,11 @@ def before_delete(instance: Job, using: str, **kwargs: Any) -> None:
         instance.status = status
     if instance.schedule_id is not None and not instance.ended:
         Schedule.objects.using(using).filter(pk=instance.schedule_id).delete()
+    if instance.awaited and not instance.ended:
+        for dependent in instance.dependents.using(using).waiting():
+            if not dependent.options.get('allow_failure'):
+                error = f'It depends on job {instance.pk} ({instance.name}), which was deleted before it had ended.'
+                dependent.terminate(JobStatusChoices.STATUS_ERRORED, error=error)
 
 
 def after_delete(instance: Job, using: str, **kwargs: Any) -> None:

@@ -29,6 +29,8 @@ logger = logging.getLogger('netbox_jobs')
 
 #: What workers are told to call, with the job's id.
 ENTRY = 'netbox_jobs.execution.perform'
+#: Seconds for which RQ remembers a failed delivery (its own default is a year); the row remembers it anyway.
+FAILURE_TTL = 24 * 3600
 #: Seconds for which Redis is not tried again after it could not be reached.
 PAUSE = 3.0
 
@@ -45,7 +47,8 @@ def queue(name: str) -> Queue:
     made_from = (config, connection_utils.get_redis_connection)
     known = _queues.get(name)
     if known is None or known[0] != made_from:
-        known = (made_from, django_rq.get_queue(name, connection=_client(config), commit_mode='auto'))
+        found = django_rq.get_queue(name, connection=_client(config), commit_mode='auto', is_async=True)
+        known = (made_from, found)
         _queues[name] = known
     return known[1]
 
@@ -66,15 +69,19 @@ def _client(config: dict[str, Any]) -> Any:
     return client
 
 
-def deliver(job: 'Job') -> bool:
+def deliver(job: 'Job', *, inline: bool = True) -> bool:
     """Hand the id of a committed job to RQ; a queue with `ASYNC: False` runs it here instead.
+
+    Args:
+        job: The job, which waits.
+        inline: False for recovery, which leaves also the jobs of such a queue to a worker.
 
     Returns:
         Whether RQ has it. Never raises: what fails is logged, and recovery delivers the job later.
     """
     try:
-        if not queues.is_async(job.queue_name):
-            import_string(ENTRY)(str(job.job_id))
+        if inline and not queues.is_async(job.queue_name):
+            import_string('netbox_jobs.execution.run_delivered')(str(job.job_id))
             return True
         target = queue(job.queue_name)
         if _is_paused(target):
@@ -102,6 +109,7 @@ def _enqueue(target: Queue, job: 'Job') -> None:
     if options.get('depends_on'):
         options['depends_on'] = Dependency(options['depends_on'], allow_failure=allow_failure)
     options.setdefault('description', f'{job.name} ({job.runner})')
+    options.setdefault('failure_ttl', FAILURE_TTL)
     target.enqueue_call(
         ENTRY, args=(str(job.job_id),), timeout=job.job_timeout, job_id=job.delivery_id, **options
     )  # fmt: skip
@@ -111,7 +119,7 @@ def withdraw(queue_name: str, delivery_ids: Iterable[str]) -> None:
     """Take deliveries back out of RQ, as far as it still has them. Never raises: the row has decided already."""
     try:
         target = queue(queue_name)
-        if not queues.is_async(queue_name) or _is_paused(target):
+        if _is_paused(target):
             return
         for delivery_id in delivery_ids:
             found = target.fetch_job(delivery_id)
@@ -126,7 +134,7 @@ def stop(queue_name: str, delivery_id: str) -> None:
     """Tell the worker that runs this delivery to end it now. Never raises: its horse notices within seconds anyway."""
     try:
         target = queue(queue_name)
-        if queues.is_async(queue_name) and not _is_paused(target):
+        if not _is_paused(target):
             send_stop_job_command(target.connection, delivery_id, serializer=target.serializer)
     except (RedisError, InvalidJobOperation, NoSuchJobError, LookupError) as error:
         logger.info('The worker of delivery %s could not be told to stop it (%s).', delivery_id, error)

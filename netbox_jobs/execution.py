@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
-from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connections, transaction
+from django.db import Error as DBError
+from django.db import InterfaceError, InternalError, OperationalError, connections, transaction
 from rq.timeouts import JobTimeoutException
 
 from . import calls, conf, context, queues
@@ -37,6 +38,13 @@ def perform(job_id: str) -> None:
             and its exception handlers tell of it too.
     """
     _lift_rq_limit()
+    run = run_delivered(job_id)
+    if run is not None and run.job.status in (JobStatusChoices.STATUS_ERRORED, JobStatusChoices.STATUS_FAILED):
+        raise run.failure or JobFailed(run.job.error)
+
+
+def run_delivered(job_id: str) -> 'Execution | None':
+    """Claim a delivered job and run it to its end, whatever that is; None if it was not there to be run."""
     using = transitions.database()
     if not connections[using].in_atomic_block:
         for connection in connections.all(initialized_only=True):
@@ -44,12 +52,11 @@ def perform(job_id: str) -> None:
     job = transitions.claim(job_id, context.process_token(), using)
     if job is None:
         logger.info('Job %s is not there to be run: taken, ended, canceled or not due. Nothing to do.', job_id)
-        return
+        return None
     run = Execution(job)
     with run.attended(sole=context.is_child_of_worker()):
         run.perform()
-    if job.status in (JobStatusChoices.STATUS_ERRORED, JobStatusChoices.STATUS_FAILED):
-        raise run.failure or JobFailed(job.error)
+    return run
 
 
 def run_here(job: Job, target: Callable[..., Any], kwargs: dict[str, Any]) -> None:
@@ -256,7 +263,7 @@ class Execution:
         try:
             with connection.cursor() as cursor:
                 cursor.execute('SELECT 1')
-        except DatabaseError:
+        except DBError:
             return True
         return False
 
@@ -269,8 +276,10 @@ def mend_connections() -> None:
         connection.savepoint_ids = []
         connection.needs_rollback = False
         try:
-            connection.close()  # the server rolls back what was open
-        except DatabaseError:
+            if connection.connection is not None:
+                connection.rollback()
+            connection.close()
+        except DBError:  # it was lost; what was open on it is rolled back by the server
             connection.connection = None
 
 

@@ -5,7 +5,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from django.db import DatabaseError, connections
+from django.db import Error as DBError
+from django.db import connections
 
 from . import leases, recovery
 
@@ -21,9 +22,14 @@ DEFERENCE = 2.0
 class Keeper(threading.Thread):
     """Runs in every worker. Whether it lives is whether the worker lives: the two share a process."""
 
-    def __init__(self, lease: leases.Lease) -> None:
+    def __init__(self, lease: leases.Lease, idle: Callable[[], bool]) -> None:
+        """Args:
+        lease: The worker's.
+        idle: Whether the worker runs nothing at the moment; it begins nothing while `busy` is held.
+        """
         super().__init__(name='netbox_jobs keeper', daemon=True)
         self._lease = lease
+        self._idle = idle
         self._observer = recovery.Observer()
         self._over = threading.Event()
         #: Held while the database or Redis is talked to; whoever forks takes it, so that no talk is cut in two.
@@ -33,6 +39,8 @@ class Keeper(threading.Thread):
 
     def run(self) -> None:
         """Until `stop()`."""
+        # Held for good: in a child, where this thread is gone, its connections would be closed in the parent's name.
+        self._connections = [connections[alias] for alias in connections]
         try:
             while not self._over.is_set():
                 now = time.monotonic()
@@ -54,7 +62,7 @@ class Keeper(threading.Thread):
         with self.busy:
             try:
                 duty()
-            except DatabaseError as error:
+            except DBError as error:
                 if duty == self._beat:
                     self._observer.healthy(False)
                 logger.warning('The database does not answer (%s); trying again.', error)
@@ -73,6 +81,9 @@ class Keeper(threading.Thread):
         recovery.deliver_due(0 if leads else DEFERENCE)
 
     def _recover(self) -> None:
+        if self._idle():
+            # The end of a horse that could not be recorded at the time, because the database was away.
+            recovery.end_own_orphans(self._lease.token)
         if not self._observer.leads(self._lease.token):
             return
         for token in self._observer.dead():

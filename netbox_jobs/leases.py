@@ -5,7 +5,8 @@ import os
 import socket
 import threading
 
-from django.db import DatabaseError, connections
+from django.db import Error as DBError
+from django.db import connections
 from django.db.models import F
 
 from . import context
@@ -66,12 +67,12 @@ class BorrowedLease:
                 try:
                     self._lease.beat()
                     begun = True
-                except DatabaseError as error:
+                except DBError as error:
                     logger.info('A heartbeat could not be written (%s).', error)
                     connections.close_all()
             if begun and not _others_run(self._lease.token):
                 self._lease.close()
-        except DatabaseError as error:
+        except DBError as error:
             logger.info('A lease could not be given back (%s); it expires.', error)
         finally:
             connections.close_all()

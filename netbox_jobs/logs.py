@@ -10,7 +10,8 @@ import threading
 import time
 from datetime import UTC, datetime
 
-from django.db import DatabaseError, connections
+from django.db import Error as DBError
+from django.db import connections
 
 from . import clock, context
 from .models import Job, JobLogEntry
@@ -69,7 +70,7 @@ class LineWriter:
             while batch := self._lines[:BATCH]:
                 try:
                     JobLogEntry.objects.using(self._using).bulk_create(batch)
-                except DatabaseError as error:
+                except DBError as error:
                     if not self._stuck:
                         logger.info('Job %s: %s log lines wait to be written (%s).', self._job_id, len(batch), error)
                     self._stuck = True

@@ -36,7 +36,7 @@ def deliver_due(older_than: float = 0) -> int:
         batch = list(due.order_by('due')[:_BATCH])
         for job in batch:
             if transitions.deliverable(job):
-                delivery.deliver(job)
+                delivery.deliver(job, inline=False)
                 delivered += 1
         if len(batch) < _BATCH:
             return delivered
@@ -58,7 +58,7 @@ def redeliver_vanished() -> int:
             for job in _not_deferred(queue_name, jobs):
                 if transitions.deliverable(job):
                     logger.warning('Job %s (%s): RQ has lost its delivery; delivered again.', job.pk, job.name)
-                    delivery.deliver(job)
+                    delivery.deliver(job, inline=False)
                     redelivered += 1
     return redelivered
 
@@ -105,11 +105,11 @@ def _not_deferred(queue_name: str, jobs: list[Job]) -> Iterable[Job]:
 def settle_dependents() -> int:
     """Look again at the jobs that wait for others, in case that an end went by unseen; returns how many are left."""
     gated = Job.objects.using(transitions.database()).filter(status=JobStatusChoices.STATUS_PENDING, due=None)
-    left = 0
-    for job in gated.iterator(chunk_size=_BATCH):
+    # Rows made by hand wait for nobody, and nothing here could run them.
+    batch = list(gated.exclude(runner='').order_by('pk')[:_BATCH])
+    for job in batch:
         enqueueing.settle_dependent(job)
-        left += job.due is None and not job.ended
-    return left
+    return sum(job.due is None and not job.ended for job in batch)
 
 
 class Observer:
@@ -169,6 +169,12 @@ def end_orphans(token: str) -> int:
     if worker is not None and not Job.objects.using(using).running().filter(worker=token).exists():
         worker.delete()
     return ended
+
+
+def end_own_orphans(token: str) -> int:
+    """End what is recorded as running in a worker that runs nothing; returns how many."""
+    orphans = Job.objects.using(transitions.database()).running().filter(worker=token)
+    return sum(end_orphan(job, 'Its process is gone, and its end could not be recorded then.') for job in orphans)
 
 
 def end_orphan(job: Job, reason: str) -> bool:

@@ -8,8 +8,9 @@ import threading
 import time
 from typing import Any
 
-from django.db import DatabaseError, connections
-from redis.exceptions import RedisError
+from django.db import Error as DBError
+from django.db import connections
+from redis.exceptions import RedisError, TimeoutError
 from rq import Worker as RQWorker
 from rq.job import Job as RQJob
 from rq.utils import now
@@ -21,6 +22,9 @@ from .leases import Lease
 from .models import Job, transitions
 
 logger = logging.getLogger('netbox_jobs')
+
+#: Seconds between two looks of a horse at its own claim.
+_LOOK = 3.0
 
 
 class Worker(RQWorker):
@@ -40,7 +44,7 @@ class Worker(RQWorker):
         lease.beat()
         recovery.deliver_due()
         connections.close_all()
-        self._keeper = Keeper(lease)
+        self._keeper = Keeper(lease, idle=lambda: not self.horse_pid)
         self._keeper.start()
         try:
             return super().work(*args, **kwargs)
@@ -51,7 +55,7 @@ class Worker(RQWorker):
     def _give_back(self, lease: Lease) -> None:
         try:
             lease.close()
-        except DatabaseError as error:
+        except DBError as error:
             logger.warning('The lease of this worker could not be given back (%s); it expires.', error)
         finally:
             connections.close_all()
@@ -152,7 +156,7 @@ class Worker(RQWorker):
                 logger.warning('Job %s (%s): %s', found.pk, found.name, cause)
                 run = execution.Execution(found)
                 run.persist(lambda: recovery.end_orphan(found, cause))
-        except DatabaseError as error:
+        except DBError as error:
             logger.error('The end of job %s could not be recorded (%s); recovery will see to it.', job_id, error)
         finally:
             connections.close_all()
@@ -166,8 +170,8 @@ class Worker(RQWorker):
         signal.signal(signal.SIGTERM, lambda *_: None)
 
     def main_work_horse(self, job: RQJob, queue: Any) -> None:
-        """The child's life; it does not outlive its parent."""
-        threading.Thread(target=_end_with_parent, args=(os.getppid(),), name='netbox_jobs watch', daemon=True).start()
+        """The child's life; it outlives neither its parent nor its claim."""
+        threading.Thread(target=_watch, args=(os.getppid(),), name='netbox_jobs watch', daemon=True).start()
         super().main_work_horse(job, queue)
 
     # Redis may go away at any line
@@ -200,6 +204,15 @@ class Worker(RQWorker):
             super().set_state(state, pipeline)
         except RedisError as error:
             self._tell_lost(error)
+
+    def dequeue_job_and_maintain_ttl(self, *args: Any, **kwargs: Any) -> Any:
+        """The next job; a silent Redis is waited for like one that is down."""
+        while True:
+            try:
+                return super().dequeue_job_and_maintain_ttl(*args, **kwargs)
+            except TimeoutError as error:
+                self._tell_lost(error)
+                time.sleep(1)
 
     def check_for_suspension(self, burst: bool) -> None:
         """RQ's `suspend`; a Redis that cannot be asked has suspended nobody."""
@@ -243,8 +256,33 @@ def _our_job_id(job: RQJob) -> str | None:
         return None
 
 
-def _end_with_parent(parent: int) -> None:
+def _watch(parent: int) -> None:
+    """In the horse: end it, with all that it has spawned, when its parent has died or its claim is lost."""
+    lost: Any = None
+    next_look = time.monotonic() + _LOOK
     while os.getppid() == parent:
         time.sleep(1)
-    # The group of the horse is its own, with all that it has spawned.
-    os.killpg(0, signal.SIGKILL)
+        if time.monotonic() < next_look:
+            continue
+        next_look = time.monotonic() + _LOOK
+        fence = _lost_fence()
+        # Seen twice: the first time, the job may just have ended, with its process about to.
+        if fence is not None and fence is lost:
+            logger.warning('The claim of this job is lost; its process ends itself.')
+            break
+        lost = fence
+    os.killpg(0, signal.SIGKILL)  # the horse leads a process group of its own
+
+
+def _lost_fence() -> dict[str, Any] | None:
+    """The conditions of the current run's claim, if the row does not meet them any more."""
+    run = context.current_run()
+    if run is None or run.job._fence is None or run.job.ended:
+        return None
+    fence = run.job._fence
+    try:
+        held = Job.objects.using(transitions.database()).filter(pk=run.job.pk, **fence).exists()
+    except DBError:
+        connections.close_all()
+        return None
+    return None if held else fence

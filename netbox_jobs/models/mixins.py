@@ -20,8 +20,6 @@ class JobsMixin(models.Model):
 
     def get_latest_jobs(self) -> dict[str, Any]:
         """The latest ended job of each name, by name."""
-        latest: dict[str, Any] = {}
         ended = self.jobs.filter(status__in=JobStatusChoices.TERMINAL_STATE_CHOICES)
-        for job in ended.order_by('-created', '-pk').iterator():
-            latest.setdefault(job.name, job)
-        return latest
+        latest = ended.order_by().values('name').annotate(latest=models.Max('pk')).values_list('latest', flat=True)
+        return {job.name: job for job in self.jobs.filter(pk__in=list(latest))}

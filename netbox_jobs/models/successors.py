@@ -61,31 +61,37 @@ def _interval(job: Job, schedule: Schedule | None) -> int | None:
 
 def _through_enqueue(job: Job, interval: int) -> Job | None:
     """Let the runner's own `enqueue()` make it; None if that did not, for whatever reason."""
+    if job.object_id is not None and job.object is None:
+        return None  # without its object, enqueue() would begin another chain; the row can be copied as it is
     try:
         runner = calls.resolve(job.runner)
         if not getattr(runner, 'is_job_runner', False):
             return None
         kwargs = job._kwargs if job._kwargs is not None else job.get_arguments()
-        with transaction.atomic(using=job._state.db), context.making_successor_of(job):
-            runner.enqueue(
-                instance=job.object,
-                name=job.name,
-                user=job.user,
-                schedule_at=job.next_time(interval),
-                interval=interval,
-                queue_name=job.queue_name,
-                notifications=job.notifications,
-                **({} if job.job_timeout is None else {'job_timeout': job.job_timeout}),
-                **job.rq_options(),
-                **kwargs,
-            )
+        with transaction.atomic(using=job._state.db):
+            with context.making_successor_of(job):
+                runner.enqueue(
+                    instance=job.object,
+                    name=job.name,
+                    user=job.user,
+                    schedule_at=job.next_time(interval),
+                    interval=interval,
+                    queue_name=job.queue_name,
+                    notifications=job.notifications,
+                    **({} if job.job_timeout is None else {'job_timeout': job.job_timeout}),
+                    **job.rq_options(),
+                    **kwargs,
+                )
+            if found := Job.objects.using(job._state.db).filter(predecessor_id=job.pk).first():
+                return found
+            raise LookupError(f'{job.runner}.enqueue() did not enqueue the next occurrence')
     except (ArgumentsRefused, RunnerNotFound):
         pass  # the copy looks at the signature itself, and needs no runner
     except Exception:
         logger.exception(
             'Job %s (%s): its runner could not enqueue the successor; the row is copied instead.', job.pk, job.name
         )
-    return Job.objects.using(job._state.db).filter(predecessor_id=job.pk).first()
+    return None
 
 
 def _copy(job: Job, interval: int, schedule: Schedule | None) -> Job:
