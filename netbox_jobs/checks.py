@@ -70,6 +70,7 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
     """`NETBOX_JOBS` must hold known keys, and values of the right kind."""
     try:
         values = {name: conf.get(name) for name in conf.DEFAULTS}
+        conf.retention()
     except ImproperlyConfigured as error:
         return [checks.Error(str(error), id='netbox_jobs.E004')]
     found: list[checks.CheckMessage] = []

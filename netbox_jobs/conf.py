@@ -8,6 +8,9 @@ from django.core.exceptions import ImproperlyConfigured
 #: The version of NetBox's job API that is reproduced; plugins' `min_version`/`max_version` are compared with it.
 API_VERSION = '4.7.0'
 
+#: Days for which ended jobs are kept, unless the project's `JOB_RETENTION` says otherwise.
+DEFAULT_RETENTION = 90
+
 DEFAULTS: dict[str, Any] = {
     # 'pickle' stores whatever pickle accepts; 'json' refuses everything that JSON (with dates, decimals, UUIDs,
     # sets, tuples and saved model instances) cannot say.
@@ -35,3 +38,15 @@ def get(name: str) -> Any:
             f'NETBOX_JOBS has the unknown key(s) {", ".join(sorted(unknown))}; known are {", ".join(sorted(DEFAULTS))}.'
         )
     return configured.get(name, DEFAULTS[name])
+
+
+def retention() -> int:
+    """`JOB_RETENTION`: days for which ended jobs are kept (90 by default); 0 keeps them all.
+
+    Raises:
+        ImproperlyConfigured: It is no whole number of days.
+    """
+    days = getattr(settings, 'JOB_RETENTION', DEFAULT_RETENTION)
+    if isinstance(days, bool) or not isinstance(days, int) or days < 0:
+        raise ImproperlyConfigured(f'JOB_RETENTION is {days!r}; expected a whole number of days, or 0 to keep all jobs.')
+    return days

@@ -15,6 +15,9 @@ logger = logging.getLogger('netbox_jobs')
 #: Seconds between looks for scheduled jobs that are due, and between comparisons with RQ.
 POLL = 1.0
 SWEEP = 10.0
+#: Seconds between two rounds of retention, and how many jobs one of them deletes at most.
+PRUNE = 600.0
+PRUNED = 10_000
 #: Seconds that a worker which does not lead leaves a due job to the one that does.
 DEFERENCE = 2.0
 
@@ -34,8 +37,8 @@ class Keeper(threading.Thread):
         self._over = threading.Event()
         #: Held while the database or Redis is talked to; whoever forks takes it, so that no talk is cut in two.
         self.busy = threading.Lock()
-        self._next = {self._beat: 0.0, self._deliver_due: 0.0, self._recover: 0.0}
-        self._every = {self._beat: leases.INTERVAL, self._deliver_due: POLL, self._recover: SWEEP}
+        self._next = {self._beat: 0.0, self._deliver_due: 0.0, self._recover: 0.0, self._prune: time.monotonic() + 60}
+        self._every = {self._beat: leases.INTERVAL, self._deliver_due: POLL, self._recover: SWEEP, self._prune: PRUNE}
 
     def run(self) -> None:
         """Until `stop()`."""
@@ -90,3 +93,7 @@ class Keeper(threading.Thread):
             recovery.end_orphans(token)
         recovery.settle_dependents()
         recovery.redeliver_vanished()
+
+    def _prune(self) -> None:
+        if self._observer.leads(self._lease.token):
+            recovery.prune(limit=PRUNED)

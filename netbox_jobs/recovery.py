@@ -8,17 +8,23 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 
+from django.db import OperationalError, transaction
+from django.utils import timezone
 from redis.exceptions import RedisError
 
-from . import clock, conf, delivery, queues
+from . import calls, clock, conf, delivery, queues, sessions
 from .choices import JobStatusChoices
-from .models import Job, Worker, enqueueing, transitions
+from .exceptions import RunnerNotFound
+from .models import Job, JobLogEntry, Worker, enqueueing, transitions
 
 logger = logging.getLogger('netbox_jobs')
 
 #: A job that waits is compared with RQ when its delivery is older than this, in milliseconds.
 DELIVERY_GRACE = 10_000
+#: How many times a runner with `on_crash = 'retry'` is run again if it says no `max_crashes`.
+DEFAULT_MAX_CRASHES = 3
 _BATCH = 500
 
 
@@ -45,6 +51,16 @@ def deliver_due(older_than: float = 0) -> int:
 def redeliver_vanished() -> int:
     """Deliver anew the waiting jobs of which RQ knows nothing (any more); returns how many."""
     redelivered = 0
+    for job in vanished():
+        if transitions.deliverable(job):
+            logger.warning('Job %s (%s): RQ has lost its delivery; delivered again.', job.pk, job.name)
+            delivery.deliver(job, inline=False)
+            redelivered += 1
+    return redelivered
+
+
+def vanished() -> Iterator[Job]:
+    """The jobs that were delivered a while ago, wait still, and are in no queue of RQ."""
     known: dict[str, set[str] | None] = {}
     for batch in _overdue():
         missing: dict[str, list[Job]] = defaultdict(list)
@@ -55,12 +71,7 @@ def redeliver_vanished() -> int:
             if ids is not None and job.delivery_id not in ids:
                 missing[job.queue_name].append(job)
         for queue_name, jobs in missing.items():
-            for job in _not_deferred(queue_name, jobs):
-                if transitions.deliverable(job):
-                    logger.warning('Job %s (%s): RQ has lost its delivery; delivered again.', job.pk, job.name)
-                    delivery.deliver(job, inline=False)
-                    redelivered += 1
-    return redelivered
+            yield from _not_deferred(queue_name, jobs)
 
 
 def _overdue() -> Iterator[list[Job]]:
@@ -157,27 +168,106 @@ class Observer:
         return [token for token, (_beats, since) in self._seen.items() if now - since >= limit]
 
 
-def end_orphans(token: str) -> int:
-    """End the running jobs of a dead worker, with their successors, and remove its row; returns how many."""
+def end_orphans(token: str, reason: str = '') -> int:
+    """Account for the running jobs of a dead worker, and remove its row; returns how many there were.
+
+    Args:
+        token: The worker's.
+        reason: Why it is known to be dead; that it has shown no sign of life, if omitted.
+    """
     using = transitions.database()
     worker = Worker.objects.using(using).filter(token=token).first()
     who = f'{worker.name} (process {worker.pid} on {worker.host})' if worker else f'that claimed it as {token}'
+    reason = reason or f'no sign of life for {conf.get("WORKER_TIMEOUT")} seconds'
     ended = 0
     for job in Job.objects.using(using).running().filter(worker=token):
         logger.warning('Job %s (%s): its worker %s is gone.', job.pk, job.name, who)
-        ended += end_orphan(job, f'The worker {who} is gone: no sign of life for {conf.get("WORKER_TIMEOUT")} seconds.')
+        ended += end_orphan(job, f'The worker {who} is gone: {reason}.')
     if worker is not None and not Job.objects.using(using).running().filter(worker=token).exists():
         worker.delete()
     return ended
 
 
 def end_own_orphans(token: str) -> int:
-    """End what is recorded as running in a worker that runs nothing; returns how many."""
+    """Account for what is recorded as running in a worker that runs nothing; returns how many."""
     orphans = Job.objects.using(transitions.database()).running().filter(worker=token)
     return sum(end_orphan(job, 'Its process is gone, and its end could not be recorded then.') for job in orphans)
 
 
-def end_orphan(job: Job, reason: str) -> bool:
-    """End one job on behalf of the worker that cannot; True unless it has been ended, or claimed again, since."""
+def end_orphan(job: Job, reason: str, *, may_retry: bool = True) -> bool:
+    """Account for one running job whose process has died: errored, or given back if its runner asks for that.
+
+    Args:
+        job: The job, freshly loaded.
+        reason: What became of its process; the job's error.
+        may_retry: False for a death that another attempt would only repeat, such as that of a time limit.
+
+    Returns:
+        Whether it was accounted for; False if it has been by somebody else, or a lock is in the way, which is
+        removed for the next time.
+    """
     job._fence = {'status': JobStatusChoices.STATUS_RUNNING, 'worker': job.worker, 'attempt': job.attempt}
-    return transitions.end(job, JobStatusChoices.STATUS_ERRORED, reason)
+    limit = crash_limit(job.runner) if may_retry else 0
+    try:
+        JobLogEntry.objects.using(job._state.db).bulk_create(
+            JobLogEntry.from_dicts(job.pk, [{'level': 'error', 'message': reason}], job.attempt)
+        )
+        if job.crashes < limit:
+            logger.warning('Job %s (%s) is run again after its crash (%s of %s).', job.pk, job.name, job.crashes + 1, limit)
+            return transitions.release(job, delay=0, crashed=True)
+        if job.crashes and limit:
+            reason = f'{reason} It has crashed {job.crashes + 1} times; it is run again {limit} times at most.'
+        return transitions.end(job, JobStatusChoices.STATUS_ERRORED, reason, wait=False)
+    except OperationalError as error:
+        if job.ended:
+            raise
+        logger.warning('Job %s (%s) cannot be ended yet (%s).', job.pk, job.name, error)
+        sessions.end(job)
+        return False
+
+
+def crash_limit(path: str) -> int:
+    """How many times a runner wants a job to be run again after its process has died; 0 unless it asks."""
+    try:
+        meta = getattr(calls.resolve(path), 'Meta', None)
+    except RunnerNotFound:
+        return 0
+    if getattr(meta, 'on_crash', 'error') != 'retry':
+        return 0
+    return int(getattr(meta, 'max_crashes', DEFAULT_MAX_CRASHES))
+
+
+# Retention
+
+
+def prune(days: int | None = None, *, limit: int | None = None) -> int:
+    """Delete jobs that ended more than `days` ago, with their logs; never one that waits or runs.
+
+    Args:
+        days: The setting `JOB_RETENTION` if omitted; 0 keeps all.
+        limit: Delete so many at the most.
+
+    Returns:
+        How many were deleted.
+    """
+    days = conf.retention() if days is None else days
+    if days <= 0:
+        return 0
+    using = transitions.database()
+    cutoff = timezone.now() - timedelta(days=days)
+    # By the index on `created`, which comes first: what was created later cannot have ended earlier.
+    old = Job.objects.using(using).ended().filter(created__lt=cutoff, completed__lt=cutoff).order_by('created')
+    deleted = 0
+    while limit is None or deleted < limit:
+        size = _BATCH if limit is None else min(_BATCH, limit - deleted)
+        batch = list(old.values_list('pk', flat=True)[:size])
+        with transaction.atomic(using=using):
+            links = Job.dependencies.through.objects.using(using)
+            links.filter(from_job_id__in=batch)._raw_delete(using)
+            links.filter(to_job_id__in=batch)._raw_delete(using)
+            JobLogEntry.objects.using(using).filter(job_id__in=batch)._raw_delete(using)
+            Job.objects.using(using).ended().filter(pk__in=batch)._raw_delete(using)
+        deleted += len(batch)
+        if len(batch) < size:
+            break
+    return deleted

@@ -147,7 +147,8 @@ class Worker(RQWorker):
         else:
             cause = 'Its process is gone.'
         limit = job.timeout
-        if limit and 0 < limit <= time.monotonic() - self._horse_began:
+        overran = bool(limit and 0 < limit <= time.monotonic() - self._horse_began)
+        if overran:
             cause = f'It exceeded its time limit of {limit} seconds and did not heed it. {cause}'
         try:
             using = transitions.database()
@@ -155,7 +156,7 @@ class Worker(RQWorker):
             if found is not None:
                 logger.warning('Job %s (%s): %s', found.pk, found.name, cause)
                 run = execution.Execution(found)
-                run.persist(lambda: recovery.end_orphan(found, cause))
+                run.persist(lambda: recovery.end_orphan(found, cause, may_retry=not overran))
         except DBError as error:
             logger.error('The end of job %s could not be recorded (%s); recovery will see to it.', job_id, error)
         finally:

@@ -114,6 +114,7 @@ class Job(models.Model):
     deliveries = models.PositiveIntegerField(default=0, editable=False)
     attempt = models.PositiveIntegerField(_('attempt'), default=0, editable=False)
     releases = models.PositiveSmallIntegerField(default=0, editable=False)
+    crashes = models.PositiveSmallIntegerField(_('crashes'), default=0, editable=False)
     worker = models.CharField(max_length=32, null=True, editable=False, help_text=_('Token of the worker that runs it'))  # noqa: DJ001  # NULL: no claim
     backend_id = models.BigIntegerField(null=True, editable=False, help_text=_('Its database session'))
 

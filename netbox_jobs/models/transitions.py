@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from django.db import models, router, transaction
+from django.db import IntegrityError, connections, models, router, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -125,32 +125,52 @@ def _hold(job: Job) -> None:
     job._claimed_at = time.monotonic()
 
 
-def release(job: Job, delay: float) -> bool:
-    """Give a claimed job back, to be delivered again `delay` seconds from now, as if it had not been claimed."""
-    released = Job.objects.using(job._state.db).filter(pk=job.pk, **(job._fence or {})).update(
-        status=JobStatusChoices.STATUS_SCHEDULED,
-        due=clock.now_ms() + int(delay * 1000),
-        started=None,
-        worker=None,
-        backend_id=None,
-        attempt=F('attempt') - 1,
-        releases=F('releases') + 1,
-        slot=F('schedule_id'),
-    )
-    return bool(released)
+def release(job: Job, delay: float, *, crashed: bool = False) -> bool:
+    """Give a claimed job back, to be delivered again `delay` seconds from now.
+
+    Args:
+        job: The job, with the claim that it is released from.
+        delay: Seconds.
+        crashed: Its process died; else it is as if it had not been claimed.
+    """
+    counted = {'crashes': F('crashes') + 1} if crashed else {'attempt': F('attempt') - 1, 'releases': F('releases') + 1}
+    values: dict[str, Any] = {
+        'status': JobStatusChoices.STATUS_SCHEDULED,
+        'due': clock.now_ms() + int(delay * 1000),
+        'started': None,
+        'worker': None,
+        'backend_id': None,
+        **counted,
+    }
+    rows = Job.objects.using(job._state.db).filter(pk=job.pk, **(job._fence or {}))
+    try:
+        with transaction.atomic(using=job._state.db):
+            return bool(rows.update(slot=F('schedule_id'), **values))
+    except IntegrityError:
+        # The next occurrence was arranged while this one ran, and has the place of the waiting one.
+        return bool(rows.update(**values))
 
 
 # -> ended
 
 
-def end(job: Job, status: str, error: str | None = None) -> bool:
+def end(job: Job, status: str, error: str | None = None, *, wait: bool = True) -> bool:
     """End the job in a terminal status, with its successor if it is periodic, in one transaction.
 
     Whoever holds the claim ends the job. One who merely loaded the row takes it over, unless it has ended: the
     first end stands.
 
+    Args:
+        job: The job.
+        status: A terminal one.
+        error: What went wrong; None leaves what the job has.
+        wait: Whether to wait for locks that others hold on the job or its schedule.
+
     Returns:
         Whether this call was the one that ended it.
+
+    Raises:
+        OperationalError: `wait` is False, and somebody holds a lock.
     """
     if run := context.run_of(job):
         run.before_end()
@@ -165,7 +185,9 @@ def end(job: Job, status: str, error: str | None = None) -> bool:
 
     def write() -> bool:
         with transaction.atomic(using=using, savepoint=False):
-            schedule = _lock(job, using) if periodic else None
+            schedule = _lock(job, using, wait) if periodic else None
+            if not wait:
+                _try_lock(Job.objects.using(using).filter(pk=job.pk), using)
             if not Job.objects.using(using).filter(pk=job.pk, **fence).update(**values):
                 return False
             _reflect(job, values)
@@ -229,11 +251,20 @@ def _reflect(job: Job, values: dict[str, Any]) -> None:
     job._fence = {'status': job.status, 'attempt': job.attempt, 'completed': job.completed}
 
 
-def _lock(job: Job, using: str) -> Schedule | None:
+def _lock(job: Job, using: str, wait: bool) -> Schedule | None:
     """The job's schedule, locked; None if it has been ended, or the job has none."""
     if job.schedule_id is None:
         return None
-    return Schedule.objects.using(using).select_for_update().filter(pk=job.schedule_id).first()
+    schedules = Schedule.objects.using(using).filter(pk=job.schedule_id)
+    if not wait:
+        _try_lock(schedules, using)
+    return schedules.select_for_update().first()
+
+
+def _try_lock(rows: Any, using: str) -> None:
+    # SQLite has no row locks; its one lock is waited for with a time limit.
+    if connections[using].features.has_select_for_update_nowait:
+        rows.select_for_update(nowait=True).values_list('pk').first()
 
 
 def _explain_lost(job: Job, status: str, using: str) -> None:
