@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from .models import Job, Schedule, Worker
 
 
-class _ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class _ReadOnlyAdmin(admin.ModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 

@@ -79,7 +79,7 @@ def decode(format: str, payload: bytes, signature: str, job_id: UUID | str, path
     verify(format, payload, signature, job_id, path)
     if format == 'pickle' and conf.get('ARGUMENTS_FORMAT') == 'json':
         raise ArgumentsRefused(
-            "The arguments of this job are pickled, and NETBOX_JOBS['ARGUMENTS_FORMAT'] is 'json': they are not decoded."
+            "The arguments of this job are pickled; NETBOX_JOBS['ARGUMENTS_FORMAT'] is 'json': they are not decoded."
         )
     return _codec(format)[1](payload) if payload else {}
 

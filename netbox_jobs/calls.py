@@ -197,8 +197,11 @@ def _identify(func: Callable[..., Any], *, importable: bool) -> tuple[Callable[.
             raise TypeError(f'{path_of(owner)} does not implement run(), so it cannot be enqueued.')
     else:
         named = func
-    if not callable(func) or not hasattr(named, '__qualname__') or (owner is not None and not inspect.isclass(owner)
-                                                                   and not inspect.isbuiltin(func)):
+    if (
+        not callable(func)
+        or not hasattr(named, '__qualname__')
+        or (owner is not None and not inspect.isclass(owner) and not inspect.isbuiltin(func))
+    ):
         raise TypeError(f'{func!r} cannot be enqueued; expected a function of a module, or a JobRunner subclass.')
     path = path_of(named)
     if owner is not None and named is func and inspect.isclass(owner):
@@ -254,7 +257,9 @@ def _callback(name: str, value: Any) -> dict[str, Any]:
     callback = value if isinstance(value, Callback) else Callback(value)
     path = callback.func if isinstance(callback.func, str) else path_of(callback.func)
     if '<' in path:
-        raise ValueError(f'{name} is {path}, which a worker cannot import; use a function at the top level of a module.')
+        raise ValueError(
+            f'{name} is {path}, which a worker cannot import; use a function at the top level of a module.'
+        )
     return {'path': path, 'timeout': callback.timeout}
 
 

@@ -34,9 +34,7 @@ def check_apps(**kwargs: Any) -> list[checks.CheckMessage]:
     """`netbox_jobs` must come before `django_rq`, so that its `rqworker` wins."""
     names = [config.name for config in apps.get_app_configs()]
     if 'django_rq' not in names:
-        return [
-            checks.Error("INSTALLED_APPS lacks 'django_rq'; add it after 'netbox_jobs'.", id='netbox_jobs.E002')
-        ]
+        return [checks.Error("INSTALLED_APPS lacks 'django_rq'; add it after 'netbox_jobs'.", id='netbox_jobs.E002')]
     if names.index('netbox_jobs') > names.index('django_rq'):
         return [
             checks.Error(
@@ -53,16 +51,17 @@ def check_plugins(**kwargs: Any) -> list[checks.CheckMessage]:
     found: list[checks.CheckMessage] = []
     for config in apps.get_app_configs():
         for candidate in vars(config.module or object).values():
-            if isinstance(candidate, type) and issubclass(candidate, PluginConfig) and candidate is not PluginConfig:
-                if candidate.__module__ == config.name and not isinstance(config, candidate):
-                    path = f'{candidate.__module__}.{candidate.__qualname__}'
-                    found.append(
-                        checks.Error(
-                            f'The plugin {config.name} is installed without its PluginConfig: its queues and settings '
-                            f'are missing. Write {path!r} in INSTALLED_APPS.',
-                            id='netbox_jobs.E006',
-                        )
+            if not isinstance(candidate, type) or not issubclass(candidate, PluginConfig):
+                continue
+            if candidate.__module__ == config.name and not isinstance(config, candidate):
+                path = f'{candidate.__module__}.{candidate.__qualname__}'
+                found.append(
+                    checks.Error(
+                        f'The plugin {config.name} is installed without its PluginConfig: its queues and settings '
+                        f'are missing. Write {path!r} in INSTALLED_APPS.',
+                        id='netbox_jobs.E006',
                     )
+                )
     return found
 
 

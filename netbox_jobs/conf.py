@@ -48,5 +48,7 @@ def retention() -> int:
     """
     days = getattr(settings, 'JOB_RETENTION', DEFAULT_RETENTION)
     if isinstance(days, bool) or not isinstance(days, int) or days < 0:
-        raise ImproperlyConfigured(f'JOB_RETENTION is {days!r}; expected a whole number of days, or 0 to keep all jobs.')
+        raise ImproperlyConfigured(
+            f'JOB_RETENTION is {days!r}; expected a whole number of days, or 0 to keep all jobs.'
+        )
     return days

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 if TYPE_CHECKING:
     from .models import Job
-    from .models.enqueueing import Place
+    from .models.once import Place
 
 T = TypeVar('T')
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import django_rq
+from django.db import transaction
 from django.utils.module_loading import import_string
 from django_rq import connection_utils
 from redis.backoff import NoBackoff
@@ -21,6 +22,7 @@ from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Dependency
 
 from . import conf, queues
+from .choices import JobStatusChoices
 
 if TYPE_CHECKING:
     from .models import Job
@@ -59,7 +61,7 @@ def _client(config: dict[str, Any]) -> Any:
         if known == made_from:
             return client
     client = connection_utils.get_redis_connection(config)
-    pool = getattr(client, 'connection_pool', None)
+    pool: Any = getattr(client, 'connection_pool', None)
     if 'USE_REDIS_CACHE' not in config and hasattr(pool, 'connection_kwargs'):
         limit = conf.get('REDIS_TIMEOUT')
         # One more try at once for a pooled connection that Redis has closed; none for a server that is silent.
@@ -67,6 +69,12 @@ def _client(config: dict[str, Any]) -> Any:
         pool.connection_kwargs.update(socket_connect_timeout=limit, socket_timeout=limit, retry=retry)
     _clients.append((made_from, client))
     return client
+
+
+def deliver_after_commit(job: 'Job') -> None:
+    """Deliver a job that is due once the caller's transaction has committed; never if it rolls back."""
+    if job.status == JobStatusChoices.STATUS_PENDING and job.due is not None:
+        transaction.on_commit(lambda: deliver(job), using=job._state.db, robust=True)
 
 
 def deliver(job: 'Job', *, inline: bool = True) -> bool:
@@ -127,7 +135,9 @@ def withdraw(queue_name: str, delivery_ids: Iterable[str]) -> None:
                 target.remove(found)
                 found.delete()
     except (RedisError, InvalidJobOperation, LookupError) as error:
-        logger.info('A delivery could not be withdrawn from queue %s (%s); its worker will leave it.', queue_name, error)
+        logger.info(
+            'A delivery could not be withdrawn from queue %s (%s); its worker will leave it.', queue_name, error
+        )
 
 
 def stop(queue_name: str, delivery_id: str) -> None:

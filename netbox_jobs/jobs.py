@@ -12,7 +12,8 @@ from django.utils.functional import classproperty
 
 from . import context, execution, logs, schedules
 from .models import Job, enqueueing, transitions
-from .models.jobs import JobQuerySet
+from .models.once import find_place
+from .models.querysets import JobQuerySet
 
 __all__ = ('JobRunner', 'system_job')
 
@@ -139,7 +140,7 @@ class JobRunner(ABC):
             raise ValueError('immediate and enqueue_once() exclude each other; use enqueue(immediate=True).')
         call, given = _check_once(cls, instance, schedule_at, interval, kwargs)
         with transaction.atomic(using=transitions.database()):
-            found = enqueueing.find_place(call, given)
+            found = find_place(call, given)
             if isinstance(found, Job):
                 return found
             with context.filling(found):

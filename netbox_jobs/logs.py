@@ -14,7 +14,7 @@ from django.db import Error as DBError
 from django.db import connections
 
 from . import clock, context
-from .models import Job, JobLogEntry
+from .models import Job, JobLogEntry, transitions
 from .text import storable_text
 
 logger = logging.getLogger('netbox_jobs')
@@ -36,7 +36,8 @@ class LineWriter:
         own_connection: Write from a thread while the job runs; else on the caller's connection, at the end, or
             from time to time where no transaction is open.
         """
-        self._job_id, self._attempt, self._using = job.pk, job.attempt or 1, job._state.db
+        self._job_id, self._attempt = job.pk, job.attempt or 1
+        self._using = job._state.db or transitions.database()
         self._threaded = own_connection
         self._lines: list[JobLogEntry] = []
         self._changed = threading.Condition()

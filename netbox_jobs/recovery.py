@@ -17,7 +17,8 @@ from redis.exceptions import RedisError
 from . import calls, clock, conf, delivery, queues, sessions
 from .choices import JobStatusChoices
 from .exceptions import RunnerNotFound
-from .models import Job, JobLogEntry, Worker, enqueueing, transitions
+from .models import Job, JobLogEntry, Worker, transitions
+from .models.dependents import settle_dependent
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -119,7 +120,7 @@ def settle_dependents() -> int:
     # Rows made by hand wait for nobody, and nothing here could run them.
     batch = list(gated.exclude(runner='').order_by('pk')[:_BATCH])
     for job in batch:
-        enqueueing.settle_dependent(job)
+        settle_dependent(job)
     return sum(job.due is None and not job.ended for job in batch)
 
 
@@ -213,7 +214,9 @@ def end_orphan(job: Job, reason: str, *, may_retry: bool = True) -> bool:
             JobLogEntry.from_dicts(job.pk, [{'level': 'error', 'message': reason}], job.attempt)
         )
         if job.crashes < limit:
-            logger.warning('Job %s (%s) is run again after its crash (%s of %s).', job.pk, job.name, job.crashes + 1, limit)
+            logger.warning(
+                'Job %s (%s) is run again after its crash (%s of %s).', job.pk, job.name, job.crashes + 1, limit
+            )
             return transitions.release(job, delay=0, crashed=True)
         if job.crashes and limit:
             reason = f'{reason} It has crashed {job.crashes + 1} times; it is run again {limit} times at most.'

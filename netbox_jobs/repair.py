@@ -18,9 +18,7 @@ class Finding:
     text: str
 
 
-def run(
-    *, dry_run: bool, on_wait: Callable[[float], None], sleep: Callable[[float], None]
-) -> Iterator[Finding]:
+def run(*, dry_run: bool, on_wait: Callable[[float], None], sleep: Callable[[float], None]) -> Iterator[Finding]:
     """Look for everything that recovery repairs, and repair it.
 
     Args:

@@ -5,7 +5,7 @@ import logging
 from django.db import Error as DBError
 from django.db import connections
 
-from .models import Job
+from .models import Job, transitions
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -13,7 +13,7 @@ logger = logging.getLogger('netbox_jobs')
 # are used again, and behind a pooler a session serves one client after the other.
 _END = {
     'postgresql': (
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND backend_start <= %s "
+        'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND backend_start <= %s '
         "AND state LIKE 'idle in transaction%%' AND datname = current_database()"
     ),
     'mysql': 'SELECT id FROM information_schema.processlist WHERE id = %s AND db = DATABASE()',
@@ -22,13 +22,15 @@ _END = {
 
 def end(job: Job) -> bool:
     """End the database session in which a dead worker ran the job, if it is still there; else say who is in the way."""
-    connection = connections[job._state.db]
+    connection = connections[job._state.db or transitions.database()]
     query = _END.get(connection.vendor)
     if query is None or job.backend_id is None:
         return False
     try:
         with connection.cursor() as cursor:
-            cursor.execute(query, [job.backend_id, job.started] if connection.vendor == 'postgresql' else [job.backend_id])
+            cursor.execute(
+                query, [job.backend_id, job.started] if connection.vendor == 'postgresql' else [job.backend_id]
+            )
             found = cursor.fetchone()
             if found and connection.vendor == 'mysql':
                 cursor.execute('KILL CONNECTION %s', [job.backend_id])

@@ -36,10 +36,14 @@ class Worker(RQWorker):
     _keeper: Keeper | None = None
     _horse_result: tuple[int | None, int | None, Any] | None = None
     _redis_lost = False
+    _horse_began = 0.0
+    birth_date: Any
 
     def work(self, *args: Any, **kwargs: Any) -> bool:
         """RQ's loop, with the keeper beside it; see `rq.Worker.work()`."""
-        lease = Lease(self.name if len(self.name) == 32 else os.urandom(16).hex(), self.name, ','.join(self.queue_names()))
+        lease = Lease(
+            self.name if len(self.name) == 32 else os.urandom(16).hex(), self.name, ','.join(self.queue_names())
+        )
         context.adopt_token(lease.token)
         lease.beat()
         recovery.deliver_due()

@@ -24,7 +24,7 @@ class AsText(models.Func):
     def __init__(self, expression: Any, **extra: Any) -> None:
         super().__init__(expression, **extra)
 
-    def as_sql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **context: Any) -> Any:
         column = self.source_expressions[0]
         field = column.output_field
         if isinstance(field, models.UUIDField) and not connection.features.has_native_uuid_field:
@@ -77,7 +77,7 @@ class InstanceKey(GenericForeignKey):
         except ObjectDoesNotExist:
             return None
 
-    def contribute_to_class(self, cls: Any, name: str, **kwargs: Any) -> None:
+    def contribute_to_class(self, cls: Any, name: str, **kwargs: Any) -> None:  # type: ignore[override]
         super().contribute_to_class(cls, name, **kwargs)
         setattr(cls, name, _InstanceDescriptor(self, cls.__dict__[name]))
 
@@ -107,7 +107,7 @@ class _InstanceDescriptor:
 class InstanceRelation(GenericRelation):
     """`obj.jobs`, and filters across it, for models with any primary key."""
 
-    def get_joining_fields(self) -> Any:
+    def get_joining_fields(self, reverse_join: bool = False) -> Any:
         return ()
 
     def get_reverse_joining_fields(self) -> Any:
@@ -117,6 +117,6 @@ class InstanceRelation(GenericRelation):
         where = super().get_extra_restriction(alias, remote_alias)
         if alias is None:  # inside an EXISTS(), where the comparison is made outside
             return where
-        object_id = self.remote_field.model._meta.get_field(self.object_id_field_name)
-        key = Col(alias, self.model._meta.pk)
-        return WhereNode([where, _ExactObject(object_id.get_col(remote_alias), key)], connector=AND)
+        object_id: Any = self.remote_field.model._meta.get_field(self.object_id_field_name)
+        same: Any = _ExactObject(object_id.get_col(remote_alias), Col(alias, self.model._meta.pk))
+        return WhereNode([where, same], connector=AND)

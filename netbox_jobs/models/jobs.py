@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
@@ -20,7 +20,8 @@ from .. import arguments, context, schedules
 from ..choices import JobNotificationChoices, JobStatusChoices
 from ..text import storable_data, storable_text
 from .fields import InstanceKey, ObjectIdField
-from .logs import JobLogEntry
+from .logs import KeepsLog
+from .querysets import JobQuerySet
 from .schedules import Schedule
 
 if TYPE_CHECKING:
@@ -32,28 +33,7 @@ logger = logging.getLogger('netbox_jobs')
 USER_FIELDS = ('data', 'error', 'interval')
 
 
-class JobQuerySet(models.QuerySet['Job']):
-    """Jobs, with the questions that are asked of them most."""
-
-    def waiting(self) -> Self:
-        """Those that are still to run."""
-        return self.filter(status__in=JobStatusChoices.WAITING_STATE_CHOICES)
-
-    def running(self) -> Self:
-        """Those that run now."""
-        return self.filter(status=JobStatusChoices.STATUS_RUNNING)
-
-    def ended(self) -> Self:
-        """Those in a terminal status."""
-        return self.filter(status__in=JobStatusChoices.TERMINAL_STATE_CHOICES)
-
-    def defer(self, *fields: Any) -> Self:
-        """`log_entries` may be named: it is never loaded with the row anyway."""
-        names = tuple(field for field in fields if field != 'log_entries')
-        return super().defer(*names) if names else self._chain()  # type: ignore[attr-defined]
-
-
-class Job(models.Model):
+class Job(KeepsLog, models.Model):
     """A background job: what is to be run, where it stands, and what came of it."""
 
     object_type = models.ForeignKey(
@@ -69,7 +49,10 @@ class Job(models.Model):
     created = models.DateTimeField(_('created'), default=timezone.now, editable=False)
     scheduled = models.DateTimeField(_('scheduled'), null=True, blank=True)
     due = models.BigIntegerField(
-        null=True, blank=True, editable=False, help_text=_('Milliseconds since the epoch; empty while it depends on others')
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_('Milliseconds since the epoch; empty while it depends on others'),
     )
     interval = models.PositiveIntegerField(
         _('interval'), null=True, blank=True, validators=(MinValueValidator(1),), help_text=_('Minutes between runs')
@@ -123,8 +106,10 @@ class Job(models.Model):
     # What this object holds of the row: the conditions under which it may write. None: it was merely loaded.
     _fence: dict[str, Any] | None = None
     _lost = False  # the claim that this object held is somebody else's now, or its row is gone
-    _assigned_log_entries: 'list[Any] | None' = None
     _kwargs: dict[str, Any] | None = None
+    # When it was claimed by this process, on the monotonic clock, and with which interval.
+    _claimed_at: float | None = None
+    _claimed_interval: int | None = None
 
     class Meta:
         ordering = ('-created',)
@@ -140,9 +125,67 @@ class Job(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    # Writing
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Insert a new row; on an existing one write `data`, `error` and `interval`, and no other field.
+
+        It never brings a deleted row back, and during a run it writes only as long as the run holds its claim.
+
+        Raises:
+            ValueError: `update_fields` names another field.
+            Job.DoesNotExist: Outside of a run: the row was deleted meanwhile.
+        """
+        using = kwargs.get('using') or self._state.db
+        with transaction.atomic(using=using, savepoint=False) if self._assigned_log_entries else nullcontext():
+            if self._state.adding:
+                kwargs.pop('update_fields', None)
+                super().save(*args, **{**kwargs, 'force_insert': True})
+            else:
+                self._save_user_fields(kwargs.get('update_fields'), using)
+            self._save_log_entries(using)
+
     def get_absolute_url(self) -> str:
         """The job's page in the admin."""
         return reverse('admin:netbox_jobs_job_change', args=(self.pk,))
+
+    def _save_user_fields(self, update_fields: Iterable[str] | None, using: str | None) -> None:
+        wanted = set(USER_FIELDS if update_fields is None else update_fields) - {'log_entries'}
+        if refused := wanted - set(USER_FIELDS):
+            raise ValueError(
+                f'save() of an existing job writes only {", ".join(USER_FIELDS)}, not {", ".join(sorted(refused))}; '
+                'a status is changed by start() and terminate(), a schedule by enqueue_once().'
+            )
+        values: dict[str, Any] = {}
+        if 'data' in wanted:
+            values['data'] = storable_data(self.data, 'data')
+        if 'error' in wanted:
+            values['error'] = storable_text(str(self.error or ''))
+        if 'interval' in wanted:
+            schedules.check_interval(self.interval)
+            values['interval'] = self.interval
+        if not values:
+            return
+        fence = self._current_fence()
+        if not self._lost and Job.objects.using(using).filter(pk=self.pk, **(fence or {})).update(**values):
+            return
+        if fence is None and not self._lost:
+            raise Job.DoesNotExist(f'Job {self.pk} ({self.name}) was not saved: its row has been deleted.')
+        logger.warning('Job %s (%s): not saved; its claim is lost or its row deleted.', self.pk, self.name)
+
+    def _current_fence(self) -> dict[str, Any] | None:
+        if self._fence is None and (run := context.run_of(self)):
+            return run.job._fence
+        return self._fence
+
+    def refresh_from_db(self, using: str | None = None, fields: Any = None, from_queryset: Any = None) -> None:
+        """Load the row again; `log_entries` may be among the fields."""
+        self._assigned_log_entries = None
+        if fields is not None:
+            fields = [field for field in fields if field != 'log_entries']
+            if not fields:
+                return
+        super().refresh_from_db(using, fields, from_queryset)
 
     def get_status_color(self) -> str | None:
         """The colour that goes with the status."""
@@ -191,103 +234,6 @@ class Job(models.Model):
         """When the occurrence after this one is due, `interval` minutes later."""
         now = timezone.now()
         return schedules.next_time(self.scheduled or self.started or now, interval, now)
-
-    # Log
-
-    @property
-    def log_entries(self) -> list[dict[str, Any]]:
-        """The log, in order: dictionaries with `level`, `message` and `timestamp`. Read anew at each access."""
-        if self._assigned_log_entries is not None:
-            return self._assigned_log_entries
-        if self.pk is None:
-            self._assigned_log_entries = []
-            return self._assigned_log_entries
-        if run := context.run_of(self):
-            run.flush()
-        return [line.as_dict() for line in JobLogEntry.objects.using(self._state.db).filter(job_id=self.pk)]
-
-    @log_entries.setter
-    def log_entries(self, entries: Iterable[Any]) -> None:
-        self._assigned_log_entries = list(entries)
-
-    def log(self, record: logging.LogRecord) -> None:
-        """Keep a record of Python's logging as a line of this job's log, with its arguments and its traceback."""
-        message = record.getMessage()
-        if record.exc_info:
-            message = f'{message}\n{logging.Formatter().formatException(record.exc_info)}'
-        if run := context.run_of(self):
-            run.log(record.levelname.lower(), message, record.created)
-        else:
-            line = {'level': record.levelname.lower(), 'message': message}
-            JobLogEntry.objects.using(self._state.db).bulk_create(
-                JobLogEntry.from_dicts(self.pk, [line], self.attempt or 1)
-            )
-
-    # Writing
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Insert a new row; on an existing one write `data`, `error` and `interval`, and no other field.
-
-        It never brings a deleted row back, and during a run it writes only as long as the run holds its claim.
-
-        Raises:
-            ValueError: `update_fields` names another field.
-            Job.DoesNotExist: Outside of a run: the row was deleted meanwhile.
-        """
-        using = kwargs.get('using') or self._state.db
-        with transaction.atomic(using=using, savepoint=False) if self._assigned_log_entries else nullcontext():
-            if self._state.adding:
-                kwargs.pop('update_fields', None)
-                super().save(*args, **{**kwargs, 'force_insert': True})
-            else:
-                self._save_user_fields(kwargs.get('update_fields'), using)
-            self._save_log_entries(using)
-
-    def _save_user_fields(self, update_fields: Iterable[str] | None, using: str | None) -> None:
-        wanted = set(USER_FIELDS if update_fields is None else update_fields) - {'log_entries'}
-        if refused := wanted - set(USER_FIELDS):
-            raise ValueError(
-                f'save() of an existing job writes only {", ".join(USER_FIELDS)}, not {", ".join(sorted(refused))}; '
-                'a status is changed by start() and terminate(), a schedule by enqueue_once().'
-            )
-        values: dict[str, Any] = {}
-        if 'data' in wanted:
-            values['data'] = storable_data(self.data, 'data')
-        if 'error' in wanted:
-            values['error'] = storable_text(str(self.error or ''))
-        if 'interval' in wanted:
-            schedules.check_interval(self.interval)
-            values['interval'] = self.interval
-        if not values:
-            return
-        fence = self._current_fence()
-        if not self._lost and Job.objects.using(using).filter(pk=self.pk, **(fence or {})).update(**values):
-            return
-        if fence is None and not self._lost:
-            raise Job.DoesNotExist(f'Job {self.pk} ({self.name}) was not saved: its row has been deleted.')
-        logger.warning('Job %s (%s): not saved; its claim is lost or its row deleted.', self.pk, self.name)
-
-    def _save_log_entries(self, using: str | None) -> None:
-        if self._assigned_log_entries is None:
-            return
-        lines = JobLogEntry.objects.using(using)
-        lines.filter(job_id=self.pk).delete()
-        lines.bulk_create(JobLogEntry.from_dicts(self.pk, self._assigned_log_entries, self.attempt or 1))
-        self._assigned_log_entries = None
-
-    def _current_fence(self) -> dict[str, Any] | None:
-        if self._fence is None and (run := context.run_of(self)):
-            return run.job._fence
-        return self._fence
-
-    def refresh_from_db(self, using: str | None = None, fields: Any = None, **kwargs: Any) -> None:
-        """Load the row again; `log_entries` may be among the fields."""
-        self._assigned_log_entries = None
-        if fields is not None:
-            fields = [field for field in fields if field != 'log_entries']
-            if not fields:
-                return
-        super().refresh_from_db(using, fields, **kwargs)
 
     # Life
 
@@ -379,4 +325,3 @@ class Job(models.Model):
             kwargs=kwargs,
         )
         return enqueueing.run_now(call) if immediate else enqueueing.enqueue(call)
-

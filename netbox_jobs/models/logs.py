@@ -1,5 +1,6 @@
 """`JobLogEntry`: one line of a job's log, in a table of its own."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from .. import context
 from ..text import storable_text
 
 
@@ -46,3 +48,49 @@ class JobLogEntry(models.Model):
             )
             for entry in entries
         ]
+
+
+class KeepsLog:
+    """The part of a job that is its log. Lines are read from their table at each access, never with the row."""
+
+    pk: Any
+    attempt: int
+    _state: Any
+    _assigned_log_entries: list[Any] | None = None
+
+    @property
+    def log_entries(self) -> list[dict[str, Any]]:
+        """The log, in order: dictionaries with `level`, `message` and `timestamp`. Read anew at each access."""
+        if self._assigned_log_entries is not None:
+            return self._assigned_log_entries
+        if self.pk is None:
+            self._assigned_log_entries = []
+            return self._assigned_log_entries
+        if run := context.run_of(self):  # type: ignore[arg-type]
+            run.flush()
+        return [line.as_dict() for line in JobLogEntry.objects.using(self._state.db).filter(job_id=self.pk)]
+
+    @log_entries.setter
+    def log_entries(self, entries: Iterable[Any]) -> None:
+        self._assigned_log_entries = list(entries)
+
+    def log(self, record: logging.LogRecord) -> None:
+        """Keep a record of Python's logging as a line of this job's log, with its arguments and its traceback."""
+        message = record.getMessage()
+        if record.exc_info:
+            message = f'{message}\n{logging.Formatter().formatException(record.exc_info)}'
+        if run := context.run_of(self):  # type: ignore[arg-type]
+            run.log(record.levelname.lower(), message, record.created)
+        else:
+            line = {'level': record.levelname.lower(), 'message': message}
+            JobLogEntry.objects.using(self._state.db).bulk_create(
+                JobLogEntry.from_dicts(self.pk, [line], self.attempt or 1)
+            )
+
+    def _save_log_entries(self, using: str | None) -> None:
+        if self._assigned_log_entries is None:
+            return
+        lines = JobLogEntry.objects.using(using)
+        lines.filter(job_id=self.pk).delete()
+        lines.bulk_create(JobLogEntry.from_dicts(self.pk, self._assigned_log_entries, self.attempt or 1))
+        self._assigned_log_entries = None

@@ -66,7 +66,7 @@ class Schedule(models.Model):
 
     def current_job(self) -> 'Job | None':
         """The job of this schedule that waits, else the one that runs, else None."""
-        jobs: Any = self.jobs  # type: ignore[attr-defined]  # the reverse of Job.schedule
+        jobs: Any = self.jobs
         waiting = jobs.filter(status__in=JobStatusChoices.WAITING_STATE_CHOICES).first()
         found: Job | None = waiting or jobs.filter(status=JobStatusChoices.STATUS_RUNNING).first()
         return found
@@ -74,7 +74,7 @@ class Schedule(models.Model):
     def end(self) -> None:
         """End the schedule: a job of it that waits is deleted; one that runs finishes, and nothing follows it."""
         with transaction.atomic(using=self._state.db):
-            waiting = self.jobs.filter(status__in=JobStatusChoices.WAITING_STATE_CHOICES)  # type: ignore[attr-defined]
+            waiting = self.jobs.filter(status__in=JobStatusChoices.WAITING_STATE_CHOICES)
             jobs = list(waiting)
             self.delete()
             for job in jobs:

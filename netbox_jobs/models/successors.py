@@ -52,8 +52,7 @@ def _interval(job: Job, schedule: Schedule | None) -> int | None:
     """The interval that counts: one that `run()` has set on its job, else that of the schedule."""
     if schedule is None:
         return job.interval
-    claimed = getattr(job, '_claimed_interval', job.interval)
-    if job.interval != claimed:
+    if job._claimed_at is not None and job.interval != job._claimed_interval:
         schedule.interval = job.interval
         schedule.save(using=job._state.db, update_fields=['interval'])
     return schedule.interval

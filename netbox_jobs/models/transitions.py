@@ -19,8 +19,10 @@ from ..choices import JobStatusChoices
 from ..exceptions import AlreadyClaimed
 from ..signals import job_end, job_start
 from ..text import storable_data, storable_text
+from .dependents import release_dependents
 from .jobs import Job
 from .schedules import Schedule
+from .successors import make_successor
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -192,8 +194,6 @@ def end(job: Job, status: str, error: str | None = None, *, wait: bool = True) -
                 return False
             _reflect(job, values)
             if periodic:
-                from .successors import make_successor
-
                 make_successor(job, schedule)
             transaction.on_commit(partial(_after_end, job), using=using, robust=True)
         return True
@@ -218,13 +218,12 @@ def _outcome(job: Job, status: str, error: str | None) -> tuple[str, dict[str, A
         values['interval'] = job.interval
     except ValueError as problem:
         problems.append(f'job.{problem}')
-        job.interval = getattr(job, '_claimed_interval', None)
+        job.interval = job._claimed_interval
     if problems:
         status = JobStatusChoices.STATUS_ERRORED
         error = '\n'.join(filter(None, (error, *problems)))
-    claimed_at = getattr(job, '_claimed_at', None)
-    if claimed_at is not None:
-        values['execution_time'] = timedelta(seconds=time.monotonic() - claimed_at)
+    if job._claimed_at is not None:
+        values['execution_time'] = timedelta(seconds=time.monotonic() - job._claimed_at)
     elif job.started is not None:
         values['execution_time'] = max(now - job.started, timedelta())
     values |= {
@@ -289,8 +288,6 @@ def _announce_start(job: Job) -> None:
 
 def _after_end(job: Job) -> None:
     if job.awaited:
-        from .enqueueing import release_dependents
-
         release_dependents(job)
     _send(job_end, job)
 
@@ -299,6 +296,4 @@ def _send(signal: Any, job: Job) -> None:
     name = 'job_start' if signal is job_start else 'job_end'
     for receiver, response in signal.send_robust(sender=job):
         if isinstance(response, Exception):
-            logger.error(
-                'Job %s (%s): the %s receiver %r raised.', job.pk, job.name, name, receiver, exc_info=response
-            )
+            logger.error('Job %s (%s): the %s receiver %r raised.', job.pk, job.name, name, receiver, exc_info=response)

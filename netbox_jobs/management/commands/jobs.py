@@ -16,7 +16,9 @@ class Command(BaseCommand):
     help = 'Looks after background jobs.'
 
     def add_arguments(self, parser: CommandParser) -> None:
-        commands = parser.add_subparsers(dest='subcommand', required=True, metavar='COMMAND', parser_class=ArgumentParser)
+        commands = parser.add_subparsers(
+            dest='subcommand', required=True, metavar='COMMAND', parser_class=ArgumentParser
+        )
         fix = commands.add_parser(
             'repair', help='Compare the jobs with RQ and with the workers, and mend what disagrees (workers do so too).'
         )

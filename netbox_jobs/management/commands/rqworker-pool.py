@@ -11,7 +11,7 @@ from netbox_jobs.commands import WorkerCommand
 _RQWorkerPoolCommand: Any = importlib.import_module('django_rq.management.commands.rqworker-pool').Command
 
 
-class Command(WorkerCommand, _RQWorkerPoolCommand):  # type: ignore[misc]  # a base class found at run time
+class Command(WorkerCommand, _RQWorkerPoolCommand):
     """Run several workers. Without names they serve high, default and low, in that order of priority."""
 
     help = 'Runs several workers that serve the named queues in strict priority; without names: high, default, low.'

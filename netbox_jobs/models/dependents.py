@@ -1,0 +1,54 @@
+"""Jobs that wait for others of ours: held back in the database, and released when those have ended."""
+
+from uuid import UUID
+
+from django.db import transaction
+
+from .. import clock, delivery
+from ..choices import JobStatusChoices
+from .jobs import Job
+
+
+def depend(job: Job, job_ids: list[UUID], using: str) -> None:
+    """Have a new job wait for others, which may be ending at this very moment."""
+    if not job_ids:
+        return
+    awaited = Job.objects.using(using).filter(job_id__in=job_ids)
+    awaited.update(awaited=True)
+    job.dependencies.set(awaited)
+    # One of them may have ended before our link to it was visible to it.
+    transaction.on_commit(lambda: settle_dependent(job), using=using, robust=True)
+
+
+def release_dependents(job: Job) -> None:
+    """Deliver, or end, the jobs that waited for this one; those that wait for others too stay."""
+    using = job._state.db
+    gated = Job.objects.using(using).filter(dependencies=job.pk, status=JobStatusChoices.STATUS_PENDING, due=None)
+    for dependent in gated:
+        settle_dependent(dependent)
+
+
+def settle_dependent(dependent: Job) -> None:
+    """Look at what a job depends on: all ended well, and it is due; one ended otherwise, and it is errored."""
+    using = dependent._state.db
+    states = list(dependent.dependencies.using(using).values_list('status', 'name', 'pk'))
+    if any(status not in JobStatusChoices.TERMINAL_STATE_CHOICES for status, _, _ in states):
+        return
+    broken = [row for row in states if row[0] != JobStatusChoices.STATUS_COMPLETED]
+    if broken and not dependent.options.get('allow_failure'):
+        status, name, pk = broken[0]
+        dependent.terminate(
+            JobStatusChoices.STATUS_ERRORED, error=f'It depends on job {pk} ({name}), which ended as {status}.'
+        )
+        return
+    due = dependent.scheduled is not None and clock.to_ms(dependent.scheduled) > clock.now_ms()
+    values = {
+        'status': JobStatusChoices.STATUS_SCHEDULED if due else JobStatusChoices.STATUS_PENDING,
+        'due': clock.to_ms(dependent.scheduled) if due and dependent.scheduled else clock.now_ms(),
+        'deliveries': 0 if due else 1,
+    }
+    rows = Job.objects.using(using).filter(pk=dependent.pk, status=JobStatusChoices.STATUS_PENDING, due=None)
+    if rows.update(**values):
+        for name, value in values.items():
+            setattr(dependent, name, value)
+        delivery.deliver_after_commit(dependent)

@@ -1,0 +1,134 @@
+"""`enqueue_once()`: the one waiting job of a runner and an instance, kept up to date under its schedule's lock."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connections, transaction
+
+from .. import arguments, clock, context, delivery
+from ..calls import Call
+from ..choices import JobStatusChoices
+from . import transitions
+from .dependents import depend
+from .enqueueing import new_job, new_schedule, succeed
+from .jobs import Job
+from .schedules import Schedule
+
+#: The fields that a schedule and its jobs share.
+_IN_SCHEDULE = frozenset({'interval', 'job_timeout', 'name', 'notifications', 'queue_name', 'user_id'})
+
+
+@dataclass
+class Place:
+    """Where `enqueue_once()` wants its new job: in which schedule, and after which job that runs now."""
+
+    key: str
+    schedule: Schedule
+    running: Job | None
+
+    def fill(self, call: Call) -> Job:
+        """Insert the job of `enqueue_once()`, as the runner's own `enqueue()` wants it."""
+        context.place.set(None)  # what else this enqueue() makes goes elsewhere
+        using = transitions.database()
+        schedule = self.schedule
+        differs = {name: value for name in _IN_SCHEDULE if (value := getattr(call, name)) != getattr(schedule, name)}
+        if differs:
+            Schedule.objects.using(using).filter(pk=schedule.pk).update(**differs)
+        if self.running is not None:
+            return succeed(call, self.running, schedule)
+        job = new_job(call)
+        job.schedule, job.slot = schedule, schedule.pk
+        job.save(using=using)
+        depend(job, call.dependencies, using)
+        delivery.deliver_after_commit(job)
+        return job
+
+
+def find_place(call: Call, given: set[str]) -> Job | Place:
+    """The one waiting job of the call's runner and instance, brought up to date; or the place for a new one.
+
+    Locks the schedule until the transaction ends. Jobs that `enqueue()` made are none of its business.
+
+    Args:
+        call: The call.
+        given: Which fields the caller named; the others stay as they are.
+    """
+    using = transitions.database()
+    schedule = _lock_schedule(call, given, using)
+    job = Job.objects.using(using).filter(slot=schedule.pk).first()
+    if job is not None and _update_waiting(job, call, given):
+        return job
+    running = Job.objects.using(using).running().filter(schedule=schedule).order_by('-pk').first()
+    if running is not None and not _changes(running, call, given):
+        return running
+    return Place(call.key, schedule, running)
+
+
+def _lock_schedule(call: Call, given: set[str], using: str) -> Schedule:
+    """The schedule of the call's key, updated with what was given, and locked until the transaction ends."""
+    fields = {name: getattr(call, name) for name in ('queue_name', *sorted(given & _IN_SCHEDULE))}
+    if 'queue_name' not in given:
+        del fields['queue_name']
+    schedules = Schedule.objects.using(using)
+    if not schedules.filter(key=call.key).update(**(fields or {'key': call.key})):
+        # Nobody has it, or it is being inserted at this moment: one statement decides. (An INSERT that fails and
+        # an UPDATE after it deadlock on MariaDB, where the failed INSERT leaves a shared lock behind.)
+        by_key = ['key'] if connections[using].features.supports_update_conflicts_with_target else None
+        schedules.bulk_create(
+            [new_schedule(call, call.key)],
+            update_conflicts=True,
+            unique_fields=by_key,
+            update_fields=sorted(fields) or ['key'],
+        )
+    return schedules.get(key=call.key)
+
+
+def _changes(job: Job, call: Call, given: set[str]) -> dict[str, Any]:
+    """What the caller named and the row has otherwise."""
+    changes = {name: getattr(call, name) for name in given & (_IN_SCHEDULE | {'options'})}
+    if 'schedule_at' in given:
+        changes['scheduled'] = call.scheduled
+    changes = {name: value for name, value in changes.items() if getattr(job, name) != value}
+    if 'kwargs' in given:
+        stored = arguments.encode(call.kwargs)
+        if stored.payload != bytes(job.arguments) or stored.format != job.arguments_format:
+            changes |= {
+                'arguments': stored.payload,
+                'arguments_format': stored.format,
+                'arguments_shown': stored.shown,
+                'arguments_signature': stored.signature(job.job_id, job.runner),
+            }
+    return changes
+
+
+def _update_waiting(job: Job, call: Call, given: set[str]) -> bool:
+    """Bring a waiting job up to date; False if it has been claimed in the meantime."""
+    changes = _changes(job, call, given)
+    if not changes:
+        return True
+    queue, delivered = job.queue_name, job.delivery_id
+    redeliver = 'queue_name' in changes and job.status == JobStatusChoices.STATUS_PENDING
+    if 'scheduled' in changes and job.due is not None and call.scheduled is not None:
+        due = clock.to_ms(call.scheduled)
+        if due > clock.now_ms():
+            changes |= {'status': JobStatusChoices.STATUS_SCHEDULED, 'due': due}
+            redeliver = False
+        else:
+            redeliver = True
+    if redeliver:
+        changes |= {
+            'status': JobStatusChoices.STATUS_PENDING,
+            'due': clock.now_ms(),
+            'deliveries': job.deliveries + 1,
+        }
+    rows = Job.objects.using(job._state.db).filter(pk=job.pk, slot=job.slot, deliveries=job.deliveries)
+    if not rows.update(**changes):
+        return False
+    had_delivery = job.status == JobStatusChoices.STATUS_PENDING
+    for name, value in changes.items():
+        setattr(job, name, value)
+    if had_delivery and (redeliver or job.status == JobStatusChoices.STATUS_SCHEDULED):
+        transaction.on_commit(lambda: delivery.withdraw(queue, [delivered]), using=job._state.db, robust=True)
+    if redeliver:
+        delivery.deliver_after_commit(job)
+    return True
