@@ -61,12 +61,17 @@ class Call:
 
     @property
     def key(self) -> str:
-        """The identity of a schedule: this runner for this object.
+        """The identity of the call's schedule."""
+        return schedule_key(self.runner, self.object_type, self.object_id, self.object_db)
 
-        A hash, because MariaDB compares text without regard to case, and has no conditional unique constraints.
-        """
-        about = '' if self.object_type is None else f'{self.object_type.app_label}.{self.object_type.model}'
-        return sha256('\n'.join((self.runner, about, self.object_db, self.object_id or '')).encode()).hexdigest()
+
+def schedule_key(runner: str, object_type: ContentType | None, object_id: str | None, object_db: str) -> str:
+    """The identity of a schedule: this runner for this object, or for none.
+
+    A hash, because MariaDB compares text without regard to case, and has no conditional unique constraints.
+    """
+    about = '' if object_type is None else f'{object_type.app_label}.{object_type.model}'
+    return sha256('\n'.join((runner, about, object_db, object_id or '')).encode()).hexdigest()
 
 
 def check(

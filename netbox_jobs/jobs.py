@@ -11,7 +11,8 @@ from django.db import models, transaction
 from django.utils.functional import classproperty
 
 from . import context, execution, logs, schedules
-from .models import Job, enqueueing, transitions
+from .calls import schedule_key
+from .models import Job, Schedule, enqueueing, transitions
 from .models.once import find_place
 from .models.querysets import JobQuerySet
 
@@ -151,6 +152,20 @@ class JobRunner(ABC):
                     interval=interval or found.schedule.interval,
                     **kwargs,
                 )
+
+    @classmethod
+    def end_schedule(cls, instance: models.Model | None = None) -> bool:
+        """End what `enqueue_once()` keeps scheduled for `instance`: the waiting job is deleted, a running one finishes.
+
+        Returns:
+            Whether there was something to end.
+        """
+        key = schedule_key(_path(cls), *enqueueing.identify_instance(instance))
+        schedule = Schedule.objects.using(transitions.database()).filter(key=key).first()
+        if schedule is None:
+            return False
+        schedule.end()
+        return True
 
     @classmethod
     def setup(cls, **kwargs: Any) -> None:

@@ -210,17 +210,18 @@ def end_orphan(job: Job, reason: str, *, may_retry: bool = True) -> bool:
     job._fence = {'status': JobStatusChoices.STATUS_RUNNING, 'worker': job.worker, 'attempt': job.attempt}
     limit = crash_limit(job.runner) if may_retry else 0
     try:
-        JobLogEntry.objects.using(job._state.db).bulk_create(
-            JobLogEntry.from_dicts(job.pk, [{'level': 'error', 'message': reason}], job.attempt)
-        )
         if job.crashes < limit:
-            logger.warning(
-                'Job %s (%s) is run again after its crash (%s of %s).', job.pk, job.name, job.crashes + 1, limit
-            )
-            return transitions.release(job, delay=0, crashed=True)
-        if job.crashes and limit:
-            reason = f'{reason} It has crashed {job.crashes + 1} times; it is run again {limit} times at most.'
-        return transitions.end(job, JobStatusChoices.STATUS_ERRORED, reason, wait=False)
+            done = transitions.release(job, delay=0, crashed=True)
+            logger.warning('Job %s (%s) is run again after crash %s of %s.', job.pk, job.name, job.crashes + 1, limit)
+        else:
+            error = reason
+            if limit:
+                error += f' It has crashed {job.crashes + 1} times; it is run again {limit} times at most.'
+            done = transitions.end(job, JobStatusChoices.STATUS_ERRORED, error, wait=False)
+        if done:
+            line = {'level': 'error', 'message': reason}
+            JobLogEntry.objects.using(job._state.db).bulk_create(JobLogEntry.from_dicts(job.pk, [line], job.attempt))
+        return done
     except OperationalError as error:
         if job.ended:
             raise

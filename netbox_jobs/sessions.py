@@ -5,35 +5,43 @@ import logging
 from django.db import Error as DBError
 from django.db import connections
 
+from . import conf
 from .models import Job, transitions
 
 logger = logging.getLogger('netbox_jobs')
 
-# Only a session that was there when the job was claimed, and is in the middle of something: the numbers of sessions
-# are used again, and behind a pooler a session serves one client after the other.
-_END = {
+# Numbers of sessions are used again, and behind a pooler a session serves one client after the other. So only one
+# is ended that has been idle in the middle of something since before its worker was declared dead.
+_FIND = {
     'postgresql': (
-        'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND backend_start <= %s '
-        "AND state LIKE 'idle in transaction%%' AND datname = current_database()"
+        'SELECT pid FROM pg_stat_activity WHERE pid = %s AND pid <> pg_backend_pid() '
+        "AND datname = current_database() AND state LIKE 'idle in transaction%%' "
+        "AND state_change < now() - %s * interval '1 second'"
     ),
-    'mysql': 'SELECT id FROM information_schema.processlist WHERE id = %s AND db = DATABASE()',
+    'mysql': (
+        'SELECT p.id FROM information_schema.processlist p JOIN information_schema.innodb_trx t '
+        'ON t.trx_mysql_thread_id = p.id WHERE p.id = %s AND p.id <> CONNECTION_ID() AND p.db = DATABASE() '
+        "AND p.command = 'Sleep' AND p.time >= %s"
+    ),
 }
+_END = {'postgresql': 'SELECT pg_terminate_backend(%s)', 'mysql': 'KILL CONNECTION %s'}
 
 
 def end(job: Job) -> bool:
-    """End the database session in which a dead worker ran the job, if it is still there; else say who is in the way."""
+    """End the database session in which a dead worker ran the job, if it is still there; else say who is in the way.
+
+    Returns:
+        Whether there was such a session, and it was ended.
+    """
     connection = connections[job._state.db or transitions.database()]
-    query = _END.get(connection.vendor)
-    if query is None or job.backend_id is None:
+    if connection.vendor not in _FIND or job.backend_id is None:
         return False
     try:
         with connection.cursor() as cursor:
-            cursor.execute(
-                query, [job.backend_id, job.started] if connection.vendor == 'postgresql' else [job.backend_id]
-            )
+            cursor.execute(_FIND[connection.vendor], [job.backend_id, int(conf.get('WORKER_TIMEOUT') / 2)])
             found = cursor.fetchone()
-            if found and connection.vendor == 'mysql':
-                cursor.execute('KILL CONNECTION %s', [job.backend_id])
+            if found:
+                cursor.execute(_END[connection.vendor], [job.backend_id])
     except DBError as error:
         logger.error('Job %s: session %s of its dead worker could not be ended (%s).', job.pk, job.backend_id, error)
         return False

@@ -35,6 +35,7 @@ class Worker(RQWorker):
 
     _keeper: Keeper | None = None
     _horse_result: tuple[int | None, int | None, Any] | None = None
+    _last_wait: tuple[int | None, int | None, Any] = (None, None, None)
     _redis_lost = False
     _horse_began = 0.0
     birth_date: Any
@@ -78,7 +79,12 @@ class Worker(RQWorker):
 
     def monitor_work_horse(self, job: RQJob, queue: Any, *execution_of_rq: Any) -> None:
         """Wait for the horse, settle the row at once when it has died, and then let RQ keep its books."""
-        self._horse_result = self._await_horse(job, execution_of_rq)
+        try:
+            self._horse_result = self._await_horse(job, execution_of_rq)
+        except SystemExit:  # a second SIGTERM: the horse has been killed and waited for
+            self._end_group()
+            self._settle(job, self._last_wait[1])
+            raise
         _pid, status, _usage = self._horse_result
         self._end_group()
         if status != os.EX_OK:
@@ -93,7 +99,9 @@ class Worker(RQWorker):
 
     def wait_for_horse(self) -> tuple[int | None, int | None, Any]:
         """RQ's monitor is told what ours has seen."""
-        return self._horse_result or super().wait_for_horse()
+        if self._horse_result is None:
+            self._last_wait = super().wait_for_horse()
+        return self._horse_result or self._last_wait
 
     def _await_horse(self, job: RQJob, execution_of_rq: tuple[Any, ...]) -> tuple[int | None, int | None, Any]:
         pid = self.horse_pid

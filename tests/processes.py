@@ -104,3 +104,17 @@ class WorkerProcess:
                         os.kill(int(entry.name), signal.SIGKILL)
                 except (OSError, IndexError):
                     continue
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process is there, and no zombie."""
+    try:
+        return Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[0] != 'Z'
+    except OSError:
+        return False
+
+
+def status(job: Any) -> str:
+    """The job's status, read anew."""
+    job.refresh_from_db()
+    return str(job.status)

@@ -1,49 +1,11 @@
 """Settings of the tests: the database and the Redis server come from the environment (see `tests/__main__.py`)."""
 
 import os
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-try:
-    import MySQLdb  # noqa: F401
-except ImportError:
-    import pymysql
-
-    pymysql.version_info = (2, 2, 8, 'final', 0)  # what Django asks of mysqlclient; PyMySQL has what is used of it
-    pymysql.install_as_MySQLdb()
-
-
-def _database(url: str) -> dict:
-    parts = urlsplit(url)
-    if parts.scheme == 'sqlite':
-        path = parts.path[1:] or str(Path(__file__).parent / 'test.sqlite3')
-        return {
-            'ENGINE': 'django.db.backends.sqlite3',
-            'NAME': path,
-            # A file, not memory: workers are processes of their own.
-            'TEST': {'NAME': path},
-            'OPTIONS': {
-                'transaction_mode': 'IMMEDIATE',
-                'timeout': 20,
-                'init_command': 'PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL',
-            },
-        }
-    engine = {'postgres': 'postgresql', 'postgresql': 'postgresql', 'mysql': 'mysql', 'mariadb': 'mysql'}[parts.scheme]
-    name = parts.path[1:]
-    return {
-        'ENGINE': f'django.db.backends.{engine}',
-        'NAME': name,
-        'TEST': {'NAME': f'test_{name}', **({'CHARSET': 'utf8mb4'} if engine == 'mysql' else {})},
-        'HOST': parts.hostname or '127.0.0.1',
-        'PORT': str(parts.port or ''),
-        'USER': unquote(parts.username or ''),
-        'PASSWORD': unquote(parts.password or ''),
-        'OPTIONS': {'charset': 'utf8mb4'} if engine == 'mysql' else {},
-    }
-
+from project.databases import database
 
 SECRET_KEY = 'tests only'
-DATABASES = {'default': _database(os.environ.get('TEST_DATABASE_URL', 'sqlite:///'))}
+DATABASES = {'default': database(os.environ.get('TEST_DATABASE_URL', 'sqlite:////tmp/netbox-jobs-test.sqlite3'))}
 if os.environ.get('TEST_IN_WORKER'):
     # A worker that a test has started works on the test's database.
     DATABASES['default']['NAME'] = DATABASES['default']['TEST']['NAME']
@@ -59,6 +21,7 @@ INSTALLED_APPS = [
     'netbox_jobs',
     'django_rq',
     'tests.app',
+    'example_plugin',
 ]
 MIDDLEWARE = [
     'django.contrib.sessions.middleware.SessionMiddleware',
@@ -79,11 +42,14 @@ TEMPLATES = [
     }
 ]
 ROOT_URLCONF = 'tests.urls'
+LOGIN_URL = 'admin:login'
 STATIC_URL = 'static/'
 PASSWORD_HASHERS = ['django.contrib.auth.hashers.MD5PasswordHasher']
 RQ_QUEUES = {
     'default': {'URL': os.environ.get('TEST_REDIS_URL', 'redis://127.0.0.1:6379/13'), 'DEFAULT_TIMEOUT': 60},
 }
+if 'TEST_OTHER_REDIS' in os.environ:
+    RQ_QUEUES['elsewhere'] = {'URL': os.environ['TEST_OTHER_REDIS']}
 PLUGINS_CONFIG = {'tests.app': {'token': 'x'}}
 NETBOX_JOBS = {
     key.removeprefix('TEST_NETBOX_JOBS_'): float(value)

@@ -12,7 +12,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -42,41 +41,154 @@ class Migration(migrations.Migration):
             name='Job',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('object_id', netbox_jobs.models.fields.ObjectIdField(blank=True, max_length=255, null=True, verbose_name='object')),
+                (
+                    'object_id',
+                    netbox_jobs.models.fields.ObjectIdField(
+                        blank=True, max_length=255, null=True, verbose_name='object'
+                    ),
+                ),
                 ('object_db', models.CharField(blank=True, default='', editable=False, max_length=100)),
                 ('name', models.CharField(blank=True, max_length=200, verbose_name='name')),
-                ('runner', models.CharField(blank=True, editable=False, help_text='Dotted path of the code; its identity', max_length=255, verbose_name='runner')),
-                ('created', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created')),
+                (
+                    'runner',
+                    models.CharField(
+                        blank=True,
+                        editable=False,
+                        help_text='Dotted path of the code; its identity',
+                        max_length=255,
+                        verbose_name='runner',
+                    ),
+                ),
+                (
+                    'created',
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created'),
+                ),
                 ('scheduled', models.DateTimeField(blank=True, null=True, verbose_name='scheduled')),
-                ('due', models.BigIntegerField(blank=True, editable=False, help_text='Milliseconds since the epoch; empty while it depends on others', null=True)),
-                ('interval', models.PositiveIntegerField(blank=True, help_text='Minutes between runs', null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='interval')),
+                (
+                    'due',
+                    models.BigIntegerField(
+                        blank=True,
+                        editable=False,
+                        help_text='Milliseconds since the epoch; empty while it depends on others',
+                        null=True,
+                    ),
+                ),
+                (
+                    'interval',
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text='Minutes between runs',
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                        verbose_name='interval',
+                    ),
+                ),
                 ('started', models.DateTimeField(blank=True, null=True, verbose_name='started')),
                 ('completed', models.DateTimeField(blank=True, null=True, verbose_name='completed')),
-                ('execution_time', models.DurationField(blank=True, editable=False, null=True, verbose_name='execution time')),
-                ('status', models.CharField(choices=[('pending', 'Pending'), ('scheduled', 'Scheduled'), ('running', 'Running'), ('completed', 'Completed'), ('errored', 'Errored'), ('failed', 'Failed'), ('canceled', 'Canceled')], default='pending', max_length=30, verbose_name='status')),
-                ('data', models.JSONField(blank=True, encoder=django.core.serializers.json.DjangoJSONEncoder, null=True, verbose_name='data')),
+                (
+                    'execution_time',
+                    models.DurationField(blank=True, editable=False, null=True, verbose_name='execution time'),
+                ),
+                (
+                    'status',
+                    models.CharField(
+                        choices=[
+                            ('pending', 'Pending'),
+                            ('scheduled', 'Scheduled'),
+                            ('running', 'Running'),
+                            ('completed', 'Completed'),
+                            ('errored', 'Errored'),
+                            ('failed', 'Failed'),
+                            ('canceled', 'Canceled'),
+                        ],
+                        default='pending',
+                        max_length=30,
+                        verbose_name='status',
+                    ),
+                ),
+                (
+                    'data',
+                    models.JSONField(
+                        blank=True,
+                        encoder=django.core.serializers.json.DjangoJSONEncoder,
+                        null=True,
+                        verbose_name='data',
+                    ),
+                ),
                 ('error', models.TextField(blank=True, editable=False, verbose_name='error')),
                 ('job_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='job ID')),
                 ('queue_name', models.CharField(blank=True, max_length=100, verbose_name='queue')),
-                ('notifications', models.CharField(choices=[('always', 'Always'), ('on_failure', 'On failure'), ('never', 'Never')], default='always', max_length=30, verbose_name='notifications')),
-                ('job_timeout', models.IntegerField(blank=True, help_text='Seconds; -1 for none', null=True, verbose_name='time limit')),
-                ('options', models.JSONField(blank=True, default=dict, editable=False, help_text="RQ's options of the call")),
+                (
+                    'notifications',
+                    models.CharField(
+                        choices=[('always', 'Always'), ('on_failure', 'On failure'), ('never', 'Never')],
+                        default='always',
+                        max_length=30,
+                        verbose_name='notifications',
+                    ),
+                ),
+                (
+                    'job_timeout',
+                    models.IntegerField(
+                        blank=True, help_text='Seconds; -1 for none', null=True, verbose_name='time limit'
+                    ),
+                ),
+                (
+                    'options',
+                    models.JSONField(blank=True, default=dict, editable=False, help_text="RQ's options of the call"),
+                ),
                 ('arguments', models.BinaryField(blank=True, default=b'')),
                 ('arguments_format', models.CharField(blank=True, default='', editable=False, max_length=10)),
                 ('arguments_signature', models.CharField(blank=True, default='', editable=False, max_length=64)),
                 ('arguments_shown', models.TextField(blank=True, default='', editable=False, verbose_name='arguments')),
                 ('slot', models.BigIntegerField(editable=False, null=True, unique=True)),
-                ('awaited', models.BooleanField(default=False, editable=False, help_text='Whether other jobs depend on it')),
+                (
+                    'awaited',
+                    models.BooleanField(default=False, editable=False, help_text='Whether other jobs depend on it'),
+                ),
                 ('deliveries', models.PositiveIntegerField(default=0, editable=False)),
                 ('attempt', models.PositiveIntegerField(default=0, editable=False, verbose_name='attempt')),
                 ('releases', models.PositiveSmallIntegerField(default=0, editable=False)),
                 ('crashes', models.PositiveSmallIntegerField(default=0, editable=False, verbose_name='crashes')),
-                ('worker', models.CharField(editable=False, help_text='Token of the worker that runs it', max_length=32, null=True)),
+                (
+                    'worker',
+                    models.CharField(
+                        editable=False, help_text='Token of the worker that runs it', max_length=32, null=True
+                    ),
+                ),
                 ('backend_id', models.BigIntegerField(editable=False, help_text='Its database session', null=True)),
                 ('dependencies', models.ManyToManyField(blank=True, related_name='dependents', to='netbox_jobs.job')),
-                ('object_type', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='jobs', to='contenttypes.contenttype')),
-                ('predecessor', models.OneToOneField(db_constraint=False, editable=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='successor', to='netbox_jobs.job')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    'object_type',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='jobs',
+                        to='contenttypes.contenttype',
+                    ),
+                ),
+                (
+                    'predecessor',
+                    models.OneToOneField(
+                        db_constraint=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name='successor',
+                        to='netbox_jobs.job',
+                    ),
+                ),
+                (
+                    'user',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='+',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
                 'verbose_name': 'job',
@@ -93,7 +205,15 @@ class Migration(migrations.Migration):
                 ('timestamp', models.DateTimeField(default=django.utils.timezone.now, verbose_name='time')),
                 ('level', models.CharField(max_length=20, verbose_name='level')),
                 ('message', models.TextField(verbose_name='message')),
-                ('job', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='log_lines', to='netbox_jobs.job')),
+                (
+                    'job',
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name='log_lines',
+                        to='netbox_jobs.job',
+                    ),
+                ),
             ],
             options={
                 'verbose_name': 'log line',
@@ -105,22 +225,76 @@ class Migration(migrations.Migration):
             name='Schedule',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(editable=False, help_text='SHA-256 of the runner and the object; of the first job for a chain that enqueue() began', max_length=64, unique=True, verbose_name='key')),
+                (
+                    'key',
+                    models.CharField(
+                        editable=False,
+                        help_text='SHA-256 of the runner and the object; of the first job for a chain that enqueue() began',
+                        max_length=64,
+                        unique=True,
+                        verbose_name='key',
+                    ),
+                ),
                 ('runner', models.CharField(max_length=255, verbose_name='runner')),
                 ('name', models.CharField(max_length=200, verbose_name='name')),
                 ('object_id', netbox_jobs.models.fields.ObjectIdField(blank=True, max_length=255, null=True)),
                 ('object_db', models.CharField(blank=True, default='', editable=False, max_length=100)),
-                ('interval', models.PositiveIntegerField(blank=True, help_text='Minutes between runs', null=True, verbose_name='interval')),
+                (
+                    'interval',
+                    models.PositiveIntegerField(
+                        blank=True, help_text='Minutes between runs', null=True, verbose_name='interval'
+                    ),
+                ),
                 ('cron', models.CharField(blank=True, default='', max_length=200, verbose_name='cron')),
                 ('time_zone', models.CharField(blank=True, default='', max_length=64, verbose_name='time zone')),
                 ('queue_name', models.CharField(max_length=100, verbose_name='queue')),
-                ('notifications', models.CharField(choices=[('always', 'Always'), ('on_failure', 'On failure'), ('never', 'Never')], default='always', max_length=30, verbose_name='notifications')),
-                ('job_timeout', models.IntegerField(blank=True, help_text='Seconds', null=True, verbose_name='time limit')),
+                (
+                    'notifications',
+                    models.CharField(
+                        choices=[('always', 'Always'), ('on_failure', 'On failure'), ('never', 'Never')],
+                        default='always',
+                        max_length=30,
+                        verbose_name='notifications',
+                    ),
+                ),
+                (
+                    'job_timeout',
+                    models.IntegerField(blank=True, help_text='Seconds', null=True, verbose_name='time limit'),
+                ),
                 ('paused', models.BooleanField(default=False, verbose_name='paused')),
-                ('suspended', models.TextField(blank=True, default='', help_text='Why the next occurrence was not made, if it was not', verbose_name='suspended')),
-                ('created', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created')),
-                ('object_type', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='contenttypes.contenttype')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    'suspended',
+                    models.TextField(
+                        blank=True,
+                        default='',
+                        help_text='Why the next occurrence was not made, if it was not',
+                        verbose_name='suspended',
+                    ),
+                ),
+                (
+                    'created',
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created'),
+                ),
+                (
+                    'object_type',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='+',
+                        to='contenttypes.contenttype',
+                    ),
+                ),
+                (
+                    'user',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='+',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
                 'verbose_name': 'schedule',
@@ -130,7 +304,14 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='job',
             name='schedule',
-            field=models.ForeignKey(db_constraint=False, editable=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='jobs', to='netbox_jobs.schedule'),
+            field=models.ForeignKey(
+                db_constraint=False,
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name='jobs',
+                to='netbox_jobs.schedule',
+            ),
         ),
         migrations.AddIndex(
             model_name='job',

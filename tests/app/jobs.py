@@ -196,3 +196,28 @@ def plain_function(job, word='none'):
 
 def failing_function(job):
     raise ValueError('no')
+
+
+class DyingAgain(JobRunner):
+    class Meta:
+        name = 'Dying again'
+        on_crash = 'retry'
+        max_crashes = 2
+
+    def run(self, **kwargs):
+        trace(self.job, 'start')
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Locking(JobRunner):
+    """Holds its own row locked."""
+
+    class Meta:
+        name = 'Locking'
+
+    def run(self, **kwargs):
+        trace(self.job, 'start')
+        with transaction.atomic():
+            self.job.data = {'locked': True}
+            self.job.save()
+            time.sleep(120)

@@ -1,0 +1,65 @@
+# Everything that needs doing, from a fresh clone with Python 3.11 or later and make.
+#
+#   make demo                          the example plugin at work, in a minute
+#   make test                          all tests, on every database that answers
+#   make test PYTHON=python3.13 DJANGO='Django~=6.1.0' RQ='rq~=3.0.0' VENV=.venv-new
+
+PYTHON ?= python3
+VENV ?= .venv
+DJANGO ?=
+RQ ?=
+PORT ?= 8000
+JOBS ?= 10000
+FAULTS ?= 200
+SEED ?= 1
+
+BIN = $(VENV)/bin
+# Installed anew when what is to be installed changes.
+STAMP = $(VENV)/.installed
+
+.PHONY: help demo serve test lint format chaos clean
+
+help:
+	@echo 'make demo    run the example plugin: jobs on demand, periodic, scheduled, failing; needs no servers'
+	@echo 'make serve   the same, kept running, with its web pages on port $(PORT)'
+	@echo 'make test    run all tests; PostgreSQL, MariaDB and Redis are used if they answer'
+	@echo 'make lint    check style, types and migrations'
+	@echo 'make chaos   kill everything, many times, and count (JOBS, FAULTS, SEED)'
+	@echo 'make clean   remove what these made'
+
+demo: $(STAMP)
+	@$(BIN)/python -m project.demo
+
+serve: $(STAMP)
+	@$(BIN)/python -m project.demo --serve --port $(PORT)
+
+test: $(STAMP)
+	@$(BIN)/python -m tests
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python -m django makemigrations --check --dry-run --settings tests.settings
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+chaos: $(STAMP)
+	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --faults $(FAULTS) --seed $(SEED)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or later is needed; '$(PYTHON)' is not. Name one: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "'$(PYTHON)' lacks the venv module; on Debian and Ubuntu, install python3-venv."; exit 1; }
+	@echo 'Installing into $(VENV) (once)...'
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,lint]' $(if $(DJANGO),'$(DJANGO)') $(if $(RQ),'$(RQ)')
+	@touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) db.sqlite3* .pytest_cache .mypy_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,22 @@
+from netbox_jobs.plugins import PluginConfig
+
+
+class ExamplePluginConfig(PluginConfig):
+    name = 'example_plugin'
+    verbose_name = 'Remote sources'
+    description = 'Fetches records from remote sources in the background'
+    version = '0.1.0'
+    min_version = '4.2.0'
+    default_auto_field = 'django.db.models.BigAutoField'
+    # Becomes the queue example_plugin.sync, to be served by `manage.py rqworker example_plugin.sync`.
+    queues = ['sync']
+    default_settings = {
+        'timeout': 10,  # seconds that a source may take to answer
+        'keep_days': 30,  # days for which records that a source no longer has are kept
+    }
+
+    def ready(self) -> None:
+        from .jobs import PurgeRecordsJob
+
+        # Registered here, scheduled when a worker starts.
+        PurgeRecordsJob.setup(interval=60)

@@ -1,0 +1,9 @@
+from django import forms
+
+from .models import Source
+
+
+class SourceForm(forms.ModelForm):
+    class Meta:
+        model = Source
+        fields = ('name', 'url', 'sync_interval')

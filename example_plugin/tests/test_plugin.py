@@ -1,0 +1,134 @@
+"""How to test a plugin's jobs: run them at once, with `immediate=True`, and look at the row."""
+
+from datetime import timedelta
+
+from django.contrib.auth import get_user_model
+from django.test import TestCase
+from django.urls import reverse
+from django.utils import timezone
+
+from example_plugin.jobs import PurgeRecordsJob, SyncSourceJob
+from example_plugin.models import Record, Source
+from netbox_jobs.choices import JobStatusChoices
+from project.source_server import SourceServer
+
+
+class SyncSourceTest(TestCase):
+    def setUp(self):
+        server = SourceServer()
+        self.site = server.__enter__()
+        self.addCleanup(server.__exit__)
+
+    def sync(self, path):
+        source = Source.objects.create(name=path, url=self.site + path)
+        return source, SyncSourceJob.enqueue(instance=source, immediate=True)
+
+    def test_records_are_stored_and_counted(self):
+        source, job = self.sync('/shop')
+        self.assertEqual(job.status, JobStatusChoices.STATUS_COMPLETED, job.error)
+        self.assertEqual(job.data, {'received': 12, 'created': 12})
+        self.assertEqual(source.records.count(), 12)
+        self.assertEqual(job.log_entries[1]['message'], 'Received 12 records')
+
+    def test_a_second_sync_creates_nothing_new(self):
+        source, _ = self.sync('/shop')
+        job = SyncSourceJob.enqueue(instance=source, immediate=True)
+        self.assertEqual(job.data, {'received': 12, 'created': 0})
+
+    def test_a_source_that_answers_with_an_error_fails_the_job(self):
+        _, job = self.sync('/down')
+        self.assertEqual(job.status, JobStatusChoices.STATUS_FAILED)
+        self.assertIn('503', job.error)
+
+    def test_a_source_that_serves_no_json_fails_the_job(self):
+        _, job = self.sync('/text')
+        self.assertEqual(job.status, JobStatusChoices.STATUS_FAILED)
+        self.assertIn('does not serve JSON', job.error)
+
+    def test_a_bad_url_fails_the_job(self):
+        source = Source.objects.create(name='typo', url='htp:/nowhere')
+        job = SyncSourceJob.enqueue(instance=source, immediate=True)
+        self.assertEqual(job.status, JobStatusChoices.STATUS_FAILED)
+        self.assertIn('not an http or https URL', job.error)
+
+    def test_a_record_that_breaks_our_assumptions_is_an_error(self):
+        source, job = self.sync('/odd')
+        self.assertEqual(job.status, JobStatusChoices.STATUS_ERRORED)
+        self.assertEqual(job.error, "KeyError('key')")
+        self.assertEqual(source.records.count(), 0)
+
+
+class ScheduleTest(TestCase):
+    def test_saving_a_source_schedules_it_once(self):
+        source = Source.objects.create(name='shop', url='http://127.0.0.1:9/', sync_interval=60)
+        source.save()
+        self.assertEqual(SyncSourceJob.get_jobs(source).count(), 1)
+        self.assertEqual(SyncSourceJob.get_jobs(source).get().interval, 60)
+
+    def test_a_changed_interval_changes_the_waiting_job(self):
+        source = Source.objects.create(name='shop', url='http://127.0.0.1:9/', sync_interval=60)
+        source.sync_interval = 5
+        source.save()
+        self.assertEqual(SyncSourceJob.get_jobs(source).get().interval, 5)
+
+    def test_a_cleared_interval_ends_the_schedule(self):
+        source = Source.objects.create(name='shop', url='http://127.0.0.1:9/', sync_interval=60)
+        source.sync_interval = None
+        source.save()
+        self.assertFalse(SyncSourceJob.get_jobs(source).exists())
+
+    def test_deleting_a_source_takes_its_jobs_along(self):
+        source = Source.objects.create(name='shop', url='http://127.0.0.1:9/', sync_interval=60)
+        source.delete()
+        self.assertFalse(SyncSourceJob.get_jobs().exists())
+
+
+class PurgeRecordsTest(TestCase):
+    def test_only_what_was_not_seen_for_long_is_deleted(self):
+        source = Source.objects.create(name='shop', url='http://127.0.0.1:9/')
+        Record.objects.create(source=source, key='old', last_seen=timezone.now() - timedelta(days=31))
+        Record.objects.create(source=source, key='new')
+        job = PurgeRecordsJob.enqueue(immediate=True)
+        self.assertEqual(job.data, {'deleted': 1})
+        self.assertEqual(source.records.get().key, 'new')
+
+
+class PagesTest(TestCase):
+    def setUp(self):
+        self.user = get_user_model().objects.create_user('user', password='password')
+        self.source = Source.objects.create(name='<shop>', url='http://127.0.0.1:9/')
+
+    def test_pages_need_a_login(self):
+        response = self.client.get(reverse('example_plugin:sources'))
+        self.assertEqual(response.status_code, 302)
+
+    def test_sync_now_enqueues_a_job_for_the_user(self):
+        self.client.force_login(self.user)
+        response = self.client.post(reverse('example_plugin:sync', args=[self.source.pk]))
+        self.assertRedirects(response, self.source.get_absolute_url())
+        job = SyncSourceJob.get_jobs(self.source).get()
+        self.assertEqual((job.user, job.queue_name), (self.user, 'example_plugin.sync'))
+
+    def test_sync_now_needs_a_post(self):
+        self.client.force_login(self.user)
+        self.assertEqual(self.client.get(reverse('example_plugin:sync', args=[self.source.pk])).status_code, 405)
+
+    def test_the_list_shows_each_source_with_its_latest_job(self):
+        self.client.force_login(self.user)
+        SyncSourceJob.enqueue(instance=self.source, immediate=True)
+        page = self.client.get(reverse('example_plugin:sources')).content.decode()
+        self.assertIn('&lt;shop&gt;', page)
+        self.assertIn('Failed', page)
+
+    def test_the_source_shows_its_jobs_and_the_log_of_the_latest(self):
+        self.client.force_login(self.user)
+        SyncSourceJob.enqueue(instance=self.source, immediate=True)
+        page = self.client.get(self.source.get_absolute_url()).content.decode()
+        self.assertIn('Fetching http://127.0.0.1:9/', page)
+
+    def test_a_new_source_is_added_by_the_form(self):
+        self.client.force_login(self.user)
+        self.client.post(
+            reverse('example_plugin:add'), {'name': 'new', 'url': 'http://127.0.0.1:9/', 'sync_interval': '15'}
+        )
+        self.assertEqual(SyncSourceJob.get_jobs(Source.objects.get(name='new')).get().interval, 15)

