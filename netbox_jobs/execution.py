@@ -189,15 +189,16 @@ class Execution:
         if self._owns_connection or not connection.in_atomic_block:
             yield
             return
-        savepoint = transaction.savepoint(self._using)
-        try:
-            yield
-        finally:
+        failure = None
+        with transaction.atomic(using=self._using):
+            try:
+                yield
+            except BaseException as error:
+                failure = error
             if self._is_broken():
-                connection.needs_rollback = False
-                transaction.savepoint_rollback(savepoint, self._using)
-            else:
-                transaction.savepoint_commit(savepoint, self._using)
+                transaction.set_rollback(True, using=self._using)
+        if failure is not None:
+            raise failure
 
     def failed_with(self, error: BaseException) -> None:
         """Take note of what ended the run."""
@@ -222,7 +223,7 @@ class Execution:
             mend_connections()
         if self.job.ended and left_open:
             status, error = self.job.status, self.job.error
-            self.job._fence = self._claim
+            self.job._fence, self.job.status = self._claim, JobStatusChoices.STATUS_RUNNING
             transitions.end(self.job, status, error)
         elif not self.job.ended and not self.job._lost:
             if self.failure is not None:

@@ -78,6 +78,9 @@ class Keeper(threading.Thread):
         self._lease.beat()
         self._observer.healthy(True)
         self._observer.look()
+        if self._observer.leads(self._lease.token):
+            for token in self._observer.dead():
+                recovery.end_orphans(token)
 
     def _deliver_due(self) -> None:
         leads = self._observer.leads(self._lease.token)
@@ -89,8 +92,6 @@ class Keeper(threading.Thread):
             recovery.end_own_orphans(self._lease.token)
         if not self._observer.leads(self._lease.token):
             return
-        for token in self._observer.dead():
-            recovery.end_orphans(token)
         recovery.settle_dependents()
         recovery.redeliver_vanished()
 

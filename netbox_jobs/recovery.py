@@ -156,7 +156,7 @@ class Observer:
 
     def leads(self, token: str) -> bool:
         """Whether the observer's own token is the first of those that show life: it does what one has to do."""
-        limit = time.monotonic() - 15
+        limit = time.monotonic() - min(15, conf.get('WORKER_TIMEOUT'))
         alive = [known for known, (beats, since) in self._seen.items() if beats is not None and since > limit]
         return not alive or token <= min(alive)
 

@@ -149,7 +149,7 @@ def _watch(children: Children) -> int:
                 seen[job.pk] = job.status
                 print(f'  {time.monotonic() - start:5.1f} s  {job.status:<10} {_title(job)}', flush=True)
         # What is periodic has a next occurrence, which is not due for a while.
-        return all(job.ended or job.predecessor_id is not None or job.runner.endswith('PurgeRecordsJob') for job in jobs)
+        return all(job.ended or job.predecessor_id is not None for job in jobs)
 
     _wait(over, children, 'the jobs to end')
     return _report()

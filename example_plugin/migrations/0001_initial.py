@@ -7,11 +7,9 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
@@ -20,7 +18,16 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=100, unique=True)),
                 ('url', models.CharField(max_length=500, verbose_name='URL')),
-                ('sync_interval', models.PositiveIntegerField(blank=True, help_text='Minutes; leave empty to sync on demand only.', null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='sync every')),
+                (
+                    'sync_interval',
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text='Minutes; leave empty to sync on demand only.',
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                        verbose_name='sync every',
+                    ),
+                ),
                 ('last_synced', models.DateTimeField(blank=True, editable=False, null=True)),
             ],
             options={
@@ -34,7 +41,12 @@ class Migration(migrations.Migration):
                 ('key', models.CharField(max_length=200)),
                 ('data', models.JSONField(default=dict)),
                 ('last_seen', models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
-                ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='records', to='example_plugin.source')),
+                (
+                    'source',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name='records', to='example_plugin.source'
+                    ),
+                ),
             ],
             options={
                 'ordering': ('key',),

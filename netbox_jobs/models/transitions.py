@@ -178,8 +178,8 @@ def end(job: Job, status: str, error: str | None = None, *, wait: bool = True) -
         run.before_end()
         if job._fence is None:
             job._fence = run.job._fence
-    if job._lost:
-        return False
+    if job._lost or (job._fence is not None and job.ended):
+        return False  # this object has ended it, or has seen that somebody else has
     using = job._state.db or database()
     fence = job._fence or {'status__in': JobStatusChoices.ENQUEUED_STATE_CHOICES}
     status, values = _outcome(job, status, error)

@@ -1,0 +1,174 @@
+"""`enqueue_once()` means once, and updates in place."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from netbox_jobs import delivery
+from netbox_jobs.jobs import JobRunner
+from netbox_jobs.models import Job, Schedule
+from tests.app.jobs import Failing, Overriding, Plain, Sleeping
+from tests.app.models import Thing
+from tests.processes import status
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def at(hours):
+    return timezone.now() + timedelta(hours=hours)
+
+
+def test_p5_twice_the_same_is_one_job():
+    thing, when = Thing.objects.create(), at(1)
+    first = Plain.enqueue_once(instance=thing, schedule_at=when, interval=10)
+    second = Plain.enqueue_once(instance=thing, schedule_at=when, interval=10)
+    assert first.pk == second.pk
+    assert Plain.get_jobs(thing).count() == 1
+
+
+def test_a_changed_time_or_interval_updates_the_waiting_job_in_place():
+    thing = Thing.objects.create()
+    first = Plain.enqueue_once(instance=thing, schedule_at=at(1), interval=10)
+    later = at(2)
+    second = Plain.enqueue_once(instance=thing, schedule_at=later, interval=20)
+    assert (second.pk, second.scheduled, second.interval) == (first.pk, later, 20)
+    first.refresh_from_db()
+    assert (first.scheduled, first.interval) == (later, 20)
+
+
+def test_what_is_omitted_stays_as_it_is():
+    when = at(1)
+    first = Plain.enqueue_once(schedule_at=when, interval=10, queue_name='low', word='x')
+    second = Plain.enqueue_once()
+    assert (second.pk, second.scheduled, second.interval, second.queue_name) == (first.pk, when, 10, 'low')
+    assert second.get_arguments() == {'word': 'x'}
+
+
+def test_arguments_queue_and_user_are_updated_in_place(django_user_model):
+    user = django_user_model.objects.create(username='u')
+    first = Plain.enqueue_once(schedule_at=at(1), word='x')
+    second = Plain.enqueue_once(word='y', queue_name='high', user=user)
+    assert (second.pk, second.queue_name, second.user) == (first.pk, 'high', user)
+    assert second.get_arguments() == {'word': 'y'}
+
+
+def test_a_pending_job_that_moves_to_another_queue_is_delivered_there(work):
+    job = Plain.enqueue_once()
+    Plain.enqueue_once(queue_name='low')
+    assert delivery.queue('default').job_ids == []
+    assert delivery.queue('low').job_ids == [f'{job.job_id}-2']
+    work()
+    assert status(job) == 'completed'
+
+
+def test_a_pending_job_that_is_put_off_does_not_run_before_its_time(work):
+    job = Plain.enqueue_once()
+    Plain.enqueue_once(schedule_at=at(1))
+    work()
+    assert status(job) == 'scheduled'
+
+
+def test_jobs_made_by_enqueue_are_neither_touched_nor_counted():
+    thing = Thing.objects.create()
+    plain = Plain.enqueue(instance=thing, schedule_at=at(1))
+    once = Plain.enqueue_once(instance=thing, schedule_at=at(2))
+    more = Plain.enqueue(instance=thing)
+    assert len({plain.pk, once.pk, more.pk}) == 3
+
+
+def test_identity_is_the_runner_and_the_instance_and_not_the_name():
+    class Namesake(JobRunner):
+        class Meta:
+            name = 'Plain'
+
+        def run(self):
+            pass
+
+    thing, other = Thing.objects.create(), Thing.objects.create()
+    jobs = [
+        Plain.enqueue_once(),
+        Plain.enqueue_once(instance=thing),
+        Plain.enqueue_once(instance=other),
+        Failing.enqueue_once(),
+    ]
+    assert len({job.pk for job in jobs}) == 4
+    assert set(Plain.get_jobs()) == set(jobs[:3])
+    assert set(Plain.get_jobs(thing)) == {jobs[1]}
+    assert not Namesake.get_jobs().exists()
+
+
+def test_while_it_runs_an_unchanged_call_returns_the_running_job():
+    job = Plain.enqueue_once(interval=10)
+    job.start()
+    assert Plain.enqueue_once(interval=10).pk == job.pk
+    assert Plain.get_jobs().count() == 1
+
+
+def test_while_it_runs_a_change_lands_on_the_next_occurrence():
+    job = Plain.enqueue_once(interval=10)
+    job.start()
+    following = Plain.enqueue_once(interval=30)
+    assert following.pk != job.pk
+    assert (following.predecessor_id, following.interval) == (job.pk, 30)
+    assert status(job) == 'running'
+    job.terminate()
+    assert [j.pk for j in Plain.get_jobs().waiting()] == [following.pk]
+    assert following.scheduled - job.started == timedelta(minutes=30)
+
+
+def test_after_its_end_a_one_shot_job_can_be_enqueued_once_again(work):
+    first = Plain.enqueue_once()
+    work()
+    second = Plain.enqueue_once()
+    assert second.pk != first.pk
+    assert Schedule.objects.count() == 1
+
+
+def test_an_overridden_enqueue_makes_the_job_of_enqueue_once_too(work):
+    job = Overriding.enqueue_once(interval=10)
+    assert (job.queue_name, Schedule.objects.get().queue_name) == ('low', 'low')
+    work()
+    job.refresh_from_db()
+    assert job.data == {'marked': 'yes'}
+    assert Overriding.enqueue_once(interval=10).predecessor_id == job.pk
+
+
+def test_an_overridden_enqueue_once_works():
+    class Own(Sleeping):
+        @classmethod
+        def enqueue_once(cls, instance=None, schedule_at=None, interval=None, *args, **kwargs):
+            return super().enqueue_once(instance, schedule_at, interval or 7, *args, **kwargs)
+
+    Own.__module__, Own.__qualname__ = 'tests.app.jobs', 'Own'
+    assert Own.enqueue_once().interval == 7
+
+
+def test_p8_bad_input_writes_nothing():
+    with pytest.raises(ValueError):
+        Plain.enqueue_once(interval=0)
+    with pytest.raises(TypeError):
+        Plain.enqueue_once(word=connection)
+    with pytest.raises(ValueError, match='immediate'):
+        Plain.enqueue_once(immediate=True)
+    assert not Job.objects.exists()
+    assert not Schedule.objects.exists()
+
+
+def test_end_schedule_deletes_the_waiting_job_and_lets_a_running_one_finish():
+    assert Plain.end_schedule() is False
+    Plain.enqueue_once(interval=10)
+    assert Plain.end_schedule() is True
+    assert not Job.objects.exists()
+    job = Plain.enqueue_once(interval=10)
+    job.start()
+    Plain.end_schedule()
+    job.terminate()
+    assert [j.status for j in Plain.get_jobs()] == ['completed']
+
+
+def test_on_the_deletion_of_its_waiting_job_a_schedule_ends():
+    Plain.enqueue_once(interval=10).delete()
+    assert not Schedule.objects.exists()
+    assert Plain.enqueue_once(interval=10).status == 'pending'

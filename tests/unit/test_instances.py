@@ -1,0 +1,102 @@
+"""Jobs about objects with any primary key, on every database."""
+
+import uuid
+
+import pytest
+from django.db.models import Count
+
+from netbox_jobs.models import Job
+from tests.app.jobs import Plain
+from tests.app.models import TextThing, Thing, UUIDThing
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+KINDS = [
+    pytest.param(lambda: Thing.objects.create(), id='integer'),
+    pytest.param(lambda: UUIDThing.objects.create(), id='UUID'),
+    pytest.param(lambda: TextThing.objects.create(code=f'ab c-{uuid.uuid4()}'), id='text'),
+]
+
+
+@pytest.fixture(params=KINDS)
+def pair(request):
+    """Two objects of a kind, the first with two jobs and the second with none; and jobs about others of all kinds."""
+    for kind in KINDS:
+        Plain.enqueue(instance=kind.values[0]())
+    one, other = request.param(), request.param()
+    Plain.enqueue(instance=one)
+    Plain.enqueue(instance=one, immediate=True)
+    return one, other
+
+
+def test_the_object_of_a_job(pair):
+    job = Plain.get_jobs(pair[0]).first()
+    assert Job.objects.get(pk=job.pk).object == pair[0]
+    assert job.object_id == str(pair[0].pk)
+
+
+def test_the_jobs_of_an_object(pair):
+    one, other = pair
+    assert one.jobs.count() == 2
+    assert not other.jobs.exists()
+    assert list(one.get_latest_jobs()) == ['Plain']
+
+
+def test_filter_across_the_relation(pair):
+    one, other = pair
+    model = type(one)
+    assert list(model.objects.filter(jobs__status='completed')) == [one]
+    assert other in model.objects.filter(jobs__isnull=True)
+    assert one not in model.objects.filter(jobs__isnull=True)
+
+
+def test_exclude_across_the_relation(pair):
+    one, other = pair
+    found = type(one).objects.exclude(jobs__status='completed')
+    assert one not in found
+    assert other in found
+
+
+def test_annotate_and_values_across_the_relation(pair):
+    one, other = pair
+    counts = dict(type(one).objects.annotate(n=Count('jobs')).values_list('pk', 'n'))
+    assert (counts[one.pk], counts[other.pk]) == (2, 0)
+    assert set(type(one).objects.filter(pk=one.pk).values_list('jobs__status', flat=True)) == {'pending', 'completed'}
+
+
+def test_prefetch_in_both_directions(pair, django_assert_num_queries):
+    one, other = pair
+    with django_assert_num_queries(2):
+        found = {thing.pk: len(thing.jobs.all()) for thing in type(one).objects.prefetch_related('jobs')}
+    assert (found[one.pk], found[other.pk]) == (2, 0)
+    jobs = Plain.get_jobs(one).prefetch_related('object')
+    assert {job.object for job in jobs} == {one}
+
+
+def test_filter_jobs_by_object_id(pair):
+    one, other = pair
+    assert Job.objects.filter(object_id=one.pk).count() == 2
+    assert Job.objects.filter(object_id__in=[one.pk, other.pk]).count() == 2
+
+
+def test_deleting_the_object_takes_its_jobs_along(pair):
+    one, _ = pair
+    before = Job.objects.count()
+    one.delete()
+    assert Job.objects.count() == before - 2
+
+
+def test_texts_that_differ_in_case_are_different_objects():
+    lower, upper = TextThing(code='key'), TextThing(code='KEY')
+    lower.save(force_insert=True)
+    Plain.enqueue(instance=lower)
+    upper._state.adding = False
+    assert Plain.get_jobs(lower).count() == 1
+    assert Plain.get_jobs(upper).count() == 0
+
+
+def test_get_jobs_without_an_instance_lists_all():
+    Plain.enqueue()
+    Plain.enqueue(instance=Thing.objects.create())
+    assert Plain.get_jobs().count() == 2
+    assert Plain.get_jobs(Thing()).count() == 0

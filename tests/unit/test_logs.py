@@ -1,0 +1,148 @@
+"""A job's log: everything said through its logger, and nothing else."""
+
+import logging
+import threading
+
+import pytest
+
+from netbox_jobs.jobs import JobRunner
+from netbox_jobs.models import Job, JobLogEntry
+from tests.app.jobs import Plain, Talking
+from tests.processes import status
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def messages(job):
+    return [entry['message'] for entry in job.log_entries]
+
+
+def test_lines_have_level_message_and_timestamp_in_order(work):
+    job = Talking.enqueue(lines=3)
+    work()
+    assert messages(job) == ['line 1 of 3', 'line 2 of 3', 'line 3 of 3']
+    assert set(job.log_entries[0]) == {'level', 'message', 'timestamp'}
+    assert job.log_entries[0]['timestamp'] <= job.log_entries[2]['timestamp']
+
+
+def test_all_levels_arguments_and_tracebacks_are_kept():
+    class Leveled(JobRunner):
+        def run(self):
+            self.logger.debug('d %s', 1)
+            self.logger.info('i %(name)s', {'name': 'x'})
+            self.logger.warning('w')
+            try:
+                raise KeyError('k')
+            except KeyError:
+                self.logger.exception('e')
+
+    job = Leveled.enqueue(immediate=True)
+    assert [entry['level'] for entry in job.log_entries] == ['debug', 'info', 'warning', 'error']
+    assert messages(job)[:3] == ['d 1', 'i x', 'w']
+    assert 'Traceback' in messages(job)[3] and "KeyError: 'k'" in messages(job)[3]
+
+
+def test_nested_immediate_jobs_keep_their_lines_apart():
+    class Outer(JobRunner):
+        def run(self):
+            self.logger.info('before')
+            self.job.data = Talking.enqueue(immediate=True, lines=2).pk
+            self.logger.info('after')
+
+    outer = Outer.enqueue(immediate=True)
+    assert messages(outer) == ['before', 'after']
+    assert messages(Job.objects.get(pk=outer.data)) == ['line 1 of 2', 'line 2 of 2']
+
+
+def test_a_runner_of_the_same_class_nested_in_itself():
+    class Nesting(JobRunner):
+        def run(self, depth):
+            self.logger.info('down %s', depth)
+            if depth:
+                Nesting.enqueue(immediate=True, depth=depth - 1)
+            self.logger.info('up %s', depth)
+
+    outer = Nesting.enqueue(immediate=True, depth=2)
+    assert messages(outer) == ['down 2', 'up 2']
+
+
+def test_parallel_immediate_jobs_keep_their_lines_apart():
+    from django.db import connection
+
+    meeting = threading.Barrier(3, timeout=20)
+    jobs = {}
+
+    class Parallel(JobRunner):
+        def run(self, number):
+            meeting.wait()
+            for line in range(5):
+                self.logger.info('%s.%s', number, line)
+            meeting.wait()
+
+    def enqueue(number):
+        try:
+            jobs[number] = Parallel.enqueue(immediate=True, number=number)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=enqueue, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number, job in jobs.items():
+        assert messages(job) == [f'{number}.{line}' for line in range(5)]
+
+
+def test_no_handler_is_left_behind():
+    Talking.enqueue(immediate=True)
+    before = len(logging.getLogger('netbox_jobs').handlers)
+    for _ in range(3):
+        Talking.enqueue(immediate=True)
+    assert len(logging.getLogger('netbox_jobs').handlers) == before
+    assert logging.getLogger('netbox_jobs.Talking').handlers == []
+
+
+def test_lines_survive_the_rollback_of_run(work):
+    from django.db import transaction
+
+    class RollingBack(JobRunner):
+        def run(self):
+            with transaction.atomic():
+                self.logger.info('said within')
+                transaction.set_rollback(True)
+
+    assert messages(RollingBack.enqueue(immediate=True)) == ['said within']
+
+
+def test_what_cannot_be_stored_is_made_storable():
+    class Odd(JobRunner):
+        def run(self):
+            self.logger.info('nul \x00 and half a pair \ud800')
+
+    assert messages(Odd.enqueue(immediate=True)) == ['nul \ufffd and half a pair \ufffd']
+
+
+def test_log_entries_can_be_assigned_deferred_and_named_in_update_fields():
+    job = Plain.enqueue(immediate=True)
+    job.log_entries = [{'level': 'info', 'message': 'own'}]
+    job.save(update_fields=['log_entries'])
+    assert messages(Job.objects.defer('log_entries', 'data').get(pk=job.pk)) == ['own']
+    assert Job(log_entries=[]).log_entries == []
+    made = Job.objects.create(name='x', log_entries=[{'message': 'a'}, {'message': 'b'}])
+    assert messages(Job.objects.get(pk=made.pk)) == ['a', 'b']
+    made.refresh_from_db(fields=['log_entries'])
+
+
+def test_job_log_takes_a_record():
+    job = Plain.enqueue()
+    job.log(logging.makeLogRecord({'levelname': 'WARNING', 'msg': 'by %s', 'args': ('hand',)}))
+    assert (job.log_entries[0]['level'], messages(job)) == ('warning', ['by hand'])
+
+
+def test_many_lines_are_written_in_order(work):
+    job = Talking.enqueue(lines=2345)
+    work()
+    assert status(job) == 'completed'
+    assert messages(job) == [f'line {n} of 2345' for n in range(1, 2346)]
+    assert JobLogEntry.objects.filter(job_id=job.pk).count() == 2345

@@ -1,0 +1,156 @@
+"""`PluginConfig`, `get_plugin_config()`, system jobs, and the system checks."""
+
+import sys
+import types
+
+import pytest
+from django.apps import AppConfig, apps
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
+from django.test import override_settings
+
+from netbox_jobs import checks, queues
+from netbox_jobs.choices import JobIntervalChoices, JobNotificationChoices, JobStatusChoices
+from netbox_jobs.jobs import JobRunner, system_job, system_jobs
+from netbox_jobs.plugins import PluginConfig, get_plugin_config
+from tests.app.jobs import Housekeeping
+
+
+@pytest.fixture
+def configure(settings):
+    """Make a PluginConfig subclass with the given attributes, as Django does at start-up."""
+    made = []
+
+    def _configure(**attributes):
+        module = types.ModuleType('made_plugin')
+        module.__path__ = ['/nowhere']
+        sys.modules['made_plugin'] = module
+        kind = type('MadeConfig', (PluginConfig,), {'name': 'made_plugin', '__module__': 'made_plugin', **attributes})
+        made.append(kind)
+        return kind('made_plugin', module)
+
+    before = settings.RQ_QUEUES, settings.PLUGINS_CONFIG
+    yield _configure
+    settings.RQ_QUEUES, settings.PLUGINS_CONFIG = before
+    queues._plugin_queues.pop('made_plugin', None)
+    sys.modules.pop('made_plugin', None)
+
+
+def test_queues_are_namespaced_and_filled_in_on_the_connection_of_default():
+    assert settings.RQ_QUEUES['tests.app.work'] == settings.RQ_QUEUES['default']
+    assert {'high', 'low', 'tests.app.bulk', 'example_plugin.sync'} <= settings.RQ_QUEUES.keys()
+
+
+def test_defaults_stand_behind_what_the_project_sets():
+    assert get_plugin_config('tests.app', 'token') == 'x'
+    assert get_plugin_config('tests.app', 'limit') == 7
+    assert get_plugin_config('tests.app', 'nothing', 'else') == 'else'
+    assert settings.PLUGINS_CONFIG['tests.app'] == {'token': 'x', 'limit': 7}
+    with override_settings(PLUGINS_CONFIG={'tests.app': {'token': 'y'}}):
+        assert get_plugin_config('tests.app', 'token') == 'y'
+        assert get_plugin_config('tests.app', 'limit') == 7
+    with pytest.raises(ImproperlyConfigured, match='nobody'):
+        get_plugin_config('nobody', 'x')
+
+
+@pytest.mark.parametrize(
+    ('attributes', 'words'),
+    [
+        ({'queues': 'sync'}, 'list of names'),
+        ({'queues': [1]}, '1 is not usable'),
+        ({'queues': ['a b']}, 'not usable'),
+        ({'required_settings': ['key']}, 'requires the setting.*key'),
+        ({'required_settings': 'key'}, 'list of names'),
+        ({'default_settings': []}, 'dictionary'),
+        ({'min_version': '4.8'}, 'needs version 4.8'),
+        ({'max_version': '4.6.9'}, 'up to version 4.6.9'),
+        ({'min_version': 'new'}, 'texts such as'),
+        ({'max_version': 4.7}, 'texts such as'),
+    ],
+)
+def test_what_is_wrong_with_a_plugin_is_said_at_start_up(configure, attributes, words):
+    with pytest.raises(ImproperlyConfigured, match=words):
+        configure(**attributes)
+
+
+def test_version_bounds_that_include_us_pass(configure):
+    assert configure(min_version='4.1.0', max_version='4.7.99', queues=['q']).name == 'made_plugin'
+    assert 'made_plugin.q' in settings.RQ_QUEUES
+
+
+def test_a_plugin_may_override_ready_without_super():
+    config = apps.get_app_config('testapp')
+    assert 'ready' in vars(type(config))
+    assert Housekeeping in system_jobs
+
+
+def test_a_plugin_that_is_installed_without_its_config_is_told_so(monkeypatch):
+    module = types.ModuleType('lost_plugin')
+    module.LostConfig = type('LostConfig', (PluginConfig,), {'name': 'lost_plugin', '__module__': 'lost_plugin'})
+    module.__path__ = ['/nowhere']
+    monkeypatch.setattr(apps, 'get_app_configs', lambda: [AppConfig('lost_plugin', module)])
+    assert [error.id for error in checks.check_plugins()] == ['netbox_jobs.E006']
+
+
+@pytest.mark.parametrize('interval', [None, 0, -1, 1.5, '60', True])
+def test_a_system_job_needs_a_whole_number_of_minutes(interval):
+    with pytest.raises(ImproperlyConfigured, match='minutes'):
+        system_job(interval=interval)
+
+
+def test_system_job_and_setup_only_register():
+    class Registered(JobRunner):
+        def run(self):
+            pass
+
+    try:
+        assert system_job(interval=JobIntervalChoices.INTERVAL_HOURLY)(Registered) is Registered
+        assert system_jobs[Registered] == {'interval': 60}
+        Registered.setup(interval=5, queue_name='low')
+        assert system_jobs[Registered] == {'interval': 5, 'queue_name': 'low'}
+        with pytest.raises(ImproperlyConfigured):
+            Registered.setup(interval=0)
+    finally:
+        system_jobs.pop(Registered, None)
+
+
+def test_the_checks_pass_here():
+    call_command('check')
+
+
+def test_a_missing_default_queue_is_an_error():
+    with override_settings(RQ_QUEUES={'other': {}}):
+        assert [error.id for error in checks.check_queues()] == ['netbox_jobs.E001']
+        with pytest.raises(CommandError, match='RQ_QUEUES'):
+            call_command('rqworker', '--burst')
+
+
+def test_the_order_of_apps_is_checked(monkeypatch):
+    configs = list(apps.get_app_configs())
+    monkeypatch.setattr(apps, 'get_app_configs', lambda: configs[::-1])
+    assert [error.id for error in checks.check_apps()] == ['netbox_jobs.E003']
+
+
+def test_bad_settings_are_named(settings):
+    settings.NETBOX_JOBS = {'WORKER_TIMEOUT': 'long'}
+    assert [error.id for error in checks.check_settings()] == ['netbox_jobs.E005']
+    settings.NETBOX_JOBS = {'TYPO': 1}
+    assert [error.id for error in checks.check_settings()] == ['netbox_jobs.E004']
+    settings.NETBOX_JOBS, settings.JOB_RETENTION = {}, 'forever'
+    assert [error.id for error in checks.check_settings()] == ['netbox_jobs.E004']
+
+
+def test_sqlite_without_its_options_is_warned_about(monkeypatch):
+    plain = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'x'}}
+    monkeypatch.setattr(checks, 'settings', types.SimpleNamespace(DATABASES=plain))
+    assert [warning.id for warning in checks.check_sqlite()] == ['netbox_jobs.W001']
+
+
+def test_choices():
+    assert ('completed' in JobStatusChoices) and ('done' not in JobStatusChoices)
+    assert JobStatusChoices.ENQUEUED_STATE_CHOICES == ('pending', 'scheduled', 'running')
+    assert set(JobStatusChoices.TERMINAL_STATE_CHOICES) == {'completed', 'errored', 'failed', 'canceled'}
+    assert set(JobStatusChoices.values()) == set(JobStatusChoices.colors)
+    assert [JobIntervalChoices.INTERVAL_MINUTELY, JobIntervalChoices.INTERVAL_DAILY] == [1, 1440]
+    assert dict(JobNotificationChoices).keys() == {'always', 'on_failure', 'never'}

@@ -1,0 +1,160 @@
+"""P4: a periodic job has exactly one successor, however it ended, and it keeps what the job had."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from netbox_jobs import recovery, schedules
+from netbox_jobs.jobs import JobRunner
+from netbox_jobs.models import Job, Schedule
+from tests.app.jobs import Erring, Failing, Moving, Overriding, Plain, plain_function
+from tests.app.models import Thing
+from tests.processes import status
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def successor(job):
+    return Job.objects.get(predecessor=job)
+
+
+@pytest.mark.parametrize(('runner', 'ending'), [(Plain, 'completed'), (Failing, 'failed'), (Erring, 'errored')])
+def test_p4_one_successor_however_run_ended(work, runner, ending):
+    job = runner.enqueue(interval=10)
+    work()
+    assert status(job) == ending
+    assert successor(job).status == 'scheduled'
+    assert runner.get_jobs().count() == 2
+
+
+def test_p4_it_keeps_queue_time_limit_arguments_user_and_notifications(work, django_user_model):
+    user, thing = django_user_model.objects.create(username='u'), Thing.objects.create()
+    job = Plain.enqueue(
+        instance=thing, user=user, interval=10, queue_name='low', job_timeout=44, notifications='never',
+        name='own name', word='x', result_ttl=9,
+    )  # fmt: skip
+    work()
+    after = successor(job)
+    kept = ('object_id', 'user', 'interval', 'queue_name', 'job_timeout', 'notifications', 'name', 'runner')
+    assert [getattr(after, name) for name in kept] == [getattr(job, name) for name in kept]
+    assert after.get_arguments() == {'word': 'x'}
+    assert after.options['result_ttl'] == 9
+    assert after.object == thing
+
+
+def test_its_time_counts_from_the_scheduled_time_and_is_a_minute_ahead_at_least(work):
+    when = timezone.now() - timedelta(hours=5)
+    job = Plain.enqueue(interval=10, schedule_at=when)
+    before = timezone.now()
+    work()
+    assert timedelta(seconds=59) <= successor(job).scheduled - before < timedelta(seconds=90)
+
+
+def test_missed_occurrences_are_not_made_up_for(work):
+    """Hours of standstill: one run now, then on from here."""
+    job = Plain.enqueue(interval=60, schedule_at=timezone.now() + timedelta(minutes=1))
+    late = timezone.now() - timedelta(hours=7)
+    Job.objects.filter(pk=job.pk).update(scheduled=late, due=int(late.timestamp() * 1000))
+    recovery.deliver_due()
+    work()
+    assert status(job) == 'completed'
+    assert Plain.get_jobs().ended().count() == 1
+    assert successor(job).scheduled > timezone.now()
+
+
+def test_next_time_across_the_change_to_summer_time(settings):
+    settings.TIME_ZONE = 'Europe/Berlin'
+    before = timezone.datetime(2099, 3, 29, 0, 30, tzinfo=timezone.get_fixed_timezone(0))
+    assert schedules.next_time(before, 60, before) - before == timedelta(hours=1)
+
+
+def test_an_interval_set_in_run_moves_the_next_occurrence(work):
+    job = Moving.enqueue(interval=10, to=25)
+    work()
+    job.refresh_from_db()
+    assert (job.interval, successor(job).interval, Schedule.objects.get().interval) == (25, 25, 25)
+
+
+def test_an_interval_cleared_in_run_ends_the_chain(work):
+    job = Moving.enqueue(interval=10, to=None)
+    work()
+    assert status(job) == 'completed'
+    assert Moving.get_jobs().count() == 1
+
+
+def test_an_interval_set_on_a_one_shot_job_begins_a_chain(work):
+    job = Moving.enqueue(to=5)
+    work()
+    assert successor(job).interval == 5
+
+
+def test_a_bad_interval_set_in_run_is_an_error_and_the_chain_goes_on(work):
+    job = Moving.enqueue(interval=10, to=0.5)
+    work()
+    assert status(job) == 'errored'
+    assert 'whole number of minutes' in job.error
+    assert successor(job).interval == 10
+
+
+def test_a_plugin_that_does_it_all_itself_has_one_successor_too(work):
+    job = Overriding.enqueue(instance=Thing.objects.create(), interval=10)
+    work()
+    assert (status(job), job.data) == ('completed', {'marked': 'yes'})
+    after = successor(job)
+    assert (after.queue_name, after.job_timeout, after.interval) == ('low', 33, 10)
+    assert after.get_arguments() == {'marked': 'yes'}
+    assert Overriding.get_jobs().count() == 2
+
+
+def test_a_runner_whose_enqueue_raises_has_a_copied_successor(work):
+    class Refusing(JobRunner):
+        refuse = False
+
+        @classmethod
+        def enqueue(cls, *args, **kwargs):
+            if cls.refuse:
+                Thing.objects.create(name='half done')
+                raise RuntimeError('not today')
+            return super().enqueue(*args, **kwargs)
+
+        def run(self, **kwargs):
+            type(self).refuse = True
+
+    job = Refusing.enqueue(immediate=True, interval=10, word='x')
+    assert status(job) == 'completed'
+    after = successor(job)
+    assert (after.status, after.get_arguments()) == ('scheduled', {'word': 'x'})
+    assert not Thing.objects.filter(name='half done').exists()
+
+
+def test_functions_have_successors_too(work):
+    job = Job.enqueue(plain_function, interval=10, word='x')
+    work()
+    assert successor(job).get_arguments() == {'word': 'x'}
+
+
+def test_extra_jobs_within_a_periodic_run_are_jobs_of_their_own(work):
+    class Enqueuing(JobRunner):
+        def run(self, thing):
+            Plain.enqueue()
+            Plain.enqueue(interval=5)
+            Enqueuing.enqueue(instance=thing, immediate=False, interval=5, thing=thing)
+            Enqueuing.enqueue(immediate=False, thing=thing)
+
+    Enqueuing.__module__, Enqueuing.__qualname__ = 'tests.app.jobs', 'Enqueuing'
+    job = Enqueuing.enqueue(immediate=True, interval=10, thing=Thing.objects.create())
+    assert status(job) == 'completed', job.error
+    assert Plain.get_jobs().count() == 2
+    assert Enqueuing.get_jobs().filter(predecessor=job).count() == 1
+    assert Enqueuing.get_jobs().count() == 4
+
+
+def test_a_vanished_object_does_not_break_its_chain_in_two(work):
+    thing = Thing.objects.create()
+    job = Plain.enqueue(instance=thing, interval=10)
+    Thing.objects.filter(pk=thing.pk)._raw_delete('default')
+    work()
+    assert status(job) == 'completed'
+    assert Plain.get_jobs().count() == 2
+    assert successor(job).object_id == str(thing.pk)
