@@ -25,6 +25,7 @@ from django.utils.duration import duration_iso_string
 
 from . import conf
 from .exceptions import ArgumentsRefused, ArgumentsTooLarge, InstanceGone
+from .text import storable_text
 
 Kwargs = dict[str, Any]
 
@@ -97,7 +98,7 @@ def verify(format: str, payload: bytes, signature: str, job_id: UUID | str, path
 
 def show(kwargs: Kwargs) -> str:
     """The arguments as a person reads them: one `name=value` a line, long values cut."""
-    return '\n'.join(f'{name}={_shown(value)}' for name, value in kwargs.items())
+    return storable_text('\n'.join(f'{name}={_shown(value)}' for name, value in kwargs.items()))
 
 
 def _shown(value: Any) -> str:

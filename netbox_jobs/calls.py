@@ -20,6 +20,7 @@ from rq.utils import parse_timeout
 from . import clock, queues, schedules
 from .choices import JobNotificationChoices
 from .exceptions import RunnerNotFound, UnsupportedOption
+from .text import storable_data, storable_text
 
 #: The options of RQ that a call may carry; they are stored on the row and handed to RQ with each delivery.
 RQ_OPTIONS = (
@@ -99,7 +100,7 @@ def check(
     target, runner = _identify(func, importable=not immediate)
     scheduled = clock.check('schedule_at', schedule_at)
     schedules.check_interval(interval)
-    name = str(name or getattr(func, '__name__', ''))
+    name = storable_text(str(name or getattr(func, '__name__', '')))
     if len(name) > _LONGEST_NAME:
         raise ValueError(f'name has {len(name)} characters; at most {_LONGEST_NAME} can be stored: {name[:60]!r}…')
     if notifications is None:
@@ -233,9 +234,11 @@ def _rq_options(given: dict[str, Any]) -> tuple[dict[str, Any], int | None, list
             options[key] = _callback(key, options[key])
     if not isinstance(options.get('meta', {}), dict):
         raise ValueError(f'meta is {options["meta"]!r}; expected a dictionary.')
+    if 'meta' in options:
+        options['meta'] = storable_data(options['meta'], 'meta')
     options['at_front'] = bool(options.get('at_front', False))
     if 'description' in options:
-        options['description'] = str(options['description'])
+        options['description'] = storable_text(str(options['description']))
     ours: list[UUID] = []
     if 'depends_on' in options:
         ours, theirs, allow_failure = _dependencies(options.pop('depends_on'))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
+from asgiref.sync import sync_to_async
 from django.db import models, transaction
 from django.utils.functional import classproperty
 
@@ -152,6 +153,16 @@ class JobRunner(ABC):
                     interval=interval or found.schedule.interval,
                     **kwargs,
                 )
+
+    @classmethod
+    async def aenqueue(cls, *args: Any, **kwargs: Any) -> Job:
+        """`enqueue()` for asynchronous code."""
+        return await sync_to_async(cls.enqueue)(*args, **kwargs)
+
+    @classmethod
+    async def aenqueue_once(cls, *args: Any, **kwargs: Any) -> Job:
+        """`enqueue_once()` for asynchronous code."""
+        return await sync_to_async(cls.enqueue_once)(*args, **kwargs)
 
     @classmethod
     def end_schedule(cls, instance: models.Model | None = None) -> bool:

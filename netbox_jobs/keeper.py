@@ -14,7 +14,7 @@ logger = logging.getLogger('netbox_jobs')
 
 #: Seconds between looks for scheduled jobs that are due, and between comparisons with RQ.
 POLL = 1.0
-SWEEP = 10.0
+SWEEP = 5.0
 #: Seconds between two rounds of retention, and how many jobs one of them deletes at most.
 PRUNE = 600.0
 PRUNED = 10_000

@@ -23,7 +23,7 @@ from .models.dependents import settle_dependent
 logger = logging.getLogger('netbox_jobs')
 
 #: A job that waits is compared with RQ when its delivery is older than this, in milliseconds.
-DELIVERY_GRACE = 10_000
+DELIVERY_GRACE = 5_000
 #: How many times a runner with `on_crash = 'retry'` is run again if it says no `max_crashes`.
 DEFAULT_MAX_CRASHES = 3
 _BATCH = 500

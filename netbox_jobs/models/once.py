@@ -32,6 +32,8 @@ class Place:
         using = transitions.database()
         schedule = self.schedule
         differs = {name: value for name in _IN_SCHEDULE if (value := getattr(call, name)) != getattr(schedule, name)}
+        if schedule.suspended:
+            differs['suspended'] = ''  # what stood in the way of the last occurrence is no reason against this one
         if differs:
             Schedule.objects.using(using).filter(pk=schedule.pk).update(**differs)
         if self.running is not None:

@@ -221,3 +221,21 @@ class Locking(JobRunner):
             self.job.data = {'locked': True}
             self.job.save()
             time.sleep(120)
+
+
+class Narrating(JobRunner):
+    class Meta:
+        name = 'Narrating'
+
+    def run(self, count=0, until=None, **kwargs):
+        if count:
+            for number in range(count):
+                self.logger.info('line %s', number)
+            time.sleep(60)
+        with transaction.atomic():
+            Thing.objects.create()
+            self.logger.info('within the transaction')
+            deadline = time.monotonic() + 60
+            while not os.path.exists(until) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            raise RuntimeError('rolled back')
