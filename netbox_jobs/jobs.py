@@ -79,6 +79,7 @@ class JobRunner(ABC):
         Override it to wrap every run, and call `super().handle(job, *args, **kwargs)`. A periodic job's next
         occurrence is made with its end.
         """
+        enqueueing.adopt(job, _path(cls), kwargs)
         job.start()
         with execution.attending(job) as run:
             try:

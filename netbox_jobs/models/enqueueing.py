@@ -102,7 +102,19 @@ def run_now(call: Call) -> Job:
     return job
 
 
+def adopt(job: Job, path: str, kwargs: dict[str, Any]) -> None:
+    """Make a row that was made by hand one of this runner's, with these arguments, so that it can recur."""
+    if job.runner:
+        return
+    job.runner = path
+    _store_arguments(job, kwargs, required=False)
+    values = {name: getattr(job, name) for name in _ADOPTED}
+    Job.objects.using(job._state.db).filter(pk=job.pk, runner='').update(**values)
+
+
 # Rows
+
+_ADOPTED = ('runner', 'arguments', 'arguments_format', 'arguments_shown', 'arguments_signature')
 
 
 def new_job(call: Call, *, immediate: bool = False) -> Job:

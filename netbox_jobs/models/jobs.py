@@ -216,8 +216,8 @@ class Job(KeepsLog, models.Model):
             ArgumentsRefused: They do not carry our signature.
             InstanceGone: An object among them no longer exists.
         """
-        if not self.arguments_signature:
-            return {}
+        if not self.runner:
+            return {}  # made by hand, and nobody's yet
         return arguments.decode(
             self.arguments_format, bytes(self.arguments), self.arguments_signature, self.job_id, self.runner
         )

@@ -32,7 +32,7 @@ def make_successor(job: Job, schedule: Schedule | None) -> Job | None:
     interval = _interval(job, schedule)
     using = job._state.db
     jobs = Job.objects.using(using)
-    if interval is None:
+    if interval is None or not job.runner:  # a row made by hand, which no worker could run
         return None
     if found := jobs.filter(predecessor_id=job.pk).first():
         return found
@@ -96,8 +96,7 @@ def _through_enqueue(job: Job, interval: int) -> Job | None:
 def _copy(job: Job, interval: int, schedule: Schedule | None) -> Job:
     """Copy the row as the next occurrence, its arguments signed anew for it."""
     payload, using = bytes(job.arguments), job._state.db
-    if job.arguments_signature:
-        arguments.verify(job.arguments_format, payload, job.arguments_signature, job.job_id, job.runner)
+    arguments.verify(job.arguments_format, payload, job.arguments_signature, job.job_id, job.runner)
     scheduled = job.next_time(interval)
     if schedule is None:
         schedule = Schedule.objects.using(using).create(
@@ -125,9 +124,8 @@ def _copy(job: Job, interval: int, schedule: Schedule | None) -> Job:
         arguments=payload,
         **{name: getattr(job, name) for name in _COPIED},
     )
-    if job.arguments_signature:
-        stored = arguments.Stored(job.arguments_format, payload, job.arguments_shown)
-        successor.arguments_signature = stored.signature(successor.job_id, successor.runner)
+    stored = arguments.Stored(job.arguments_format, payload, job.arguments_shown)
+    successor.arguments_signature = stored.signature(successor.job_id, successor.runner)
     try:
         with transaction.atomic(using=using):
             successor.save(using=using)

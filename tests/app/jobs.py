@@ -239,3 +239,26 @@ class Narrating(JobRunner):
             while not os.path.exists(until) and time.monotonic() < deadline:
                 time.sleep(0.05)
             raise RuntimeError('rolled back')
+
+
+class Working(JobRunner):
+    """What the chaos test runs: leaves a trace of its start and its end, and takes a while or talks in between."""
+
+    class Meta:
+        name = 'Working'
+
+    def run(self, seconds=0.0, lines=0):
+        trace(self.job, 'start')
+        for number in range(lines):
+            self.logger.info('line %s', number)
+        time.sleep(seconds)
+        trace(self.job, 'end')
+
+
+class WorkingAgain(Working):
+    """The same, and to be run again when its process has died."""
+
+    class Meta:
+        name = 'Working again'
+        on_crash = 'retry'
+        max_crashes = 20

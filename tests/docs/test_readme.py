@@ -55,7 +55,10 @@ def test_the_quick_start_works_to_the_letter_from_the_built_wheel(tmp_path):
     run(site, sys.executable, 'manage.py', 'migrate', **environment)
     run(site, sys.executable, 'manage.py', 'shell', '-c', block('enqueue'), **environment)
     run(site, sys.executable, 'manage.py', 'rqworker', '--burst', **environment)
-    look = 'from netbox_jobs.models import Job; j = Job.objects.get(); print(j.status, j.data, j.log_entries[0]["message"])'
+    look = (
+        'from netbox_jobs.models import Job; job = Job.objects.get(); '
+        'print(job.status, job.data, job.log_entries[0]["message"])'
+    )
     said = run(site, sys.executable, 'manage.py', 'shell', '-c', look, **environment)
     assert "completed {'greeted': 'world'} Hello, world" in said
 

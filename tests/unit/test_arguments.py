@@ -162,3 +162,60 @@ def test_immediate_takes_what_cannot_be_stored():
     job = Plain.enqueue(immediate=True, stream=open)
     assert job.status == 'completed'
     assert Plain.enqueue(immediate=True, made=lambda: 1).status == 'completed'
+
+
+class Unprintable:
+    def __repr__(self):
+        return 'nul \x00 and half a pair \ud800'
+
+
+def test_what_a_person_sees_of_the_arguments_is_storable_everywhere():
+    job = Plain.enqueue(odd=Unprintable())
+    assert Job.objects.get(pk=job.pk).arguments_shown == 'odd=nul \ufffd and half a pair \ufffd'
+
+
+class Requestlike:
+    """As NetBox's copy of a request: plain attributes, one of them a saved object."""
+
+    def __init__(self, user, data):
+        self.user, self.data = user, data
+
+
+def test_request_like_objects_keep_their_saved_objects_as_references(django_user_model, work):
+    user = django_user_model.objects.create(username='before')
+    job = Plain.enqueue(request=Requestlike(user, {1: ['a']}))
+    django_user_model.objects.update(username='after')
+    found = Job.objects.get(pk=job.pk).get_arguments()['request']
+    assert (found.user.username, found.data) == ('after', {1: ['a']})
+
+
+def test_a_job_may_be_an_argument():
+    first = Plain.enqueue()
+    assert Plain.enqueue(other=first).get_arguments() == {'other': first}
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), b'bytes', {'x': {1: object()}}])
+def test_p8_the_json_only_mode_refuses_at_the_call_and_writes_nothing(settings, value):
+    settings.NETBOX_JOBS = {'ARGUMENTS_FORMAT': 'json'}
+    with pytest.raises(TypeError, match="'word'"):
+        Plain.enqueue(word=value)
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize('payload', [b'', pickle.dumps({'word': Evil()})])
+def test_p9_a_missing_signature_is_refused_too(work, payload):
+    job = Plain.enqueue(word='x')
+    Job.objects.filter(pk=job.pk).update(arguments=payload, arguments_signature='')
+    work()
+    assert not Evil.ran
+    assert (status(job), job.data) == ('errored', None)
+    assert 'not signed' in job.error
+
+
+def test_p9_tampered_arguments_are_not_unpickled_by_enqueue_once_either():
+    job = Plain.enqueue_once(interval=10, word='x')
+    Job.objects.filter(pk=job.pk).update(arguments=pickle.dumps({'word': Evil()}))
+    Plain.enqueue_once(interval=20)
+    Plain.enqueue_once(word='y')
+    assert not Evil.ran
+    assert Job.objects.get(pk=job.pk).get_arguments() == {'word': 'y'}

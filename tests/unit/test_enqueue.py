@@ -1,19 +1,25 @@
 """`enqueue()`: what it stores, what it refuses, and when RQ gets to know."""
 
+import socket
 import threading
 import time
 from datetime import datetime, timedelta
 from unittest.mock import MagicMock
 
+import fakeredis
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
 from django.test import TestCase, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
+from rq import SimpleWorker
 
-from netbox_jobs import delivery
+from netbox_jobs import delivery, recovery
 from netbox_jobs.choices import JobNotificationChoices, JobStatusChoices
 from netbox_jobs.exceptions import JobFailed, UnknownQueue, UnsupportedOption
 from netbox_jobs.jobs import JobRunner
@@ -246,6 +252,7 @@ def bad(**given):
         (bad(job_timeout='soon'), ValueError, 'job_timeout'),
         (bad(job_timeout=0), ValueError, 'job_timeout'),
         (bad(meta=[1]), ValueError, 'meta'),
+        (bad(meta={'a': object()}), TypeError, r"meta\['a'\]"),
         (bad(on_success=lambda *a: None), ValueError, 'on_success'),
         (bad(depends_on=[3.5]), ValueError, 'depends_on'),
         (bad(word=threading.Lock()), TypeError, "'word'"),
@@ -325,8 +332,6 @@ def test_a_runner_that_is_gone_is_given_back_and_then_errored(work, settings):
     settings.NETBOX_JOBS = {'RUNNER_GRACE': 0}
     again = Job.objects.get(pk=job.pk)
     Job.objects.filter(pk=job.pk).update(due=again.due - 10_000)
-    from netbox_jobs import recovery
-
     recovery.deliver_due()
     work()
     assert status(job) == 'errored'
@@ -400,3 +405,192 @@ class InATestCaseTest(TestCase):
             job = Plain.enqueue()
             self.assertEqual(ids_in_rq(), [])
         self.assertEqual(ids_in_rq(), [str(job.job_id)])
+
+    def test_a_plugin_may_run_the_worker_within_its_test(self):
+        with self.captureOnCommitCallbacks(execute=True):
+            good, bad = Plain.enqueue(word='x'), Erring.enqueue()
+        SimpleWorker([delivery.queue('default')], connection=delivery.queue('default').connection).work(burst=True)
+        self.assertEqual((status(good), good.data), ('completed', {'word': 'x'}))
+        self.assertEqual(status(bad), 'errored')
+
+    def test_async_false_runs_inline_when_commit_callbacks_run(self):
+        config = {'default': {'HOST': '127.0.0.1', 'PORT': 1, 'DB': 0, 'ASYNC': False}}
+        with override_settings(RQ_QUEUES=config), self.captureOnCommitCallbacks(execute=True):
+            job = Plain.enqueue()
+        self.assertEqual(status(job), 'completed')
+
+
+def test_a_saved_model_may_enqueue_in_its_own_transaction(work):
+    with transaction.atomic():
+        thing = Thing.objects.create()
+        job = Plain.enqueue(instance=thing, thing=thing)
+    work()
+    assert (status(job), job.data) == ('completed', {'thing': 'thing'})
+
+
+def test_a_rolled_back_savepoint_takes_its_job_along():
+    with transaction.atomic():
+        kept = Plain.enqueue()
+        with pytest.raises(RuntimeError), transaction.atomic():
+            Plain.enqueue()
+            raise RuntimeError
+    assert ids_in_rq() == [str(kept.job_id)]
+
+
+def test_the_instance_may_be_positional():
+    thing = Thing.objects.create()
+    assert Plain.enqueue(thing).object == thing
+
+
+def test_a_time_that_is_past_means_now(work):
+    job = Plain.enqueue(schedule_at=timezone.now() - timedelta(days=1))
+    work()
+    assert status(job) == 'completed'
+
+
+def test_a_scheduled_job_waits_in_the_database_and_not_in_rq(work):
+    job = Plain.enqueue(schedule_at=timezone.now() + timedelta(hours=1))
+    assert (job.status, job.deliveries) == ('scheduled', 0)
+    queue = delivery.queue('default')
+    assert queue.job_ids == queue.scheduled_job_registry.get_job_ids() == []
+    work()
+    assert status(job) == 'scheduled'
+
+
+def test_p2_a_second_delivery_of_the_same_job_does_nothing(work):
+    job = Plain.enqueue()
+    queue = delivery.queue('default')
+    queue.enqueue_call(delivery.ENTRY, args=(str(job.job_id),), job_id='again')
+    work()
+    assert status(job) == 'completed'
+    assert job.attempt == 1
+    assert Trace.objects.filter(what='start').count() == 1
+
+
+def test_p2_the_ids_of_later_deliveries_are_numbered(work):
+    job = Plain.enqueue()
+    delivery.queue('default').empty()
+    Job.objects.update(due=job.due - 3_600_000)
+    assert recovery.redeliver_vanished() == 1
+    assert ids_in_rq() == [f'{job.job_id}-2']
+    work()
+    assert status(job) == 'completed'
+
+
+def test_lazy_objects_are_taken_for_what_they_stand_for(django_user_model):
+    user, thing = django_user_model.objects.create(username='u'), Thing.objects.create()
+    lazy_user, lazy_thing = SimpleLazyObject(lambda: user), SimpleLazyObject(lambda: thing)
+    job = Plain.enqueue(instance=lazy_thing, user=lazy_user, who=lazy_user)
+    found = Job.objects.get(pk=job.pk)
+    assert (found.object, found.user, found.get_arguments()) == (thing, user, {'who': user})
+
+
+def test_a_job_outlives_its_user(django_user_model, work):
+    user = django_user_model.objects.create(username='u')
+    job = Plain.enqueue(user=user, interval=10)
+    user.delete()
+    work()
+    assert (status(job), job.user) == ('completed', None)
+    assert Plain.get_jobs().waiting().get().user is None
+
+
+def test_text_that_no_database_stores_is_made_storable():
+    job = Plain.enqueue(name='a\x00b\ud800', description='c\x00', meta={'d': 'e\x00\ud800'})
+    found = Job.objects.get(pk=job.pk)
+    assert found.name == 'a\ufffdb\ufffd'
+    assert (found.options['description'], found.options['meta']) == ('c\ufffd', {'d': 'e\ufffd\ufffd'})
+
+
+def test_redis_silent_costs_well_under_a_second_once_and_nothing_after(caplog):
+    """Packets that vanish: the port accepts, and nobody answers."""
+    with socket.create_server(('127.0.0.1', 0)) as silent:
+        server = {'default': {'HOST': '127.0.0.1', 'PORT': silent.getsockname()[1], 'DB': 0}}
+        with override_settings(RQ_QUEUES=server):
+            begin = time.monotonic()
+            Plain.enqueue()
+            first = time.monotonic() - begin
+            begin = time.monotonic()
+            for _ in range(5):
+                Plain.enqueue()
+            others = time.monotonic() - begin
+    assert first < 1
+    assert others < 0.2
+    assert Job.objects.filter(status='pending').count() == 6
+
+
+def test_a_fake_redis_will_do_in_a_test(monkeypatch):
+    server = fakeredis.FakeStrictRedis()
+    monkeypatch.setattr('django_rq.connection_utils.get_redis_connection', lambda *args, **kwargs: server)
+    job = Plain.enqueue()
+    assert delivery.queue('default').connection is server
+    SimpleWorker([delivery.queue('default')], connection=server).work(burst=True)
+    assert status(job) == 'completed'
+
+
+def test_a_missing_default_queue_is_said_at_the_call():
+    with override_settings(RQ_QUEUES={}), pytest.raises(ImproperlyConfigured, match="'default'"):
+        Plain.enqueue()
+    assert not Job.objects.exists()
+
+
+def test_meta_name_is_optional_and_a_property_of_the_class():
+    class Unnamed(JobRunner):
+        def run(self):
+            pass
+
+    class Renamed(Unnamed):
+        class Meta:
+            name = 'For people'
+
+    assert (Unnamed.name, Renamed.name) == ('Unnamed', 'For people')
+    assert Renamed.enqueue(immediate=True).name == 'For people'
+    assert Renamed(MagicMock()).name == 'For people'
+
+
+def test_an_asynchronous_caller_has_calls_of_its_own():
+    async def view():
+        return await Plain.aenqueue(word='x'), await Plain.aenqueue_once(interval=10)
+
+    job, once = async_to_sync(view)()
+    assert (job.status, once.interval) == ('pending', 10)
+    assert Job.objects.count() == 2
+
+
+def test_an_exception_that_cannot_be_shown_is_an_end_too():
+    class Unshown(Exception):
+        def __repr__(self):
+            raise RuntimeError('no repr')
+
+        __str__ = __repr__
+
+    class Raising(JobRunner):
+        def run(self):
+            raise Unshown
+
+    job = Raising.enqueue(immediate=True)
+    assert status(job) == 'errored'
+    assert job.error
+
+
+def test_the_error_that_run_sets_is_kept_by_a_completed_job():
+    class Partly(JobRunner):
+        def run(self, fail):
+            self.job.error = 'half of it'
+            if fail:
+                raise RuntimeError('all of it')
+
+    assert Partly.enqueue(immediate=True, fail=False).error == 'half of it'
+    assert Partly.enqueue(immediate=True, fail=True).error == "RuntimeError('all of it')"
+
+
+@pytest.mark.parametrize('enqueue', ['handle', 'function'])
+def test_immediate_passes_positional_and_keyword_arguments_alike(enqueue):
+    target = Plain.handle if enqueue == 'handle' else plain_function
+    job = Job.enqueue(target, immediate=True, word='x')
+    assert (job.status, job.data) == ('completed', {'word': 'x'})
+
+
+def test_p9_no_arguments_reach_redis_by_the_description():
+    job = Plain.enqueue(secret='password')
+    stored = delivery.queue('default').fetch_job(str(job.job_id)).to_dict()
+    assert 'password' not in str(stored)

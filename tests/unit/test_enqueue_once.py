@@ -1,16 +1,17 @@
 """`enqueue_once()` means once, and updates in place."""
 
+import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from netbox_jobs import delivery
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.models import Job, Schedule
 from tests.app.jobs import Failing, Overriding, Plain, Sleeping
-from tests.app.models import Thing
+from tests.app.models import TextThing, Thing
 from tests.processes import status
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -172,3 +173,113 @@ def test_on_the_deletion_of_its_waiting_job_a_schedule_ends():
     Plain.enqueue_once(interval=10).delete()
     assert not Schedule.objects.exists()
     assert Plain.enqueue_once(interval=10).status == 'pending'
+
+
+def test_p5_once_under_concurrent_callers():
+    found, errors = [], []
+
+    def call():
+        try:
+            for _ in range(10):
+                found.append(Plain.enqueue_once(interval=10, word='x').pk)
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=call) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert errors == []
+    assert len(found) == 60
+    assert len(set(found)) == 1
+    assert len(delivery.queue('default').job_ids) == 1
+
+
+def test_p5_the_database_itself_allows_one_waiting_job():
+    job = Plain.enqueue_once(interval=10)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Job.objects.create(name='another', slot=job.slot)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Schedule.objects.create(key=job.schedule.key, runner='x', name='x', queue_name='low')
+
+
+@pytest.mark.parametrize('make', [lambda: Thing.objects.create(), lambda: TextThing.objects.create(code='some key')])
+def test_p5_one_for_each_instance_of_any_primary_key(make):
+    thing = make()
+    assert Plain.enqueue_once(thing).pk == Plain.enqueue_once(instance=type(thing).objects.get()).pk
+
+
+def test_texts_that_differ_in_case_are_different_instances():
+    lower, upper = TextThing(code='key'), TextThing(code='KEY')
+    lower.save(force_insert=True)
+    upper._state.adding = False
+    assert Plain.enqueue_once(lower).pk != Plain.enqueue_once(upper).pk
+
+
+def test_positional_arguments_are_instance_time_and_interval():
+    thing, when = Thing.objects.create(), at(3)
+    job = Plain.enqueue_once(thing, when, 25)
+    assert (job.object, job.scheduled, job.interval) == (thing, when, 25)
+
+
+def test_rq_sees_it_after_the_commit_and_never_after_a_rollback():
+    with transaction.atomic():
+        Plain.enqueue_once()
+        transaction.set_rollback(True)
+    assert delivery.queue('default').job_ids == []
+    assert not Schedule.objects.exists()
+    with transaction.atomic():
+        job = Plain.enqueue_once()
+        assert delivery.queue('default').job_ids == []
+    assert delivery.queue('default').job_ids == [str(job.job_id)]
+
+
+def test_a_rolled_back_change_leaves_the_waiting_job_as_it_was(work):
+    job = Plain.enqueue_once(word='x')
+    with transaction.atomic():
+        Plain.enqueue_once(schedule_at=at(1), word='y')
+        transaction.set_rollback(True)
+    work()
+    assert (status(job), job.data) == ('completed', {'word': 'x'})
+
+
+def test_a_scheduled_job_that_is_wanted_now_runs_now(work):
+    job = Plain.enqueue_once(schedule_at=at(5))
+    Plain.enqueue_once(schedule_at=timezone.now())
+    work()
+    assert status(job) == 'completed'
+
+
+def test_a_run_may_call_enqueue_once_for_itself(work):
+    class Itself(JobRunner):
+        def run(self):
+            self.job.data = Itself.enqueue_once(interval=30).pk
+
+    Itself.__module__, Itself.__qualname__ = 'tests.app.jobs', 'Itself'
+    Itself.enqueue(immediate=True)
+    assert Itself.get_jobs().waiting().count() == 1
+    assert Itself.enqueue_once(interval=30).pk == Itself.get_jobs().ended().get().data
+
+
+def test_a_suspended_chain_goes_on_when_it_is_asked_for_again(work):
+    job = Plain.enqueue_once(interval=10, word='x')
+    Job.objects.filter(pk=job.pk).update(arguments=b'changed')
+    work()
+    assert status(job) == 'errored'
+    assert not Plain.get_jobs().waiting().exists()
+    again = Plain.enqueue_once(interval=10, word='x')
+    work()
+    assert status(again) == 'completed'
+    assert Plain.get_jobs().waiting().get().predecessor_id == again.pk
+    assert Schedule.objects.get().suspended == ''
+
+
+def test_queries_do_not_grow_with_the_jobs_of_others(django_assert_max_num_queries):
+    for _ in range(30):
+        Plain.enqueue(instance=Thing.objects.create())
+    Plain.enqueue_once(interval=10)
+    with django_assert_max_num_queries(6):
+        Plain.enqueue_once(interval=10)

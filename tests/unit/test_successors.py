@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from netbox_jobs import recovery, schedules
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.models import Job, Schedule
 from tests.app.jobs import Erring, Failing, Moving, Overriding, Plain, plain_function
-from tests.app.models import Thing
+from tests.app.models import Thing, Trace
 from tests.processes import status
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -158,3 +159,104 @@ def test_a_vanished_object_does_not_break_its_chain_in_two(work):
     assert status(job) == 'completed'
     assert Plain.get_jobs().count() == 2
     assert successor(job).object_id == str(thing.pk)
+
+
+@pytest.mark.parametrize('ended', [False, True])
+def test_a_row_made_by_hand_and_handled_has_a_successor_that_can_run(work, ended):
+    thing = Thing.objects.create()
+    job = Job.objects.create(name='by hand', object=thing, interval=60, status='completed' if ended else 'pending')
+    Plain.handle(job, word='x')
+    after = successor(job)
+    assert (after.runner, after.name, after.object) == ('tests.app.jobs.Plain', 'by hand', thing)
+    assert after.get_arguments() == {'word': 'x'}
+    assert set(Plain.get_jobs(thing)) == {job, after}
+
+
+def test_a_row_made_by_hand_that_no_runner_handled_recurs_not():
+    job = Job.objects.create(name='by hand', interval=60)
+    job.start()
+    job.terminate()
+    assert status(job) == 'completed'
+    assert Job.objects.count() == 1
+
+
+@pytest.mark.parametrize('field', ['predecessor', 'slot'])
+def test_p4_the_database_itself_allows_one_successor(work, field):
+    job = Plain.enqueue(interval=10)
+    work()
+    after = successor(job)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Job.objects.create(name='another', **{field: {'predecessor': job, 'slot': after.slot}[field]})
+    assert list(Job.objects.filter(predecessor=job)) == [after]
+
+
+def test_p4_whoever_ends_it_again_makes_no_second_one(work):
+    job = Plain.enqueue(interval=10)
+    work()
+    Job.objects.get(pk=job.pk).terminate('failed')
+    assert recovery.end_orphan(Job.objects.get(pk=job.pk), 'declared dead') is False
+    assert Plain.get_jobs().count() == 2
+    assert status(job) == 'completed'
+
+
+def test_p4_a_death_has_one_successor_too():
+    job = Plain.enqueue(interval=10, word='x')
+    job.start()
+    recovery.end_orphan(Job.objects.get(pk=job.pk), 'declared dead')
+    assert (successor(job).status, successor(job).get_arguments()) == ('scheduled', {'word': 'x'})
+
+
+def test_canceling_skips_one_occurrence(work):
+    job = Plain.enqueue(interval=10)
+    job.terminate('canceled')
+    work()
+    assert status(job) == 'canceled'
+    assert not Trace.objects.exists()
+    assert successor(job).status == 'scheduled'
+
+
+def test_a_successor_runs_in_its_turn_and_has_one_itself(work):
+    job = Plain.enqueue(interval=10, word='x')
+    for _ in range(3):
+        work()
+        job = successor(job)
+        Job.objects.filter(pk=job.pk).update(due=job.due - 3_600_000)
+        recovery.deliver_due()
+    work()
+    assert Plain.get_jobs().ended().count() == 4
+    assert Plain.get_jobs().waiting().count() == 1
+    assert [j.data for j in Plain.get_jobs().ended()] == [{'word': 'x'}] * 4
+    assert Schedule.objects.count() == 1
+
+
+def test_ending_the_schedule_while_it_runs_ends_the_chain_also_for_plugins_of_their_own(work):
+    class Ending(Overriding):
+        @classmethod
+        def handle(cls, job, *args, **kwargs):
+            super().handle(job, *args, **kwargs)
+
+        def run(self, **kwargs):
+            self.job.schedule.end()
+
+    Ending.__module__, Ending.__qualname__ = 'tests.app.jobs', 'Ending'
+    job = Ending.enqueue(immediate=True, interval=10)
+    assert status(job) == 'completed'
+    assert Ending.get_jobs().count() == 1
+
+
+def test_two_chains_of_one_runner_and_object_go_on_side_by_side(work):
+    """As two schedules of one script with different data: enqueue() begins a chain each time."""
+    thing = Thing.objects.create()
+    jobs = [Plain.enqueue(instance=thing, interval=10, word=word) for word in 'ab']
+    work()
+    assert [successor(job).get_arguments() for job in jobs] == [{'word': 'a'}, {'word': 'b'}]
+    assert Plain.get_jobs(thing).count() == 4
+
+
+@pytest.mark.parametrize('interval', [1, 60, 1440])
+def test_next_time_is_the_later_of_one_interval_on_and_a_minute_from_now(interval):
+    now = timezone.now()
+    for ago in (0, 30, 59 * 60, 7200):
+        previous = now - timedelta(seconds=ago)
+        expected = max(previous + timedelta(minutes=interval), now + timedelta(minutes=1))
+        assert schedules.next_time(previous, interval, now) == expected

@@ -1,15 +1,13 @@
-"""What may be written to a job's row, by whom, and what cannot bring it back: P3, P7, decisions 6 and 7."""
+"""What may be written to a job's row, and by whom: P2, P3, decisions 6 and 7."""
 
 import math
 
 import pytest
-from django.db import transaction
 
-from netbox_jobs import delivery, recovery
+from netbox_jobs import recovery
 from netbox_jobs.exceptions import AlreadyClaimed
 from netbox_jobs.jobs import JobRunner
-from netbox_jobs.models import Job, JobLogEntry
-from netbox_jobs.signals import job_end, job_start
+from netbox_jobs.models import Job
 from tests.app.jobs import Plain, Talking
 from tests.app.models import Thing, Trace
 from tests.processes import status
@@ -73,75 +71,6 @@ def test_save_of_an_existing_row_writes_data_error_and_interval_only():
         job.save(update_fields=['status'])
 
 
-def test_p7_no_deleted_row_comes_back(caplog):
-    job = Plain.enqueue(interval=10)
-    copy = Job.objects.get(pk=job.pk)
-    job.start()
-    Job.objects.get(pk=job.pk).delete()
-    job.save()
-    job.terminate()
-    with pytest.raises(Job.DoesNotExist):
-        copy.save()
-    assert not Job.objects.exists()
-    assert 'its row has been deleted' in caplog.text
-
-
-def test_p7_deleting_a_waiting_job_takes_it_out_of_rq_after_the_commit(work):
-    job = Talking.enqueue()
-    with transaction.atomic():
-        job.delete()
-        assert delivery.queue('default').job_ids != []
-    assert delivery.queue('default').job_ids == []
-    work()
-    assert not JobLogEntry.objects.exists()
-
-
-def test_p7_a_rolled_back_deletion_leaves_everything_as_it_was(work):
-    job = Plain.enqueue(interval=10)
-    with transaction.atomic():
-        Job.objects.all().delete()
-        transaction.set_rollback(True)
-    work()
-    assert status(job) == 'completed'
-    assert Plain.get_jobs().count() == 2
-
-
-def test_p7_deleting_the_object_cancels_its_jobs(work):
-    thing = Thing.objects.create()
-    Plain.enqueue(instance=thing)
-    thing.delete()
-    work()
-    assert not Job.objects.exists()
-    assert not Trace.objects.exists()
-
-
-def test_deleting_what_others_wait_for_is_their_error():
-    first = Plain.enqueue()
-    second = Plain.enqueue(depends_on=first)
-    Job.objects.get(pk=first.pk).delete()
-    assert status(second) == 'errored'
-    assert 'was deleted before it had ended' in second.error
-
-
-def test_retention_deletes_old_ended_jobs_and_nothing_else(settings):
-    from datetime import timedelta
-
-    from django.utils import timezone
-
-    old = timezone.now() - timedelta(days=100)
-    ended, fresh, waiting, running = (Talking.enqueue(immediate=True), Plain.enqueue(immediate=True), Plain.enqueue(),
-                                      Plain.enqueue())  # fmt: skip
-    running.start()
-    Job.objects.exclude(pk=fresh.pk).update(created=old)
-    Job.objects.filter(pk=ended.pk).update(completed=old)
-    settings.JOB_RETENTION = 0
-    assert recovery.prune() == 0
-    settings.JOB_RETENTION = 90
-    assert recovery.prune() == 1
-    assert set(Job.objects.values_list('pk', flat=True)) == {fresh.pk, waiting.pk, running.pk}
-    assert not JobLogEntry.objects.filter(job_id=ended.pk).exists()
-
-
 @pytest.mark.parametrize(
     ('value', 'words'),
     [({'a': [{1, 2}]}, "job.data['a'][0] (set)"), ({'n': math.nan}, "job.data['n']"), (object(), 'job.data (object)')],
@@ -179,46 +108,6 @@ def test_data_set_in_run_is_kept_saved_or_not():
     job = Saving.enqueue(immediate=True)
     assert status(job) == 'completed', job.error
     assert job.data == {'step': 2}
-
-
-def test_signals_go_out_once_after_the_commit_with_the_job_as_sender():
-    seen = []
-
-    def started(sender, **kwargs):
-        seen.append(('start', sender.pk, transaction.get_connection().in_atomic_block))
-
-    def ended(sender, **kwargs):
-        seen.append(('end', sender.pk, sender.status))
-
-    job_start.connect(started)
-    job_end.connect(ended)
-    try:
-        with transaction.atomic():
-            job = Plain.enqueue(immediate=True)
-            assert seen == []
-        assert seen == [('start', job.pk, False), ('end', job.pk, 'completed')]
-        crashed = Plain.enqueue()
-        crashed.start()
-        del seen[:]
-        recovery.end_orphan(Job.objects.get(pk=crashed.pk), 'gone')
-        assert seen == [('end', crashed.pk, 'errored')]
-    finally:
-        job_start.disconnect(started)
-        job_end.disconnect(ended)
-
-
-def test_a_raising_receiver_is_logged_and_changes_no_status(caplog, work):
-    def receiver(sender, **kwargs):
-        raise RuntimeError('receiver')
-
-    job_end.connect(receiver)
-    try:
-        job = Plain.enqueue()
-        work()
-    finally:
-        job_end.disconnect(receiver)
-    assert status(job) == 'completed'
-    assert 'the job_end receiver' in caplog.text
 
 
 def test_get_absolute_url_is_the_page_in_the_admin(admin_client):
