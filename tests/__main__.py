@@ -32,9 +32,7 @@ def main() -> int:
     for name, url in sorted(urls.items()):
         variable = SERVERS[name][0]
         print(f'{name:<11} {"used" if name in present else f"does not answer ({variable})"}: {_plain(url)}')
-    print(
-        'SQLite      used, with an embedded Valkey' + ('' if 'Redis' in present else ' and the others'), flush=True
-    )
+    print('SQLite      used, with an embedded Valkey' + ('' if 'Redis' in present else ' and the others'), flush=True)
     if missing and os.environ.get('REQUIRE_SERVICES') == '1':
         print(f'REQUIRE_SERVICES=1, but {", ".join(sorted(missing))} cannot be reached.')
         return 1
