@@ -40,6 +40,7 @@ def deliver_due(older_than: float = 0) -> int:
     delivered = 0
     while True:
         due = jobs.filter(status=JobStatusChoices.STATUS_SCHEDULED, due__lte=clock.now_ms() - int(older_than * 1000))
+        due = due.exclude(predecessor__status=JobStatusChoices.STATUS_RUNNING)
         batch = list(due.order_by('due')[:_BATCH])
         for job in batch:
             if transitions.deliverable(job):

@@ -41,7 +41,8 @@ def main() -> int:
     parser.add_argument('--serve', action='store_true', help='keep everything running, with the web pages')
     parser.add_argument('--port', type=int, default=8000, help='port of the web pages with --serve')
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # one way to be told to stop
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # one way to be told to stop, also in the background
+        signal.signal(number, signal.default_int_handler)
     try:
         with ExitStack() as stack:
             return _run(stack, options)

@@ -76,6 +76,9 @@ def succeed(call: Call, predecessor: Job, schedule: Schedule | None = None) -> J
                 call.scheduled = predecessor.next_time(call.interval)
             job = new_job(call)
             job.schedule, job.slot, job.predecessor_id = schedule, schedule.pk, predecessor.pk
+            if not predecessor.ended:
+                # Handed over when that has ended, so that two occurrences never run side by side.
+                job.status, job.deliveries = JobStatusChoices.STATUS_SCHEDULED, 0
             job.save(using=using)
     except IntegrityError:
         # Somebody else has made it at the same moment; the unique constraints allow for one.

@@ -5,16 +5,24 @@ refuses (bigint = varchar) and which misses UUIDs where those are stored without
 a column casts that column to the one canonical text first, and the index on `object_id` keeps serving.
 """
 
+from functools import partial
 from typing import Any
 
-from django.contrib.contenttypes.fields import GenericForeignKey, GenericRelation
+from django.contrib.contenttypes.fields import (
+    GenericForeignKey,
+    GenericRelation,
+    ReverseGenericManyToOneDescriptor,
+    create_generic_related_manager,
+)
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import models
+from django.db import models, router
 from django.db.models.expressions import Col
 from django.db.models.functions import Cast, Concat, Substr
 from django.db.models.lookups import Exact, In
 from django.db.models.sql import Query
 from django.db.models.sql.where import AND, WhereNode
+from django.utils.functional import cached_property
 
 
 class AsText(models.Func):
@@ -104,9 +112,14 @@ class _InstanceDescriptor:
     def __get__(self, job: Any, owner: Any = None) -> Any:
         if job is None:
             return self.inner.__get__(None, owner)
-        if job.object_db and not self.field.is_cached(job) and job.object_type_id is not None:
-            self.field.set_cached_value(job, self.field._fetch(job))
-        return self.inner.__get__(job, owner)
+        if not job.object_db or job.object_type_id is None:
+            return self.inner.__get__(job, owner)
+        # Django's own descriptor would compare content types of two databases, where their numbers may differ.
+        found = self.field.get_cached_value(job, default=None)
+        if found is None or str(found.pk) != job.object_id:
+            found = self.field._fetch(job)
+            self.field.set_cached_value(job, found)
+        return found
 
     def __set__(self, job: Any, value: Any) -> None:
         self.inner.__set__(job, value)
@@ -114,8 +127,34 @@ class _InstanceDescriptor:
             job.object_id = str(value.pk)
 
 
+class _InstanceJobs(ReverseGenericManyToOneDescriptor):
+    """`obj.jobs`, with the content type and the jobs of the database that keeps jobs, wherever the object is."""
+
+    @cached_property
+    def related_manager_cls(self) -> Any:
+        base: Any = create_generic_related_manager(self.rel.model._default_manager.__class__, self.rel)
+
+        class InstanceJobsManager(base):
+            def __init__(self, instance: Any = None) -> None:
+                super().__init__(instance)
+                self._db = router.db_for_read(self.model)
+                self.get_content_type = partial(
+                    ContentType.objects.db_manager(self._db).get_for_model, for_concrete_model=False
+                )
+                self.content_type = self.get_content_type(instance)
+                self.core_filters[f'{self.content_type_field_name}__pk'] = self.content_type.pk
+
+        return InstanceJobsManager
+
+
 class InstanceRelation(GenericRelation):
     """`obj.jobs`, and filters across it, for models with any primary key."""
+
+    def contribute_to_class(self, cls: Any, name: str, **kwargs: Any) -> None:  # type: ignore[override]
+        super().contribute_to_class(cls, name, **kwargs)
+        if not cls._meta.abstract:
+            relation: Any = self.remote_field
+            setattr(cls, name, _InstanceJobs(relation))
 
     def get_joining_fields(self, reverse_join: bool = False) -> Any:
         return ()

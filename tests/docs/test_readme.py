@@ -1,14 +1,11 @@
-"""What the README says is followed to the letter, and looked up in the code."""
+"""What the README says is looked up in the code. (Its quick start is followed in `test_quickstart.py`.)"""
 
 import importlib
-import os
 import re
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
-
-from django.conf import settings
 
 from netbox_jobs import conf
 
@@ -16,51 +13,15 @@ ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / 'README.md').read_text()
 
 
-def block(name):
-    """The fenced block of the README that carries a file's name."""
-    found = re.search(rf'^```python {re.escape(name)}\n(.*?)^```', README, re.DOTALL | re.MULTILINE)
-    assert found, f'the README has no block {name}'
-    return found.group(1)
-
-
-def run(folder, *command, **more):
-    done = subprocess.run(
-        command, cwd=folder, env={**os.environ, **more}, capture_output=True, text=True, timeout=100, check=False
-    )
+def test_the_wheel_carries_the_package_and_nothing_else(tmp_path):
+    build = [sys.executable, '-m', 'build', '--wheel', '--no-isolation', '--outdir', str(tmp_path)]
+    done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def test_the_quick_start_works_to_the_letter_from_the_built_wheel(tmp_path):
-    run(ROOT, sys.executable, '-m', 'build', '--wheel', '--no-isolation', '--outdir', str(tmp_path / 'dist'))
-    (wheel,) = (tmp_path / 'dist').glob('*.whl')
-    installed = tmp_path / 'installed'
-    zipfile.ZipFile(wheel).extractall(installed)
+    (wheel,) = tmp_path.glob('*.whl')
     names = zipfile.ZipFile(wheel).namelist()
     assert 'netbox_jobs/py.typed' in names
-    assert not [name for name in names if name.startswith(('tests/', 'example_plugin/', 'project/'))]
-
-    site = tmp_path / 'site'
-    site.mkdir()
-    environment = {'DJANGO_SETTINGS_MODULE': 'site_.settings', 'PYTHONPATH': str(installed)}
-    run(site, sys.executable, '-m', 'django', 'startproject', 'site_', '.', DJANGO_SETTINGS_MODULE='')
-    run(site, sys.executable, 'manage.py', 'startapp', 'shop', **environment)
-    lines = block('settings.py')
-    assert len(lines.strip().splitlines()) == 3
-    # The README's server is on its usual port; the test's is where the test says.
-    lines += f"RQ_QUEUES = {{'default': {{'URL': {settings.RQ_QUEUES['default']['URL']!r}}}}}\n"
-    with (site / 'site_/settings.py').open('a') as file:
-        file.write(lines)
-    (site / 'shop/jobs.py').write_text(block('shop/jobs.py'))
-    run(site, sys.executable, 'manage.py', 'migrate', **environment)
-    run(site, sys.executable, 'manage.py', 'shell', '-c', block('enqueue'), **environment)
-    run(site, sys.executable, 'manage.py', 'rqworker', '--burst', **environment)
-    look = (
-        'from netbox_jobs.models import Job; job = Job.objects.get(); '
-        'print(job.status, job.data, job.log_entries[0]["message"])'
-    )
-    said = run(site, sys.executable, 'manage.py', 'shell', '-c', look, **environment)
-    assert "completed {'greeted': 'world'} Hello, world" in said
+    assert 'netbox_jobs/migrations/0001_initial.py' in names
+    assert {name.split('/')[0].split('-')[0] for name in names} == {'netbox_jobs'}
 
 
 def test_every_setting_is_in_the_table_with_its_default():

@@ -4,10 +4,12 @@ from datetime import timedelta
 
 import pytest
 from django.db import transaction
+from django.test import override_settings
 from django.utils import timezone
 
 from netbox_jobs import delivery, recovery
-from netbox_jobs.models import Job, JobLogEntry
+from netbox_jobs.jobs import JobRunner
+from netbox_jobs.models import Job, JobLogEntry, Schedule
 from tests.app.jobs import Plain, Talking
 from tests.app.models import Thing, Trace
 from tests.processes import status
@@ -78,3 +80,86 @@ def test_retention_deletes_old_ended_jobs_and_nothing_else(settings):
     assert recovery.prune() == 1
     assert set(Job.objects.values_list('pk', flat=True)) == {fresh.pk, waiting.pk, running.pk}
     assert not JobLogEntry.objects.filter(job_id=ended.pk).exists()
+
+
+def test_p7_a_run_may_delete_its_own_job(caplog):
+    class Vanishing(JobRunner):
+        def run(self):
+            self.job.delete()
+
+    Vanishing.enqueue(immediate=True, interval=10)
+    assert not Job.objects.exists()
+    assert not Schedule.objects.exists()
+
+
+def test_p7_deleting_a_scheduled_job_ends_its_chain(work):
+    job = Plain.enqueue(interval=10)
+    work()
+    Job.objects.get(predecessor=job).delete()
+    assert [j.pk for j in Plain.get_jobs()] == [job.pk]
+    assert not Schedule.objects.exists()
+    assert recovery.deliver_due() == 0
+
+
+def test_deleting_an_ended_job_leaves_the_chain_alone(work):
+    job = Plain.enqueue(interval=10)
+    work()
+    job.refresh_from_db()
+    job.delete()
+    assert Plain.get_jobs().waiting().count() == 1
+    assert Schedule.objects.count() == 1
+
+
+def test_deleting_a_query_of_jobs_withdraws_each(work):
+    for _ in range(3):
+        Plain.enqueue(queue_name='low')
+    kept = Plain.enqueue()
+    Job.objects.filter(queue_name='low').delete()
+    assert delivery.queue('low').job_ids == []
+    work()
+    assert status(kept) == 'completed'
+    assert Trace.objects.filter(what='start').count() == 1
+
+
+def test_p7_a_deletion_with_redis_down_is_a_deletion(caplog):
+    job = Plain.enqueue()
+    with override_settings(RQ_QUEUES={'default': {'HOST': '127.0.0.1', 'PORT': 1, 'DB': 0}}):
+        job.delete()
+    assert not Job.objects.exists()
+    assert 'could not be withdrawn' in caplog.text or caplog.text == ''
+
+
+def test_p7_what_was_withdrawn_in_vain_does_not_run(work):
+    """The delivery is still in RQ; its row is gone."""
+    job = Plain.enqueue()
+    Job.objects.filter(pk=job.pk)._raw_delete('default')
+    assert delivery.queue('default').job_ids == [str(job.job_id)]
+    work()
+    assert not Trace.objects.exists()
+    assert not Job.objects.exists()
+
+
+def test_p7_a_canceled_job_does_not_run(work):
+    job = Plain.enqueue()
+    job.terminate('canceled', error='not needed any more')
+    work()
+    assert (status(job), job.error) == ('canceled', 'not needed any more')
+    assert not Trace.objects.exists()
+
+
+def test_p7_a_cancellation_that_is_rolled_back_leaves_the_job_to_run(work):
+    job = Plain.enqueue()
+    with transaction.atomic():
+        Job.objects.get(pk=job.pk).terminate('canceled')
+        transaction.set_rollback(True)
+    work()
+    assert status(job) == 'completed'
+
+
+def test_deleting_the_object_ends_what_enqueue_once_keeps_scheduled(work):
+    thing = Thing.objects.create()
+    Plain.enqueue_once(instance=thing, interval=10)
+    work()
+    thing.delete()
+    assert not Job.objects.exists()
+    assert not Schedule.objects.exists()

@@ -3,10 +3,11 @@
 import uuid
 
 import pytest
-from django.db.models import Count
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, Subquery
 
 from netbox_jobs.models import Job
-from tests.app.jobs import Plain
+from tests.app.jobs import Failing, Plain
 from tests.app.models import TextThing, Thing, UUIDThing
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -100,3 +101,83 @@ def test_get_jobs_without_an_instance_lists_all():
     Plain.enqueue(instance=Thing.objects.create())
     assert Plain.get_jobs().count() == 2
     assert Plain.get_jobs(Thing()).count() == 0
+
+
+def test_exists_and_subqueries(pair):
+    one, other = pair
+    model, about = type(one), Job.objects.filter(object_id=OuterRef('pk'))
+    assert list(model.objects.filter(Exists(about.filter(status='completed')))) == [one]
+    assert other in model.objects.filter(~Exists(about))
+    status = Subquery(about.filter(status='completed').values('status')[:1])
+    assert list(model.objects.annotate(latest=status).filter(latest='completed')) == [one]
+
+
+def test_filter_jobs_by_a_query_of_objects(pair):
+    one, other = pair
+    model = type(one)
+    content_type = ContentType.objects.get_for_model(model)
+    jobs = Job.objects.filter(object_type=content_type)
+    assert jobs.filter(object_id__in=model.objects.filter(pk=one.pk).values('pk')).count() == 2
+    assert jobs.filter(object_id__in=model.objects.filter(pk=one.pk).values_list('pk', flat=True)).count() == 2
+    assert jobs.filter(object_id__in=model.objects.filter(pk=one.pk)).count() == 2
+    assert jobs.filter(object_id__in=model.objects.filter(pk=other.pk)).count() == 0
+    assert jobs.exclude(object_id__in=model.objects.filter(pk=one.pk)).count() == jobs.count() - 2
+
+
+def test_filter_by_jobs_and_by_queries_of_jobs(pair):
+    one, _ = pair
+    model = type(one)
+    job = one.jobs.get(status='completed')
+    assert list(model.objects.filter(jobs__pk=job.pk)) == [one]
+    assert list(model.objects.filter(jobs__in=Job.objects.filter(status='completed'))) == [one]
+    assert list(model.objects.filter(Q(jobs__status='completed') | Q(pk=one.pk)).distinct()) == [one]
+    assert model.objects.filter(jobs__status='completed').order_by('-jobs__created').first() == one
+
+
+def test_prefetch_of_some_jobs(pair):
+    one, _ = pair
+    found = type(one).objects.prefetch_related(Prefetch('jobs', Job.objects.filter(status='completed'), 'done'))
+    assert [len(thing.done) for thing in found if thing == one] == [1]
+
+
+def test_jobs_made_through_the_relation(pair):
+    one, other = pair
+    made = other.jobs.create(name='by hand')
+    assert Job.objects.get(pk=made.pk).object == other
+    assert other.jobs.count() == 1
+    other.jobs.all().delete()
+    assert (other.jobs.count(), one.jobs.count()) == (0, 2)
+
+
+def test_deleting_many_objects_takes_their_jobs_along(pair):
+    one, other = pair
+    Plain.enqueue(instance=other)
+    model = type(one)
+    before = Job.objects.count()
+    model.objects.filter(pk__in=[one.pk, other.pk]).delete()
+    assert Job.objects.count() == before - 3
+
+
+def test_the_object_of_a_job_that_is_gone_is_none(pair):
+    one, _ = pair
+    type(one).objects.filter(pk=one.pk)._raw_delete('default')
+    job = Job.objects.filter(object_id=one.pk).first()
+    assert job.object is None
+    assert job.object_id == str(one.pk)
+
+
+def test_get_latest_jobs_has_the_latest_ended_job_of_each_name():
+    thing = Thing.objects.create()
+    Plain.enqueue(instance=thing, immediate=True)
+    latest = Plain.enqueue(instance=thing, immediate=True)
+    failed = Failing.enqueue(instance=thing, immediate=True)
+    Plain.enqueue(instance=thing)
+    assert thing.get_latest_jobs() == {'Plain': latest, 'Failing': failed}
+
+
+def test_objects_of_two_models_with_one_key_have_jobs_of_their_own():
+    thing = Thing.objects.create()
+    text = TextThing.objects.create(code=str(thing.pk))
+    Plain.enqueue(instance=thing)
+    assert (thing.jobs.count(), text.jobs.count()) == (1, 0)
+    assert Plain.get_jobs(text).count() == 0

@@ -146,3 +146,81 @@ def test_many_lines_are_written_in_order(work):
     assert status(job) == 'completed'
     assert messages(job) == [f'line {n} of 2345' for n in range(1, 2346)]
     assert JobLogEntry.objects.filter(job_id=job.pk).count() == 2345
+
+
+def test_the_logger_is_named_after_the_class_and_takes_every_level_whatever_the_project_logs():
+    class Quiet(JobRunner):
+        def run(self):
+            self.logger.debug('heard')
+
+    framework = logging.getLogger('netbox_jobs')
+    before = framework.level
+    framework.setLevel(logging.CRITICAL)
+    try:
+        job = Quiet.enqueue(immediate=True)
+    finally:
+        framework.setLevel(before)
+    assert messages(job) == ['heard']
+    assert Quiet(job).logger.name == 'netbox_jobs.Quiet'
+
+
+def test_lines_of_jobs_go_on_to_the_projects_own_handlers(caplog):
+    Talking.enqueue(immediate=True, lines=1)
+    assert ('netbox_jobs.Talking', logging.INFO, 'line 1 of 1') in caplog.record_tuples
+
+
+def test_other_loggers_and_other_times_are_not_the_jobs():
+    class Elsewhere(JobRunner):
+        def run(self):
+            logging.getLogger('some.library').warning('not mine')
+            logging.getLogger('netbox_jobs').info('the framework, not mine')
+            self.logger.info('mine')
+
+    job = Elsewhere.enqueue(immediate=True)
+    Elsewhere(job).logger.info('too late')
+    assert messages(job) == ['mine']
+
+
+def test_a_failure_keeps_the_lines_before_it_and_the_traceback_after_them(work):
+    class Failing(JobRunner):
+        def run(self):
+            self.logger.info('before')
+            raise ValueError('x')
+
+    job = Failing.enqueue(immediate=True)
+    assert messages(job)[0] == 'before'
+    assert messages(job)[1].startswith("ValueError('x')\nTraceback")
+    assert len(messages(job)) == 2
+
+
+def test_a_line_with_arguments_that_do_not_fit_does_not_end_the_job(capsys):
+    class Wrong(JobRunner):
+        def run(self):
+            self.logger.info('%d lines', 'no number')
+            self.logger.info('after')
+
+    before = logging.raiseExceptions
+    logging.raiseExceptions = False
+    try:
+        job = Wrong.enqueue(immediate=True)
+    finally:
+        logging.raiseExceptions = before
+    assert status(job) == 'completed'
+    assert messages(job) == ['after']
+
+
+def test_lines_of_both_attempts_are_kept():
+    job = Talking.enqueue(immediate=True, lines=1)
+    Talking.handle(job, lines=1)
+    assert list(JobLogEntry.objects.filter(job_id=job.pk).values_list('attempt', flat=True)) == [1, 2]
+
+
+def test_within_a_test_case_lines_are_there_at_once():
+    """`immediate` writes on the caller's connection, and waits for nobody."""
+    from django.db import transaction
+
+    with transaction.atomic():
+        job = Talking.enqueue(immediate=True, lines=3)
+        assert len(messages(job)) == 3
+        transaction.set_rollback(True)
+    assert not JobLogEntry.objects.exists()

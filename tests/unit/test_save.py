@@ -1,13 +1,15 @@
 """What may be written to a job's row, and by whom: P2, P3, decisions 6 and 7."""
 
 import math
+import pickle
+from datetime import timedelta
 
 import pytest
 
 from netbox_jobs import recovery
 from netbox_jobs.exceptions import AlreadyClaimed
 from netbox_jobs.jobs import JobRunner
-from netbox_jobs.models import Job
+from netbox_jobs.models import Job, transitions
 from tests.app.jobs import Plain, Talking
 from tests.app.models import Thing, Trace
 from tests.processes import status
@@ -115,3 +117,100 @@ def test_get_absolute_url_is_the_page_in_the_admin(admin_client):
     assert admin_client.get(job.get_absolute_url()).status_code == 200
     assert admin_client.get('/admin/netbox_jobs/job/').status_code == 200
     assert admin_client.get('/admin/netbox_jobs/schedule/').status_code == 200
+
+
+def test_save_names_and_writes_single_fields():
+    job = Plain.enqueue()
+    job.data, job.error = {'a': 1}, 'not written'
+    job.save(update_fields=['data'])
+    assert (status(job), job.data, job.error) == ('pending', {'a': 1}, '')
+    job.data = {'a': 2}
+    job.save(update_fields=('error', 'log_entries'))
+    job.refresh_from_db()
+    assert job.data == {'a': 1}
+
+
+def test_save_of_data_that_cannot_be_stored_names_it():
+    job = Plain.enqueue()
+    job.data = {'a': {1, 2}}
+    with pytest.raises(TypeError, match=r"data\['a'\]"):
+        job.save()
+    job.data, job.interval = None, 0
+    with pytest.raises(ValueError, match='1 or more'):
+        job.save()
+
+
+def test_a_save_within_run_is_visible_to_others_at_once():
+    class Saving(JobRunner):
+        def run(self):
+            for step in range(3):
+                self.job.data = {'step': step}
+                self.job.save()
+                seen.append(Job.objects.get(pk=self.job.pk).data)
+
+    seen = []
+    job = Saving.enqueue(immediate=True)
+    assert status(job) == 'completed'
+    assert seen == [{'step': 0}, {'step': 1}, {'step': 2}]
+
+
+def test_another_object_of_the_running_row_may_save_and_terminate_it():
+    """As plugins do that look their job up again."""
+
+    class Looking(JobRunner):
+        def run(self):
+            other = Job.objects.get(pk=self.job.pk)
+            other.data = {'by': 'other'}
+            other.save()
+            other.terminate('failed', error='seen from there')
+
+    job = Looking.enqueue(immediate=True)
+    assert (status(job), job.error, job.data) == ('failed', 'seen from there', {'by': 'other'})
+
+
+def test_rows_can_be_made_checked_and_loaded_in_part():
+    job = Job(name='by hand')
+    job.full_clean()
+    job.save()
+    assert job.job_id is not None
+    part = Job.objects.only('name').get(pk=job.pk)
+    part.start()
+    part.terminate()
+    assert status(job) == 'completed'
+    assert str(job) == 'by hand'
+
+
+def test_a_job_survives_pickling(work):
+    """As caches do it."""
+    job = pickle.loads(pickle.dumps(Plain.enqueue(word='x')))
+    work()
+    assert (status(job), job.data) == ('completed', {'word': 'x'})
+
+
+def test_p3_the_run_that_was_given_up_changes_nothing_in_its_retry():
+    job = Plain.enqueue()
+    job.start()
+    assert transitions.release(job, delay=0, crashed=True)
+    again = Job.objects.get(pk=job.pk)
+    again.start()
+    job.data = {'late': True}
+    job.save()
+    job.terminate('failed')
+    assert (status(again), again.data) == ('running', None)
+
+
+def test_the_queries_that_are_asked_most():
+    waiting, running, ended = Plain.enqueue(), Plain.enqueue(), Plain.enqueue(immediate=True)
+    running.start()
+    assert list(Job.objects.waiting()) == [waiting]
+    assert list(Job.objects.running()) == [running]
+    assert list(Job.objects.ended()) == [ended]
+    assert [waiting.ended, running.ended, ended.ended] == [False, False, True]
+
+
+def test_duration_and_colour_before_and_after():
+    job = Plain.enqueue()
+    assert (job.duration, job.get_status_color()) == (None, 'cyan')
+    Job.objects.filter(pk=job.pk).update(execution_time=timedelta(minutes=2, seconds=3.5), status='errored')
+    job.refresh_from_db()
+    assert (job.duration, job.get_status_color()) == ('2 minutes, 3.50 seconds', 'red')

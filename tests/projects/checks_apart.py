@@ -1,0 +1,123 @@
+"""What must hold with jobs in a second database, requests in transactions, and queues on several Redis servers."""
+
+import pytest
+from django.contrib.contenttypes.models import ContentType
+from django.db import connections, transaction
+
+from netbox_jobs import delivery, recovery
+from netbox_jobs.models import Job, Schedule
+from tests.app.jobs import Erring, Plain, Talking
+from tests.app.models import TextThing, Thing, UUIDThing
+from tests.processes import status
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=['default', 'jobs'])
+
+MAKE = [
+    lambda: Thing.objects.create(),
+    lambda: UUIDThing.objects.create(),
+    lambda: TextThing.objects.create(code='a b'),
+]
+
+
+@pytest.fixture(autouse=True)
+def clean_second_redis():
+    delivery.queue('tests.app.bulk').connection.flushdb()
+
+
+@pytest.mark.parametrize('make', MAKE)
+def test_a_job_in_one_database_about_an_object_in_another(work, make):
+    thing = make()
+    job = Plain.enqueue(instance=thing, thing=thing)
+    assert job._state.db == 'jobs'
+    assert Job.objects.using('default').count() == 0
+    work('default')
+    assert status(job) == 'completed'
+    assert Job.objects.get(pk=job.pk).object == thing
+    assert list(Plain.get_jobs(thing)) == [job]
+    assert Plain.enqueue_once(instance=thing, interval=10).pk == Plain.enqueue_once(instance=thing).pk
+
+
+def test_the_reverse_relation_of_an_object_in_another_database(work):
+    thing, other = Thing.objects.create(), Thing.objects.create()
+    job = Plain.enqueue(instance=thing)
+    assert list(thing.jobs.all()) == [job]
+    assert not other.jobs.exists()
+
+
+@pytest.mark.parametrize('make', MAKE)
+def test_content_types_may_be_numbered_otherwise_in_the_other_database(work, make):
+    ContentType.objects.using('jobs').filter(app_label='testapp').delete()
+    ContentType.objects.using('jobs').bulk_create([ContentType(app_label='more', model=f'm{n}') for n in range(9)])
+    ContentType.objects.clear_cache()
+    try:
+        thing, other = make(), Thing.objects.create()
+        job = Plain.enqueue(instance=thing)
+        work('default')
+        assert job.object_type_id != ContentType.objects.using('default').get(model=thing._meta.model_name).pk
+        assert Job.objects.get(pk=job.pk).object == thing
+        assert (list(thing.jobs.all()), other.jobs.count()) == ([job], 0)
+        assert list(type(thing).objects.prefetch_related('jobs').get(pk=thing.pk).jobs.all()) == [job]
+        assert thing.jobs.create(name='by hand')._state.db == 'jobs'
+    finally:
+        ContentType.objects.using('jobs').filter(app_label='more').delete()
+        ContentType.objects.clear_cache()
+
+
+def test_a_periodic_job_has_its_successor_beside_it(work):
+    thing = Thing.objects.create()
+    job = Plain.enqueue(instance=thing, interval=10, word='x')
+    work('default')
+    after = Job.objects.get(predecessor=job)
+    assert (after.object, after.get_arguments()) == (thing, {'word': 'x'})
+    assert Schedule.objects.using('jobs').count() == 1
+
+
+def test_rq_sees_a_job_after_the_commit_of_the_jobs_database():
+    with transaction.atomic(using='jobs'):
+        Plain.enqueue()
+        transaction.set_rollback(True, using='jobs')
+    assert delivery.queue('default').job_ids == []
+    assert not Job.objects.exists()
+
+
+def test_a_request_that_fails_leaves_neither_its_object_nor_its_job(client, work):
+    """ATOMIC_REQUESTS of both databases."""
+    client.raise_request_exception = False
+    assert client.get('/enqueue/', {'fail': '1'}).status_code == 500
+    assert not Job.objects.exists()
+    assert not Thing.objects.exists()
+    assert delivery.queue('default').job_ids == []
+    answer = client.get('/enqueue/', {'word': 'x'})
+    assert answer.status_code == 200
+    work('default')
+    assert Job.objects.get(pk=int(answer.content)).data == {'word': 'x'}
+
+
+def test_errors_and_logs_land_beside_the_job(work):
+    bad, talking = Erring.enqueue(), Talking.enqueue(lines=2)
+    work('default')
+    assert (status(bad), status(talking)) == ('errored', 'completed')
+    assert len(talking.log_entries) == 2
+    with connections['default'].cursor() as cursor:
+        cursor.execute('SELECT count(*) FROM netbox_jobs_joblogentry')
+        assert cursor.fetchone()[0] == 0
+
+
+def test_a_job_in_the_jobs_database_about_an_object_there():
+    thing = Thing.objects.using('jobs').create()
+    job = Plain.enqueue(instance=thing)
+    found = Job.objects.get(pk=job.pk)
+    assert found.object == thing
+    assert found.object._state.db == 'jobs'
+
+
+def test_queues_on_several_servers(work):
+    here, there = Plain.enqueue(), Plain.enqueue(queue_name='tests.app.bulk')
+    assert delivery.queue('default').job_ids == [str(here.job_id)]
+    assert delivery.queue('tests.app.bulk').job_ids == [str(there.job_id)]
+    Job.objects.update(due=here.due - 3_600_000)
+    delivery.queue('tests.app.bulk').empty()
+    assert recovery.redeliver_vanished() == 1
+    work('default')
+    work('tests.app.bulk')
+    assert (status(here), status(there)) == ('completed', 'completed')
