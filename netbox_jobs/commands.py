@@ -9,9 +9,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DBError
 from django_rq import connection_utils
+from redis.exceptions import RedisError
 from rq.logutils import setup_loghandlers
 
-from . import queues
+from . import delivery, queues
 from .exceptions import UnknownQueue
 from .jobs import system_jobs
 
@@ -40,6 +41,7 @@ class WorkerCommand(BaseCommand):
         """
         served = self._queues(names, options.pop('all_queues', False))
         self._check_servers(served)
+        self._check_redis(served[0])
         _log_to_console(options.get('verbosity', 1))
         if not names and len(served) == len(queues.DEFAULT_QUEUES) and (others := self._unserved(served)):
             self.stderr.write(
@@ -73,6 +75,15 @@ class WorkerCommand(BaseCommand):
         if len(servers) > 1:
             groups = '; '.join(' '.join(group) for group in servers.values())
             raise CommandError(f'These queues are on different Redis servers; run one worker for each group: {groups}.')
+
+    def _check_redis(self, name: str) -> None:
+        try:
+            delivery.queue(name).connection.ping()
+        except RedisError as error:
+            raise CommandError(
+                f'Redis does not answer ({error}). Start it, or correct RQ_QUEUES; a running worker outlives its loss, '
+                'but none starts without it.'
+            ) from error
 
     def _unserved(self, served: list[str]) -> list[str]:
         return [name for name in queues.plugin_queues() if name not in served]

@@ -10,18 +10,18 @@ from .models import Job, transitions
 
 logger = logging.getLogger('netbox_jobs')
 
-# Numbers of sessions are used again, and behind a pooler a session serves one client after the other. So only one
-# is ended that has been idle in the middle of something since before its worker was declared dead.
+# PostgreSQL uses the numbers of sessions again, and behind a pooler a session serves one client after the other. So
+# only one is ended that has been idle in the middle of something since before its worker was declared dead.
 _FIND = {
     'postgresql': (
         'SELECT pid FROM pg_stat_activity WHERE pid = %s AND pid <> pg_backend_pid() '
         "AND datname = current_database() AND state LIKE 'idle in transaction%%' "
         "AND state_change < now() - %s * interval '1 second'"
     ),
+    # Whether it is in a transaction would take the PROCESS privilege; but its numbers are not used again.
     'mysql': (
-        'SELECT p.id FROM information_schema.processlist p JOIN information_schema.innodb_trx t '
-        'ON t.trx_mysql_thread_id = p.id WHERE p.id = %s AND p.id <> CONNECTION_ID() AND p.db = DATABASE() '
-        "AND p.command = 'Sleep' AND p.time >= %s"
+        'SELECT id FROM information_schema.processlist WHERE id = %s AND id <> CONNECTION_ID() AND db = DATABASE() '
+        "AND command = 'Sleep' AND time >= %s"
     ),
 }
 _END = {'postgresql': 'SELECT pg_terminate_backend(%s)', 'mysql': 'KILL CONNECTION %s'}

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import MinValueValidator
 from django.db import models, transaction
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rq import Callback
@@ -146,8 +146,11 @@ class Job(KeepsLog, models.Model):
             self._save_log_entries(using)
 
     def get_absolute_url(self) -> str:
-        """The job's page in the admin."""
-        return reverse('admin:netbox_jobs_job_change', args=(self.pk,))
+        """The job's page in the admin; empty in a project without it."""
+        try:
+            return reverse('admin:netbox_jobs_job_change', args=(self.pk,))
+        except NoReverseMatch:
+            return ''
 
     def _save_user_fields(self, update_fields: Iterable[str] | None, using: str | None) -> None:
         wanted = set(USER_FIELDS if update_fields is None else update_fields) - {'log_entries'}

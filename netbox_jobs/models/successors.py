@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from .. import arguments, calls, clock, context
 from ..choices import JobStatusChoices
-from ..exceptions import ArgumentsRefused, RunnerNotFound
+from ..exceptions import ArgumentsRefused, InstanceGone, RunnerNotFound
 from .jobs import Job
 from .schedules import Schedule
 
@@ -84,8 +84,8 @@ def _through_enqueue(job: Job, interval: int) -> Job | None:
             if found := Job.objects.using(job._state.db).filter(predecessor_id=job.pk).first():
                 return found
             raise LookupError(f'{job.runner}.enqueue() did not enqueue the next occurrence')
-    except (ArgumentsRefused, RunnerNotFound):
-        pass  # the copy looks at the signature itself, and needs no runner
+    except (ArgumentsRefused, InstanceGone, RunnerNotFound):
+        pass  # the copy looks at the signature itself, and needs neither the arguments' objects nor the runner
     except Exception:
         logger.exception(
             'Job %s (%s): its runner could not enqueue the successor; the row is copied instead.', job.pk, job.name

@@ -90,6 +90,13 @@ def test_queues_on_different_servers_are_refused_in_one_worker(start_worker):
     assert 'on different Redis servers; run one worker for each group: default; elsewhere' in worker.output
 
 
+def test_a_worker_without_redis_says_so_in_a_sentence(start_worker):
+    worker = start_worker(TEST_REDIS_URL='redis://127.0.0.1:1/0')
+    assert worker.process.wait(30) == 1
+    assert 'Redis does not answer' in worker.output
+    assert 'Traceback' not in worker.output
+
+
 def test_max_jobs_ends_a_worker_in_order(start_worker):
     jobs = [Plain.enqueue() for _ in range(3)]
     worker = start_worker('--max-jobs', '2')
