@@ -16,6 +16,9 @@ def before_delete(instance: Job, using: str, **kwargs: Any) -> None:
         instance.status = status
     if instance.schedule_id is not None and not instance.ended:
         Schedule.objects.using(using).filter(pk=instance.schedule_id).delete()
+        # An occurrence that was arranged while this one ran.
+        for following in Job.objects.using(using).filter(slot=instance.schedule_id).exclude(pk=instance.pk):
+            following.delete()
     if instance.awaited and not instance.ended:
         for dependent in instance.dependents.using(using).waiting():
             if not dependent.options.get('allow_failure'):

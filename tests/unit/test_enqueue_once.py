@@ -169,6 +169,28 @@ def test_end_schedule_deletes_the_waiting_job_and_lets_a_running_one_finish():
     assert [j.status for j in Plain.get_jobs()] == ['completed']
 
 
+def test_p7_deleting_the_running_job_takes_the_arranged_occurrence_along():
+    job = Plain.enqueue_once(interval=10)
+    job.start()
+    Plain.enqueue_once(interval=30)
+    Job.objects.get(pk=job.pk).delete()
+    assert not Job.objects.exists()
+    assert not Schedule.objects.exists()
+
+
+def test_two_occurrences_never_run_side_by_side(work):
+    from netbox_jobs import recovery
+
+    job = Plain.enqueue_once(interval=10)
+    job.start()
+    following = Plain.enqueue_once(schedule_at=timezone.now())
+    assert recovery.deliver_due() == 0
+    job.terminate()
+    assert recovery.deliver_due() == 1
+    work()
+    assert status(following) == 'completed'
+
+
 def test_on_the_deletion_of_its_waiting_job_a_schedule_ends():
     Plain.enqueue_once(interval=10).delete()
     assert not Schedule.objects.exists()
