@@ -193,10 +193,8 @@ class Worker(RQWorker):
         """Run one job; the loss of Redis meanwhile ends neither the job nor the worker."""
         try:
             super().execute_job(job, queue)
-        except RedisError as error:
+        except RedisError as error:  # before the fork: the job waits still, and is delivered again
             self._tell_lost(error)
-            if self.horse_pid:
-                self.monitor_work_horse(job, queue)
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         """RQ's sign of life; registers anew where Redis has forgotten us."""
