@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 SERVERS = {
     'PostgreSQL': ('TEST_POSTGRES_URL', 'postgres://postgres@127.0.0.1:5432/netbox_jobs'),
     'MariaDB': ('TEST_MARIADB_URL', 'mysql://root@127.0.0.1:3306/netbox_jobs'),
-    'Redis': ('TEST_REDIS_URL', 'redis://127.0.0.1:6379/13'),
+    'Redis': ('TEST_REDIS_URL', 'redis://127.0.0.1:6379/12'),
 }
 
 
@@ -41,11 +41,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix='netbox-jobs-tests-') as folder, ValkeyServer(port=_free_port()) as valkey:
         embedded = f'redis://{valkey.host}:{valkey.port}/0'
         passes = [('SQLite', f'sqlite:///{folder}/test.sqlite3', embedded)]
-        passes += [
-            (name, present[name], present.get('Redis', embedded))
-            for name in ('PostgreSQL', 'MariaDB')
-            if name in present
-        ]
+        redis = present.get('Redis', embedded)
+        for name in ('PostgreSQL', 'MariaDB'):
+            if name in present:
+                redis = _next_database(redis)
+                passes.append((name, present[name], redis))
         # Side by side: they wait more than they work.
         running = [(name, *_start(name, database, redis, folder)) for name, database, redis in passes]
         for name, process, log in running:
@@ -101,6 +101,12 @@ def _answers(url: str) -> bool:
 
 def _next_database(redis: str) -> str:
     """Another database of the same Redis, so that passes do not take each other's jobs."""
+    base, number = redis.rsplit('/', 1)
+    return f'{base}/{int(number or 0) + 1}'
+
+
+def _next_database(redis: str) -> str:
+    """Another database of the same Redis, so that the passes do not take each other's jobs."""
     base, number = redis.rsplit('/', 1)
     return f'{base}/{int(number or 0) + 1}'
 
