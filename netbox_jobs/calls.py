@@ -199,10 +199,14 @@ def _identify(func: Callable[..., Any], *, importable: bool) -> tuple[Callable[.
     owner = getattr(func, '__self__', None)
     if inspect.isclass(owner) and getattr(owner, 'is_job_runner', False) and func.__name__ == 'handle':
         named: Any = owner
+        if inspect.iscoroutinefunction(getattr(owner, 'run', None)):
+            raise TypeError(f'{path_of(owner)}.run() is a coroutine function; run() must be a plain method.')
         if inspect.isabstract(owner):
             raise TypeError(f'{path_of(owner)} does not implement run(), so it cannot be enqueued.')
     else:
         named = func
+        if inspect.iscoroutinefunction(func):
+            raise TypeError(f'{path_of(func)} is a coroutine function; expected a plain one.')
     if (
         not callable(func)
         or not hasattr(named, '__qualname__')

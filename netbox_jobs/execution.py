@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from django.db import Error as DBError
 from django.db import InterfaceError, InternalError, OperationalError, connections, transaction
+from django.db.transaction import TransactionManagementError
 from rq.timeouts import JobTimeoutException
 
 from . import calls, conf, context, queues
@@ -197,6 +198,9 @@ class Execution:
                 failure = error
             if self._is_broken():
                 transaction.set_rollback(True, using=self._using)
+                failure = failure or TransactionManagementError(
+                    'run() went on after a database error within the transaction; what it had written is rolled back.'
+                )
         if failure is not None:
             raise failure
 

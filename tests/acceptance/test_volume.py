@@ -6,7 +6,6 @@ import pytest
 from django.db import connection
 from django.db.models import Count
 
-from netbox_jobs.models import Job
 from tests.app.jobs import Plain
 from tests.app.models import Trace
 from tests.processes import wait_for
@@ -29,4 +28,4 @@ def test_every_job_is_completed_and_each_run_exactly_once(start_worker):
     assert len([pk for pk in Plain.get_jobs().values_list('pk', flat=True) if counts.get(pk) != 1]) == 0
     assert Trace.objects.filter(what='end', job_pk__in=Plain.get_jobs().values('pk')).count() == NUMBER
     assert all(worker.process.poll() is None for worker in workers)
-    assert not Job.objects.running().exists()
+    assert not Plain.get_jobs().running().exists()

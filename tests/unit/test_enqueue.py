@@ -293,6 +293,28 @@ def test_a_runner_without_run_is_refused():
         JobRunner.enqueue()
 
 
+def test_p8_coroutines_are_refused_instead_of_ending_unrun():
+    class Asynchronous(JobRunner):
+        async def run(self):
+            pass
+
+    async def function(job):
+        pass
+
+    for call in (lambda: Asynchronous.enqueue(immediate=True), lambda: Job.enqueue(function, immediate=True)):
+        with pytest.raises(TypeError, match='coroutine'):
+            call()
+    assert not Job.objects.exists()
+
+
+def test_immediate_in_a_transaction_that_run_has_broken_unsaid_is_an_error():
+    with transaction.atomic():
+        job = Breaking.enqueue(immediate=True, how='swallowed')
+        assert job.status == 'errored'
+    assert status(job) == 'errored'
+    assert 'rolled back' in job.error
+
+
 def test_an_anonymous_user_is_no_user():
     assert Plain.enqueue(user=AnonymousUser()).user is None
 
@@ -389,7 +411,14 @@ class InATestCaseTest(TestCase):
 
         job = Broken.enqueue(immediate=True)
         self.assertEqual(status(job), 'errored')
+        self.assertIn('nowhere', job.error)
         self.assertEqual(Job.objects.count(), 1)
+
+    def test_immediate_that_hides_a_broken_transaction_leaves_it_usable(self):
+        job = Breaking.enqueue(immediate=True, how='swallowed')
+        self.assertIn(status(job), JobStatusChoices.TERMINAL_STATE_CHOICES)
+        Thing.objects.create(name='after')
+        self.assertEqual([thing.name for thing in Thing.objects.all()], ['after'])
 
     def test_immediate_that_fails_keeps_what_it_has_written(self):
         class Writing(JobRunner):
@@ -514,7 +543,7 @@ def test_redis_silent_costs_well_under_a_second_once_and_nothing_after(caplog):
                 Plain.enqueue()
             others = time.monotonic() - begin
     assert first < 1
-    assert others < 0.2
+    assert others < 1  # five times the time limit of an answer would be more
     assert Job.objects.filter(status='pending').count() == 6
 
 

@@ -173,7 +173,7 @@ def test_other_loggers_and_other_times_are_not_the_jobs():
     class Elsewhere(JobRunner):
         def run(self):
             logging.getLogger('some.library').warning('not mine')
-            logging.getLogger('netbox_jobs').info('the framework, not mine')
+            logging.getLogger('netbox_jobs').warning('the framework, not mine')
             self.logger.info('mine')
 
     job = Elsewhere.enqueue(immediate=True)

@@ -5,9 +5,10 @@ import pickle
 from datetime import timedelta
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from netbox_jobs import recovery
-from netbox_jobs.exceptions import AlreadyClaimed
+from netbox_jobs.exceptions import AlreadyClaimed, JobFailed
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.models import Job, transitions
 from tests.app.jobs import Plain, Talking
@@ -214,3 +215,19 @@ def test_duration_and_colour_before_and_after():
     Job.objects.filter(pk=job.pk).update(execution_time=timedelta(minutes=2, seconds=3.5), status='errored')
     job.refresh_from_db()
     assert (job.duration, job.get_status_color()) == ('2 minutes, 3.50 seconds', 'red')
+
+
+def test_the_error_of_a_failed_job_is_made_storable():
+    class Odd(JobRunner):
+        def run(self):
+            raise JobFailed('nul \x00 half \udfff')
+
+    job = Odd.enqueue(immediate=True)
+    assert (status(job), job.error) == ('failed', 'nul \ufffd half \ufffd')
+
+
+def test_a_new_object_with_an_old_key_overwrites_nothing():
+    job = Plain.enqueue()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Job(pk=job.pk, name='impostor').save()
+    assert (status(job), job.name) == ('pending', 'Plain')

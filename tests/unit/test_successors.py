@@ -172,12 +172,13 @@ def test_a_row_made_by_hand_and_handled_has_a_successor_that_can_run(work, ended
     assert set(Plain.get_jobs(thing)) == {job, after}
 
 
-def test_a_row_made_by_hand_that_no_runner_handled_recurs_not():
+def test_a_row_made_by_hand_that_no_runner_handled_recurs_not(caplog):
     job = Job.objects.create(name='by hand', interval=60)
     job.start()
     job.terminate()
     assert status(job) == 'completed'
     assert Job.objects.count() == 1
+    assert caplog.text == ''
 
 
 @pytest.mark.parametrize('field', ['predecessor', 'slot'])
