@@ -19,6 +19,7 @@ def test_a_plugin_that_is_installed_without_its_config_is_told_so(monkeypatch):
     assert [error.id for error in checks.check_plugins()] == ['netbox_jobs.E006']
 
 
+@pytest.mark.django_db
 def test_the_checks_pass_here():
     call_command('check')
 
