@@ -78,9 +78,10 @@ class Keeper(threading.Thread):
         self._lease.beat()
         self._observer.healthy(True)
         self._observer.look()
-        if self._observer.leads(self._lease.token):
-            for token in self._observer.dead():
-                recovery.end_orphans(token)
+        # Not the leader's business alone: it may have come a moment ago, and must watch for the whole limit first.
+        leads = self._observer.leads(self._lease.token)
+        for token in self._observer.dead(0 if leads else leases.INTERVAL):
+            recovery.end_orphans(token)
 
     def _deliver_due(self) -> None:
         leads = self._observer.leads(self._lease.token)

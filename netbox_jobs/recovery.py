@@ -161,9 +161,13 @@ class Observer:
         alive = [known for known, (beats, since) in self._seen.items() if beats is not None and since > limit]
         return not alive or token <= min(alive)
 
-    def dead(self) -> list[str]:
-        """The tokens whose counter has stood still for the whole limit, as long as we were well ourselves."""
-        limit = conf.get('WORKER_TIMEOUT')
+    def dead(self, deference: float = 0) -> list[str]:
+        """The tokens whose counter has stood still for the whole limit, as long as we were well ourselves.
+
+        Args:
+            deference: So many seconds more, for whoever acts only in case that the others do not.
+        """
+        limit = conf.get('WORKER_TIMEOUT') + deference
         now = time.monotonic()
         if self._healthy_since is None or now - self._healthy_since < limit:
             return []

@@ -9,6 +9,7 @@ from django.db import IntegrityError, connection, transaction
 
 from netbox_jobs import delivery
 from netbox_jobs.models import Job, JobLogEntry, Worker
+from tests.app import faults
 from tests.app.jobs import Breaking, Dying, DyingAgain, Plain, Sleeping, Spawning, Stubborn
 from tests.app.models import Thing, Trace
 from tests.processes import is_alive, status, wait_for
@@ -190,7 +191,7 @@ def test_p4_the_database_allows_one_successor_and_one_waiting_job():
     assert list(Job.objects.filter(predecessor=job)) == [successor]
 
 
-@pytest.mark.parametrize('where', ['before the terminal write', 'within it', 'after it'])
+@pytest.mark.parametrize('where', faults.STEPS)
 def test_p4_killed_between_any_two_steps_there_is_one_successor(start_worker, where):
     start_worker(TEST_KILL_AT=where)
     job = Plain.enqueue(interval=10)

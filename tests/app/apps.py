@@ -11,9 +11,13 @@ class TestAppConfig(PluginConfig):
     required_settings = ['token']
 
     def ready(self):  # like the page: without super()
-        from . import jobs  # noqa: F401
+        from . import (
+            faults,
+            jobs,  # noqa: F401
+        )
 
         if step := os.environ.get('TEST_KILL_AT'):
-            from . import faults
-
             faults.install(step)
+        if folder := os.environ.get('TEST_CHAOS'):
+            faults.install_before_claim(folder)
+            faults.trace_ends()

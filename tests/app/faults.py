@@ -1,43 +1,106 @@
-"""Kills the process of a job at a named step, if `TEST_KILL_AT` says so; once for each worker."""
+"""What befalls the process of a job from within: steps at which it dies, and what its own code does to it."""
 
+import ctypes
 import os
 import signal
+import time
+from pathlib import Path
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from netbox_jobs import execution
 from netbox_jobs.models import transitions
+from netbox_jobs.signals import job_end
+
+STEPS = ('before the terminal write', 'before the successor', 'before the commit', 'after it')
 
 
 def install(step: str) -> None:
-    """Have the next job of this process's children die at `step`."""
-    own = os.getpid()
+    """Have this process's children (with `TEST_KILL_AT`), or this very process (in a job), die at `step`."""
+    own = os.getpid() if os.environ.get('TEST_KILL_AT') else 0
 
     def die() -> None:
         if os.getpid() != own:
             os.kill(os.getpid(), signal.SIGKILL)
 
     if step == 'before the terminal write':
-        _before(execution.Execution, 'before_end', die)
-    elif step == 'within it':
-        make_successor = transitions.make_successor
-
-        def made(*args: Any) -> Any:
-            if transaction.get_connection().in_atomic_block:
-                make_successor(*args)
-            die()
-
-        transitions.make_successor = made
+        _around(execution.Execution, 'before_end', before=die)
+    elif step == 'before the successor':
+        _around(transitions, '_reflect', after=die)
+    elif step == 'before the commit':
+        _around(transitions, 'make_successor', after=die)
     elif step == 'after it':
-        _before(transitions, '_after_end', die)
+        _around(transitions, '_after_end', before=die)
 
 
-def _before(owner: Any, name: str, act: Any) -> None:
+def install_before_claim(folder: str) -> None:
+    """Have the process of a job die before it claims, with its worker or without, as often as a file there asks for."""
+    claim = transitions.claim
+
+    def fallible(*args: Any) -> Any:
+        for name, victims in (('horse', (os.getpid(),)), ('worker', (os.getppid(), os.getpid()))):
+            try:
+                Path(folder, f'kill-{name}-before-claim').unlink()
+            except FileNotFoundError:
+                continue
+            for pid in victims:
+                os.kill(pid, signal.SIGKILL)
+        return claim(*args)
+
+    transitions.claim = fallible
+
+
+def trace_ends() -> None:
+    """Leave a trace of each job that is told to have ended, whoever ended it."""
+    from .jobs import trace
+
+    def receive(sender: Any, **kwargs: Any) -> None:
+        trace(sender, 'told')
+
+    job_end.connect(receive, weak=False)
+
+
+def befall(how: str) -> None:
+    """Do to the current job what `how` says."""
+    if how in STEPS:
+        install(how)
+    elif how in ('killed', 'dies every time'):
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif how == 'segmentation fault':
+        ctypes.string_at(0)
+    elif how == 'exits':
+        os._exit(7)
+    elif how == 'over time':
+        time.sleep(30)
+    elif how == 'over time and deaf':
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                time.sleep(30)
+            except Exception:
+                continue
+    elif how == 'transaction left open':
+        transaction.atomic().__enter__()
+    elif how == 'transaction broken':
+        transaction.atomic().__enter__()
+        with connection.cursor() as cursor:
+            cursor.execute('SELECT nonsense FROM nowhere')
+    elif how == 'raises':
+        raise RuntimeError('unexpected')
+    else:
+        raise AssertionError(how)
+
+
+def _around(owner: Any, name: str, *, before: Any = None, after: Any = None) -> None:
     original = getattr(owner, name)
 
     def replacement(*args: Any, **kwargs: Any) -> Any:
-        act()
-        return original(*args, **kwargs)
+        if before:
+            before()
+        result = original(*args, **kwargs)
+        if after:
+            after()
+        return result
 
     setattr(owner, name, replacement)

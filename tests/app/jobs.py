@@ -11,6 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from netbox_jobs.exceptions import JobFailed
 from netbox_jobs.jobs import JobRunner, system_job
 
+from . import faults
 from .models import Thing, Trace
 
 
@@ -242,15 +243,17 @@ class Narrating(JobRunner):
 
 
 class Working(JobRunner):
-    """What the chaos test runs: leaves a trace of its start and its end, and takes a while or talks in between."""
+    """What the chaos test runs: leaves a trace of its start and its end, and does things in between."""
 
     class Meta:
         name = 'Working'
 
-    def run(self, seconds=0.0, lines=0):
+    def run(self, seconds=0.0, lines=0, how=''):
         trace(self.job, 'start')
         for number in range(lines):
             self.logger.info('line %s', number)
+        if how and (self.job.attempt == 1 or how == 'dies every time'):
+            faults.befall(how)
         time.sleep(seconds)
         trace(self.job, 'end')
 
@@ -262,3 +265,12 @@ class WorkingAgain(Working):
         name = 'Working again'
         on_crash = 'retry'
         max_crashes = 20
+
+
+class WorkingTwice(Working):
+    """To be run again when its process has died, but not for ever."""
+
+    class Meta:
+        name = 'Working twice'
+        on_crash = 'retry'
+        max_crashes = 2

@@ -36,7 +36,7 @@ def main() -> int:
     finally:
         connection.creation.destroy_test_db(name, verbosity=0)
     print(report)
-    return int(any(report.wrong.values()))
+    return int(bool(report.violations))
 
 
 if __name__ == '__main__':

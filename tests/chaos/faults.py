@@ -1,50 +1,96 @@
-"""The faults: each strikes once, at processes that the test has started, and says what it struck."""
+"""The faults: each strikes once, at processes and rows that the test has made."""
 
 import os
 import signal
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
 
 from netbox_jobs import delivery
 from netbox_jobs.models import Job
+from tests.app.jobs import Working, WorkingAgain, WorkingTwice
 
 if TYPE_CHECKING:
     from .engine import Chaos
 
+Fault = Callable[['Chaos'], Any]
+
+
+# Processes
+
 
 def kill_horse(chaos: 'Chaos') -> None:
-    """The process of a job dies."""
+    """The process of a job is killed from outside, as by the kernel when memory is short."""
     for worker in chaos.shuffled_workers():
         if horses := worker.horses():
-            chaos.struck(worker)
-            _kill(horses[0], signal.SIGKILL)
+            chaos.struck(worker, by='horse')
+            _signal(horses[0], signal.SIGKILL)
             return
 
 
 def kill_worker(chaos: 'Chaos') -> None:
     """A worker dies with its job, as when its host goes; another is started at once."""
     worker = chaos.shuffled_workers()[0]
-    chaos.struck(worker)
+    chaos.struck(worker, by='worker')
     worker.kill()
     chaos.replace(worker)
 
 
-def suspend_worker(chaos: 'Chaos') -> None:
-    """A worker is stopped for longer than the limit, declared dead, and wakes up."""
+def kill_two_workers(chaos: 'Chaos') -> None:
+    """Two of the workers die together."""
+    for worker in chaos.shuffled_workers()[:2]:
+        chaos.struck(worker, by='worker')
+        worker.kill()
+        chaos.replace(worker)
+
+
+def kill_worker_alone(chaos: 'Chaos') -> None:
+    """A worker dies, and the process of its job is left over."""
     worker = chaos.shuffled_workers()[0]
-    chaos.struck(worker, suspended=True)
+    chaos.struck(worker, by='worker')
+    worker.signal(signal.SIGKILL)
+    worker.process.wait(10)
+    chaos.replace(worker)
+
+
+def suspend_worker(chaos: 'Chaos') -> None:
+    """A worker and its job stand still for longer than the limit, are declared dead, and wake up."""
+    worker = chaos.shuffled_workers()[0]
+    chaos.struck(worker, by='worker', suspended=True)
     pids = [worker.pid, *worker.horses()]
     for pid in pids:
-        _kill(pid, signal.SIGSTOP)
-    chaos.later(chaos.limit * 2.5, lambda: [_kill(pid, signal.SIGCONT) for pid in pids])
+        _signal(pid, signal.SIGSTOP)
+    chaos.later(chaos.limit * 3, lambda: [_signal(pid, signal.SIGCONT) for pid in pids])
 
 
 def stop_worker(chaos: 'Chaos') -> None:
-    """A deploy: SIGTERM to a worker, and a new one."""
+    """A deploy: SIGTERM to a worker, and a new one in its place."""
     worker = chaos.shuffled_workers()[0]
     worker.signal(signal.SIGTERM)
     chaos.replace(worker)
+
+
+def stop_worker_twice(chaos: 'Chaos') -> None:
+    """An impatient deploy: a second SIGTERM, which ends the job at once."""
+    worker = chaos.shuffled_workers()[0]
+    chaos.struck(worker, by='horse')
+    worker.signal(signal.SIGTERM)
+    chaos.later(0.5, lambda: worker.process.poll() is None and worker.signal(signal.SIGTERM))
+    chaos.replace(worker)
+
+
+def kill_horse_before_claim(chaos: 'Chaos') -> None:
+    """The process of a job is killed between RQ's pop and our claim."""
+    (chaos.folder / 'kill-horse-before-claim').touch()
+
+
+def kill_worker_before_claim(chaos: 'Chaos') -> None:
+    """So is its worker with it: RQ has lost the id."""
+    (chaos.folder / 'kill-worker-before-claim').touch()
+
+
+# Servers
 
 
 def empty_redis(chaos: 'Chaos') -> None:
@@ -55,14 +101,29 @@ def empty_redis(chaos: 'Chaos') -> None:
 def kill_redis(chaos: 'Chaos') -> None:
     """Redis dies, and comes back empty two seconds later."""
     chaos.redis.kill()
-    chaos.redis_down = True
-    chaos.later(2, chaos.revive_redis)
+    chaos.later(2, chaos.redis.start)
 
 
 def silence_redis(chaos: 'Chaos') -> None:
     """Redis does not answer for two seconds."""
     chaos.redis.suspend()
     chaos.later(2, chaos.redis.resume)
+
+
+def lose_deliveries(chaos: 'Chaos') -> None:
+    """RQ loses ids that waited in its queues."""
+    for name in chaos.queues:
+        queue = delivery.queue(name)
+        queue.connection.lpop(queue.key)
+
+
+def deliver_twice(chaos: 'Chaos') -> None:
+    """RQ is told the ids of jobs again: of those that wait, run, or have ended."""
+    queue = delivery.queue('default')
+    for job in Job.objects.filter(name__startswith='Working').order_by('?')[:5]:
+        queue.enqueue_call(
+            delivery.ENTRY, args=(str(job.job_id),), job_id=f'{job.job_id}-again-{chaos.rng.getrandbits(32)}'
+        )
 
 
 def cut_database(chaos: 'Chaos') -> None:
@@ -73,32 +134,63 @@ def cut_database(chaos: 'Chaos') -> None:
                 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity '
                 'WHERE datname = current_database() AND pid <> pg_backend_pid()'
             )
-        else:
-            cursor.execute(
-                'SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()'
-            )
-            for (number,) in cursor.fetchall():
-                try:
-                    cursor.execute('KILL CONNECTION %s', [number])
-                except Exception as error:  # it has ended by itself in the meantime
-                    if 'Unknown thread' not in str(error):
-                        raise
+            return
+        cursor.execute('SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()')
+        for (number,) in cursor.fetchall():
+            try:
+                cursor.execute('KILL CONNECTION %s', [number])
+            except Exception as error:  # it has ended by itself in the meantime
+                if 'Unknown thread' not in str(error):
+                    raise
 
 
-def deliver_twice(chaos: 'Chaos') -> None:
-    """RQ is told the ids of jobs again."""
-    queue = delivery.queue('default')
-    for job in Job.objects.exclude(runner='').order_by('?')[:5]:
-        queue.enqueue_call(
-            delivery.ENTRY, args=(str(job.job_id),), job_id=f'{job.job_id}-again-{chaos.rng.getrandbits(32)}'
-        )
+# What run() does to itself
 
 
-def lose_delivery(chaos: 'Chaos') -> None:
-    """A worker dies between taking an id from RQ and the claim."""
-    for name in chaos.queues:
-        queue = delivery.queue(name)
-        queue.connection.lpop(queue.key)
+def _within(how: str, *runners: type[Working], **arguments: Any) -> Fault:
+    def fault(chaos: 'Chaos') -> None:
+        job = chaos.enqueue(chaos.rng.choice(runners), how=how, **arguments)
+        if Working in runners and len(runners) == 1:
+            chaos.cannot_complete.add(job.pk)
+
+    fault.__name__ = how.replace(' ', '_')
+    return fault
+
+
+SELF_INFLICTED = (
+    _within('segmentation fault', Working),
+    _within('exits', Working),
+    _within('killed', Working, WorkingAgain),
+    _within('dies every time', WorkingTwice),
+    _within('before the terminal write', Working, WorkingAgain),
+    _within('before the successor', Working, WorkingAgain, interval=1),
+    _within('before the commit', Working, WorkingAgain, interval=1),
+    _within('after it', Working, WorkingAgain, interval=1),
+    _within('over time', Working, job_timeout=1),
+    _within('over time and deaf', Working, job_timeout=1),
+    _within('transaction left open', WorkingAgain, Working),
+    _within('transaction broken', Working),
+    _within('raises', Working, interval=1),
+)
+
+
+# Rows
+
+
+def rename_runner(chaos: 'Chaos') -> None:
+    """A runner is no longer where the row says."""
+    with transaction.atomic():
+        job = chaos.enqueue(Working)
+        Job.objects.filter(pk=job.pk).update(runner='tests.app.jobs.WorkingElsewhere')
+    chaos.cannot_complete.add(job.pk)
+
+
+def tamper_with_arguments(chaos: 'Chaos') -> None:
+    """Arguments are changed behind the application's back, or its SECRET_KEY is."""
+    with transaction.atomic():
+        job = chaos.enqueue(Working)
+        Job.objects.filter(pk=job.pk).update(arguments_signature='0' * 64)
+    chaos.cannot_complete.add(job.pk)
 
 
 def delete_waiting(chaos: 'Chaos') -> None:
@@ -119,20 +211,30 @@ def delete_running(chaos: 'Chaos') -> None:
 
 
 def delete_and_roll_back(chaos: 'Chaos') -> None:
-    """Everything is deleted, in a transaction that rolls back."""
+    """Jobs are deleted, in a transaction that rolls back."""
     with transaction.atomic():
         for job in Job.objects.waiting()[:10]:
             job.delete()
         transaction.set_rollback(True)
 
 
-ALL = (
-    kill_horse, kill_horse, kill_worker, kill_worker, suspend_worker, stop_worker, empty_redis, kill_redis,
-    silence_redis, cut_database, deliver_twice, lose_delivery, delete_waiting, delete_running, delete_and_roll_back,
+def enqueue_and_roll_back(chaos: 'Chaos') -> None:
+    """Jobs are enqueued, in a transaction that rolls back."""
+    with transaction.atomic():
+        for _ in range(5):
+            chaos.rolled_back.add(str(Working.enqueue().job_id))
+        transaction.set_rollback(True)
+
+
+ALL: tuple[Fault, ...] = (
+    kill_horse, kill_horse, kill_worker, kill_worker, kill_two_workers, kill_worker_alone, suspend_worker, stop_worker,
+    stop_worker_twice, kill_horse_before_claim, kill_worker_before_claim, empty_redis, kill_redis, silence_redis,
+    lose_deliveries, deliver_twice, cut_database, *SELF_INFLICTED, rename_runner, tamper_with_arguments,
+    delete_waiting, delete_running, delete_and_roll_back, enqueue_and_roll_back,
 )  # fmt: skip
 
 
-def _kill(pid: int, number: int) -> None:
+def _signal(pid: int, number: int) -> None:
     try:
         os.kill(pid, number)
     except ProcessLookupError:

@@ -1,0 +1,136 @@
+"""The count at the end: what was done, and what must be nought."""
+
+import statistics
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from django.db.models import Count
+
+from netbox_jobs.models import Job, Schedule
+from tests.app.models import Trace
+
+if TYPE_CHECKING:
+    from .engine import Chaos
+
+
+@dataclass
+class Report:
+    """What was done, and what must be nought."""
+
+    seed: int
+    seconds: float
+    enqueued: int
+    outcomes: Counter[str]
+    struck: Counter[str]
+    detection: dict[str, list[float]]
+    lateness: list[float]
+    wrong: dict[str, list[int]] = field(default_factory=dict)
+
+    @property
+    def violations(self) -> dict[str, list[int]]:
+        """What is not nought."""
+        return {what: jobs for what, jobs in self.wrong.items() if jobs}
+
+    def __str__(self) -> str:
+        lines = [
+            f'seed {self.seed}: {self.enqueued} jobs, {sum(self.struck.values())} faults, {self.seconds:.0f} s',
+            'faults:     ' + ', '.join(f'{name} {count}' for name, count in sorted(self.struck.items())),
+            'outcomes:   ' + ', '.join(f'{name} {count}' for name, count in sorted(self.outcomes.items())),
+            *(
+                f'detection:  {_spread(seconds)} from the death of a {what} to the end of its job, or its next attempt'
+                for what, seconds in sorted(self.detection.items())
+            ),
+            f'lateness:   {_spread(self.lateness)} from the time of a scheduled job to its start',
+            *(f'{len(jobs):>6}  {what}{f": {jobs[:10]}" if jobs else ""}' for what, jobs in self.wrong.items()),
+        ]
+        return '\n'.join(lines)
+
+
+def count(chaos: 'Chaos', seconds: float) -> Report:
+    """Look at every job and every trace."""
+    jobs = {job.pk: job for job in Job.objects.filter(name__startswith='Working')}
+    traces: dict[int, list[Trace]] = defaultdict(list)
+    for trace in Trace.objects.order_by('at', 'pk'):
+        traces[trace.job_pk].append(trace)
+    starts = Counter({pk: sum(trace.what == 'start' for trace in found) for pk, found in traces.items()})
+    ended = [job for job in jobs.values() if job.ended]
+    chains = [job for job in ended if job.schedule_id and Schedule.objects.filter(pk=job.schedule_id).exists()]
+    successors = Counter(job.predecessor_id for job in jobs.values() if job.predecessor_id)
+    gone = chaos.deleted | chaos.deleted_waiting
+    to_come = {job.pk for job in jobs.values() if job.status == 'scheduled' and job.predecessor_id and not job.crashes}
+    wrong = {
+        'lost: committed, and neither there nor deleted': sorted(chaos.enqueued - jobs.keys() - gone),
+        'not ended, and no next occurrence either': [
+            pk for pk, job in jobs.items() if not job.ended and pk not in to_come
+        ],
+        'completed and never run': [job.pk for job in ended if job.status == 'completed' and not starts[job.pk]],
+        'completed although it could not': [
+            pk for pk in chaos.cannot_complete if pk in jobs and jobs[pk].status == 'completed'
+        ],
+        'errored without saying why': [job.pk for job in ended if job.status == 'errored' and not job.error],
+        'run twice at once': [
+            pk for pk, found in traces.items() if pk not in chaos.suspended and _overlap(found)
+        ],
+        'run again without leave': [
+            pk for pk, number in starts.items() if pk in jobs and number > 1 + jobs[pk].crashes
+        ],
+        'told to have ended more than once': [
+            pk for pk, found in traces.items() if sum(trace.what == 'told' for trace in found) > 1
+        ],
+        'run although rolled back': [job.pk for job in jobs.values() if str(job.job_id) in chaos.rolled_back],
+        'run although deleted while waiting': [pk for pk in chaos.deleted_waiting if starts[pk]],
+        'back although deleted': sorted(gone & jobs.keys()),
+        'periodic, ended, and without a successor': [job.pk for job in chains if not successors[job.pk]],
+        'periodic with two successors': [pk for pk, number in successors.items() if pk and number > 1],
+        'schedules with two waiting jobs': [
+            row['schedule']
+            for row in Job.objects.waiting().exclude(schedule=None).values('schedule').annotate(n=Count('pk'))
+            if row['n'] > 1
+        ],
+    }  # fmt: skip
+    lateness = [
+        (job.started - job.scheduled).total_seconds()
+        for job in ended
+        if job.scheduled and job.started and not job.predecessor_id and not job.crashes and not job.releases
+    ]
+    return Report(
+        chaos.seed, seconds, len(chaos.enqueued), Counter(job.status for job in jobs.values()), chaos.counts,
+        _detection(chaos, jobs, traces), lateness, wrong,
+    )  # fmt: skip
+
+
+def _detection(chaos: 'Chaos', jobs: dict[int, Job], traces: dict[int, list[Trace]]) -> dict[str, list[float]]:
+    """Seconds from each death to the end of its job, or to its next start."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for (pk, attempt), (moment, what) in chaos.deaths.items():
+        job = jobs.get(pk)
+        if job is None:
+            continue
+        if job.attempt == attempt and job.status == 'errored' and job.completed:
+            seconds = job.completed.timestamp() - moment
+        else:
+            later = [t.at.timestamp() for t in traces[pk] if t.what == 'start' and t.at.timestamp() > moment]
+            if job.attempt == attempt or not later:
+                continue
+            seconds = later[0] - moment
+        if seconds >= 0:
+            found[what].append(seconds)
+    return found
+
+
+def _overlap(traces: list[Trace]) -> bool:
+    """Whether a run began while another process, which later came to its own end, was still at it."""
+    began: dict[int, int] = {trace.pid: number for number, trace in enumerate(traces) if trace.what == 'start'}
+    for number, trace in enumerate(traces):
+        if trace.what == 'end' and trace.pid in began:
+            between = traces[began[trace.pid] + 1 : number]
+            if any(other.what == 'start' for other in between):
+                return True
+    return False
+
+
+def _spread(seconds: list[float]) -> str:
+    if not seconds:
+        return 'none'
+    return f'median {statistics.median(seconds):.1f} s, max {max(seconds):.1f} s ({len(seconds)} times)'
