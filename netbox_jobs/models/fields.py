@@ -1,4 +1,7 @@
-"""The generic relation between jobs and the objects that they are about, for primary keys of any type.
+"""The relations of jobs: to the objects that they are about, with primary keys of any type, and to their users.
+
+A project's router may keep jobs in one database and what they are about in another, so none of these is a constraint
+of the database; what deletion means for them is done here.
 
 `object_id` is text. Django compares it with the other model's primary key column as it is, which PostgreSQL
 refuses (bigint = varchar) and which misses UUIDs where those are stored without hyphens. So every comparison with
@@ -8,6 +11,8 @@ a column casts that column to the one canonical text first, and the index on `ob
 from functools import partial
 from typing import Any
 
+from django.apps import apps
+from django.conf import settings
 from django.contrib.contenttypes.fields import (
     GenericForeignKey,
     GenericRelation,
@@ -16,10 +21,12 @@ from django.contrib.contenttypes.fields import (
 )
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import models, router
+from django.db import models, router, transaction
 from django.db.models.expressions import Col
+from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
 from django.db.models.functions import Cast, Concat, Substr
 from django.db.models.lookups import Exact, In
+from django.db.models.signals import post_delete
 from django.db.models.sql import Query
 from django.db.models.sql.where import AND, WhereNode
 from django.utils.functional import cached_property
@@ -155,6 +162,14 @@ class InstanceRelation(GenericRelation):
         if not cls._meta.abstract:
             relation: Any = self.remote_field
             setattr(cls, name, _InstanceJobs(relation))
+            post_delete.connect(_forget_instance, sender=cls, dispatch_uid='netbox_jobs.instance')
+
+    def bulk_related_objects(self, objs: Any, using: str | None = None) -> Any:  # type: ignore[override]
+        """The jobs that Django deletes with these objects; in another database, `_forget_instance` does it."""
+        home = router.db_for_write(self.remote_field.model)
+        if using not in (None, home):
+            return self.remote_field.model._base_manager.db_manager(home).none()
+        return super().bulk_related_objects(objs, using)
 
     def get_joining_fields(self, reverse_join: bool = False) -> Any:
         return ()
@@ -169,3 +184,84 @@ class InstanceRelation(GenericRelation):
         object_id: Any = self.remote_field.model._meta.get_field(self.object_id_field_name)
         same: Any = _ExactObject(object_id.get_col(remote_alias), Col(alias, self.model._meta.pk))
         return WhereNode([where, same], connector=AND)
+
+
+@InstanceRelation.register_lookup
+class _ExactJob(Exact):
+    """`filter(jobs=job)`: Django would convert the job's key as if it were one of the objects'."""
+
+    def __init__(self, lhs: Any, rhs: Any) -> None:
+        super().__init__(lhs.target.get_col(lhs.alias), getattr(rhs, 'pk', rhs))
+
+
+@InstanceRelation.register_lookup
+class _InJobs(In):
+    """`filter(jobs__in=jobs)`: likewise."""
+
+    def __init__(self, lhs: Any, rhs: Any) -> None:
+        keys = [getattr(job, 'pk', job) for job in rhs] if isinstance(rhs, list | tuple | set | frozenset) else rhs
+        super().__init__(lhs.target.get_col(lhs.alias), keys)
+
+
+def _forget_instance(instance: models.Model, using: str, **kwargs: Any) -> None:
+    """What is left of a deleted object: its schedules, and its jobs if they are in another database.
+
+    There they are deleted once its deletion is certain. (Two databases have no common transaction: a process that
+    dies in between leaves them, and each ends as errored, since its object is gone.)
+    """
+    job_model, schedule_model = apps.get_model('netbox_jobs.Job'), apps.get_model('netbox_jobs.Schedule')
+    home = router.db_for_write(job_model)
+    object_type = ContentType.objects.db_manager(home).get_for_model(instance, for_concrete_model=False)
+    about = {
+        'object_type': object_type,
+        'object_id': str(instance.pk),
+        'object_db': '' if using == home else using,
+    }
+    if using == home:
+        schedule_model._base_manager.using(home).filter(**about).delete()
+        return
+
+    def forget() -> None:
+        with transaction.atomic(using=home):
+            for job in job_model._base_manager.using(home).filter(**about):
+                job.delete()
+            schedule_model._base_manager.using(home).filter(**about).delete()
+
+    transaction.on_commit(forget, using=using, robust=True)
+
+
+def forget_user(collector: Any, field: Any, sub_objs: Any, using: str) -> None:
+    """When a user is deleted: what refers to it stays, without it; in whichever database it is."""
+    home = router.db_for_write(field.model)
+    if using == home:
+        models.SET_NULL(collector, field, sub_objs, using)
+    else:
+        sub_objs.using(home).update(**{field.name: None})
+
+
+forget_user.lazy_sub_objs = True  # type: ignore[attr-defined]  # Django must not look for them in the user's database
+
+
+class _UserDescriptor(ForwardManyToOneDescriptor):
+    """Reads the user from the database that keeps users; None if it is gone."""
+
+    def get_queryset(self, **hints: Any) -> Any:
+        model: Any = self.field.remote_field.model
+        return model._base_manager.using(router.db_for_read(model))
+
+    def get_object(self, instance: Any) -> Any:
+        try:
+            return super().get_object(instance)
+        except ObjectDoesNotExist:
+            return None
+
+
+class UserKey(models.ForeignKey):
+    """A user of the project, or none."""
+
+    forward_related_accessor_class = _UserDescriptor
+
+    def __init__(self, verbose_name: Any = None, **kwargs: Any) -> None:
+        fixed = {'to': settings.AUTH_USER_MODEL, 'on_delete': forget_user, 'related_name': '+'}
+        kwargs = {**fixed, 'blank': True, 'null': True, 'db_constraint': False, **kwargs}
+        super().__init__(verbose_name=verbose_name, **kwargs)

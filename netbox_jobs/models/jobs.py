@@ -7,7 +7,6 @@ from contextlib import nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import MinValueValidator
 from django.db import models, transaction
@@ -19,7 +18,7 @@ from rq import Callback
 from .. import arguments, context, schedules
 from ..choices import JobNotificationChoices, JobStatusChoices
 from ..text import storable_data, storable_text
-from .fields import InstanceKey, ObjectIdField
+from .fields import InstanceKey, ObjectIdField, UserKey
 from .logs import KeepsLog
 from .querysets import JobQuerySet
 from .schedules import Schedule
@@ -60,9 +59,7 @@ class Job(KeepsLog, models.Model):
     started = models.DateTimeField(_('started'), null=True, blank=True)
     completed = models.DateTimeField(_('completed'), null=True, blank=True)
     execution_time = models.DurationField(_('execution time'), null=True, blank=True, editable=False)
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, related_name='+', blank=True, null=True
-    )
+    user = UserKey()
     status = models.CharField(
         _('status'), max_length=30, choices=JobStatusChoices.CHOICES, default=JobStatusChoices.STATUS_PENDING
     )

@@ -2,13 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..choices import JobNotificationChoices, JobStatusChoices
-from .fields import InstanceKey, ObjectIdField
+from .fields import InstanceKey, ObjectIdField, UserKey
 
 if TYPE_CHECKING:
     from .jobs import Job
@@ -36,9 +35,7 @@ class Schedule(models.Model):
     cron = models.CharField(_('cron'), max_length=200, blank=True, default='')
     time_zone = models.CharField(_('time zone'), max_length=64, blank=True, default='')
     queue_name = models.CharField(_('queue'), max_length=100)
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, related_name='+', blank=True, null=True
-    )
+    user = UserKey()
     notifications = models.CharField(
         _('notifications'),
         max_length=30,

@@ -24,5 +24,8 @@ class Router:
 
     db_for_write = db_for_read
 
+    def allow_migrate(self, db, app_label, **hints):
+        return None if db == 'default' else app_label not in ('admin', 'auth', 'sessions')
+
     def allow_relation(self, one, other, **hints):
         return True

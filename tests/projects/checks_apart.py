@@ -1,6 +1,7 @@
 """What must hold with jobs in a second database, requests in transactions, and queues on several Redis servers."""
 
 import pytest
+from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.db import connections, transaction
 
@@ -46,7 +47,7 @@ def test_the_reverse_relation_of_an_object_in_another_database(work):
 
 @pytest.mark.parametrize('make', MAKE)
 def test_content_types_may_be_numbered_otherwise_in_the_other_database(work, make):
-    ContentType.objects.using('jobs').filter(app_label='testapp').delete()
+    ContentType.objects.using('jobs').filter(app_label='testapp')._raw_delete('jobs')
     ContentType.objects.using('jobs').bulk_create([ContentType(app_label='more', model=f'm{n}') for n in range(9)])
     ContentType.objects.clear_cache()
     try:
@@ -59,8 +60,35 @@ def test_content_types_may_be_numbered_otherwise_in_the_other_database(work, mak
         assert list(type(thing).objects.prefetch_related('jobs').get(pk=thing.pk).jobs.all()) == [job]
         assert thing.jobs.create(name='by hand')._state.db == 'jobs'
     finally:
-        ContentType.objects.using('jobs').filter(app_label='more').delete()
+        ContentType.objects.using('jobs').filter(app_label='more')._raw_delete('jobs')
         ContentType.objects.clear_cache()
+
+
+def test_the_user_of_a_job_is_in_another_database(work):
+    user = User.objects.create_user('someone')
+    job = Plain.enqueue(user=user, interval=10)
+    work('default')
+    after = Job.objects.get(predecessor=job)
+    assert (Job.objects.get(pk=job.pk).user, after.user) == (user, user)
+    user.delete()
+    found = Job.objects.get(pk=after.pk)
+    assert (found.user, found.user_id, found.schedule.user_id) == (None, None, None)
+
+
+@pytest.mark.parametrize('make', MAKE)
+def test_p7_deleting_an_object_deletes_its_jobs_in_the_other_database(make):
+    thing, other = make(), Thing.objects.create()
+    key = thing.pk
+    Plain.enqueue_once(instance=thing, interval=10)
+    kept = Plain.enqueue_once(instance=other, interval=10)
+    with transaction.atomic():
+        thing.delete()
+        transaction.set_rollback(True)
+    assert Job.objects.count() == 2
+    type(thing).objects.filter(pk=key).delete()
+    assert list(Job.objects.all()) == [kept]
+    assert list(Schedule.objects.all()) == [kept.schedule]
+    assert delivery.queue('default').job_ids == [kept.delivery_id]
 
 
 def test_a_periodic_job_has_its_successor_beside_it(work):

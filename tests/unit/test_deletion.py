@@ -163,3 +163,12 @@ def test_deleting_the_object_ends_what_enqueue_once_keeps_scheduled(work):
     thing.delete()
     assert not Job.objects.exists()
     assert not Schedule.objects.exists()
+
+
+def test_deleting_the_object_forgets_a_schedule_that_has_run_once(work):
+    thing = Thing.objects.create()
+    Plain.enqueue_once(instance=thing)
+    work()
+    assert Schedule.objects.exists()
+    thing.delete()
+    assert not Schedule.objects.exists()

@@ -129,6 +129,8 @@ def test_filter_by_jobs_and_by_queries_of_jobs(pair):
     model = type(one)
     job = one.jobs.get(status='completed')
     assert list(model.objects.filter(jobs__pk=job.pk)) == [one]
+    assert list(model.objects.filter(jobs=job)) == [one]
+    assert list(model.objects.filter(jobs__in=[job])) == [one]
     assert list(model.objects.filter(jobs__in=Job.objects.filter(status='completed'))) == [one]
     assert list(model.objects.filter(Q(jobs__status='completed') | Q(pk=one.pk)).distinct()) == [one]
     assert model.objects.filter(jobs__status='completed').order_by('-jobs__created').first() == one
