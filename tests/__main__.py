@@ -2,11 +2,12 @@
 
 SQLite with an embedded Valkey always; PostgreSQL and MariaDB, with a real Redis, whenever they answer at their usual
 local ports, or where `TEST_POSTGRES_URL`, `TEST_MARIADB_URL` and `TEST_REDIS_URL` say. With `REQUIRE_SERVICES=1` a
-missing one is a failure.
+missing one is a failure. PgBouncer is put before PostgreSQL where it is installed.
 """
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -33,6 +34,8 @@ def main() -> int:
         variable = SERVERS[name][0]
         print(f'{name:<11} {"used" if name in present else f"does not answer ({variable})"}: {_plain(url)}')
     print('SQLite      used, with an embedded Valkey' + ('' if 'Redis' in present else ' and the others'), flush=True)
+    if 'PostgreSQL' in present:
+        print(f'PgBouncer   {"used, before PostgreSQL" if shutil.which("pgbouncer") else "not installed"}', flush=True)
     if missing and os.environ.get('REQUIRE_SERVICES') == '1':
         print(f'REQUIRE_SERVICES=1, but {", ".join(sorted(missing))} cannot be reached.')
         return 1
@@ -97,12 +100,6 @@ def _answers(url: str) -> bool:
             return True
     except OSError:
         return False
-
-
-def _next_database(redis: str) -> str:
-    """Another database of the same Redis, so that passes do not take each other's jobs."""
-    base, number = redis.rsplit('/', 1)
-    return f'{base}/{int(number or 0) + 1}'
 
 
 def _next_database(redis: str) -> str:

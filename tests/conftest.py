@@ -1,5 +1,7 @@
 """Fixtures of all tests."""
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +11,12 @@ from rq import SimpleWorker
 from netbox_jobs import delivery, queues
 
 from .processes import WorkerProcess
+
+collect_ignore = (
+    []
+    if shutil.which('pgbouncer') and os.environ.get('TEST_DATABASE_URL', '').startswith('postgres')
+    else ['acceptance/test_pgbouncer.py']
+)
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from django.contrib.contenttypes.fields import (
 )
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import models, router, transaction
+from django.db import DEFAULT_DB_ALIAS, models, router, transaction
 from django.db.models.expressions import Col
 from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
 from django.db.models.functions import Cast, Concat, Substr
@@ -164,10 +164,10 @@ class InstanceRelation(GenericRelation):
             setattr(cls, name, _InstanceJobs(relation))
             post_delete.connect(_forget_instance, sender=cls, dispatch_uid='netbox_jobs.instance')
 
-    def bulk_related_objects(self, objs: Any, using: str | None = None) -> Any:  # type: ignore[override]
+    def bulk_related_objects(self, objs: Any, using: str = DEFAULT_DB_ALIAS) -> Any:
         """The jobs that Django deletes with these objects; in another database, `_forget_instance` does it."""
         home = router.db_for_write(self.remote_field.model)
-        if using not in (None, home):
+        if using != home:
             return self.remote_field.model._base_manager.db_manager(home).none()
         return super().bulk_related_objects(objs, using)
 
