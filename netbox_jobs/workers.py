@@ -225,6 +225,13 @@ class Worker(RQWorker):
                 self._tell_lost(error)
                 time.sleep(1)
 
+    def _start_scheduler(self, *args: Any, **kwargs: Any) -> None:
+        # RQ's own, for foreign jobs; it is tried again with the next maintenance.
+        try:
+            super()._start_scheduler(*args, **kwargs)
+        except RedisError as error:
+            self._tell_lost(error)
+
     def check_for_suspension(self, burst: bool) -> None:
         """RQ's `suspend`; a Redis that cannot be asked has suspended nobody."""
         try:
