@@ -12,7 +12,8 @@ def main() -> int:
     parser.add_argument('--jobs', type=int, default=1000)
     parser.add_argument('--faults', type=int, default=60)
     parser.add_argument('--seed', type=int, default=1)
-    parser.add_argument('--workers', type=int, default=3)
+    parser.add_argument('--workers', type=int, default=4)
+    parser.add_argument('--patience', type=float, default=300, help='seconds in which all must have ended')
     parser.add_argument('--database', default='postgres://postgres@127.0.0.1/netbox_jobs_chaos')
     options = parser.parse_args()
     os.environ['TEST_DATABASE_URL'] = options.database
@@ -31,7 +32,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix='netbox-jobs-chaos-') as folder:
             report = Chaos(
                 seed=options.seed, jobs=options.jobs, strikes=options.faults, workers=options.workers,
-                folder=Path(folder), patience=300,
+                folder=Path(folder), patience=options.patience,
             ).run()  # fmt: skip
     finally:
         connection.creation.destroy_test_db(name, verbosity=0)
