@@ -17,9 +17,10 @@ from rq.job import Dependency
 from rq.job import Job as RQJob
 from rq.utils import parse_timeout
 
-from . import clock, queues, schedules
+from . import clock, queues, retries, schedules
 from .choices import JobNotificationChoices
 from .exceptions import RunnerNotFound, UnsupportedOption
+from .schedules import Recurrence
 from .text import storable_data, storable_text
 
 #: The options of RQ that a call may carry; they are stored on the row and handed to RQ with each delivery.
@@ -27,11 +28,13 @@ RQ_OPTIONS = (
     'at_front', 'depends_on', 'description', 'failure_ttl', 'job_timeout', 'meta', 'on_failure', 'on_stopped',
     'on_success', 'result_ttl', 'ttl',
 )  # fmt: skip
+#: Our own options beside the parameters of `enqueue()`.
+RETRY_OPTIONS = ('max_retries', 'retry_backoff', 'retry_on')
 _REFUSED = {
     'job_id': 'the row has its own job_id, made with it',
     'pipeline': 'jobs are handed to RQ after the transaction commits, when a pipeline would be gone',
     'repeat': 'use interval= for a periodic job',
-    'retry': 'a job that RQ runs again behind the back of its row could not be accounted for',
+    'retry': 'a job that RQ runs again behind the back of its row could not be accounted for; use max_retries=',
     'unique': 'use enqueue_once()',
 }
 _TTLS = ('failure_ttl', 'result_ttl', 'ttl')
@@ -54,11 +57,19 @@ class Call:
     object_db: str = ''
     scheduled: datetime | None = None
     interval: int | None = None
+    cron: str = ''
+    time_zone: str = ''
     notifications: str = JobNotificationChoices.NOTIFICATION_ALWAYS
     job_timeout: int | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    retry: dict[str, Any] = field(default_factory=dict)
     dependencies: list[UUID] = field(default_factory=list)
     kwargs: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def recurrence(self) -> Recurrence:
+        """How it recurs, if it does."""
+        return Recurrence(self.interval, self.cron, self.time_zone)
 
     @property
     def key(self) -> str:
@@ -110,6 +121,8 @@ def check(
             f'notifications is {notifications!r}; expected one of {", ".join(JobNotificationChoices.values())}.'
         )
     kwargs = dict(kwargs)
+    cron, time_zone = _cron(kwargs, interval)
+    retry = _retry({key: kwargs.pop(key) for key in RETRY_OPTIONS if key in kwargs})
     for option, reason in _REFUSED.items():
         if option in kwargs:
             raise UnsupportedOption(f"RQ's option {option!r} is not accepted: {reason}.")
@@ -126,6 +139,9 @@ def check(
         object_db=object_db,
         scheduled=scheduled,
         interval=interval,
+        cron=cron,
+        time_zone=time_zone,
+        retry=retry,
         notifications=notifications,
         job_timeout=timeout,
         options=options,
@@ -199,14 +215,10 @@ def _identify(func: Callable[..., Any], *, importable: bool) -> tuple[Callable[.
     owner = getattr(func, '__self__', None)
     if inspect.isclass(owner) and getattr(owner, 'is_job_runner', False) and func.__name__ == 'handle':
         named: Any = owner
-        if inspect.iscoroutinefunction(getattr(owner, 'run', None)):
-            raise TypeError(f'{path_of(owner)}.run() is a coroutine function; run() must be a plain method.')
         if inspect.isabstract(owner):
             raise TypeError(f'{path_of(owner)} does not implement run(), so it cannot be enqueued.')
     else:
         named = func
-        if inspect.iscoroutinefunction(func):
-            raise TypeError(f'{path_of(func)} is a coroutine function; expected a plain one.')
     if (
         not callable(func)
         or not hasattr(named, '__qualname__')
@@ -224,6 +236,24 @@ def _identify(func: Callable[..., Any], *, importable: bool) -> tuple[Callable[.
     if len(path) > _LONGEST_PATH:
         raise ValueError(f'The path {path} has {len(path)} characters; at most {_LONGEST_PATH} can be stored.')
     return func, path
+
+
+def _cron(kwargs: dict[str, Any], interval: int | None) -> tuple[str, str]:
+    """Take `cron` and its `timezone` out of the call; a `timezone` without `cron` is an argument of `run()`."""
+    if kwargs.get('cron') is None:
+        kwargs.pop('cron', None)
+        return '', ''
+    if interval is not None:
+        raise ValueError('interval and cron exclude each other; give one of them.')
+    return schedules.check_cron(kwargs.pop('cron'), kwargs.pop('timezone', None))
+
+
+def _retry(given: dict[str, Any]) -> dict[str, Any]:
+    """How to retry, as the row keeps it: exception classes by their paths."""
+    checked = retries.check(given.get('max_retries'), given.get('retry_backoff'), given.get('retry_on'))
+    if 'on' in checked:
+        checked['on'] = [path_of(kind) for kind in checked['on']]
+    return checked
 
 
 def _rq_options(given: dict[str, Any]) -> tuple[dict[str, Any], int | None, list[UUID]]:

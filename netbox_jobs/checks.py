@@ -6,6 +6,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 from . import conf, queues
 from .models import transitions
@@ -77,11 +78,16 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
         value = values[name]
         number = isinstance(default, int | float)
         if (number and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0)) or (
-            isinstance(default, str) and value not in ('pickle', 'json')
+            name == 'ARGUMENTS_FORMAT' and value not in ('pickle', 'json')
         ):
             found.append(
                 checks.Error(f'NETBOX_JOBS[{name!r}] is {value!r}; its default is {default!r}.', id='netbox_jobs.E005')
             )
+    try:
+        if values['NOTIFY']:
+            import_string(values['NOTIFY'])
+    except (ImportError, TypeError, AttributeError) as error:
+        found.append(checks.Error(f"NETBOX_JOBS['NOTIFY'] cannot be imported: {error}.", id='netbox_jobs.E007'))
     return found
 
 

@@ -1,5 +1,6 @@
 """Which job the code that runs right now belongs to."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,16 @@ class Run(Protocol):
     def flush(self) -> None:
         """Write the lines kept so far."""
 
+    def progress(self, current: int, total: int | None, message: str) -> None:
+        """Keep how far the run is."""
+
+    def stop(self) -> None:
+        """The end of the run was asked for."""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the end of the run was asked for."""
+
     def before_end(self) -> None:
         """`run()` is over: lift its timeout, mend the connection, write the log lines still held."""
 
@@ -47,6 +58,29 @@ _inherited = False
 def current_run() -> 'Run | None':
     """The run that the calling code is part of, or None."""
     return _run.get() or _sole_run
+
+
+def current_job() -> 'Job | None':
+    """The job that the calling code is part of, anywhere below its `run()`; None outside of one.
+
+    Also in the threads that a job starts in a worker of ours, and in `asyncio`. Elsewhere (`immediate`, RQ's own
+    SimpleWorker) a thread must be started in a copy of the context, as `asyncio.to_thread()` does.
+    """
+    run = current_run()
+    return run.job if run is not None else None
+
+
+class JobIdFilter(logging.Filter):
+    """A filter for `LOGGING`: gives every record, of any logger, the `job_id` and `job_name` of the current job.
+
+    Both are '-' outside of one, so that they can stand in a format.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        job = current_job()
+        record.job_id = str(job.job_id) if job is not None else '-'
+        record.job_name = job.name if job is not None else '-'
+        return True
 
 
 def run_of(job: 'Job') -> 'Run | None':

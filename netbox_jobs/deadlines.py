@@ -4,6 +4,7 @@ import faulthandler
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -16,8 +17,16 @@ GRACE = 8.0
 class Deadline:
     """A time limit in seconds around a block; -1 is none. `disarm()` lifts it before the block's end."""
 
-    def __init__(self, seconds: int) -> None:
+    def __init__(self, seconds: int, interrupt: Callable[[], bool] = lambda: False) -> None:
+        """Args:
+        seconds: The limit.
+        interrupt: Called when it is over; if it returns True, it has seen to the end of the block itself, and
+            nothing is raised in it.
+        """
         self._seconds = seconds
+        self._interrupt = interrupt
+        #: Whether the limit has been exceeded.
+        self.expired = False
         self._armed = False
         self._previous: Any = None
         self._penalty: Any = None
@@ -55,8 +64,14 @@ class Deadline:
             self._penalty.cancel_death_penalty()
         faulthandler.cancel_dump_traceback_later()
 
+    def error(self) -> JobTimeoutException:
+        """What is raised in the block when the limit is exceeded."""
+        return JobTimeoutException(f'Task exceeded maximum timeout value ({self._seconds} seconds)')
+
     def _expire(self, signum: int, frame: FrameType | None) -> None:
-        raise JobTimeoutException(f'Task exceeded maximum timeout value ({self._seconds} seconds)')
+        self.expired = True
+        if not self._interrupt():
+            raise self.error()
 
     def _plan_hard_end(self) -> None:
         # faulthandler's timer needs no Python to run: it ends a process that is stuck in C code, or whose code

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from . import delivery
 from .choices import JobStatusChoices
-from .models import Job, JobLogEntry, Schedule
+from .models import Job, JobAttempt, JobLogEntry, Progress, Schedule
 
 
 def before_delete(instance: Job, using: str, **kwargs: Any) -> None:
@@ -27,8 +27,9 @@ def before_delete(instance: Job, using: str, **kwargs: Any) -> None:
 
 
 def after_delete(instance: Job, using: str, **kwargs: Any) -> None:
-    """Take the log along; once it is certain, take the delivery back, or end the run."""
-    JobLogEntry.objects.using(using).filter(job_id=instance.pk)._raw_delete(using)
+    """Take along what it has in tables of their own; once it is certain, take the delivery back, or end the run."""
+    for model in (JobLogEntry, JobAttempt, Progress):
+        model._default_manager.using(using).filter(job_id=instance.pk)._raw_delete(using)
     if instance.ended:
         return
     queue, delivery_id = instance.queue_name, instance.delivery_id

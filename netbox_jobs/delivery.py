@@ -109,6 +109,16 @@ def deliver(job: 'Job', *, inline: bool = True) -> bool:
 
 
 def _enqueue(target: Queue, job: 'Job') -> None:
+    options = rq_options(job)
+    options.setdefault('description', f'{job.name} ({job.runner})')
+    options.setdefault('failure_ttl', FAILURE_TTL)
+    target.enqueue_call(
+        ENTRY, args=(str(job.job_id),), timeout=job.job_timeout, job_id=job.delivery_id, **options
+    )  # fmt: skip
+
+
+def rq_options(job: 'Job') -> dict[str, Any]:
+    """RQ's options of the call, as RQ takes them."""
     options = dict(job.options)
     for key in ('on_success', 'on_failure', 'on_stopped'):
         if key in options:
@@ -116,11 +126,7 @@ def _enqueue(target: Queue, job: 'Job') -> None:
     allow_failure = options.pop('allow_failure', False)
     if options.get('depends_on'):
         options['depends_on'] = Dependency(options['depends_on'], allow_failure=allow_failure)
-    options.setdefault('description', f'{job.name} ({job.runner})')
-    options.setdefault('failure_ttl', FAILURE_TTL)
-    target.enqueue_call(
-        ENTRY, args=(str(job.job_id),), timeout=job.job_timeout, job_id=job.delivery_id, **options
-    )  # fmt: skip
+    return options
 
 
 def withdraw(queue_name: str, delivery_ids: Iterable[str]) -> None:

@@ -5,6 +5,7 @@ __all__ = (
     'ArgumentsRefused',
     'ArgumentsTooLarge',
     'InstanceGone',
+    'JobCanceled',
     'JobFailed',
     'RunnerNotFound',
     'UnknownQueue',
@@ -16,6 +17,13 @@ class JobFailed(Exception):
     """Raise it in `run()` to end the job as *failed*: an expected failure, told from a crash.
 
     Its message is kept in `job.error`.
+    """
+
+
+class JobCanceled(BaseException):
+    """Raised in `run()` by `check_canceled()` when somebody has asked for the job to be stopped.
+
+    No `Exception`, so that a run which catches those does not go on in spite of it.
     """
 
 

@@ -1,33 +1,39 @@
 """From RQ to the row: claim the job, handle it, and see to it that it ends, whatever `run()` did or left behind."""
 
+import asyncio
+import inspect
 import logging
 import os
 import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
+from asgiref.sync import async_to_sync
 from django.db import Error as DBError
 from django.db import InterfaceError, InternalError, OperationalError, connections, transaction
 from django.db.transaction import TransactionManagementError
 from rq.timeouts import JobTimeoutException
 
-from . import calls, conf, context, queues
+from . import calls, conf, context, queues, retries
 from .choices import JobStatusChoices
 from .deadlines import Deadline
-from .exceptions import ArgumentsRefused, InstanceGone, JobFailed, RunnerNotFound
+from .exceptions import ArgumentsRefused, InstanceGone, JobCanceled, JobFailed, RunnerNotFound
 from .leases import BorrowedLease
 from .logs import LineWriter
 from .models import Job, transitions
+from .retries import RetryPolicy
 
 logger = logging.getLogger('netbox_jobs')
 T = TypeVar('T')
 
 #: Seconds for which the outcome of a job is tried to be written while the database is away.
 PERSISTENCE = 60.0
+#: Seconds between two looks into the database whether the end of the run was asked for, where no worker tells.
+STOP_LOOK = 1.0
 _CONNECTION_ERRORS = (OperationalError, InterfaceError, InternalError)
 
 
@@ -103,6 +109,10 @@ class Execution:
         self._lines = LineWriter(job, own_connection=self._owns_connection and job.deliveries > 0)
         self._deadline: Deadline | None = None
         self._claim = job._fence
+        self._stop = threading.Event()
+        self._next_look = 0.0
+        self._interrupt: Callable[[], Any] | None = None
+        self._again: BaseException | None = None
 
     @property
     def owns_connection(self) -> bool:
@@ -127,6 +137,27 @@ class Execution:
     def flush(self) -> None:
         """Write the lines kept so far."""
         self._lines.flush()
+
+    def progress(self, current: int, total: int | None, message: str) -> None:
+        """Keep how far the run is."""
+        self._lines.tell(current, total, message)
+
+    def stop(self) -> None:
+        """The end of the run was asked for: tell it. Safe to call from a signal handler, and from any thread."""
+        self._stop.set()
+        if self._interrupt is not None:
+            self._interrupt()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the end of the run was asked for."""
+        if not self._stop.is_set() and not context.is_child_of_worker() and time.monotonic() >= self._next_look:
+            # No worker of ours stands behind this process, so that only the row can tell.
+            self._next_look = time.monotonic() + STOP_LOOK
+            rows = Job.objects.using(self._using).filter(pk=self.job.pk, stopping__isnull=False)
+            if rows.exists():
+                self._stop.set()
+        return self._stop.is_set()
 
     def before_end(self) -> None:
         """Lift the time limit, mend a broken connection, write the log."""
@@ -167,16 +198,52 @@ class Execution:
         except Exception as error:
             self._refuse(error)
             return
-        self._deadline = Deadline(job.job_timeout or queues.timeout(job.queue_name))
+        self._deadline = Deadline(job.job_timeout or queues.timeout(job.queue_name), self._interrupted)
         with self._deadline:
             self.call(lambda: target(job, **kwargs))
         self.settle()
+
+    def complete(self, returned: Any) -> None:
+        """Run a coroutine that `run()` returned to its end; anything else has ended already.
+
+        The time limit, and whoever stops the job, cancel its task.
+
+        Raises:
+            JobTimeoutException, JobCanceled: It was cancelled by one of those.
+        """
+        if not inspect.iscoroutine(returned):
+            return
+        try:
+            async_to_sync(self._attend)(returned)
+        except asyncio.CancelledError:
+            if self._deadline is not None and self._deadline.expired:
+                raise self._deadline.error() from None
+            if self._stop.is_set():
+                raise JobCanceled from None
+            raise
+
+    async def _attend(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.ensure_future(coroutine)
+        self._interrupt = lambda: loop.call_soon_threadsafe(task.cancel)
+        try:
+            if self._stop.is_set():
+                task.cancel()
+            await task
+        finally:
+            self._interrupt = None
+
+    def _interrupted(self) -> bool:
+        """Cancel the task that runs, if one does; returns whether one does."""
+        if self._interrupt is None:
+            return False
+        self._interrupt()
+        return True
 
     def call(self, run: Callable[[], Any]) -> None:
         """Call it; what it raises is kept as the failure, also `SystemExit` and its like."""
         try:
             with self.guarded():
-                run()
+                self.complete(run())
         except BaseException as error:
             self.failed_with(error)
 
@@ -209,8 +276,21 @@ class Execution:
         self.failure = error
 
     def end_with(self, error: BaseException) -> None:
-        """End the job as what was raised says: `JobFailed` as failed, everything else as errored."""
+        """End the job as what was raised says: `JobFailed` as failed, everything else as errored.
+
+        Or give it back, if it is to be run again after such an error.
+        """
         self.failed_with(error)
+        if isinstance(error, JobCanceled):
+            self.failure = None
+            self.job.terminate(JobStatusChoices.STATUS_CANCELED, error='It was stopped while it ran.')
+            return
+        if self._is_covered(error):
+            self._again = error  # given back when nothing of the run is open any more: see settle()
+            return
+        self._end_as(error)
+
+    def _end_as(self, error: BaseException) -> None:
         if isinstance(error, JobFailed):
             self.job.terminate(JobStatusChoices.STATUS_FAILED, error=str(error) or None)
             return
@@ -219,6 +299,37 @@ class Execution:
         trace = ''.join(traceback.format_exception(error))
         self._lines.add('error', f'{error!r}\n{trace}', time.time())
         self.job.terminate(JobStatusChoices.STATUS_ERRORED, error=repr(error))
+
+    def _is_covered(self, error: BaseException) -> bool:
+        """Whether the job is to be run again after this error. (An immediate one ends here and now.)"""
+        if not self.job.deliveries or self.job.ended or self.job._lost or self._stop.is_set():
+            return False
+        try:
+            return retry_policy(self.job).covers(error, self.job.retries)
+        except Exception:
+            logger.exception('Job %s (%s) has no usable retry policy; it ends.', self.job.pk, self.job.name)
+            return False
+
+    def _give_back(self, error: BaseException) -> None:
+        """Have the job run again after its backoff."""
+        job = self.job
+        delay = retry_policy(job).delay(job.retries)
+        trace = ''.join(traceback.format_exception(error))
+        self._lines.add(
+            'warning',
+            f'{error!r}\nAttempt {job.attempt} failed; the next one is due in {delay:.1f} s.\n{trace}',
+            time.time(),
+        )
+        self.before_end()
+        try:
+            released = self.persist(lambda: transitions.release(job, delay, after=repr(error)))
+        except (TypeError, ValueError):  # what it has left in job.data cannot be stored
+            self._end_as(error)
+            return
+        job._lost = True  # this object holds no claim any more
+        if released:
+            self.failure = None
+            logger.info('Job %s (%s) is run again in %.1f seconds, after %r.', job.pk, job.name, delay, error)
 
     def settle(self) -> None:
         """End what `handle()` left running; write again what it ended within a transaction that it left open."""
@@ -230,10 +341,12 @@ class Execution:
             self.job._fence, self.job.status = self._claim, JobStatusChoices.STATUS_RUNNING
             transitions.end(self.job, status, error)
         elif not self.job.ended and not self.job._lost:
-            if self.failure is not None:
-                self.end_with(self.failure)
-            else:
+            if self.failure is None:
                 self.job.terminate()
+            elif self._again is None:
+                self.end_with(self.failure)
+            if self._again is not None and not self.job.ended:
+                self._give_back(self._again)
         self._lines.close()
 
     def _refuse(self, error: Exception) -> None:
@@ -271,6 +384,20 @@ class Execution:
         except DBError:
             return True
         return False
+
+
+def retry_policy(job: Job) -> RetryPolicy:
+    """How the job is retried: what its call says, else its runner.
+
+    Raises:
+        RunnerNotFound: An exception class of its call cannot be imported.
+    """
+    stored = dict(job.retry_policy)
+    if 'on' in stored:
+        stored['on'] = tuple(calls.resolve(path) for path in stored['on'])
+    meta = getattr(calls.resolve(job.runner), 'Meta', None)
+    named = retries.check(*(getattr(meta, option, None) for option in calls.RETRY_OPTIONS))
+    return RetryPolicy(**{**named, **stored})
 
 
 def mend_connections() -> None:

@@ -3,38 +3,50 @@
 import inspect
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from operator import length_hint
 from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.db import models, transaction
 from django.utils.functional import classproperty
 
-from . import context, execution, logs, schedules
+from . import context, execution, logs, metas, schedules
 from .calls import schedule_key
+from .context import current_job
+from .exceptions import JobCanceled
 from .models import Job, Schedule, enqueueing, transitions
 from .models.once import find_place
 from .models.querysets import JobQuerySet
 
-__all__ = ('JobRunner', 'system_job')
+__all__ = ('JobRunner', 'current_job', 'system_job')
 
 R = TypeVar('R', bound='type[JobRunner]')
+T = TypeVar('T')
 
 #: What `system_job()` and `setup()` have registered: runners, with what to pass to `enqueue_once()` at worker start.
 system_jobs: 'dict[type[JobRunner], dict[str, Any]]' = {}
 
 
-def system_job(interval: int) -> Callable[[R], R]:
-    """Class decorator: keep this runner scheduled every `interval` minutes, beginning when a worker starts.
+def system_job(
+    interval: int | None = None, *, cron: str | None = None, timezone: str | None = None
+) -> Callable[[R], R]:
+    """Class decorator: keep this runner scheduled, beginning when a worker starts.
+
+    Args:
+        interval: Minutes between runs; or
+        cron: five fields, with
+        timezone: the name of their time zone; the project's if omitted.
 
     Raises:
-        ImproperlyConfigured: `interval` is not a whole number of minutes from 1.
+        ImproperlyConfigured: There is neither a whole number of minutes from 1 nor a cron expression, or both.
     """
-    schedules.check_registered_interval(interval)
+    schedules.check_registered(interval, cron, timezone)
+    when: dict[str, Any] = {'interval': interval} if cron is None else {'cron': cron, 'timezone': timezone}
 
     def register(cls: R) -> R:
-        system_jobs[cls] = {**system_jobs.get(cls, {}), 'interval': interval}
+        system_jobs[cls] = {**system_jobs.get(cls, {}), **when}
         return cls
 
     return register
@@ -45,16 +57,31 @@ class JobRunner(ABC):
 
     In `run()`, `self.job` is the job and `self.logger` writes to its log. What is set on `self.job.data`,
     `self.job.error` and `self.job.interval` is stored when the job ends, however it ends. Raise `JobFailed` for an
-    expected failure; any other exception ends the job as errored.
+    expected failure; any other exception ends the job as errored. `run()` may be a coroutine function.
 
-    `Meta` may hold `name` (for people; the class name if omitted), `queue` and `job_timeout` (seconds), which a
-    call's own arguments override.
+    `Meta` may hold:
+
+    - `name`: for people; the name of the class if omitted.
+    - `queue`, `job_timeout` (seconds): which a call's own arguments override.
+    - `max_retries`, `retry_backoff` (seconds on which an exponential backoff with full jitter is based, 10 if omitted;
+      or a list of seconds), `retry_on` (exception classes; `Exception` if omitted, `JobFailed` only if named): whether
+      a job that fails is run again; a call's own arguments override them.
+    - `on_crash` (`'error'` or `'retry'`), `max_crashes`: whether a job whose process dies is run again.
+    - `stop_grace`: seconds between the request to stop a job and the end of its process; 0 if omitted, 5 for a
+      coroutine function.
+
+    Raises:
+        ImproperlyConfigured: When the class is made: one of these is not acceptable.
     """
 
     class Meta:
         pass
 
     is_job_runner = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        metas.check(cls)
 
     def __init__(self, job: Job) -> None:
         """Args:
@@ -72,6 +99,42 @@ class JobRunner(ABC):
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """Do the job; gets the arguments of the `enqueue()` call, and nothing else."""
 
+    def progress(self, current: int, total: int | None = None, message: str = '') -> None:
+        """Tell how far the run is: others see it within two seconds. As often as you like: one write a second is made.
+
+        Args:
+            current: Steps done.
+            total: Steps in all, if that is known.
+            message: What is being done, for people; 255 characters are kept.
+        """
+        if run := context.run_of(self.job):
+            run.progress(int(current), None if total is None else int(total), str(message))
+
+    def track(self, items: Iterable[T], total: int | None = None, message: str = '') -> Iterator[T]:
+        """Iterate over `items`, and tell the progress meanwhile: `for item in self.track(items): ...`
+
+        Args:
+            items: Anything that can be iterated, also a QuerySet.
+            total: How many there are, if `len()` or `count()` of the items cannot tell.
+            message: What is being done, for people.
+        """
+        if total is None:
+            total = items.count() if isinstance(items, models.QuerySet) else length_hint(items, -1)
+        known = total if total >= 0 else None
+        self.progress(0, known, message)
+        for done, item in enumerate(items, 1):
+            yield item
+            self.progress(done, known, message)
+
+    def check_canceled(self) -> None:
+        """Call it where the run can be left in order.
+
+        Raises:
+            JobCanceled: Somebody has stopped the job; let it pass, and clean up in `finally`.
+        """
+        if (run := context.run_of(self.job)) and run.stopping:
+            raise JobCanceled
+
     @classmethod
     def handle(cls, job: Job, *args: Any, **kwargs: Any) -> None:
         """Run a job and record how it ended; a worker calls it, and so may you, with a job of any status.
@@ -85,7 +148,7 @@ class JobRunner(ABC):
             try:
                 job._kwargs = kwargs
                 with run.guarded():
-                    cls(job).run(*args, **kwargs)
+                    run.complete(cls(job).run(*args, **kwargs))
                 job.terminate()
             except Exception as error:
                 run.end_with(error)
@@ -146,14 +209,11 @@ class JobRunner(ABC):
             found = find_place(call, given)
             if isinstance(found, Job):
                 return found
+            when = found.schedule.recurrence
+            if when.cron:
+                kwargs |= {'cron': when.cron, 'timezone': when.time_zone}
             with context.filling(found):
-                return cls.enqueue(
-                    *args,
-                    instance=instance,
-                    schedule_at=schedule_at,
-                    interval=interval or found.schedule.interval,
-                    **kwargs,
-                )
+                return cls.enqueue(*args, instance=instance, schedule_at=schedule_at, interval=when.interval, **kwargs)
 
     @classmethod
     async def aenqueue(cls, *args: Any, **kwargs: Any) -> Job:
@@ -186,10 +246,11 @@ class JobRunner(ABC):
         Touches neither the database nor Redis itself.
 
         Raises:
-            ImproperlyConfigured: `interval` is given and is not a whole number of minutes from 1.
+            ImproperlyConfigured: `interval` is given and is not a whole number of minutes from 1, or `cron` is given
+                and cannot be read.
         """
-        if kwargs.get('interval') is not None:
-            schedules.check_registered_interval(kwargs['interval'])
+        if kwargs.get('interval') is not None or kwargs.get('cron'):
+            schedules.check_registered(kwargs.get('interval'), kwargs.get('cron'), kwargs.get('timezone'))
         system_jobs[cls] = kwargs
 
 
@@ -235,6 +296,7 @@ def _check_once(
     )
     given = {column for parameter, column in _GIVEN_BY.items() if kwargs.get(parameter) is not None}
     given |= {'schedule_at'} if schedule_at is not None else set()
-    given |= {'interval'} if interval is not None else set()
+    given |= {'interval', 'cron', 'time_zone'} if call.recurrence else set()
+    given |= {'retry_policy'} if call.retry else set()
     given |= {'kwargs'} if call.kwargs else set()
     return call, given

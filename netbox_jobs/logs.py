@@ -1,4 +1,4 @@
-"""Log lines out of a running job: to a table of their own, while the job runs.
+"""Log lines and progress out of a running job: to tables of their own, while the job runs.
 
 In a worker they are written by a thread with a database connection of its own, so that others see them within two
 seconds even while `run()` holds a transaction open, and so that they survive its rollback. A short job needs neither
@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 
 from django.db import Error as DBError
 from django.db import connections
+from django.utils import timezone
 
 from . import clock, context
-from .models import Job, JobLogEntry, transitions
+from .models import Job, JobLogEntry, Progress, transitions
 from .text import storable_text
 
 logger = logging.getLogger('netbox_jobs')
@@ -28,7 +29,7 @@ HELD = 5000
 
 
 class LineWriter:
-    """Collects the log lines of one run and writes them in order."""
+    """Collects the log lines of one run, and how far it is, and writes them in order."""
 
     def __init__(self, job: Job, *, own_connection: bool) -> None:
         """Args:
@@ -45,6 +46,9 @@ class LineWriter:
         self._thread: threading.Thread | None = None
         self._closed = False
         self._stuck = False
+        self._progress: Progress | None = None
+        self._told = False  # whether the latest progress is written
+        self._next_telling = 0.0
 
     def add(self, level: str, message: str, created: float) -> None:
         """Take one line; `created` in seconds since the epoch."""
@@ -65,21 +69,54 @@ class LineWriter:
         elif held >= BATCH and not connections[self._using].in_atomic_block:
             self.flush()
 
+    def tell(self, current: int, total: int | None, message: str) -> None:
+        """Take how far the run is. Only the latest is written, once a second at most."""
+        now = timezone.now()
+        last = self._progress
+        self._progress = Progress(
+            job_id=self._job_id,
+            attempt=self._attempt,
+            current=current,
+            total=total,
+            message=storable_text(message)[:255],
+            began_at=last.began_at if last else current,
+            began=last.began if last else now,
+            updated=now,
+        )
+        self._told = False
+        if self._threaded and not self._closed:
+            self._start()
+        elif time.monotonic() >= self._next_telling and not connections[self._using].in_atomic_block:
+            self._next_telling = time.monotonic() + INTERVAL
+            self.flush()
+
+    def _write_progress(self) -> None:
+        progress = self._progress
+        if progress is None or self._told:
+            return
+        fields = ['attempt', 'current', 'total', 'message', 'began_at', 'began', 'updated']
+        by_key = ['job'] if connections[self._using].features.supports_update_conflicts_with_target else None
+        Progress.objects.using(self._using).bulk_create(
+            [progress], update_conflicts=True, unique_fields=by_key, update_fields=fields
+        )
+        self._told = progress is self._progress
+
     def flush(self) -> bool:
         """Write what is held, on the calling thread's connection; False if that did not succeed."""
         with self._writing:
-            while batch := self._lines[:BATCH]:
-                try:
+            try:
+                self._write_progress()
+                while batch := self._lines[:BATCH]:
                     JobLogEntry.objects.using(self._using).bulk_create(batch)
-                except DBError as error:
-                    if not self._stuck:
-                        logger.info('Job %s: %s log lines wait to be written (%s).', self._job_id, len(batch), error)
-                    self._stuck = True
-                    return False
-                self._stuck = False
-                with self._changed:
-                    del self._lines[: len(batch)]
-                    self._changed.notify_all()
+                    with self._changed:
+                        del self._lines[: len(batch)]
+                        self._changed.notify_all()
+            except DBError as error:
+                if not self._stuck:
+                    logger.info('Job %s: its log waits to be written (%s).', self._job_id, error)
+                self._stuck = True
+                return False
+            self._stuck = False
         return True
 
     def close(self) -> None:
@@ -90,7 +127,7 @@ class LineWriter:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=10)
             self._thread = None
-        if self._lines:
+        if self._lines or (self._progress is not None and not self._told):
             self.flush()
 
     def _start(self) -> None:
@@ -116,7 +153,7 @@ class LineWriter:
                     )
                 if self._closed:
                     return
-                if self._lines and not self.flush():
+                if not self.flush():
                     connections[self._using].close()
                 next_write = time.monotonic() + INTERVAL
         finally:

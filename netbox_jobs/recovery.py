@@ -9,23 +9,21 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from typing import Any
 
 from django.db import OperationalError, transaction
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from . import calls, clock, conf, delivery, queues, sessions
+from . import clock, conf, delivery, metas, queues, sessions
 from .choices import JobStatusChoices
-from .exceptions import RunnerNotFound
-from .models import Job, JobLogEntry, Worker, transitions
+from .models import Job, JobAttempt, JobLogEntry, PausedQueue, Progress, Worker, transitions
 from .models.dependents import settle_dependent
 
 logger = logging.getLogger('netbox_jobs')
 
 #: A job that waits is compared with RQ when its delivery is older than this, in milliseconds.
 DELIVERY_GRACE = 5_000
-#: How many times a runner with `on_crash = 'retry'` is run again if it says no `max_crashes`.
-DEFAULT_MAX_CRASHES = 3
 _BATCH = 500
 
 
@@ -40,7 +38,8 @@ def deliver_due(older_than: float = 0) -> int:
     delivered = 0
     while True:
         due = jobs.filter(status=JobStatusChoices.STATUS_SCHEDULED, due__lte=clock.now_ms() - int(older_than * 1000))
-        due = due.exclude(predecessor__status=JobStatusChoices.STATUS_RUNNING)
+        due = due.exclude(predecessor__status=JobStatusChoices.STATUS_RUNNING).exclude(schedule__paused=True)
+        due = due.exclude(queue_name__in=_paused())
         batch = list(due.order_by('due')[:_BATCH])
         for job in batch:
             if transitions.deliverable(job):
@@ -48,6 +47,11 @@ def deliver_due(older_than: float = 0) -> int:
                 delivered += 1
         if len(batch) < _BATCH:
             return delivered
+
+
+def _paused() -> Any:
+    """The names of the paused queues, as a query."""
+    return PausedQueue.objects.using(transitions.database()).values('name')
 
 
 def redeliver_vanished() -> int:
@@ -81,6 +85,7 @@ def _overdue() -> Iterator[list[Job]]:
     waiting = Job.objects.using(transitions.database()).filter(
         status=JobStatusChoices.STATUS_PENDING, due__lte=clock.now_ms() - DELIVERY_GRACE
     )
+    waiting = waiting.exclude(queue_name__in=_paused())
     after: tuple[int, int] | None = None
     while True:
         rows = waiting if after is None else waiting.filter(due__gte=after[0])
@@ -213,17 +218,19 @@ def end_orphan(job: Job, reason: str, *, may_retry: bool = True) -> bool:
         removed for the next time.
     """
     job._fence = {'status': JobStatusChoices.STATUS_RUNNING, 'worker': job.worker, 'attempt': job.attempt}
-    limit = crash_limit(job.runner) if may_retry else 0
+    limit = metas.crash_limit(job.runner) if may_retry and job.stopping is None else 0
     try:
-        if job.crashes < limit:
-            done = transitions.release(job, delay=0, crashed=True)
+        if job.stopping is not None:
+            done = transitions.end(job, JobStatusChoices.STATUS_CANCELED, 'It was stopped while it ran.', wait=False)
+        elif job.crashes < limit:
+            done = transitions.release(job, delay=0, after=reason, crashed=True)
             logger.warning('Job %s (%s) is run again after crash %s of %s.', job.pk, job.name, job.crashes + 1, limit)
         else:
             error = reason
             if limit:
                 error += f' It has crashed {job.crashes + 1} times; it is run again {limit} times at most.'
             done = transitions.end(job, JobStatusChoices.STATUS_ERRORED, error, wait=False)
-        if done:
+        if done and job.stopping is None:
             line = {'level': 'error', 'message': reason}
             JobLogEntry.objects.using(job._state.db).bulk_create(JobLogEntry.from_dicts(job.pk, [line], job.attempt))
         return done
@@ -233,17 +240,6 @@ def end_orphan(job: Job, reason: str, *, may_retry: bool = True) -> bool:
         logger.warning('Job %s (%s) cannot be ended yet (%s).', job.pk, job.name, error)
         sessions.end(job)
         return False
-
-
-def crash_limit(path: str) -> int:
-    """How many times a runner wants a job to be run again after its process has died; 0 unless it asks."""
-    try:
-        meta = getattr(calls.resolve(path), 'Meta', None)
-    except RunnerNotFound:
-        return 0
-    if getattr(meta, 'on_crash', 'error') != 'retry':
-        return 0
-    return int(getattr(meta, 'max_crashes', DEFAULT_MAX_CRASHES))
 
 
 # Retention
@@ -274,7 +270,8 @@ def prune(days: int | None = None, *, limit: int | None = None) -> int:
             links = Job.dependencies.through.objects.using(using)
             links.filter(from_job_id__in=batch)._raw_delete(using)
             links.filter(to_job_id__in=batch)._raw_delete(using)
-            JobLogEntry.objects.using(using).filter(job_id__in=batch)._raw_delete(using)
+            for model in (JobLogEntry, JobAttempt, Progress):
+                model._default_manager.using(using).filter(job_id__in=batch)._raw_delete(using)
             Job.objects.using(using).ended().filter(pk__in=batch)._raw_delete(using)
         deleted += len(batch)
         if len(batch) < size:

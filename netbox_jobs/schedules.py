@@ -1,7 +1,11 @@
-"""When the next occurrence of a periodic job is due."""
+"""When the next occurrence of a periodic job is due: some minutes later, or at the next time of a cron expression."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
+from cronsim import CronSim, CronSimError
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from . import clock
@@ -20,25 +24,91 @@ def check_interval(interval: object) -> None:
         raise ValueError(f'interval is {interval!r} minutes; at most 2147483647 can be stored.')
 
 
-def check_registered_interval(interval: object) -> None:
-    """The same for an interval that is part of the code (`system_job`), so that a typo stops the start-up.
+def check_cron(cron: object, time_zone: object = None) -> tuple[str, str]:
+    """Return a cron expression and the name of its time zone, as they are stored: ('', '') for none.
+
+    Args:
+        cron: Five fields: minute, hour, day of the month, month, day of the week; as Debian's cron reads them.
+        time_zone: A name of the IANA database; None is the project's `TIME_ZONE`, whatever it is by then.
 
     Raises:
-        ImproperlyConfigured: It is not a whole number of minutes from 1.
+        ValueError: It is no such expression, has no next time, or the time zone is unknown.
+    """
+    zone = str(time_zone or '')
+    if zone:
+        try:
+            ZoneInfo(zone)
+        except Exception:
+            raise ValueError(f'timezone is {zone!r}; expected a name such as "Europe/Berlin".') from None
+    if cron is None or cron == '':
+        return '', ''
+    if not isinstance(cron, str) or len(cron.split()) != 5:
+        raise ValueError(
+            f'cron is {cron!r}; expected five fields: minute, hour, day of the month, month, day of the week, '
+            "for example '0 3 * * 1-5'."
+        )
+    text = ' '.join(cron.split())
+    try:
+        next(CronSim(text.upper(), datetime(2024, 1, 1)))
+    except CronSimError as error:
+        raise ValueError(f'cron is {cron!r}, which cannot be read: {error}.') from None
+    except StopIteration:
+        raise ValueError(f'cron is {cron!r}, which never comes.') from None
+    return text, zone
+
+
+def check_registered(interval: object, cron: object = None, time_zone: object = None) -> None:
+    """Check what is part of the code (`system_job`), so that a typo stops the start-up.
+
+    Raises:
+        ImproperlyConfigured: There is neither a whole number of minutes from 1 nor a cron expression, or both.
     """
     try:
-        if interval is None:
-            raise ValueError('interval is missing; expected a whole number of minutes, 1 or more.')
+        check_cron(cron, time_zone)
+        if interval is None and not cron:
+            raise ValueError('interval is missing; expected a whole number of minutes, 1 or more, or cron=.')
         check_interval(interval)
+        if interval is not None and cron:
+            raise ValueError('interval and cron exclude each other.')
     except ValueError as error:
         raise ImproperlyConfigured(f'System job: {error}') from None
 
 
-def next_time(previous: datetime, interval: int, now: datetime) -> datetime:
-    """When the occurrence after the one of `previous` is due, `interval` minutes later.
+@dataclass(frozen=True, slots=True)
+class Recurrence:
+    """How something recurs: every `interval` minutes, or at the times of `cron` in `time_zone`; or not at all."""
 
-    Occurrences that were missed while nothing ran are not made up for: the next one comes a minute from now, and
-    the interval counts from there. The sum is made in UTC, so that a change of local time adds or drops nothing.
-    """
-    later = clock.to_utc(previous) + timedelta(minutes=interval)
-    return clock.to_stored(max(later, clock.to_utc(now) + SHORTEST))
+    interval: int | None = None
+    cron: str = ''
+    time_zone: str = ''
+
+    def __bool__(self) -> bool:
+        return self.interval is not None or bool(self.cron)
+
+    def __str__(self) -> str:
+        if self.cron:
+            return f'{self.cron} ({self.time_zone})' if self.time_zone else self.cron
+        return f'every {self.interval} min' if self.interval is not None else 'once'
+
+    def first(self, now: datetime) -> datetime | None:
+        """When the first occurrence is due that nobody has given a time: None, which is now, but for cron."""
+        return self._next_cron(now) if self.cron else None
+
+    def next(self, previous: datetime, now: datetime) -> datetime:
+        """When the occurrence after the one of `previous` is due.
+
+        Occurrences that were missed while nothing ran are not made up for: with an interval the next one comes a
+        minute from now at the earliest, and the interval counts from there; with cron it is the next in the
+        calendar. Intervals are added in UTC, so that a change of local time adds or drops nothing; cron goes by the
+        clock on the wall, as Debian's does: what the change to summer time skips comes right after it, and what the
+        change to winter time repeats comes once.
+        """
+        if self.cron:
+            return self._next_cron(max(clock.to_utc(previous), clock.to_utc(now)))
+        assert self.interval is not None
+        later = clock.to_utc(previous) + timedelta(minutes=self.interval)
+        return clock.to_stored(max(later, clock.to_utc(now) + SHORTEST))
+
+    def _next_cron(self, after: datetime) -> datetime:
+        zone = ZoneInfo(self.time_zone or settings.TIME_ZONE)
+        return clock.to_stored(next(CronSim(self.cron.upper(), clock.to_utc(after).astimezone(zone))))

@@ -8,6 +8,7 @@ import threading
 import time
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import Error as DBError
 from django.db import connections
 from redis.exceptions import RedisError, TimeoutError
@@ -15,7 +16,7 @@ from rq import Worker as RQWorker
 from rq.job import Job as RQJob
 from rq.utils import now
 
-from . import context, execution, recovery
+from . import context, execution, metas, recovery
 from .deadlines import GRACE
 from .keeper import Keeper
 from .leases import Lease
@@ -25,6 +26,8 @@ logger = logging.getLogger('netbox_jobs')
 
 #: Seconds between two looks of a horse at its own claim.
 _LOOK = 3.0
+#: By which a horse is told that its job is to be stopped.
+_STOP = signal.SIGUSR1
 
 
 class Worker(RQWorker):
@@ -38,6 +41,7 @@ class Worker(RQWorker):
     _last_wait: tuple[int | None, int | None, Any] = (None, None, None)
     _redis_lost = False
     _horse_began = 0.0
+    _stop_deadline: float | None = None  # on the monotonic clock; the horse's end was asked for
     birth_date: Any
 
     def work(self, *args: Any, **kwargs: Any) -> bool:
@@ -106,6 +110,7 @@ class Worker(RQWorker):
     def _await_horse(self, job: RQJob, execution_of_rq: tuple[Any, ...]) -> tuple[int | None, int | None, Any]:
         pid = self.horse_pid
         self._horse_began = time.monotonic()
+        self._stop_deadline = None
         limit = job.timeout if job.timeout and job.timeout > 0 else None
         next_beat = self._horse_began + self.job_monitoring_interval
         job.started_at = job.started_at or now()
@@ -115,7 +120,7 @@ class Worker(RQWorker):
                 if descriptor is None:
                     time.sleep(0.02)
                 else:
-                    select.select([descriptor], [], [], 1.0)
+                    select.select([descriptor], [], [], 0.25)
                 try:
                     found, status, usage = os.wait4(pid, os.WNOHANG)
                 except ChildProcessError:
@@ -126,12 +131,25 @@ class Worker(RQWorker):
                 # The horse ends itself when its time is over; this is for one that cannot (stopped, say).
                 if limit is not None and moment - self._horse_began > limit + GRACE + 1.5:
                     self.kill_horse()
+                if self._stop_deadline is not None and moment > self._stop_deadline:
+                    self.kill_horse()
                 if moment >= next_beat:
                     next_beat = moment + self.job_monitoring_interval
                     self._beat_in_redis(job, execution_of_rq)
         finally:
             if descriptor is not None:
                 os.close(descriptor)
+
+    def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
+        """End the horse; at the request to stop its job, tell it first, and leave it the grace of its runner."""
+        if not self._horse_pid:
+            return  # RQ would take our own process group for the horse's
+        if self._stopped_job_id is not None and self._stop_deadline is None:
+            self._stop_deadline = time.monotonic() + _stop_grace(str(self._stopped_job_id))
+            if self._stop_deadline > time.monotonic():
+                os.kill(self._horse_pid, _STOP)
+                return
+        super().kill_horse(sig)
 
     def _beat_in_redis(self, job: RQJob, execution_of_rq: tuple[Any, ...]) -> None:
         try:
@@ -181,6 +199,7 @@ class Worker(RQWorker):
         inherited by what `run()` starts."""
         super().setup_work_horse_signals()
         signal.signal(signal.SIGTERM, lambda *_: None)
+        signal.signal(_STOP, lambda *_: _stop_run())
 
     def main_work_horse(self, job: RQJob, queue: Any) -> None:
         """The child's life; it outlives neither its parent nor its claim."""
@@ -274,15 +293,40 @@ def _our_job_id(job: RQJob) -> str | None:
         return None
 
 
+def _stop_run() -> None:
+    if (run := context.current_run()) is not None:
+        run.stop()
+
+
+def _stop_grace(delivery_id: str) -> float:
+    """Seconds that the job of this delivery of RQ has for an orderly end. (In RQ's thread for commands.)"""
+    try:
+        rows = Job.objects.using(transitions.database()).filter(job_id=delivery_id[:36])
+        path = rows.values_list('runner', flat=True).first()
+        return metas.stop_grace(path) if path else 0.0
+    except (DBError, ValueError, ValidationError):  # a foreign job, or the database is away
+        return 0.0
+    finally:
+        connections.close_all()
+
+
 def _watch(parent: int) -> None:
-    """In the horse: end it, with all that it has spawned, when its parent has died or its claim is lost."""
+    """In the horse: end it, with all that it has spawned, when its parent has died, its claim is lost, or its job is
+    stopped and Redis could not say so."""
     lost: Any = None
+    stop_deadline: float | None = None
     next_look = time.monotonic() + _LOOK
     while os.getppid() == parent:
         time.sleep(1)
         if time.monotonic() < next_look:
             continue
         next_look = time.monotonic() + _LOOK
+        run = context.current_run()
+        if stop_deadline is None and run is not None and _is_stopped(run):
+            stop_deadline = time.monotonic() + metas.stop_grace(run.job.runner)
+            run.stop()
+        if stop_deadline is not None and time.monotonic() >= stop_deadline:
+            break
         fence = _lost_fence()
         # Seen twice: the first time, the job may just have ended, with its process about to.
         if fence is not None and fence is lost:
@@ -290,6 +334,15 @@ def _watch(parent: int) -> None:
             break
         lost = fence
     os.killpg(0, signal.SIGKILL)  # the horse leads a process group of its own
+
+
+def _is_stopped(run: context.Run) -> bool:
+    try:
+        rows = Job.objects.using(transitions.database()).running().filter(pk=run.job.pk, stopping__isnull=False)
+        return not run.job.ended and rows.exists()
+    except DBError:
+        connections.close_all()
+        return False
 
 
 def _lost_fence() -> dict[str, Any] | None:

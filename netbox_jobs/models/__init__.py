@@ -2,7 +2,19 @@ from .fields import InstanceRelation
 from .jobs import Job
 from .logs import JobLogEntry
 from .mixins import JobsMixin
+from .progress import JobAttempt, Progress
+from .queues import PausedQueue
 from .schedules import Schedule
 from .workers import Worker
 
-__all__ = ('InstanceRelation', 'Job', 'JobLogEntry', 'JobsMixin', 'Schedule', 'Worker')
+__all__ = (
+    'InstanceRelation',
+    'Job',
+    'JobAttempt',
+    'JobLogEntry',
+    'JobsMixin',
+    'PausedQueue',
+    'Progress',
+    'Schedule',
+    'Worker',
+)

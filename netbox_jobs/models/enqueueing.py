@@ -1,5 +1,6 @@
 """From a checked call to rows: insert a job, keep a schedule's one waiting job, run one here and now."""
 
+from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -8,6 +9,7 @@ from django.utils import timezone
 from .. import arguments, calls, clock, context, delivery
 from ..calls import Call
 from ..choices import JobStatusChoices
+from ..exceptions import InstanceGone
 from . import transitions
 from .dependents import depend
 from .jobs import Job
@@ -37,15 +39,15 @@ def enqueue(call: Call) -> Job:
     """Insert the job of a call; deliver it after the commit if it is due."""
     if (place := context.place.get()) is not None and place.key == call.key:
         return place.fill(call)
-    if call.interval is not None and (predecessor := _being_succeeded(call)):
+    if call.recurrence and (predecessor := _being_succeeded(call)):
         return succeed(call, predecessor)
     using = transitions.database()
     job = new_job(call)
-    if call.interval is None and not call.dependencies:
+    if not call.recurrence and not call.dependencies:
         job.save(using=using)
     else:
         with transaction.atomic(using=using):
-            if call.interval is not None:
+            if call.recurrence:
                 job.schedule = new_schedule(call, job.job_id.hex)
                 job.schedule.save(using=using)
                 job.slot = job.schedule.pk
@@ -72,8 +74,8 @@ def succeed(call: Call, predecessor: Job, schedule: Schedule | None = None) -> J
                 schedule.save(using=using)
                 jobs.filter(pk=predecessor.pk).update(schedule=schedule)
                 predecessor.schedule = schedule
-            if call.scheduled is None and call.interval is not None:
-                call.scheduled = predecessor.next_time(call.interval)
+            if call.scheduled is None and call.recurrence:
+                call.scheduled = predecessor.next_time(call.recurrence)
             job = new_job(call)
             job.schedule, job.slot, job.predecessor_id = schedule, schedule.pk, predecessor.pk
             if not predecessor.ended:
@@ -95,7 +97,7 @@ def run_now(call: Call) -> Job:
     job.status, job.started = JobStatusChoices.STATUS_RUNNING, timezone.now()
     job.worker, job.attempt, job.deliveries = context.process_token(), 1, 0
     with transaction.atomic(using=using):
-        if call.interval is not None:
+        if call.recurrence:
             job.schedule = new_schedule(call, job.job_id.hex)
             job.schedule.save(using=using)
         job.save(using=using)
@@ -103,6 +105,28 @@ def run_now(call: Call) -> Job:
     transitions.hold_new(job)
     delivery.run_here(job, call.target, call.kwargs)
     return job
+
+
+def again(job: Job) -> Job:
+    """Enqueue what an ended job was, once more; see `Job.retry()`."""
+    runner = calls.resolve(job.runner)
+    enqueue_ = runner.enqueue if getattr(runner, 'is_job_runner', False) else partial(Job.enqueue, runner)
+    if job.object_id is not None and job.object is None:
+        raise InstanceGone(f'The object of job {job.pk} ({job.name}) no longer exists.')
+    using = transitions.database()
+    with transaction.atomic(using=using):
+        new: Job = enqueue_(
+            instance=job.object,
+            name=job.name,
+            user=job.user,
+            queue_name=job.queue_name,
+            notifications=job.notifications,
+            **job.call_options(),
+            **job.get_arguments(),
+        )
+        Job.objects.using(using).filter(pk=new.pk).update(retry_of=job)
+        new.retry_of = job
+    return new
 
 
 def adopt(job: Job, path: str, kwargs: dict[str, Any]) -> None:
@@ -135,7 +159,10 @@ def new_job(call: Call, *, immediate: bool = False) -> Job:
         notifications=call.notifications,
         job_timeout=call.job_timeout,
         options=call.options,
+        retry_policy=call.retry,
     )
+    if call.scheduled is None and not immediate:
+        job.scheduled = call.scheduled = call.recurrence.first(timezone.now())
     later = call.scheduled is not None and clock.to_ms(call.scheduled) > clock.now_ms()
     if call.dependencies:
         job.due = None
@@ -143,7 +170,7 @@ def new_job(call: Call, *, immediate: bool = False) -> Job:
         job.status, job.due = JobStatusChoices.STATUS_SCHEDULED, clock.to_ms(call.scheduled)
     else:
         job.due, job.deliveries = clock.now_ms(), 1
-    _store_arguments(job, call.kwargs, required=not immediate or call.interval is not None)
+    _store_arguments(job, call.kwargs, required=not immediate or bool(call.recurrence))
     return job
 
 
@@ -170,6 +197,8 @@ def new_schedule(call: Call, key: str) -> Schedule:
         object_id=call.object_id,
         object_db=call.object_db,
         interval=call.interval,
+        cron=call.cron,
+        time_zone=call.time_zone,
         queue_name=call.queue_name,
         user_id=call.user_id,
         notifications=call.notifications,
@@ -183,7 +212,7 @@ def _being_succeeded(call: Call) -> Job | None:
     if job is None:
         run = context.current_run()
         job = run.job if run is not None else None
-    if job is None or (job.interval is None and job is not context.ending.get()):
+    if job is None or (job.schedule_id is None and job.interval is None and job is not context.ending.get()):
         return None
     same = (job.runner, job.object_type_id, job.object_id) == (
         call.runner,

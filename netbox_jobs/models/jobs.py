@@ -2,37 +2,34 @@
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import MinValueValidator
-from django.db import models, transaction
+from django.db import models
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from rq import Callback
 
-from .. import arguments, context, schedules
+from .. import arguments, calls, delivery
 from ..choices import JobNotificationChoices, JobStatusChoices
-from ..text import storable_data, storable_text
+from ..schedules import Recurrence
 from .fields import InstanceKey, ObjectIdField, UserKey
 from .logs import KeepsLog
 from .querysets import JobQuerySet
+from .saving import GuardedSave
 from .schedules import Schedule
+from .steering import Steerable
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
 logger = logging.getLogger('netbox_jobs')
 
-#: What user code may change on an existing row; the rest is changed by `start()`, `terminate()` and `enqueue_once()`.
-USER_FIELDS = ('data', 'error', 'interval')
 
-
-class Job(KeepsLog, models.Model):
+class Job(GuardedSave, KeepsLog, Steerable, models.Model):
     """A background job: what is to be run, where it stands, and what came of it."""
 
     object_type = models.ForeignKey(
@@ -75,6 +72,9 @@ class Job(KeepsLog, models.Model):
     )
     job_timeout = models.IntegerField(_('time limit'), null=True, blank=True, help_text=_('Seconds; -1 for none'))
     options = models.JSONField(default=dict, blank=True, editable=False, help_text=_("RQ's options of the call"))
+    retry_policy = models.JSONField(
+        default=dict, blank=True, editable=False, help_text=_("What the call says of retries; the rest is its runner's")
+    )
     arguments = models.BinaryField(blank=True, default=b'')
     arguments_format = models.CharField(max_length=10, blank=True, default='', editable=False)
     arguments_signature = models.CharField(max_length=64, blank=True, default='', editable=False)
@@ -95,6 +95,13 @@ class Job(KeepsLog, models.Model):
     attempt = models.PositiveIntegerField(_('attempt'), default=0, editable=False)
     releases = models.PositiveSmallIntegerField(default=0, editable=False)
     crashes = models.PositiveSmallIntegerField(_('crashes'), default=0, editable=False)
+    retries = models.PositiveSmallIntegerField(_('retries'), default=0, editable=False)
+    retry_of = models.ForeignKey(
+        'self', on_delete=models.DO_NOTHING, related_name='+', db_constraint=False, null=True, editable=False
+    )
+    stopping = models.DateTimeField(
+        _('stopping'), null=True, editable=False, help_text=_('When somebody asked for its end while it ran')
+    )
     worker = models.CharField(max_length=32, null=True, editable=False, help_text=_('Token of the worker that runs it'))  # noqa: DJ001  # NULL: no claim
     backend_id = models.BigIntegerField(null=True, editable=False, help_text=_('Its database session'))
 
@@ -116,31 +123,12 @@ class Job(KeepsLog, models.Model):
             models.Index(fields=('object_type', 'object_id'), name='netbox_jobs_job_object'),
             models.Index(fields=('runner', 'status'), name='netbox_jobs_job_runner'),
         )
+        permissions = (('cancel_job', _('Can cancel or stop jobs')), ('retry_job', _('Can retry jobs')))
         verbose_name = _('job')
         verbose_name_plural = _('jobs')
 
     def __str__(self) -> str:
         return self.name
-
-    # Writing
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Insert a new row; on an existing one write `data`, `error` and `interval`, and no other field.
-
-        It never brings a deleted row back, and during a run it writes only as long as the run holds its claim.
-
-        Raises:
-            ValueError: `update_fields` names another field.
-            Job.DoesNotExist: Outside of a run: the row was deleted meanwhile.
-        """
-        using = kwargs.get('using') or self._state.db
-        with transaction.atomic(using=using, savepoint=False) if self._assigned_log_entries else nullcontext():
-            if self._state.adding:
-                kwargs.pop('update_fields', None)
-                super().save(*args, **{**kwargs, 'force_insert': True})
-            else:
-                self._save_user_fields(kwargs.get('update_fields'), using)
-            self._save_log_entries(using)
 
     def get_absolute_url(self) -> str:
         """The job's page in the admin; empty in a project without it."""
@@ -148,35 +136,6 @@ class Job(KeepsLog, models.Model):
             return reverse('admin:netbox_jobs_job_change', args=(self.pk,))
         except NoReverseMatch:
             return ''
-
-    def _save_user_fields(self, update_fields: Iterable[str] | None, using: str | None) -> None:
-        wanted = set(USER_FIELDS if update_fields is None else update_fields) - {'log_entries'}
-        if refused := wanted - set(USER_FIELDS):
-            raise ValueError(
-                f'save() of an existing job writes only {", ".join(USER_FIELDS)}, not {", ".join(sorted(refused))}; '
-                'a status is changed by start() and terminate(), a schedule by enqueue_once().'
-            )
-        values: dict[str, Any] = {}
-        if 'data' in wanted:
-            values['data'] = storable_data(self.data, 'data')
-        if 'error' in wanted:
-            values['error'] = storable_text(str(self.error or ''))
-        if 'interval' in wanted:
-            schedules.check_interval(self.interval)
-            values['interval'] = self.interval
-        if not values:
-            return
-        fence = self._current_fence()
-        if not self._lost and Job.objects.using(using).filter(pk=self.pk, **(fence or {})).update(**values):
-            return
-        if fence is None and not self._lost:
-            raise Job.DoesNotExist(f'Job {self.pk} ({self.name}) was not saved: its row has been deleted.')
-        logger.warning('Job %s (%s): not saved; its claim is lost or its row deleted.', self.pk, self.name)
-
-    def _current_fence(self) -> dict[str, Any] | None:
-        if self._fence is None and (run := context.run_of(self)):
-            return run.job._fence
-        return self._fence
 
     def refresh_from_db(self, using: str | None = None, fields: Any = None, from_queryset: Any = None) -> None:
         """Load the row again; `log_entries` may be among the fields."""
@@ -222,18 +181,23 @@ class Job(KeepsLog, models.Model):
             self.arguments_format, bytes(self.arguments), self.arguments_signature, self.job_id, self.runner
         )
 
-    def rq_options(self) -> dict[str, Any]:
-        """RQ's options of the call, as `enqueue()` takes them; what it depended on is over and not among them."""
-        options = {key: value for key, value in self.options.items() if key not in ('depends_on', 'allow_failure')}
-        for key in ('on_success', 'on_failure', 'on_stopped'):
-            if key in options:
-                options[key] = Callback(options[key]['path'], options[key]['timeout'])
+    def call_options(self) -> dict[str, Any]:
+        """The options of the call, as `enqueue()` takes them; what it depended on is over and not among them."""
+        options = delivery.rq_options(self)
+        options.pop('depends_on', None)
+        if self.job_timeout is not None:
+            options['job_timeout'] = self.job_timeout
+        for option, key in (('max_retries', 'max_retries'), ('retry_backoff', 'backoff')):
+            if key in self.retry_policy:
+                options[option] = self.retry_policy[key]
+        if 'on' in self.retry_policy:
+            options['retry_on'] = [calls.resolve(path) for path in self.retry_policy['on']]
         return options
 
-    def next_time(self, interval: int) -> datetime:
-        """When the occurrence after this one is due, `interval` minutes later."""
+    def next_time(self, recurrence: Recurrence) -> datetime:
+        """When the occurrence after this one is due."""
         now = timezone.now()
-        return schedules.next_time(self.scheduled or self.started or now, interval, now)
+        return recurrence.next(self.scheduled or self.started or now, now)
 
     # Life
 
@@ -298,8 +262,10 @@ class Job(KeepsLog, models.Model):
             immediate: Run it here and now, in this process; meant for commands and tests.
             queue_name: One of the queues in `RQ_QUEUES` or of a plugin; `default` if omitted.
             notifications: When to tell the user of the end; always if omitted.
-            **kwargs: Options of RQ (`job_timeout` in seconds, `depends_on`, `at_front`, `ttl`, `result_ttl`,
-                `failure_ttl`, `meta`, `description`, `on_success`, `on_failure`, `on_stopped`); everything else is
+            **kwargs: `cron` (five fields) instead of `interval`, with its `timezone` (a name; the project's if
+                omitted); `max_retries`, `retry_backoff` (seconds, or a list of them), `retry_on` (exception
+                classes); options of RQ (`job_timeout` in seconds, `depends_on`, `at_front`, `ttl`, `result_ttl`,
+                `failure_ttl`, `meta`, `description`, `on_success`, `on_failure`, `on_stopped`). Everything else is
                 passed to `func`.
 
         Returns:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connections, transaction
+from django.utils import timezone
 
 from .. import arguments, clock, context, delivery
 from ..calls import Call
@@ -15,7 +16,9 @@ from .jobs import Job
 from .schedules import Schedule
 
 #: The fields that a schedule and its jobs share.
-_IN_SCHEDULE = frozenset({'interval', 'job_timeout', 'name', 'notifications', 'queue_name', 'user_id'})
+_SHARED = frozenset({'job_timeout', 'name', 'notifications', 'queue_name', 'user_id'})
+#: When a schedule recurs.
+_WHEN = frozenset({'cron', 'interval', 'time_zone'})
 
 
 @dataclass
@@ -31,7 +34,7 @@ class Place:
         context.place.set(None)  # what else this enqueue() makes goes elsewhere
         using = transitions.database()
         schedule = self.schedule
-        differs = {name: value for name in _IN_SCHEDULE if (value := getattr(call, name)) != getattr(schedule, name)}
+        differs = {name: value for name in _SHARED | _WHEN if (value := getattr(call, name)) != getattr(schedule, name)}
         if schedule.suspended:
             differs['suspended'] = ''  # what stood in the way of the last occurrence is no reason against this one
         if differs:
@@ -40,6 +43,8 @@ class Place:
             return succeed(call, self.running, schedule)
         job = new_job(call)
         job.schedule, job.slot = schedule, schedule.pk
+        if schedule.paused and job.due is not None:
+            job.status, job.deliveries = JobStatusChoices.STATUS_SCHEDULED, 0
         job.save(using=using)
         depend(job, call.dependencies, using)
         delivery.deliver_after_commit(job)
@@ -57,20 +62,30 @@ def find_place(call: Call, given: set[str]) -> Job | Place:
     """
     using = transitions.database()
     schedule = _lock_schedule(call, given, using)
+    moved = bool(given & _WHEN) and schedule.recurrence != call.recurrence
+    if moved:
+        values = {name: getattr(call, name) for name in _WHEN}
+        Schedule.objects.using(using).filter(pk=schedule.pk).update(**values)
+        for name, value in values.items():
+            setattr(schedule, name, value)
+        if call.scheduled is None and call.cron:
+            call.scheduled = call.recurrence.first(timezone.now())
+            given = given | {'schedule_at'}
     job = Job.objects.using(using).filter(slot=schedule.pk).first()
-    if job is not None and _update_waiting(job, call, given):
+    if job is not None and _update_waiting(job, schedule, call, given):
         return job
     running = Job.objects.using(using).running().filter(schedule=schedule).order_by('-pk').first()
-    if running is not None and not _changes(running, call, given):
+    if running is not None and not moved and not _changes(running, call, given):
         return running
     return Place(call.key, schedule, running)
 
 
 def _lock_schedule(call: Call, given: set[str], using: str) -> Schedule:
-    """The schedule of the call's key, updated with what was given, and locked until the transaction ends."""
-    fields = {name: getattr(call, name) for name in ('queue_name', *sorted(given & _IN_SCHEDULE))}
-    if 'queue_name' not in given:
-        del fields['queue_name']
+    """The schedule of the call's key, updated with what was given, and locked until the transaction ends.
+
+    When it recurs is not updated yet, so that the caller can tell whether that changes.
+    """
+    fields = {name: getattr(call, name) for name in sorted(given & _SHARED)}
     schedules = Schedule.objects.using(using)
     if not schedules.filter(key=call.key).update(**(fields or {'key': call.key})):
         # Nobody has it, or it is being inserted at this moment: one statement decides. (An INSERT that fails and
@@ -87,7 +102,9 @@ def _lock_schedule(call: Call, given: set[str], using: str) -> Schedule:
 
 def _changes(job: Job, call: Call, given: set[str]) -> dict[str, Any]:
     """What the caller named and the row has otherwise."""
-    changes = {name: getattr(call, name) for name in given & (_IN_SCHEDULE | {'options'})}
+    changes = {name: getattr(call, name) for name in given & (_SHARED | {'interval'})}
+    if 'retry_policy' in given:
+        changes['retry_policy'] = call.retry
     if 'schedule_at' in given:
         changes['scheduled'] = call.scheduled
     changes = {name: value for name, value in changes.items() if getattr(job, name) != value}
@@ -103,7 +120,7 @@ def _changes(job: Job, call: Call, given: set[str]) -> dict[str, Any]:
     return changes
 
 
-def _update_waiting(job: Job, call: Call, given: set[str]) -> bool:
+def _update_waiting(job: Job, schedule: Schedule, call: Call, given: set[str]) -> bool:
     """Bring a waiting job up to date; False if it has been claimed in the meantime."""
     changes = _changes(job, call, given)
     if not changes:
@@ -112,7 +129,7 @@ def _update_waiting(job: Job, call: Call, given: set[str]) -> bool:
     redeliver = 'queue_name' in changes and job.status == JobStatusChoices.STATUS_PENDING
     if 'scheduled' in changes and job.due is not None and call.scheduled is not None:
         due = clock.to_ms(call.scheduled)
-        if due > clock.now_ms():
+        if due > clock.now_ms() or schedule.paused:
             changes |= {'status': JobStatusChoices.STATUS_SCHEDULED, 'due': due}
             redeliver = False
         else:

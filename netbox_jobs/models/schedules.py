@@ -1,12 +1,15 @@
 """`Schedule`: what recurs. Its row is also the lock of its key: whoever changes a chain of jobs updates it first."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from .. import schedules
 from ..choices import JobNotificationChoices, JobStatusChoices
+from ..schedules import Recurrence
 from .fields import InstanceKey, ObjectIdField, UserKey
 
 if TYPE_CHECKING:
@@ -47,9 +50,11 @@ class Schedule(models.Model):
     suspended = models.TextField(
         _('suspended'), blank=True, default='', help_text=_('Why the next occurrence was not made, if it was not')
     )
+    runs = models.PositiveIntegerField(_('runs'), default=0, editable=False, help_text=_('How many have ended so far'))
     created = models.DateTimeField(_('created'), default=timezone.now, editable=False)
 
     class Meta:
+        permissions = (('manage_schedule', _('Can change, pause, run and end schedules')),)
         verbose_name = _('schedule')
         verbose_name_plural = _('schedules')
 
@@ -57,9 +62,9 @@ class Schedule(models.Model):
         return self.name
 
     @property
-    def recurs(self) -> bool:
-        """Whether anything follows the occurrence that waits or runs now."""
-        return self.interval is not None or bool(self.cron)
+    def recurrence(self) -> Recurrence:
+        """How it recurs."""
+        return Recurrence(self.interval, self.cron, self.time_zone)
 
     def current_job(self) -> 'Job | None':
         """The job of this schedule that waits, else the one that runs, else None."""
@@ -67,6 +72,69 @@ class Schedule(models.Model):
         waiting = jobs.filter(status__in=JobStatusChoices.WAITING_STATE_CHOICES).first()
         found: Job | None = waiting or jobs.filter(status=JobStatusChoices.STATUS_RUNNING).first()
         return found
+
+    @property
+    def next_run(self) -> datetime | None:
+        """When the waiting job is due; None if none waits, or the schedule is paused."""
+        jobs: Any = self.jobs
+        job = None if self.paused else jobs.filter(slot=self.pk).first()
+        return (job.scheduled or job.created) if job is not None else None
+
+    @property
+    def last_job(self) -> 'Job | None':
+        """The job that ended last, with when and how it ended; None if none has, or none is kept."""
+        jobs: Any = self.jobs
+        found: Job | None = jobs.filter(status__in=JobStatusChoices.TERMINAL_STATE_CHOICES).order_by('-pk').first()
+        return found
+
+    def change(self, *, interval: int | None = None, cron: str | None = None, timezone: str | None = None) -> None:
+        """Have it recur otherwise, from the occurrence that waits on.
+
+        Args:
+            interval: Minutes between runs; or
+            cron: five fields, with
+            timezone: the name of their time zone; the project's if omitted.
+
+        Raises:
+            ValueError: Neither is given, both are, or one is not acceptable.
+        """
+        from . import steps
+
+        schedules.check_interval(interval)
+        fields = schedules.check_cron(cron, timezone)
+        if (interval is None) == (not fields[0]):
+            raise ValueError('Give either interval or cron.')
+        steps.change(self, Recurrence(interval, *fields))
+
+    def pause(self) -> bool:
+        """Let no more occurrences begin, whoever asks for them, until `resume()`; one that runs finishes.
+
+        Returns:
+            Whether it was not paused before.
+        """
+        from . import steps
+
+        return steps.pause(self)
+
+    def resume(self) -> bool:
+        """Go on. What was missed meanwhile runs once, at once; then it goes by the calendar.
+
+        Returns:
+            Whether it was paused before.
+        """
+        from . import steps
+
+        return steps.resume(self)
+
+    def run_now(self) -> 'Job | None':
+        """Have the occurrence that waits begin now, also while the schedule is paused; the next one counts from it.
+
+        Returns:
+            The job; None if none waits, because one runs just now.
+        """
+        from . import steps
+
+        return steps.run_now(self)
 
     def end(self) -> None:
         """End the schedule: a job of it that waits is deleted; one that runs finishes, and nothing follows it."""
@@ -76,3 +144,6 @@ class Schedule(models.Model):
             self.delete()
             for job in jobs:
                 job.delete()
+
+    change.alters_data = pause.alters_data = resume.alters_data = True  # type: ignore[attr-defined]
+    run_now.alters_data = end.alters_data = True  # type: ignore[attr-defined]

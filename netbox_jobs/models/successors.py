@@ -8,6 +8,7 @@ from django.utils import timezone
 from .. import arguments, calls, clock, context
 from ..choices import JobStatusChoices
 from ..exceptions import ArgumentsRefused, InstanceGone, RunnerNotFound
+from ..schedules import Recurrence
 from .jobs import Job
 from .schedules import Schedule
 
@@ -29,17 +30,17 @@ def make_successor(job: Job, schedule: Schedule | None) -> Job | None:
         return None
     if schedule is not None and schedule.suspended:
         return None
-    interval = _interval(job, schedule)
+    recurrence = _recurrence(job, schedule)
     using = job._state.db
     jobs = Job.objects.using(using)
-    if interval is None or not job.runner:  # a row made by hand, which no worker could run
+    if not recurrence or not job.runner:  # a row made by hand, which no worker could run
         return None
     if found := jobs.filter(predecessor_id=job.pk).first():
         return found
     if schedule is not None and (waiting := jobs.filter(slot=schedule.pk).first()):
         return waiting
     try:
-        return _through_enqueue(job, interval) or _copy(job, interval, schedule)
+        return _through_enqueue(job, recurrence) or _copy(job, recurrence, schedule)
     except ArgumentsRefused as error:
         logger.error('Job %s (%s) has no successor: %s', job.pk, job.name, error)
         if schedule is not None:
@@ -48,17 +49,17 @@ def make_successor(job: Job, schedule: Schedule | None) -> Job | None:
         return None
 
 
-def _interval(job: Job, schedule: Schedule | None) -> int | None:
-    """The interval that counts: one that `run()` has set on its job, else that of the schedule."""
+def _recurrence(job: Job, schedule: Schedule | None) -> Recurrence:
+    """What counts: an interval that `run()` has set on its job, else what the schedule says."""
     if schedule is None:
-        return job.interval
+        return Recurrence(job.interval)
     if job._claimed_at is not None and job.interval != job._claimed_interval:
-        schedule.interval = job.interval
-        schedule.save(using=job._state.db, update_fields=['interval'])
-    return schedule.interval
+        schedule.interval, schedule.cron, schedule.time_zone = job.interval, '', ''
+        schedule.save(using=job._state.db, update_fields=['interval', 'cron', 'time_zone'])
+    return schedule.recurrence
 
 
-def _through_enqueue(job: Job, interval: int) -> Job | None:
+def _through_enqueue(job: Job, recurrence: Recurrence) -> Job | None:
     """Let the runner's own `enqueue()` make it; None if that did not, for whatever reason."""
     if job.object_id is not None and job.object is None:
         return None  # without its object, enqueue() would begin another chain; the row can be copied as it is
@@ -73,12 +74,12 @@ def _through_enqueue(job: Job, interval: int) -> Job | None:
                     instance=job.object,
                     name=job.name,
                     user=job.user,
-                    schedule_at=job.next_time(interval),
-                    interval=interval,
+                    schedule_at=job.next_time(recurrence),
+                    interval=recurrence.interval,
                     queue_name=job.queue_name,
                     notifications=job.notifications,
-                    **({} if job.job_timeout is None else {'job_timeout': job.job_timeout}),
-                    **job.rq_options(),
+                    **({'cron': recurrence.cron, 'timezone': recurrence.time_zone} if recurrence.cron else {}),
+                    **job.call_options(),
                     **kwargs,
                 )
             if found := Job.objects.using(job._state.db).filter(predecessor_id=job.pk).first():
@@ -93,31 +94,20 @@ def _through_enqueue(job: Job, interval: int) -> Job | None:
     return None
 
 
-def _copy(job: Job, interval: int, schedule: Schedule | None) -> Job:
+def _copy(job: Job, recurrence: Recurrence, schedule: Schedule | None) -> Job:
     """Copy the row as the next occurrence, its arguments signed anew for it."""
     payload, using = bytes(job.arguments), job._state.db
     arguments.verify(job.arguments_format, payload, job.arguments_signature, job.job_id, job.runner)
-    scheduled = job.next_time(interval)
+    scheduled = job.next_time(recurrence)
     if schedule is None:
-        schedule = Schedule.objects.using(using).create(
-            key=job.job_id.hex,
-            runner=job.runner,
-            name=job.name,
-            object_type_id=job.object_type_id,
-            object_id=job.object_id,
-            object_db=job.object_db,
-            interval=interval,
-            queue_name=job.queue_name,
-            user_id=job.user_id,
-            notifications=job.notifications,
-            job_timeout=job.job_timeout,
-        )
+        shared = {name: getattr(job, name) for name in _COPIED & {field.attname for field in Schedule._meta.fields}}
+        schedule = Schedule.objects.using(using).create(key=job.job_id.hex, interval=recurrence.interval, **shared)
     successor = Job(
         status=JobStatusChoices.STATUS_SCHEDULED,
         scheduled=scheduled,
         due=clock.to_ms(scheduled),
         created=timezone.now(),
-        interval=interval,
+        interval=recurrence.interval,
         schedule=schedule,
         slot=schedule.pk,
         predecessor_id=job.pk,
@@ -134,17 +124,7 @@ def _copy(job: Job, interval: int, schedule: Schedule | None) -> Job:
     return successor
 
 
-_COPIED = (
-    'arguments_format',
-    'arguments_shown',
-    'job_timeout',
-    'name',
-    'notifications',
-    'object_db',
-    'object_id',
-    'object_type_id',
-    'options',
-    'queue_name',
-    'runner',
-    'user_id',
-)
+_COPIED = {
+    'arguments_format', 'arguments_shown', 'job_timeout', 'name', 'notifications', 'object_db', 'object_id',
+    'object_type_id', 'options', 'queue_name', 'retry_policy', 'runner', 'user_id',
+}  # fmt: skip

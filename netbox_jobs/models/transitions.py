@@ -14,13 +14,15 @@ from django.db import IntegrityError, connections, models, router, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from .. import clock, context, schedules
+from .. import clock, context, delivery, notifications, schedules
 from ..choices import JobStatusChoices
 from ..exceptions import AlreadyClaimed
 from ..signals import job_end, job_start
 from ..text import storable_data, storable_text
 from .dependents import release_dependents
 from .jobs import Job
+from .progress import JobAttempt
+from .queues import PausedQueue
 from .schedules import Schedule
 from .successors import make_successor
 
@@ -61,6 +63,34 @@ def deliverable(job: Job) -> bool:
     return True
 
 
+def put_back(job: Job) -> bool:
+    """Have a pending job wait in the database again, taken back out of RQ; False if it is pending no more."""
+    rows = Job.objects.using(job._state.db).filter(pk=job.pk, status=JobStatusChoices.STATUS_PENDING)
+    if not rows.filter(due__isnull=False).update(status=JobStatusChoices.STATUS_SCHEDULED):
+        return False
+    _withdraw_after_commit(job)
+    job.status = JobStatusChoices.STATUS_SCHEDULED
+    return True
+
+
+def reschedule(job: Job, moment: datetime, **values: Any) -> bool:
+    """Have a waiting job run at `moment` instead; False if it waits no more, or waits for other jobs."""
+    rows = Job.objects.using(job._state.db).filter(pk=job.pk).waiting().filter(due__isnull=False)
+    values |= {'status': JobStatusChoices.STATUS_SCHEDULED, 'scheduled': moment, 'due': clock.to_ms(moment)}
+    if not rows.update(**values):
+        return False
+    if job.status == JobStatusChoices.STATUS_PENDING:
+        _withdraw_after_commit(job)
+    for name, value in values.items():
+        setattr(job, name, value)
+    return True
+
+
+def _withdraw_after_commit(job: Job) -> None:
+    queue, delivered = job.queue_name, job.delivery_id
+    transaction.on_commit(lambda: delivery.withdraw(queue, [delivered]), using=job._state.db, robust=True)
+
+
 # Waiting -> running
 
 
@@ -69,8 +99,9 @@ def claim(job_id: str, worker: str, using: str) -> Job | None:
 
     At most one caller gets it, however often it was delivered.
     """
-    rows = Job.objects.using(using).filter(job_id=job_id, status=JobStatusChoices.STATUS_PENDING)
-    if not _claim(rows.filter(due__isnull=False), worker, timezone.now()):
+    rows = Job.objects.using(using).filter(job_id=job_id, status=JobStatusChoices.STATUS_PENDING, due__isnull=False)
+    rows = rows.exclude(queue_name__in=PausedQueue.objects.using(using).values('name'))
+    if not _claim(rows, worker, timezone.now()):
         return None
     job = Job.objects.using(using).select_related('object_type').get(job_id=job_id)
     _hold(job)
@@ -111,6 +142,7 @@ def _claim(rows: Any, worker: str, now: datetime) -> bool:
             attempt=F('attempt') + 1,
             backend_id=_BackendId(),
             slot=None,
+            stopping=None,
         )
     )
 
@@ -127,33 +159,77 @@ def _hold(job: Job) -> None:
     job._claimed_at = time.monotonic()
 
 
-def release(job: Job, delay: float, *, crashed: bool = False) -> bool:
+def release(job: Job, delay: float, *, after: str | None = None, crashed: bool = False) -> bool:
     """Give a claimed job back, to be delivered again `delay` seconds from now.
 
     Args:
         job: The job, with the claim that it is released from.
         delay: Seconds.
-        crashed: Its process died; else it is as if it had not been claimed.
+        after: What this attempt ended with, which is kept; None if it is to be as if it had not been claimed.
+        crashed: Whether its process died, which is counted by itself.
     """
-    counted = {'crashes': F('crashes') + 1} if crashed else {'attempt': F('attempt') - 1, 'releases': F('releases') + 1}
+    using = job._state.db
     values: dict[str, Any] = {
         'status': JobStatusChoices.STATUS_SCHEDULED,
         'due': clock.now_ms() + int(delay * 1000),
         'started': None,
         'worker': None,
         'backend_id': None,
-        **counted,
     }
-    rows = Job.objects.using(job._state.db).filter(pk=job.pk, **(job._fence or {}))
+    if after is None:
+        values |= {'attempt': F('attempt') - 1, 'releases': F('releases') + 1}
+    elif crashed:
+        values |= {'crashes': F('crashes') + 1}
+    else:
+        values |= {'retries': F('retries') + 1, 'data': storable_data(job.data, 'job.data')}
+    rows = Job.objects.using(using).filter(pk=job.pk, **(job._fence or {}))
+
+    def write(**more: Any) -> bool:
+        with transaction.atomic(using=using):
+            if not rows.update(**values, **more):
+                return False
+            if after is not None:
+                JobAttempt.objects.using(using).create(
+                    job_id=job.pk, number=job.attempt, started=job.started, error=storable_text(after), crashed=crashed
+                )
+        return True
+
     try:
-        with transaction.atomic(using=job._state.db):
-            return bool(rows.update(slot=F('schedule_id'), **values))
+        return write(slot=F('schedule_id'))
     except IntegrityError:
         # The next occurrence was arranged while this one ran, and has the place of the waiting one.
-        return bool(rows.update(**values))
+        return write()
 
 
 # -> ended
+
+
+def cancel(job: Job) -> bool:
+    """End a job that waits as canceled; False if it waits no more."""
+    job.refresh_from_db(fields=('status', 'deliveries', 'queue_name', 'schedule_id', 'interval', 'awaited'))
+    if job.status not in JobStatusChoices.WAITING_STATE_CHOICES:
+        return False
+    fence, job._fence = job._fence, {'status__in': JobStatusChoices.WAITING_STATE_CHOICES}
+    with transaction.atomic(using=job._state.db):
+        if not end(job, JobStatusChoices.STATUS_CANCELED):
+            job._fence, job._lost = fence, False
+            return False
+        if job.deliveries:
+            _withdraw_after_commit(job)
+    return True
+
+
+def request_stop(job: Job) -> bool:
+    """Ask for the end of a running job, or cancel one that waits; False if there was nothing to ask for."""
+    using = job._state.db or database()
+    running = Job.objects.using(using).running().filter(pk=job.pk)
+    now = timezone.now()
+    if not running.filter(stopping=None).update(stopping=now):
+        return not running.exists() and cancel(job)
+    job.refresh_from_db(using, fields=('status', 'deliveries', 'queue_name', 'stopping'))
+    queue, delivered = job.queue_name, job.delivery_id
+    transaction.on_commit(lambda: delivery.stop(queue, delivered), using=using, robust=True)
+    return True
 
 
 def end(job: Job, status: str, error: str | None = None, *, wait: bool = True) -> bool:
@@ -193,6 +269,8 @@ def end(job: Job, status: str, error: str | None = None, *, wait: bool = True) -
             if not Job.objects.using(using).filter(pk=job.pk, **fence).update(**values):
                 return False
             _reflect(job, values)
+            if schedule is not None and job.attempt:
+                Schedule.objects.using(using).filter(pk=schedule.pk).update(runs=F('runs') + 1)
             if periodic:
                 make_successor(job, schedule)
             transaction.on_commit(partial(_after_end, job), using=using, robust=True)
@@ -290,6 +368,7 @@ def _after_end(job: Job) -> None:
     if job.awaited:
         release_dependents(job)
     _send(job_end, job)
+    notifications.notify(job)
 
 
 def _send(signal: Any, job: Job) -> None:

@@ -7,8 +7,9 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from netbox_jobs import recovery, schedules
+from netbox_jobs import recovery
 from netbox_jobs.models import Job
+from netbox_jobs.schedules import Recurrence
 from tests.app.jobs import Housekeeping, Plain, Talking
 from tests.app.models import Thing
 from tests.processes import status
@@ -58,7 +59,7 @@ def test_a_scheduled_job_runs_at_its_time_and_a_periodic_one_again(work):
     ],
 )
 def test_an_hour_is_an_hour_when_the_clock_changes(previous, following):
-    assert schedules.next_time(previous, 60, previous - timedelta(hours=1)) == following
+    assert Recurrence(60).next(previous, previous - timedelta(hours=1)) == following
 
 
 def test_the_hour_that_winter_time_repeats_is_two_hours_for_when_jobs_are_due():

@@ -293,20 +293,6 @@ def test_a_runner_without_run_is_refused():
         JobRunner.enqueue()
 
 
-def test_p8_coroutines_are_refused_instead_of_ending_unrun():
-    class Asynchronous(JobRunner):
-        async def run(self):
-            pass
-
-    async def function(job):
-        pass
-
-    for call in (lambda: Asynchronous.enqueue(immediate=True), lambda: Job.enqueue(function, immediate=True)):
-        with pytest.raises(TypeError, match='coroutine'):
-            call()
-    assert not Job.objects.exists()
-
-
 def test_immediate_in_a_transaction_that_run_has_broken_unsaid_is_an_error():
     with transaction.atomic():
         job = Breaking.enqueue(immediate=True, how='swallowed')

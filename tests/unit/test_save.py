@@ -191,7 +191,7 @@ def test_a_job_survives_pickling(work):
 def test_p3_the_run_that_was_given_up_changes_nothing_in_its_retry():
     job = Plain.enqueue()
     job.start()
-    assert transitions.release(job, delay=0, crashed=True)
+    assert transitions.release(job, delay=0, after='died', crashed=True)
     again = Job.objects.get(pk=job.pk)
     again.start()
     job.data = {'late': True}

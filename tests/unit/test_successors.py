@@ -6,9 +6,10 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from netbox_jobs import recovery, schedules
+from netbox_jobs import recovery
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.models import Job, Schedule
+from netbox_jobs.schedules import Recurrence
 from tests.app.jobs import Erring, Failing, Moving, Overriding, Plain, plain_function
 from tests.app.models import Thing, Trace
 from tests.processes import status
@@ -67,7 +68,7 @@ def test_missed_occurrences_are_not_made_up_for(work):
 def test_next_time_across_the_change_to_summer_time(settings):
     settings.TIME_ZONE = 'Europe/Berlin'
     before = timezone.datetime(2099, 3, 29, 0, 30, tzinfo=timezone.get_fixed_timezone(0))
-    assert schedules.next_time(before, 60, before) - before == timedelta(hours=1)
+    assert Recurrence(60).next(before, before) - before == timedelta(hours=1)
 
 
 def test_an_interval_set_in_run_moves_the_next_occurrence(work):
@@ -260,4 +261,4 @@ def test_next_time_is_the_later_of_one_interval_on_and_a_minute_from_now(interva
     for ago in (0, 30, 59 * 60, 7200):
         previous = now - timedelta(seconds=ago)
         expected = max(previous + timedelta(minutes=interval), now + timedelta(minutes=1))
-        assert schedules.next_time(previous, interval, now) == expected
+        assert Recurrence(interval).next(previous, now) == expected

@@ -1,0 +1,85 @@
+"""`Progress` and `JobAttempt`: how far a run is, and what came of the attempts before it.
+
+Both without a foreign key constraint: they are written while others hold the job's row locked.
+"""
+
+from datetime import datetime, timedelta
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+_MESSAGE = 255
+
+
+class Progress(models.Model):
+    """How far the latest run of a job has come, as it told by `self.progress()`."""
+
+    job = models.OneToOneField(
+        'netbox_jobs.Job', on_delete=models.DO_NOTHING, related_name='+', db_constraint=False, primary_key=True
+    )
+    attempt = models.PositiveIntegerField(_('attempt'), default=1)
+    current = models.BigIntegerField(_('current'), default=0)
+    total = models.BigIntegerField(_('total'), null=True, blank=True)
+    message = models.CharField(_('message'), max_length=_MESSAGE, blank=True, default='')
+    # What a rate is told from: where and when this run first told of itself.
+    began_at = models.BigIntegerField(default=0)
+    began = models.DateTimeField(default=timezone.now)
+    updated = models.DateTimeField(_('updated'), default=timezone.now)
+
+    class Meta:
+        verbose_name = _('progress')
+        verbose_name_plural = _('progress')
+
+    def __str__(self) -> str:
+        of = f' of {self.total:,}' if self.total is not None else ''
+        percent = f' ({self.percent} %)' if self.percent is not None else ''
+        return f'{self.current:,}{of}{percent}{f": {self.message}" if self.message else ""}'
+
+    @property
+    def percent(self) -> int | None:
+        """How much of the total is done, from 0 to 100; None without a total."""
+        if not self.total or self.total < 0:
+            return None
+        return max(0, min(100, self.current * 100 // self.total))
+
+    @property
+    def rate(self) -> float | None:
+        """Steps in a second, since the run first told of itself; None until that can be told."""
+        seconds = (self.updated - self.began).total_seconds()
+        done = self.current - self.began_at
+        return done / seconds if seconds > 0 and done > 0 else None
+
+    @property
+    def remaining(self) -> timedelta | None:
+        """How long the rest takes at this rate; None where that cannot be told."""
+        if self.total is None or self.rate is None:
+            return None
+        return timedelta(seconds=max(0.0, (self.total - self.current) / self.rate))
+
+
+class JobAttempt(models.Model):
+    """An attempt at a job after which it was to be run again. (The latest attempt is the job's row itself.)"""
+
+    job = models.ForeignKey(
+        'netbox_jobs.Job', on_delete=models.DO_NOTHING, related_name='attempts', db_constraint=False
+    )
+    number = models.PositiveIntegerField(_('attempt'))
+    started = models.DateTimeField(_('started'), null=True)
+    ended = models.DateTimeField(_('ended'), default=timezone.now)
+    error = models.TextField(_('error'), blank=True, default='')
+    crashed = models.BooleanField(_('crashed'), default=False)
+
+    class Meta:
+        ordering = ('number',)
+        constraints = (models.UniqueConstraint(fields=('job', 'number'), name='netbox_jobs_attempt_once'),)
+        verbose_name = _('attempt')
+        verbose_name_plural = _('attempts')
+
+    def __str__(self) -> str:
+        return f'{self.number}: {self.error}'
+
+    @property
+    def duration(self) -> timedelta | None:
+        """How long it took."""
+        return self.ended - self.started if isinstance(self.started, datetime) else None

@@ -1,0 +1,83 @@
+"""What `save()` of a job writes: a new row, or on an existing one what belongs to the user's code."""
+
+import logging
+from collections.abc import Iterable
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from django.db import models, transaction
+
+from .. import context, schedules
+from ..text import storable_data, storable_text
+
+if TYPE_CHECKING:
+    _Base = models.Model
+else:
+    _Base = object
+
+logger = logging.getLogger('netbox_jobs')
+
+#: What user code may change on an existing row; the rest is changed by `start()`, `terminate()` and `enqueue_once()`.
+USER_FIELDS = ('data', 'error', 'interval')
+
+
+class GuardedSave(_Base):
+    """The part of a job that is its `save()`."""
+
+    name: Any
+    data: Any
+    error: Any
+    interval: Any
+    objects: Any
+    DoesNotExist: Any
+    _assigned_log_entries: Any
+    _save_log_entries: Any
+    _fence: Any
+    _lost: bool
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Insert a new row; on an existing one write `data`, `error` and `interval`, and no other field.
+
+        It never brings a deleted row back, and during a run it writes only as long as the run holds its claim.
+
+        Raises:
+            ValueError: `update_fields` names another field.
+            Job.DoesNotExist: Outside of a run: the row was deleted meanwhile.
+        """
+        using = kwargs.get('using') or self._state.db
+        with transaction.atomic(using=using, savepoint=False) if self._assigned_log_entries else nullcontext():
+            if self._state.adding:
+                kwargs.pop('update_fields', None)
+                super().save(*args, **{**kwargs, 'force_insert': True})
+            else:
+                self._save_user_fields(kwargs.get('update_fields'), using)
+            self._save_log_entries(using)
+
+    def _save_user_fields(self, update_fields: Iterable[str] | None, using: str | None) -> None:
+        wanted = set(USER_FIELDS if update_fields is None else update_fields) - {'log_entries'}
+        if refused := wanted - set(USER_FIELDS):
+            raise ValueError(
+                f'save() of an existing job writes only {", ".join(USER_FIELDS)}, not {", ".join(sorted(refused))}; '
+                'a status is changed by start() and terminate(), a schedule by enqueue_once().'
+            )
+        values: dict[str, Any] = {}
+        if 'data' in wanted:
+            values['data'] = storable_data(self.data, 'data')
+        if 'error' in wanted:
+            values['error'] = storable_text(str(self.error or ''))
+        if 'interval' in wanted:
+            schedules.check_interval(self.interval)
+            values['interval'] = self.interval
+        if not values:
+            return
+        fence = self._current_fence()
+        if not self._lost and type(self).objects.using(using).filter(pk=self.pk, **(fence or {})).update(**values):
+            return
+        if fence is None and not self._lost:
+            raise self.DoesNotExist(f'Job {self.pk} ({self.name}) was not saved: its row has been deleted.')
+        logger.warning('Job %s (%s): not saved; its claim is lost or its row deleted.', self.pk, self.name)
+
+    def _current_fence(self) -> dict[str, Any] | None:
+        if self._fence is None and (run := context.run_of(self)):  # type: ignore[arg-type]
+            return run.job._fence
+        return self._fence

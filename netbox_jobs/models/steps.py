@@ -1,0 +1,66 @@
+"""What people do to a schedule: change, pause, resume, run now. Its row is locked first, then its job's."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from .. import clock, delivery
+from ..choices import JobStatusChoices
+from ..schedules import Recurrence
+from . import transitions
+from .jobs import Job
+from .schedules import Schedule
+
+
+def change(schedule: Schedule, recurrence: Recurrence) -> None:
+    """See `Schedule.change()`."""
+    using = schedule._state.db or transitions.database()
+    values = {'interval': recurrence.interval, 'cron': recurrence.cron, 'time_zone': recurrence.time_zone}
+    with transaction.atomic(using=using):
+        Schedule.objects.using(using).filter(pk=schedule.pk).update(**values, suspended='')
+        job = Job.objects.using(using).filter(slot=schedule.pk).first()
+        if job is not None:
+            before = job.predecessor or job
+            now = timezone.now()
+            moment = recurrence.next(before.scheduled or before.started or now, now)
+            transitions.reschedule(job, moment, interval=recurrence.interval)
+    for name, value in values.items():
+        setattr(schedule, name, value)
+
+
+def pause(schedule: Schedule) -> bool:
+    """See `Schedule.pause()`."""
+    using = schedule._state.db or transitions.database()
+    with transaction.atomic(using=using):
+        if not Schedule.objects.using(using).filter(pk=schedule.pk, paused=False).update(paused=True):
+            return False
+        job = Job.objects.using(using).filter(slot=schedule.pk, status=JobStatusChoices.STATUS_PENDING).first()
+        if job is not None:
+            transitions.put_back(job)
+    schedule.paused = True
+    return True
+
+
+def resume(schedule: Schedule) -> bool:
+    """See `Schedule.resume()`. Whatever is due is handed over within a second, by recovery's poll."""
+    using = schedule._state.db or transitions.database()
+    resumed = Schedule.objects.using(using).filter(pk=schedule.pk, paused=True).update(paused=False)
+    schedule.paused = False
+    return bool(resumed)
+
+
+def run_now(schedule: Schedule) -> Job | None:
+    """See `Schedule.run_now()`."""
+    using = schedule._state.db or transitions.database()
+    with transaction.atomic(using=using):
+        Schedule.objects.using(using).filter(pk=schedule.pk).update(key=schedule.key)  # the lock of the chain
+        job = Job.objects.using(using).filter(slot=schedule.pk).first()
+        if job is None:
+            return None
+        if job.status == JobStatusChoices.STATUS_SCHEDULED:
+            now = timezone.now()
+            rows = Job.objects.using(using).filter(pk=job.pk, status=job.status, deliveries=job.deliveries)
+            rows.update(scheduled=now, due=clock.now_ms())
+            job.scheduled, job.due = now, Job.objects.using(using).values_list('due', flat=True).get(pk=job.pk)
+            if transitions.deliverable(job):
+                delivery.deliver_after_commit(job)
+    return job
