@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -48,8 +49,11 @@ _run: ContextVar['Run | None'] = ContextVar('netbox_jobs.run', default=None)
 ending: ContextVar['Job | None'] = ContextVar('netbox_jobs.ending', default=None)
 #: The place that `enqueue_once()` holds for the job that the runner's `enqueue()` is about to make.
 place: ContextVar['Place | None'] = ContextVar('netbox_jobs.place', default=None)
-# In a worker's child process there is one job only: its threads, which do not inherit the context, belong to it.
+# A worker runs one job at a time: threads, which do not inherit the context, belong to it. Unless that job runs others
+# within itself, when nobody can tell.
 _sole_run: 'Run | None' = None
+_within_sole = 0
+_lock = threading.Lock()
 # The name under which this process claims jobs, with the process that it was made for.
 _token: tuple[int, str] = (0, '')
 _inherited = False
@@ -57,14 +61,19 @@ _inherited = False
 
 def current_run() -> 'Run | None':
     """The run that the calling code is part of, or None."""
-    return _run.get() or _sole_run
+    return _run.get() or (None if _within_sole else _sole_run)
+
+
+def delivered_run() -> 'Run | None':
+    """The run for which this worker's process was told to work, also while it runs others within itself."""
+    return _sole_run
 
 
 def current_job() -> 'Job | None':
     """The job that the calling code is part of, anywhere below its `run()`; None outside of one.
 
-    Also in the threads that a job starts in a worker of ours, and in `asyncio`. Elsewhere (`immediate`, RQ's own
-    SimpleWorker) a thread must be started in a copy of the context, as `asyncio.to_thread()` does.
+    Also in `asyncio`, and in the threads that a job starts in a worker. With `immediate`, where other jobs may run in
+    the same process, a thread must be started in a copy of the context, as `asyncio.to_thread()` does.
     """
     run = current_run()
     return run.job if run is not None else None
@@ -92,16 +101,23 @@ def run_of(job: 'Job') -> 'Run | None':
 @contextmanager
 def running(run: 'Run', *, sole: bool = False) -> Iterator[None]:
     """Make `run` the current one; `sole` says that this process runs nothing else, so threads belong to it too."""
-    global _sole_run
+    global _sole_run, _within_sole
     token = _run.set(run)
-    if sole:
-        _sole_run = run
+    with _lock:
+        sole = sole and _sole_run is None
+        if sole:
+            _sole_run = run
+        else:
+            _within_sole += 1
     try:
         yield
     finally:
         _run.reset(token)
-        if sole:
-            _sole_run = None
+        with _lock:
+            if sole:
+                _sole_run = None
+            else:
+                _within_sole -= 1
 
 
 @contextmanager

@@ -45,13 +45,18 @@ def perform(job_id: str) -> None:
             and its exception handlers tell of it too.
     """
     _lift_rq_limit()
-    run = run_delivered(job_id)
+    run = run_delivered(job_id, sole=True)
     if run is not None and run.job.status in (JobStatusChoices.STATUS_ERRORED, JobStatusChoices.STATUS_FAILED):
         raise run.failure or JobFailed(run.job.error)
 
 
-def run_delivered(job_id: str) -> 'Execution | None':
-    """Claim a delivered job and run it to its end, whatever that is; None if it was not there to be run."""
+def run_delivered(job_id: str, *, sole: bool = False) -> 'Execution | None':
+    """Claim a delivered job and run it to its end, whatever that is; None if it was not there to be run.
+
+    Args:
+        job_id: The job's `job_id`.
+        sole: Whether this process runs nothing else meanwhile.
+    """
     using = transitions.database()
     if not connections[using].in_atomic_block:
         for connection in connections.all(initialized_only=True):
@@ -61,7 +66,7 @@ def run_delivered(job_id: str) -> 'Execution | None':
         logger.info('Job %s is not there to be run: taken, ended, canceled or not due. Nothing to do.', job_id)
         return None
     run = Execution(job)
-    with run.attended(sole=context.is_child_of_worker()):
+    with run.attended(sole=sole):
         run.perform()
     return run
 
@@ -109,6 +114,7 @@ class Execution:
         self._lines = LineWriter(job, own_connection=self._owns_connection and job.deliveries > 0)
         self._deadline: Deadline | None = None
         self._claim = job._fence
+        self._within = context.current_run()
         self._stop = threading.Event()
         self._next_look = 0.0
         self._interrupt: Callable[[], Any] | None = None
@@ -151,13 +157,14 @@ class Execution:
     @property
     def stopping(self) -> bool:
         """Whether the end of the run was asked for."""
-        if not self._stop.is_set() and not context.is_child_of_worker() and time.monotonic() >= self._next_look:
-            # No worker of ours stands behind this process, so that only the row can tell.
+        told = context.is_child_of_worker() and self.job.deliveries > 0
+        if not self._stop.is_set() and not told and time.monotonic() >= self._next_look:
+            # No worker of ours stands behind this run, so that only the row can tell.
             self._next_look = time.monotonic() + STOP_LOOK
             rows = Job.objects.using(self._using).filter(pk=self.job.pk, stopping__isnull=False)
             if rows.exists():
                 self._stop.set()
-        return self._stop.is_set()
+        return self._stop.is_set() or (self._within is not None and self._within.stopping)
 
     def before_end(self) -> None:
         """Lift the time limit, mend a broken connection, write the log."""
@@ -281,14 +288,20 @@ class Execution:
         Or give it back, if it is to be run again after such an error.
         """
         self.failed_with(error)
-        if isinstance(error, JobCanceled):
-            self.failure = None
-            self.job.terminate(JobStatusChoices.STATUS_CANCELED, error='It was stopped while it ran.')
+        if isinstance(error, JobCanceled) or self._stop.is_set():
+            self._end_as_stopped(error)
             return
         if self._is_covered(error):
             self._again = error  # given back when nothing of the run is open any more: see settle()
             return
         self._end_as(error)
+
+    def _end_as_stopped(self, error: BaseException) -> None:
+        """The end that was asked for, whatever `run()` made of it."""
+        self.failure = None
+        if not isinstance(error, JobCanceled):
+            self._lines.add('warning', f'Stopped: {"".join(traceback.format_exception(error))}', time.time())
+        self.job.terminate(JobStatusChoices.STATUS_CANCELED, error=transitions.STOPPED)
 
     def _end_as(self, error: BaseException) -> None:
         if isinstance(error, JobFailed):

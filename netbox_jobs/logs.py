@@ -26,6 +26,7 @@ INTERVAL = 1.0
 BATCH = 500
 #: and from so many on, whoever logs waits for the writer, so that memory stays flat.
 HELD = 5000
+_LARGEST = 2**63 - 1
 
 
 class LineWriter:
@@ -76,10 +77,10 @@ class LineWriter:
         self._progress = Progress(
             job_id=self._job_id,
             attempt=self._attempt,
-            current=current,
-            total=total,
+            current=_storable(current),
+            total=None if total is None else _storable(total),
             message=storable_text(message)[:255],
-            began_at=last.began_at if last else current,
+            began_at=last.began_at if last else _storable(current),
             began=last.began if last else now,
             updated=now,
         )
@@ -158,6 +159,11 @@ class LineWriter:
                 next_write = time.monotonic() + INTERVAL
         finally:
             connections.close_all()
+
+
+def _storable(number: int) -> int:
+    """The number, or the nearest that a column can hold."""
+    return max(-_LARGEST, min(number, _LARGEST))
 
 
 class JobHandler(logging.Handler):

@@ -221,7 +221,7 @@ def end_orphan(job: Job, reason: str, *, may_retry: bool = True) -> bool:
     limit = metas.crash_limit(job.runner) if may_retry and job.stopping is None else 0
     try:
         if job.stopping is not None:
-            done = transitions.end(job, JobStatusChoices.STATUS_CANCELED, 'It was stopped while it ran.', wait=False)
+            done = transitions.end(job, JobStatusChoices.STATUS_CANCELED, transitions.STOPPED, wait=False)
         elif job.crashes < limit:
             done = transitions.release(job, delay=0, after=reason, crashed=True)
             logger.warning('Job %s (%s) is run again after crash %s of %s.', job.pk, job.name, job.crashes + 1, limit)

@@ -145,7 +145,7 @@ class Worker(RQWorker):
         if not self._horse_pid:
             return  # RQ would take our own process group for the horse's
         if self._stopped_job_id is not None and self._stop_deadline is None:
-            self._stop_deadline = time.monotonic() + _stop_grace(str(self._stopped_job_id))
+            self._stop_deadline = time.monotonic() + _begin_stop(str(self._stopped_job_id))
             if self._stop_deadline > time.monotonic():
                 os.kill(self._horse_pid, _STOP)
                 return
@@ -294,14 +294,15 @@ def _our_job_id(job: RQJob) -> str | None:
 
 
 def _stop_run() -> None:
-    if (run := context.current_run()) is not None:
+    if (run := context.delivered_run()) is not None:
         run.stop()
 
 
-def _stop_grace(delivery_id: str) -> float:
+def _begin_stop(delivery_id: str) -> float:
     """Seconds that the job of this delivery of RQ has for an orderly end. (In RQ's thread for commands.)"""
     try:
-        rows = Job.objects.using(transitions.database()).filter(job_id=delivery_id[:36])
+        rows = Job.objects.using(transitions.database()).filter(job_id=delivery_id[:36]).running()
+        transitions.mark_stopping(rows)  # already marked, unless it was RQ's own command that was used
         path = rows.values_list('runner', flat=True).first()
         return metas.stop_grace(path) if path else 0.0
     except (DBError, ValueError, ValidationError):  # a foreign job, or the database is away
@@ -321,7 +322,7 @@ def _watch(parent: int) -> None:
         if time.monotonic() < next_look:
             continue
         next_look = time.monotonic() + _LOOK
-        run = context.current_run()
+        run = context.delivered_run()
         if stop_deadline is None and run is not None and _is_stopped(run):
             stop_deadline = time.monotonic() + metas.stop_grace(run.job.runner)
             run.stop()
@@ -347,7 +348,7 @@ def _is_stopped(run: context.Run) -> bool:
 
 def _lost_fence() -> dict[str, Any] | None:
     """The conditions of the current run's claim, if the row does not meet them any more."""
-    run = context.current_run()
+    run = context.delivered_run()
     if run is None or run.job._fence is None or run.job.ended:
         return None
     fence = run.job._fence

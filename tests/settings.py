@@ -43,6 +43,7 @@ TEMPLATES = [
 ]
 ROOT_URLCONF = 'tests.urls'
 LOGIN_URL = 'admin:login'
+MAILERS = {'default': {'BACKEND': 'django.core.mail.backends.locmem.EmailBackend'}}  # for Django 6.1
 STATIC_URL = 'static/'
 PASSWORD_HASHERS = ['django.contrib.auth.hashers.MD5PasswordHasher']
 RQ_QUEUES = {

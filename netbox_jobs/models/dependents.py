@@ -7,6 +7,7 @@ from django.db import transaction
 from .. import clock, delivery
 from ..choices import JobStatusChoices
 from .jobs import Job
+from .schedules import Schedule
 
 
 def depend(job: Job, job_ids: list[UUID], using: str) -> None:
@@ -41,11 +42,13 @@ def settle_dependent(dependent: Job) -> None:
             JobStatusChoices.STATUS_ERRORED, error=f'It depends on job {pk} ({name}), which ended as {status}.'
         )
         return
-    due = dependent.scheduled is not None and clock.to_ms(dependent.scheduled) > clock.now_ms()
+    moment = clock.now_ms() if dependent.scheduled is None else max(clock.now_ms(), clock.to_ms(dependent.scheduled))
+    paused = Schedule.objects.using(using).filter(pk=dependent.schedule_id or 0, paused=True).exists()
+    later = paused or moment > clock.now_ms()
     values = {
-        'status': JobStatusChoices.STATUS_SCHEDULED if due else JobStatusChoices.STATUS_PENDING,
-        'due': clock.to_ms(dependent.scheduled) if due and dependent.scheduled else clock.now_ms(),
-        'deliveries': 0 if due else 1,
+        'status': JobStatusChoices.STATUS_SCHEDULED if later else JobStatusChoices.STATUS_PENDING,
+        'due': moment,
+        'deliveries': 0 if later else 1,
     }
     rows = Job.objects.using(using).filter(pk=dependent.pk, status=JobStatusChoices.STATUS_PENDING, due=None)
     if rows.update(**values):

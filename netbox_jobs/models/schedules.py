@@ -117,10 +117,13 @@ class Schedule(models.Model):
         return steps.pause(self)
 
     def resume(self) -> bool:
-        """Go on. What was missed meanwhile runs once, at once; then it goes by the calendar.
+        """Go on, after a pause or a suspension. What was missed meanwhile runs once, at once; then by the calendar.
+
+        A chain that stopped because its next occurrence could not be made is begun again a minute from now at the
+        earliest; if the reason is still there, `suspended` says so again.
 
         Returns:
-            Whether it was paused before.
+            Whether it was paused or suspended before.
         """
         from . import steps
 

@@ -9,6 +9,7 @@ from ..schedules import Recurrence
 from . import transitions
 from .jobs import Job
 from .schedules import Schedule
+from .successors import make_successor
 
 
 def change(schedule: Schedule, recurrence: Recurrence) -> None:
@@ -19,7 +20,8 @@ def change(schedule: Schedule, recurrence: Recurrence) -> None:
         Schedule.objects.using(using).filter(pk=schedule.pk).update(**values, suspended='')
         job = Job.objects.using(using).filter(slot=schedule.pk).first()
         if job is not None:
-            before = job.predecessor or job
+            # Retention may have removed the predecessor.
+            before = Job.objects.using(using).filter(successor=job).first() or job
             now = timezone.now()
             moment = recurrence.next(before.scheduled or before.started or now, now)
             transitions.reschedule(job, moment, interval=recurrence.interval)
@@ -43,9 +45,22 @@ def pause(schedule: Schedule) -> bool:
 def resume(schedule: Schedule) -> bool:
     """See `Schedule.resume()`. Whatever is due is handed over within a second, by recovery's poll."""
     using = schedule._state.db or transitions.database()
-    resumed = Schedule.objects.using(using).filter(pk=schedule.pk, paused=True).update(paused=False)
-    schedule.paused = False
+    with transaction.atomic(using=using):
+        rows = Schedule.objects.using(using).filter(pk=schedule.pk).exclude(paused=False, suspended='')
+        resumed = rows.update(paused=False, suspended='')
+        schedule.refresh_from_db(using, fields=['paused', 'suspended'])
+        if resumed:
+            _continue(schedule, using)
     return bool(resumed)
+
+
+def _continue(schedule: Schedule, using: str) -> Job | None:
+    """Make the next occurrence of a chain that has stopped, after the one that ended last, if there is none."""
+    jobs = Job.objects.using(using).filter(schedule=schedule)
+    if not schedule.recurrence or jobs.filter(status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES).exists():
+        return None
+    last = schedule.last_job
+    return make_successor(last, schedule) if last is not None else None
 
 
 def run_now(schedule: Schedule) -> Job | None:
@@ -54,6 +69,7 @@ def run_now(schedule: Schedule) -> Job | None:
     with transaction.atomic(using=using):
         Schedule.objects.using(using).filter(pk=schedule.pk).update(key=schedule.key)  # the lock of the chain
         job = Job.objects.using(using).filter(slot=schedule.pk).first()
+        job = job or _continue(schedule, using)
         if job is None:
             return None
         if job.status == JobStatusChoices.STATUS_SCHEDULED:

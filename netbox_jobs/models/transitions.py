@@ -28,6 +28,9 @@ from .successors import make_successor
 
 logger = logging.getLogger('netbox_jobs')
 
+#: The error of a job that was stopped while it ran.
+STOPPED = 'It was stopped while it ran.'
+
 
 class _BackendId(models.Func):
     """The database's own number for this session, so that recovery can end it after its worker has died."""
@@ -223,13 +226,17 @@ def request_stop(job: Job) -> bool:
     """Ask for the end of a running job, or cancel one that waits; False if there was nothing to ask for."""
     using = job._state.db or database()
     running = Job.objects.using(using).running().filter(pk=job.pk)
-    now = timezone.now()
-    if not running.filter(stopping=None).update(stopping=now):
+    if not mark_stopping(running):
         return not running.exists() and cancel(job)
     job.refresh_from_db(using, fields=('status', 'deliveries', 'queue_name', 'stopping'))
     queue, delivered = job.queue_name, job.delivery_id
     transaction.on_commit(lambda: delivery.stop(queue, delivered), using=using, robust=True)
     return True
+
+
+def mark_stopping(running: Any) -> bool:
+    """Note on the row of a running job that its end is asked for: however it dies from now on, it was stopped."""
+    return bool(running.filter(stopping=None).update(stopping=timezone.now()))
 
 
 def end(job: Job, status: str, error: str | None = None, *, wait: bool = True) -> bool:

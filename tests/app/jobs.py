@@ -1,15 +1,18 @@
 """Runners of the tests."""
 
+import asyncio
 import logging
 import os
+import re
 import signal
 import subprocess
 import time
 
+from asgiref.sync import sync_to_async
 from django.db import IntegrityError, connection, transaction
 
 from netbox_jobs.exceptions import JobFailed
-from netbox_jobs.jobs import JobRunner, system_job
+from netbox_jobs.jobs import JobRunner, current_job, system_job
 
 from . import faults
 from .models import Thing, Trace
@@ -274,3 +277,91 @@ class WorkingTwice(Working):
         name = 'Working twice'
         on_crash = 'retry'
         max_crashes = 2
+
+
+class Flaky(JobRunner):
+    """Fails as often as it is told to, then succeeds."""
+
+    class Meta:
+        name = 'Flaky'
+        max_retries = 3
+        retry_backoff = [0]
+
+    def run(self, failures=1, expected=False, **kwargs):
+        trace(self.job, 'start')
+        self.logger.info('attempt %s', self.job.attempt)
+        self.job.data = {'attempt': self.job.attempt}
+        if self.job.attempt <= failures:
+            raise JobFailed('expected') if expected else RuntimeError(f'attempt {self.job.attempt}')
+
+
+class FlakyOnPurpose(Flaky):
+    class Meta:
+        name = 'Flaky on purpose'
+        max_retries = 2
+        retry_backoff = 0
+        retry_on = (JobFailed, ConnectionError)
+
+
+class Orderly(JobRunner):
+    """Ends in order when it is stopped, and cleans up."""
+
+    class Meta:
+        name = 'Orderly'
+        stop_grace = 20
+
+    def run(self, seconds=60, **kwargs):
+        trace(self.job, 'start')
+        deadline = time.monotonic() + seconds
+        try:
+            while time.monotonic() < deadline:
+                self.check_canceled()
+                time.sleep(0.05)
+        finally:
+            trace(self.job, 'cleaned')
+
+
+class Asynchronous(JobRunner):
+    class Meta:
+        name = 'Asynchronous'
+
+    async def run(self, seconds=0, **kwargs):
+        await sync_to_async(trace)(self.job, 'start')
+        self.logger.info('in a coroutine')
+        try:
+            await asyncio.sleep(seconds)
+            self.job.data = {'job': current_job().pk}
+        finally:
+            await sync_to_async(trace)(self.job, 'cleaned')
+
+
+async def coroutine_function(job, word='none'):
+    await asyncio.sleep(0)
+    job.data = {'word': word}
+
+
+class StuckInC(JobRunner):
+    """Sits in C code that holds Python's lock and heeds no signal."""
+
+    class Meta:
+        name = 'Stuck in C'
+        stop_grace = 1
+
+    def run(self, **kwargs):
+        trace(self.job, 'start')
+        # A pattern that takes for ever: Python's regular expressions look for no signals while they match.
+        re.match(r'(a+)+$', 'a' * 64 + 'b')
+
+
+class Counting(JobRunner):
+    """Tells how far it is."""
+
+    class Meta:
+        name = 'Counting'
+
+    def run(self, total=5, until=None, **kwargs):
+        for number in self.track(range(total), message='counting'):
+            self.logger.info('number %s', number)
+        deadline = time.monotonic() + 60
+        while until and not os.path.exists(until) and time.monotonic() < deadline:
+            time.sleep(0.05)
