@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import re
+import resource
 import signal
 import subprocess
 import time
@@ -365,3 +366,19 @@ class Counting(JobRunner):
         deadline = time.monotonic() + 60
         while until and not os.path.exists(until) and time.monotonic() < deadline:
             time.sleep(0.05)
+
+
+class Chatty(JobRunner):
+    """Writes many lines, and measures what that costs in memory."""
+
+    class Meta:
+        name = 'Chatty'
+        job_timeout = 170
+
+    def run(self, lines, **kwargs):
+        early = 0
+        for number in range(lines):
+            self.logger.info('line %s', number)
+            if number == 10_000:
+                early = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        self.job.data = {'grown': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - early}

@@ -5,7 +5,7 @@ import time
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from netbox_jobs import recovery, retries
+from netbox_jobs import clock, recovery, retries
 from netbox_jobs.exceptions import JobFailed
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.models import Job, JobLogEntry
@@ -208,3 +208,16 @@ def test_p8_bad_retries_are_refused_at_the_call_and_where_the_class_is_made(opti
     assert not Job.objects.exists()
     with pytest.raises(ImproperlyConfigured, match=name):
         type('Bad', (JobRunner,), {'Meta': type('Meta', (), options), 'run': lambda self: None})
+
+
+def test_the_backoff_is_kept_by_the_clock(work, monkeypatch):
+    hands = [clock.now_ms()]
+    monkeypatch.setattr(clock, 'now_ms', lambda: hands[0])
+    job = Flaky.enqueue(failures=2, retry_backoff=[60, 3600])
+    work()
+    for seconds, attempts in ((59, 1), (1, 2), (3599, 2), (1, 3)):
+        hands[0] += seconds * 1000
+        recovery.deliver_due()
+        work()
+        assert Trace.objects.filter(job_pk=job.pk, what='start').count() == attempts
+    assert status(job) == 'completed'
