@@ -1,13 +1,15 @@
 """What the README says is looked up in the code. (Its quick start is followed in `test_quickstart.py`.)"""
 
 import importlib
+import logging
+import logging.config
 import re
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
-from netbox_jobs import conf
+from netbox_jobs import calls, conf
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / 'README.md').read_text()
@@ -49,3 +51,23 @@ def test_docker_compose_names_what_the_readme_says():
         assert re.search(rf'^  {service}:$', compose, re.MULTILINE)
     assert compose.count('healthcheck:') == 4
     assert 'replicas: 2' in compose
+
+
+def test_the_logging_of_the_readme_carries_the_id_of_the_job(capsys):
+    block = re.search(r'```python\n(LOGGING = .*?)```', README, re.DOTALL)
+    settings: dict = {}
+    exec(block[1], settings)
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    try:
+        logging.config.dictConfig({**settings['LOGGING'], 'disable_existing_loggers': False})
+        logging.getLogger('anybody').warning('said')
+    finally:
+        root.handlers[:], level = before
+        root.setLevel(level)
+    assert '- WARNING said' in capsys.readouterr().err
+
+
+def test_every_option_of_a_runner_is_named():
+    for option in ('name', 'queue', 'job_timeout', *calls.RETRY_OPTIONS, 'on_crash', 'max_crashes', 'stop_grace'):
+        assert f'`{option}`' in README or f'`Meta.{option}`' in README, option
