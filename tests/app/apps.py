@@ -1,6 +1,7 @@
 import os
 
 from netbox_jobs.plugins import PluginConfig
+from netbox_jobs.signals import job_end
 
 
 class TestAppConfig(PluginConfig):
@@ -20,4 +21,4 @@ class TestAppConfig(PluginConfig):
             faults.install(step)
         if folder := os.environ.get('TEST_CHAOS'):
             faults.install_before_claim(folder)
-            faults.trace_ends()
+            job_end.connect(faults.trace_end)

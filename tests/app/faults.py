@@ -10,10 +10,11 @@ from typing import Any
 from django.db import connection, transaction
 
 from netbox_jobs import execution
-from netbox_jobs.models import transitions
-from netbox_jobs.signals import job_end
+from netbox_jobs.models import JobAttempt, transitions
 
 STEPS = ('before the terminal write', 'before the successor', 'before the commit', 'after it')
+#: The same where a job is given back for another attempt.
+RELEASE_STEPS = ('before it is given back', 'before that is committed', 'after it is given back')
 
 
 def install(step: str) -> None:
@@ -32,6 +33,12 @@ def install(step: str) -> None:
         _around(transitions, 'make_successor', after=die)
     elif step == 'after it':
         _around(transitions, '_after_end', before=die)
+    elif step == 'before it is given back':
+        _around(transitions, 'release', before=die)
+    elif step == 'before that is committed':
+        _around(JobAttempt.objects, 'using', before=die)
+    elif step == 'after it is given back':
+        _around(transitions, 'release', after=die)
 
 
 def install_before_claim(folder: str) -> None:
@@ -51,19 +58,16 @@ def install_before_claim(folder: str) -> None:
     transitions.claim = fallible
 
 
-def trace_ends() -> None:
-    """Leave a trace of each job that is told to have ended, whoever ended it."""
+def trace_end(sender: Any, **kwargs: Any) -> None:
+    """A receiver of `job_end`: leaves a trace of each job that is told to have ended, whoever ended it."""
     from .jobs import trace
 
-    def receive(sender: Any, **kwargs: Any) -> None:
-        trace(sender, 'told')
-
-    job_end.connect(receive, weak=False)
+    trace(sender, 'told')
 
 
 def befall(how: str) -> None:
     """Do to the current job what `how` says."""
-    if how in STEPS:
+    if how in STEPS or how in RELEASE_STEPS:
         install(how)
     elif how in ('killed', 'dies every time'):
         os.kill(os.getpid(), signal.SIGKILL)

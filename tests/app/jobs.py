@@ -252,13 +252,15 @@ class Working(JobRunner):
     class Meta:
         name = 'Working'
 
-    def run(self, seconds=0.0, lines=0, how=''):
+    def run(self, seconds=0.0, lines=0, how='', fails=0):
         trace(self.job, 'start')
         for number in range(lines):
             self.logger.info('line %s', number)
         if how and (self.job.attempt == 1 or how == 'dies every time'):
             faults.befall(how)
         time.sleep(seconds)
+        if self.job.retries < fails:
+            raise RuntimeError(f'fails {fails} times')
         trace(self.job, 'end')
 
 
@@ -382,3 +384,40 @@ class Chatty(JobRunner):
             if number == 10_000:
                 early = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self.job.data = {'grown': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - early}
+
+
+class WorkingRetried(Working):
+    """To be run again when it has failed."""
+
+    class Meta:
+        name = 'Working, retried'
+        max_retries = 4
+        retry_backoff = (0.1, 0.3, 0.5)
+
+
+class WorkingRetriedAgain(Working):
+    """To be run again when it has failed, and when its process has died."""
+
+    class Meta:
+        name = 'Working, retried again'
+        max_retries = 4
+        retry_backoff = (0.1, 0.3, 0.5)
+        on_crash = 'retry'
+        max_crashes = 20
+
+
+class WorkingUntilStopped(Working):
+    """Ends only when it is stopped: in order, or when its grace is over if it is `deaf`. Its successors just end."""
+
+    class Meta:
+        name = 'Working until stopped'
+        stop_grace = 2
+
+    def run(self, deaf=False):
+        trace(self.job, 'start')
+        deadline = time.monotonic() + (50 if self.job.predecessor_id is None else 0)
+        while time.monotonic() < deadline:
+            time.sleep(0.05)
+            if not deaf:
+                self.check_canceled()
+        trace(self.job, 'end')

@@ -10,6 +10,8 @@ from django.db.models import Count
 from netbox_jobs.models import Job, Schedule
 from tests.app.models import Trace
 
+from . import attempts, steered
+
 if TYPE_CHECKING:
     from .engine import Chaos
 
@@ -38,10 +40,10 @@ class Report:
             'faults:     ' + ', '.join(f'{name} {count}' for name, count in sorted(self.struck.items())),
             'outcomes:   ' + ', '.join(f'{name} {count}' for name, count in sorted(self.outcomes.items())),
             *(
-                f'detection:  {_spread(seconds)} from the death of a {what} to the end of its job, or its next attempt'
+                f'detection:  {_spread(seconds)} from {what} to the end of the job, or its next attempt'
                 for what, seconds in sorted(self.detection.items())
             ),
-            f'lateness:   {_spread(self.lateness)} from the time of a scheduled job to its start',
+            f'lateness:   {_spread(self.lateness)} from the time of a scheduled job to its delivery',
             *(f'{len(jobs):>6}  {what}{f": {jobs[:10]}" if jobs else ""}' for what, jobs in self.wrong.items()),
         ]
         return '\n'.join(lines)
@@ -58,7 +60,11 @@ def count(chaos: 'Chaos', seconds: float) -> Report:
     chains = [job for job in ended if job.schedule_id and Schedule.objects.filter(pk=job.schedule_id).exists()]
     successors = Counter(job.predecessor_id for job in jobs.values() if job.predecessor_id)
     gone = chaos.deleted | chaos.deleted_waiting
-    to_come = {job.pk for job in jobs.values() if job.status == 'scheduled' and job.predecessor_id and not job.crashes}
+    to_come = {
+        job.pk
+        for job in jobs.values()
+        if job.status == 'scheduled' and job.predecessor_id and not job.crashes and not job.retries
+    }
     wrong = {
         'lost: committed, and neither there nor deleted': sorted(chaos.enqueued - jobs.keys() - gone),
         'not ended, and no next occurrence either': [
@@ -73,7 +79,7 @@ def count(chaos: 'Chaos', seconds: float) -> Report:
             pk for pk, found in traces.items() if pk not in chaos.suspended and _overlap(found)
         ],
         'run again without leave': [
-            pk for pk, number in starts.items() if pk in jobs and number > 1 + jobs[pk].crashes
+            pk for pk, number in starts.items() if pk in jobs and number > 1 + jobs[pk].crashes + jobs[pk].retries
         ],
         'told to have ended more than once': [
             pk for pk, found in traces.items() if sum(trace.what == 'told' for trace in found) > 1
@@ -88,11 +94,13 @@ def count(chaos: 'Chaos', seconds: float) -> Report:
             for row in Job.objects.waiting().exclude(schedule=None).values('schedule').annotate(n=Count('pk'))
             if row['n'] > 1
         ],
+        **attempts.wrong(chaos, jobs, traces, starts),
+        **steered.wrong(chaos, jobs, traces),
     }  # fmt: skip
     lateness = [
-        (job.started - job.scheduled).total_seconds()
+        job.due / 1000 - job.scheduled.timestamp()
         for job in ended
-        if job.scheduled and job.started and not job.predecessor_id and not job.crashes and not job.releases
+        if job.due and job.scheduled and not job.schedule_id and job.attempt == 1 and job.deliveries == 1
     ]
     return Report(
         chaos.seed, seconds, len(chaos.enqueued), Counter(job.status for job in jobs.values()), chaos.counts,
@@ -107,7 +115,7 @@ def _detection(chaos: 'Chaos', jobs: dict[int, Job], traces: dict[int, list[Trac
         job = jobs.get(pk)
         if job is None:
             continue
-        if job.attempt == attempt and job.status == 'errored' and job.completed:
+        if job.attempt == attempt and job.status in ('errored', 'canceled') and job.completed:
             seconds = job.completed.timestamp() - moment
         else:
             later = [t.at.timestamp() for t in traces[pk] if t.what == 'start' and t.at.timestamp() > moment]

@@ -9,19 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.test import override_settings
 from django.utils import timezone
 from redis.exceptions import RedisError
 
 from netbox_jobs.models import Job, Worker
-from tests.app.jobs import Working, WorkingAgain
+from netbox_jobs.signals import job_end
+from tests.app import faults as within
+from tests.app.jobs import Working, WorkingAgain, WorkingRetried, WorkingRetriedAgain
 from tests.processes import RedisProcess, WorkerProcess
 
 from . import faults
 from .count import Report, count
 
 GENERATIONS = 3  # so many occurrences of each periodic job are made to happen
+AHEAD = 150  # so many jobs wait or run at any time, so that the workers have work while recovery mends what was lost
+POLL = 0.2  # seconds between two looks
 
 
 class Chaos:
@@ -49,7 +53,14 @@ class Chaos:
         self.deleted_waiting: set[int] = set()
         self.suspended: set[int] = set()
         self.cannot_complete: set[int] = set()
+        self.stopped: dict[int, float] = {}
+        self.canceled: dict[int, float] = {}
+        self.retried: dict[int, int] = {}
+        self.fails: dict[int, int] = {}
+        self.paused_queues: list[tuple[str, float, float]] = []
+        self.paused_schedules: list[tuple[int, float, float]] = []
         self.deaths: dict[tuple[int, int], tuple[float, str]] = {}
+        self.blows: list[float] = []
         self.counts: Counter[str] = Counter()
         self._retired: list[WorkerProcess] = []
         self._later: list[tuple[float, Callable[[], Any]]] = []
@@ -58,6 +69,7 @@ class Chaos:
         """Strike, heal, wait, count."""
         begin = time.monotonic()
         self.redis = RedisProcess()
+        job_end.connect(within.trace_end)  # what is canceled here ends here
         try:
             with override_settings(RQ_QUEUES={'default': {'URL': self.redis.url, 'DEFAULT_TIMEOUT': 60}}):
                 self.workers = [self._start() for _ in range(self._size)]
@@ -65,6 +77,7 @@ class Chaos:
                 self._heal()
                 return count(self, time.monotonic() - begin)
         finally:
+            job_end.disconnect(within.trace_end)
             self.redis.resume()
             for worker in (*getattr(self, 'workers', ()), *self._retired):
                 worker.stop(5)
@@ -78,11 +91,16 @@ class Chaos:
 
     def struck(self, worker: WorkerProcess, *, by: str, suspended: bool = False) -> None:
         """Note when the jobs that this worker runs were struck, and whose death that is: a horse's or a worker's."""
+        self.blow()
         tokens = Worker.objects.filter(pid=worker.pid).values_list('token', flat=True)
         for pk, attempt in Job.objects.running().filter(worker__in=list(tokens)).values_list('pk', 'attempt'):
             self.deaths[pk, attempt] = (time.time(), by)
             if suspended:
                 self.suspended.add(pk)
+
+    def blow(self) -> None:
+        """Note that processes or sessions were ended now: whoever was about to tell of an end may not have."""
+        self.blows.append(time.time())
 
     def replace(self, worker: WorkerProcess) -> None:
         """Start another in the place of this one."""
@@ -98,6 +116,8 @@ class Chaos:
         """Enqueue a job that counts."""
         job = runner.enqueue(queue_name=self.rng.choice(self.queues), **arguments)
         self.enqueued.add(job.pk)
+        if 'fails' in arguments:
+            self.fails[job.pk] = arguments['fails']
         return job
 
     # The run
@@ -122,8 +142,8 @@ class Chaos:
         every = self.number / (len(plan) + 1)
         deadline = time.monotonic() + self.patience + self.number * 0.5
         while (plan or len(self.enqueued) < self.number) and time.monotonic() < deadline:
-            ended = Job.objects.ended().filter(name__startswith='Working').count() + len(self.deleted)
-            while len(self.enqueued) < min(self.number, ended + 40):
+            ended = len(self.enqueued) - self._open().count()
+            for _ in range(min(self.number - len(self.enqueued), AHEAD - len(self.enqueued) + ended)):
                 self._enqueue()
             self._bring_forward()
             self._do_later()
@@ -136,23 +156,35 @@ class Chaos:
                 else:
                     self.counts[fault.__name__] += 1
             self._workers_live()
-            time.sleep(0.1)
+            time.sleep(POLL)
         assert not plan, f'{len(plan)} faults could not strike in time'
 
+    def _open(self) -> Any:
+        """The jobs that are still to end, but for the next occurrences of periodic ones."""
+        jobs = Job.objects.filter(status__in=('pending', 'running', 'scheduled'), name__startswith='Working')
+        return jobs.exclude(
+            status='scheduled', predecessor__isnull=False, crashes=0, retries=0, due__gt=int(time.time() * 1000)
+        )
+
     def _enqueue(self) -> None:
-        runner = self.rng.choice((Working, Working, WorkingAgain))
-        kind = self.rng.choice(('short',) * 8 + ('long', 'talking', 'periodic', 'later', 'later'))
+        kind = self.rng.choice(('short',) * 8 + ('long', 'talking', 'periodic', 'cron', 'later', 'later', 'retried'))
+        runner: type[Working] = self.rng.choice((Working, Working, WorkingAgain))
+        if kind == 'retried':
+            runner = self.rng.choice((WorkingRetried, WorkingRetriedAgain))
         more: dict[str, Any] = {
             'long': {'seconds': self.rng.uniform(0.5, 2)},
             'talking': {'lines': 100, 'seconds': 0.2},
             'periodic': {'interval': 1},
+            'cron': {'cron': '* * * * *', 'timezone': 'Europe/Berlin'},
             'later': {'schedule_at': timezone.now() + timedelta(seconds=self.rng.uniform(0, 3))},
+            'retried': {'fails': self.rng.choice((1, 1, 2, 3, 6)), 'interval': self.rng.choice((None, None, 1))},
         }.get(kind, {})
         self.enqueue(runner, **more)
 
     def _bring_forward(self) -> None:
         """Have the next occurrences of periodic jobs happen now, until there were enough of them."""
-        waiting = Job.objects.filter(status='scheduled', predecessor__isnull=False, crashes=0, releases=0)
+        waiting = Job.objects.filter(status='scheduled', crashes=0, releases=0, retries=0)
+        waiting = waiting.filter(Q(predecessor__isnull=False) | Q(schedule__cron__gt=''))
         waiting = waiting.filter(due__gt=int(time.time() * 1000))
         slots = list(waiting.values_list('slot', flat=True))
         numbers = Job.objects.filter(schedule__in=slots).order_by().values_list('schedule').annotate(Count('pk'))
@@ -170,19 +202,14 @@ class Chaos:
         for worker in list(self.workers):
             if worker.process.poll() is not None:
                 # RQ needs Redis to start; systemd would start the worker again just so.
+                self.blow()
                 self.replace(worker)
 
     def _heal(self) -> None:
         """Wait until all that can end has ended."""
         deadline = time.monotonic() + self.patience
-        jobs = Job.objects.filter(name__startswith='Working')
-        while time.monotonic() < deadline:
+        while (self._later or self._open().exists()) and time.monotonic() < deadline:
             self._do_later()
             self._bring_forward()
             self._workers_live()
-            left = jobs.filter(status__in=('pending', 'running')) | jobs.filter(status='scheduled', predecessor=None)
-            left |= jobs.filter(status='scheduled', crashes__gt=0)
-            left |= jobs.filter(status='scheduled', due__lte=int(time.time() * 1000))
-            if not self._later and not left.exists():
-                return
-            time.sleep(0.1)
+            time.sleep(POLL)

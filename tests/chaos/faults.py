@@ -9,7 +9,9 @@ from django.db import connection, transaction
 
 from netbox_jobs import delivery
 from netbox_jobs.models import Job
-from tests.app.jobs import Working, WorkingAgain, WorkingTwice
+from tests.app.jobs import Working, WorkingAgain, WorkingRetried, WorkingRetriedAgain, WorkingTwice
+
+from . import steering
 
 if TYPE_CHECKING:
     from .engine import Chaos
@@ -24,7 +26,7 @@ def kill_horse(chaos: 'Chaos') -> None:
     """The process of a job is killed from outside, as by the kernel when memory is short."""
     for worker in chaos.shuffled_workers():
         if horses := worker.horses():
-            chaos.struck(worker, by='horse')
+            chaos.struck(worker, by='the death of a horse')
             _signal(horses[0], signal.SIGKILL)
             return
 
@@ -32,7 +34,7 @@ def kill_horse(chaos: 'Chaos') -> None:
 def kill_worker(chaos: 'Chaos') -> None:
     """A worker dies with its job, as when its host goes; another is started at once."""
     worker = chaos.shuffled_workers()[0]
-    chaos.struck(worker, by='worker')
+    chaos.struck(worker, by='the death of a worker')
     worker.kill()
     chaos.replace(worker)
 
@@ -40,7 +42,7 @@ def kill_worker(chaos: 'Chaos') -> None:
 def kill_two_workers(chaos: 'Chaos') -> None:
     """Two of the workers die together."""
     for worker in chaos.shuffled_workers()[:2]:
-        chaos.struck(worker, by='worker')
+        chaos.struck(worker, by='the death of a worker')
         worker.kill()
         chaos.replace(worker)
 
@@ -48,7 +50,7 @@ def kill_two_workers(chaos: 'Chaos') -> None:
 def kill_worker_alone(chaos: 'Chaos') -> None:
     """A worker dies, and the process of its job is left over."""
     worker = chaos.shuffled_workers()[0]
-    chaos.struck(worker, by='worker')
+    chaos.struck(worker, by='the death of a worker')
     worker.signal(signal.SIGKILL)
     worker.process.wait(10)
     chaos.replace(worker)
@@ -57,7 +59,7 @@ def kill_worker_alone(chaos: 'Chaos') -> None:
 def suspend_worker(chaos: 'Chaos') -> None:
     """A worker and its job stand still for longer than the limit, are declared dead, and wake up."""
     worker = chaos.shuffled_workers()[0]
-    chaos.struck(worker, by='worker', suspended=True)
+    chaos.struck(worker, by='the death of a worker', suspended=True)
     pids = [worker.pid, *worker.horses()]
     for pid in pids:
         _signal(pid, signal.SIGSTOP)
@@ -74,9 +76,9 @@ def stop_worker(chaos: 'Chaos') -> None:
 def stop_worker_twice(chaos: 'Chaos') -> None:
     """An impatient deploy: a second SIGTERM, which ends the job at once."""
     worker = chaos.shuffled_workers()[0]
-    chaos.struck(worker, by='horse')
+    chaos.struck(worker, by='the death of a horse')
     worker.signal(signal.SIGTERM)
-    chaos.later(0.5, lambda: worker.process.poll() is None and worker.signal(signal.SIGTERM))
+    chaos.later(0.5, lambda: worker.process.poll() is None and (chaos.blow(), worker.signal(signal.SIGTERM)))
     chaos.replace(worker)
 
 
@@ -128,6 +130,7 @@ def deliver_twice(chaos: 'Chaos') -> None:
 
 def cut_database(chaos: 'Chaos') -> None:
     """All sessions but ours are ended by the server."""
+    chaos.blow()
     with connection.cursor() as cursor:
         if connection.vendor == 'postgresql':
             cursor.execute(
@@ -171,6 +174,10 @@ SELF_INFLICTED = (
     _within('transaction left open', WorkingAgain, Working),
     _within('transaction broken', Working),
     _within('raises', Working, interval=1),
+    _within('before it is given back', WorkingRetried, WorkingRetriedAgain, fails=2),
+    _within('before that is committed', WorkingRetriedAgain, fails=2, cron='* * * * *'),
+    _within('after it is given back', WorkingRetried, WorkingRetriedAgain, fails=2),
+    _within('over time', WorkingRetried, job_timeout=1),
 )
 
 
@@ -230,7 +237,7 @@ ALL: tuple[Fault, ...] = (
     kill_horse, kill_horse, kill_worker, kill_worker, kill_two_workers, kill_worker_alone, suspend_worker, stop_worker,
     stop_worker_twice, kill_horse_before_claim, kill_worker_before_claim, empty_redis, kill_redis, silence_redis,
     lose_deliveries, deliver_twice, cut_database, *SELF_INFLICTED, rename_runner, tamper_with_arguments,
-    delete_waiting, delete_running, delete_and_roll_back, enqueue_and_roll_back,
+    delete_waiting, delete_running, delete_and_roll_back, enqueue_and_roll_back, *steering.ALL,
 )  # fmt: skip
 
 

@@ -1,0 +1,64 @@
+"""What must be nought among the attempts at a job, and in what was told of its end."""
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+from netbox_jobs.models import Job, JobAttempt
+from tests.app.models import Trace
+
+if TYPE_CHECKING:
+    from .engine import Chaos
+
+#: Seconds after an end within which a blow may have struck the process that was about to tell of it.
+TELLING = 1.5
+
+
+def wrong(
+    chaos: 'Chaos', jobs: dict[int, Job], traces: dict[int, list[Trace]], starts: Counter[int]
+) -> dict[str, list[int]]:
+    """The primary keys of the jobs for which something is not as it must be, by what that is."""
+    kept: dict[int, list[JobAttempt]] = defaultdict(list)
+    for attempt in JobAttempt.objects.order_by('job_id', 'number'):
+        kept[attempt.job_id].append(attempt)
+    ended = [job for job in jobs.values() if job.ended]
+    return {
+        'attempts that are not one, and one for each retry and each crash': [
+            job.pk for job in ended if job.attempt != _attempts(job)
+        ],
+        'attempts before the last that are not kept, each as what it was': [
+            pk
+            for pk, job in jobs.items()
+            if (sum(a.crashed for a in kept[pk]), sum(not a.crashed for a in kept[pk])) != (job.crashes, job.retries)
+            or [a.number for a in kept[pk]] != list(range(1, job.crashes + job.retries + 1))
+        ],
+        'attempts that did not start, although nothing struck them': [
+            job.pk for job in ended if job.attempt - starts[job.pk] > job.crashes + (job.status != 'completed')
+        ],
+        'retried, and not as often as was asked for': [
+            pk for pk, fails in chaos.fails.items() if pk in jobs and not _retried_rightly(jobs[pk], fails)
+        ],
+        'ended, and nobody was told, although nothing struck then': [
+            job.pk
+            for job in ended
+            if not any(trace.what == 'told' for trace in traces[job.pk]) and not _struck_at_end(chaos, job)
+        ],
+    }
+
+
+def _attempts(job: Job) -> int:
+    """How many there must have been: those that were given back, and the one that ended (unless it waited then)."""
+    return job.crashes + job.retries + (job.started is not None)
+
+
+def _retried_rightly(job: Job, fails: int) -> bool:
+    if job.status == 'completed':
+        return job.retries == fails
+    # Errored when the retries are used up, or by a death; canceled at any attempt.
+    return job.retries <= min(fails, 4)
+
+
+def _struck_at_end(chaos: 'Chaos', job: Job) -> bool:
+    if 'after it' in job.arguments_shown or job.completed is None:
+        return True
+    moment = job.completed.timestamp()
+    return any(-TELLING < blow - moment < TELLING for blow in chaos.blows)

@@ -1,0 +1,122 @@
+"""What people do while everything else breaks: stop, cancel, retry, pause, resume; with notes of what must follow."""
+
+import time
+from typing import TYPE_CHECKING
+
+from django.db import models, transaction
+
+from netbox_jobs.exceptions import ArgumentsRefused, RunnerNotFound
+from netbox_jobs.models import Job, PausedQueue, Schedule
+from tests.app.jobs import WorkingUntilStopped
+
+if TYPE_CHECKING:
+    from .engine import Chaos
+
+#: Seconds for which queues and schedules are paused.
+PAUSE = 5.0
+
+
+def stop_running(chaos: 'Chaos') -> None:
+    """A job that runs is stopped, unless it ends by itself in the same moment."""
+    for job in _some(chaos, Job.objects.running()):
+        if job.stop():
+            chaos.stopped[job.pk] = time.time()
+            return
+
+
+def stop_endless(chaos: 'Chaos') -> None:
+    """A job that would not end is stopped as soon as it runs; its chain goes on."""
+    job = chaos.enqueue(WorkingUntilStopped, deaf=chaos.rng.choice((False, True)), interval=1)
+    chaos.cannot_complete.add(job.pk)
+
+    def stop() -> None:
+        job.refresh_from_db()
+        if job.status == 'running':
+            if job.stop():
+                chaos.stopped[job.pk] = time.time()
+                chaos.deaths[job.pk, job.attempt] = (time.time(), 'a stop')
+        elif not job.ended:
+            chaos.later(0.2, stop)
+
+    stop()
+
+
+def stop_and_roll_back(chaos: 'Chaos') -> None:
+    """Jobs are stopped and canceled, in a transaction that rolls back."""
+    with transaction.atomic():
+        for job in _some(chaos, Job.objects.running())[:3]:
+            job.stop()
+        for job in _some(chaos, Job.objects.waiting())[:3]:
+            job.cancel()
+        transaction.set_rollback(True)
+
+
+def cancel_waiting(chaos: 'Chaos') -> None:
+    """A job that waits is canceled, for good."""
+    _cancel_one(chaos, Job.objects.waiting())
+
+
+def cancel_between_attempts(chaos: 'Chaos') -> None:
+    """A job is canceled that has run before, and waits for its next attempt."""
+    _cancel_one(chaos, Job.objects.waiting().filter(attempt__gt=0)) or _cancel_one(chaos, Job.objects.waiting())
+
+
+def retry_by_hand(chaos: 'Chaos') -> None:
+    """A job that has ended is enqueued once more."""
+    for job in _some(chaos, Job.objects.ended().exclude(name=WorkingUntilStopped.name)):
+        try:
+            again = job.retry()
+        except (ArgumentsRefused, RunnerNotFound):
+            continue
+        chaos.enqueued.add(again.pk)
+        chaos.retried[again.pk] = job.pk
+        return
+
+
+def pause_queue(chaos: 'Chaos') -> None:
+    """A queue is paused for a while; jobs may still be enqueued to it."""
+    name = chaos.rng.choice(chaos.queues)
+    _paused, new = PausedQueue.objects.get_or_create(name=name)
+    began = time.time()
+
+    def resume() -> None:
+        chaos.paused_queues.append((name, began, time.time()))
+        PausedQueue.objects.filter(name=name).delete()
+
+    if new:
+        chaos.later(PAUSE, resume)
+
+
+def pause_schedule(chaos: 'Chaos') -> None:
+    """A schedule is paused for a while."""
+    waiting = Job.objects.waiting().exclude(schedule=None).order_by('pk').values_list('schedule', flat=True)
+    schedule = Schedule.objects.filter(pk__in=list(waiting), paused=False).first()
+    if schedule is None or not schedule.pause():
+        return
+    began = time.time()
+
+    def resume() -> None:
+        chaos.paused_schedules.append((schedule.pk, began, time.time()))
+        schedule.resume()
+
+    chaos.later(PAUSE, resume)
+
+
+ALL = (
+    stop_running, stop_endless, stop_and_roll_back, cancel_waiting, cancel_between_attempts, retry_by_hand,
+    pause_queue, pause_schedule,
+)  # fmt: skip
+
+
+def _cancel_one(chaos: 'Chaos', jobs: 'models.QuerySet[Job]') -> bool:
+    for job in _some(chaos, jobs):
+        if job.cancel():
+            chaos.canceled[job.pk] = time.time()
+            return True
+    return False
+
+
+def _some(chaos: 'Chaos', jobs: 'models.QuerySet[Job]') -> list[Job]:
+    """A few of the jobs that count, in an order of the plan's."""
+    found = list(jobs.filter(name__startswith='Working').order_by('pk')[:20])
+    return chaos.rng.sample(found, len(found))
