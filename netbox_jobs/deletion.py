@@ -14,12 +14,13 @@ def before_delete(instance: Job, using: str, **kwargs: Any) -> None:
     status = Job.objects.using(using).filter(pk=instance.pk).values_list('status', flat=True).first()
     if status is not None:
         instance.status = status
-    if instance.schedule_id is not None and not instance.ended:
+    ended = instance.status in JobStatusChoices.TERMINAL_STATE_CHOICES
+    if instance.schedule_id is not None and not ended:
         Schedule.objects.using(using).filter(pk=instance.schedule_id).delete()
         # An occurrence that was arranged while this one ran.
         for following in Job.objects.using(using).filter(slot=instance.schedule_id).exclude(pk=instance.pk):
             following.delete()
-    if instance.awaited and not instance.ended:
+    if instance.awaited and not ended:
         for dependent in instance.dependents.using(using).waiting():
             if not dependent.options.get('allow_failure'):
                 error = f'It depends on job {instance.pk} ({instance.name}), which was deleted before it had ended.'
@@ -30,7 +31,7 @@ def after_delete(instance: Job, using: str, **kwargs: Any) -> None:
     """Take along what it has in tables of their own; once it is certain, take the delivery back, or end the run."""
     for model in (JobLogEntry, JobAttempt, Progress):
         model._default_manager.using(using).filter(job_id=instance.pk)._raw_delete(using)
-    if instance.ended:
+    if instance.status in JobStatusChoices.TERMINAL_STATE_CHOICES:
         return
     queue, delivery_id = instance.queue_name, instance.delivery_id
     if instance.status == JobStatusChoices.STATUS_RUNNING:

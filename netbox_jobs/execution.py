@@ -113,7 +113,6 @@ class Execution:
         self._owns_connection = not connections[self._using].in_atomic_block
         self._lines = LineWriter(job, own_connection=self._owns_connection and job.deliveries > 0)
         self._deadline: Deadline | None = None
-        self._claim = job._fence
         self._within = context.current_run()
         self._stop = threading.Event()
         self._next_look = 0.0
@@ -345,20 +344,19 @@ class Execution:
             logger.info('Job %s (%s) is run again in %.1f seconds, after %r.', job.pk, job.name, delay, error)
 
     def settle(self) -> None:
-        """End what `handle()` left running; write again what it ended within a transaction that it left open."""
-        left_open = self._owns_connection and connections[self._using].in_atomic_block
-        if left_open:
+        """End what `handle()` left running; write again what it ended within a transaction that came to nothing."""
+        job = self.job
+        if self._owns_connection and connections[self._using].in_atomic_block:
             mend_connections()
-        if self.job.ended and left_open:
-            status, error = self.job.status, self.job.error
-            self.job._fence, self.job.status = self._claim, JobStatusChoices.STATUS_RUNNING
-            transitions.end(self.job, status, error)
-        elif not self.job.ended and not self.job._lost:
+        status, error = job.status, job.error
+        if transitions.reopen(job) and (self.failure is None or status != JobStatusChoices.STATUS_COMPLETED):
+            transitions.end(job, status, error)
+        elif not job.ended and not job._lost:
             if self.failure is None:
-                self.job.terminate()
+                job.terminate()
             elif self._again is None:
                 self.end_with(self.failure)
-            if self._again is not None and not self.job.ended:
+            if self._again is not None and not job.ended:
                 self._give_back(self._again)
         self._lines.close()
 

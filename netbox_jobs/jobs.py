@@ -15,12 +15,13 @@ from django.utils.functional import classproperty
 from . import context, execution, logs, metas, schedules
 from .calls import schedule_key
 from .context import current_job
-from .exceptions import JobCanceled
+from .exceptions import JobCanceled, JobFailed
 from .models import Job, Schedule, enqueueing, transitions
 from .models.once import find_place
 from .models.querysets import JobQuerySet
 
-__all__ = ('JobRunner', 'current_job', 'system_job')
+# JobFailed and Job are found here as well, where plugins look for them.
+__all__ = ('Job', 'JobFailed', 'JobRunner', 'current_job', 'system_job')
 
 R = TypeVar('R', bound='type[JobRunner]')
 T = TypeVar('T')

@@ -7,10 +7,11 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from rq import Queue
 
+from .constants import RQ_QUEUE_DEFAULT, RQ_QUEUE_HIGH, RQ_QUEUE_LOW
 from .exceptions import UnknownQueue
 
 #: In strict priority: `high` is emptied before `default` is looked at, and that before `low`.
-DEFAULT_QUEUES = ('high', 'default', 'low')
+DEFAULT_QUEUES = (RQ_QUEUE_HIGH, RQ_QUEUE_DEFAULT, RQ_QUEUE_LOW)
 
 _plugin_queues: dict[str, tuple[str, ...]] = {}
 

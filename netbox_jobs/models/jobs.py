@@ -110,6 +110,8 @@ class Job(GuardedSave, KeepsLog, Steerable, models.Model):
     # What this object holds of the row: the conditions under which it may write. None: it was merely loaded.
     _fence: dict[str, Any] | None = None
     _lost = False  # the claim that this object held is somebody else's now, or its row is gone
+    # What this object held before it wrote the job's end, until that is committed.
+    _before_end: dict[str, Any] | None = None
     _kwargs: dict[str, Any] | None = None
     # When it was claimed by this process, on the monotonic clock, and with which interval.
     _claimed_at: float | None = None
@@ -160,8 +162,8 @@ class Job(GuardedSave, KeepsLog, Steerable, models.Model):
 
     @property
     def ended(self) -> bool:
-        """Whether the status is a terminal one."""
-        return self.status in JobStatusChoices.TERMINAL_STATE_CHOICES
+        """Whether it has ended. What `run()` may assign to `status` does not count: the end of the run decides."""
+        return (self._fence or {}).get('status', self.status) in JobStatusChoices.TERMINAL_STATE_CHOICES
 
     @property
     def delivery_id(self) -> str:
@@ -233,6 +235,11 @@ class Job(GuardedSave, KeepsLog, Steerable, models.Model):
                 f'{status!r} does not end a job; expected one of {", ".join(JobStatusChoices.TERMINAL_STATE_CHOICES)}.'
             )
         transitions.end(self, status, error)
+
+    def _conclude(self) -> None:
+        from . import transitions
+
+        transitions.conclude(self)
 
     terminate.alters_data = True  # type: ignore[attr-defined]
 

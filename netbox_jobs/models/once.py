@@ -71,7 +71,11 @@ def find_place(call: Call, given: set[str]) -> Job | Place:
         if call.scheduled is None and call.cron:
             call.scheduled = call.recurrence.first(timezone.now())
             given = given | {'schedule_at'}
-    job = Job.objects.using(using).filter(slot=schedule.pk).first()
+    held = Job.objects.using(using).filter(slot=schedule.pk)
+    job = held.first()
+    if job is not None and job.status not in JobStatusChoices.WAITING_STATE_CHOICES:
+        held.update(slot=None)  # somebody has given it another status with a query of their own
+        job = None
     if job is not None and _update_waiting(job, schedule, call, given):
         return job
     running = Job.objects.using(using).running().filter(schedule=schedule).order_by('-pk').first()

@@ -261,9 +261,11 @@ def end(job: Job, status: str, error: str | None = None, *, wait: bool = True) -
         run.before_end()
         if job._fence is None:
             job._fence = run.job._fence
+    reopen(job)
     if job._lost or (job._fence is not None and job.ended):
-        return False  # this object has ended it, or has seen that somebody else has
+        return False  # this object has ended it
     using = job._state.db or database()
+    before = {'_fence': job._fence, 'status': job.status, 'schedule_id': job.schedule_id}
     fence = job._fence or {'status__in': JobStatusChoices.ENQUEUED_STATE_CHOICES}
     status, values = _outcome(job, status, error)
     periodic = job.schedule_id is not None or job.interval is not None
@@ -280,13 +282,30 @@ def end(job: Job, status: str, error: str | None = None, *, wait: bool = True) -
                 Schedule.objects.using(using).filter(pk=schedule.pk).update(runs=F('runs') + 1)
             if periodic:
                 make_successor(job, schedule)
-            transaction.on_commit(partial(_after_end, job), using=using, robust=True)
+            job._before_end = before
+            transaction.on_commit(job._conclude, using=using, robust=True)
         return True
 
     if run.persist(write) if run else write():
         return True
     _explain_lost(job, status, using)
     return False
+
+
+def reopen(job: Job) -> bool:
+    """Let this object hold its claim again, if the end that it has written was rolled back since.
+
+    `handle()` of a plugin may end the job within a transaction, which can fail afterwards.
+    """
+    if job._before_end is None:
+        return False
+    waiting = connections[job._state.db or database()].run_on_commit
+    if any(entry[1] == job._conclude for entry in waiting):
+        return False  # its transaction is still open
+    for name, value in job._before_end.items():
+        setattr(job, name, value)
+    job._before_end = None
+    return True
 
 
 def _outcome(job: Job, status: str, error: str | None) -> tuple[str, dict[str, Any]]:
@@ -371,7 +390,9 @@ def _announce_start(job: Job) -> None:
     transaction.on_commit(partial(_send, job_start, job), using=job._state.db, robust=True)
 
 
-def _after_end(job: Job) -> None:
+def conclude(job: Job) -> None:
+    """What follows when the end of a job is committed."""
+    job._before_end = None
     if job.awaited:
         release_dependents(job)
     _send(job_end, job)

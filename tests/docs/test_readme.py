@@ -34,7 +34,7 @@ def test_every_setting_is_in_the_table_with_its_default():
 
 def test_every_import_that_replaces_one_of_netbox_works():
     imports = re.findall(r'\| `from (netbox_jobs[\w.]*) import ([^`]+)` \|', README)
-    assert len(imports) == 7
+    assert len(imports) == 8
     for module, names in imports:
         for name in names.split(', '):
             assert hasattr(importlib.import_module(module), name), f'{module}.{name}'

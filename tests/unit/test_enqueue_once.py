@@ -268,6 +268,14 @@ def test_a_rolled_back_change_leaves_the_waiting_job_as_it_was(work):
     assert (status(job), job.data) == ('completed', {'word': 'x'})
 
 
+def test_a_waiting_job_that_a_query_has_given_up_is_in_nobodys_way():
+    given_up = Plain.enqueue_once(schedule_at=at(1), interval=60)
+    Job.objects.filter(pk=given_up.pk).update(status='failed', completed=timezone.now())
+    job = Plain.enqueue_once(schedule_at=at(1), interval=60)
+    assert (job.status, job.interval) == ('scheduled', 60)
+    assert status(given_up) == 'failed'
+
+
 def test_a_scheduled_job_that_is_wanted_now_runs_now(work):
     job = Plain.enqueue_once(schedule_at=at(5))
     Plain.enqueue_once(schedule_at=timezone.now())

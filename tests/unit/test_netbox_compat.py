@@ -17,9 +17,11 @@ from netbox_jobs.models import Job
 from tests.app.models import Thing
 from tests.compat import (
     adaptive_polling,
+    atomic_handle,
     branch_merge,
     bulk_import,
     change_tracking,
+    declared_status,
     device_backup,
     inventory_sync,
     legacy_tasks,
@@ -154,6 +156,37 @@ def test_a_runner_that_manages_itself_has_one_successor(run, how, ending):
     assert following.get_arguments() == {'how': how}
     if how == 'worse':
         assert job.data == {'traceback': "KeyError: 'not expected'"}
+
+
+@pytest.mark.parametrize('interval', [None, 10])
+@pytest.mark.parametrize('how', ['completed', 'errored', 'failed'])
+def test_a_runner_that_assigns_its_jobs_status_ends_as_its_run_did(run, how, interval):
+    job = run(declared_status.PeeringJob, how=how, interval=interval)
+    assert (job.status, job.data) == (how, {'how': how})
+    assert Job.objects.exclude(pk=job.pk).count() == (1 if interval else 0)
+
+
+@pytest.mark.parametrize('interval', [None, 10])
+@pytest.mark.parametrize(
+    ('how', 'ending', 'data', 'made'),
+    [
+        ('well', 'completed', {'result': 'well'}, 1),
+        ('early', 'errored', {'reverted': 'too early'}, 0),
+        ('late', 'errored', {'reverted': 'too late'}, 0),
+    ],
+)
+def test_a_runner_that_ends_its_job_in_the_transaction_of_its_run(run, how, ending, data, made, interval):
+    job = run(atomic_handle.AtomicJob, how=how, interval=interval)
+    assert (job.status, job.data, Thing.objects.count()) == (ending, data, made)
+    following = Job.objects.exclude(pk=job.pk)
+    assert [(found.status, found.predecessor_id) for found in following] == [('scheduled', job.pk)] * bool(interval)
+
+
+@pytest.mark.parametrize(('how', 'ending'), [('well', 'completed'), ('late', 'errored')])
+def test_an_end_that_was_rolled_back_is_none(run, how, ending):
+    job = run(atomic_handle.LastWordJob, how=how)
+    assert (job.status, Thing.objects.count()) == (ending, int(ending == 'completed'))
+    assert ("RuntimeError('too late')" in job.error) == (how == 'late')
 
 
 @pytest.mark.parametrize(('changes', 'interval'), [(0, 40), (3, 1)])

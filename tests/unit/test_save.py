@@ -8,6 +8,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from netbox_jobs import recovery
+from netbox_jobs.choices import JobStatusChoices
 from netbox_jobs.exceptions import AlreadyClaimed, JobFailed
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.models import Job, transitions
@@ -231,3 +232,16 @@ def test_a_new_object_with_an_old_key_overwrites_nothing():
     with pytest.raises(IntegrityError), transaction.atomic():
         Job(pk=job.pk, name='impostor').save()
     assert (status(job), job.name) == ('pending', 'Plain')
+
+
+def test_an_end_that_its_caller_rolls_back_can_be_written_again():
+    job = Plain.enqueue(interval=5)
+    with pytest.raises(RuntimeError), transaction.atomic():
+        job.terminate()
+        job.terminate(JobStatusChoices.STATUS_FAILED)  # the first end stands, as long as it stands
+        assert Job.objects.get(pk=job.pk).status == 'completed'
+        raise RuntimeError
+    job.terminate(JobStatusChoices.STATUS_ERRORED, error='after all')
+    job.refresh_from_db()
+    assert (job.status, job.error) == ('errored', 'after all')
+    assert Plain.get_jobs().waiting().get().predecessor_id == job.pk
