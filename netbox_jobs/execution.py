@@ -283,7 +283,7 @@ class Execution:
         self.failed_with(error)
         if isinstance(error, JobCanceled):
             self.failure = None
-            self.job.terminate(JobStatusChoices.STATUS_CANCELED, error='It was stopped while it ran.')
+            self.job.terminate(JobStatusChoices.STATUS_CANCELED, error=transitions.STOPPED)
             return
         if self._is_covered(error):
             self._again = error  # given back when nothing of the run is open any more: see settle()
@@ -325,6 +325,9 @@ class Execution:
             released = self.persist(lambda: transitions.release(job, delay, after=repr(error)))
         except (TypeError, ValueError):  # what it has left in job.data cannot be stored
             self._end_as(error)
+            return
+        if job.ended:  # it was stopped in this very moment
+            self.failure = None
             return
         job._lost = True  # this object holds no claim any more
         if released:
