@@ -338,6 +338,9 @@ class Execution:
         except (TypeError, ValueError):  # what it has left in job.data cannot be stored
             self._end_as(error)
             return
+        if job.ended:  # it was stopped in this very moment
+            self.failure = None
+            return
         job._lost = True  # this object holds no claim any more
         if released:
             self.failure = None

@@ -75,7 +75,13 @@ class Keeper(threading.Thread):
                 connections.close_all()
 
     def _beat(self) -> None:
-        self._lease.beat()
+        try:
+            self._lease.beat()
+        except DBError:
+            # A session that was cut is no database that is away: who can connect at once has been there all the time,
+            # and so could all the others.
+            connections.close_all()
+            self._lease.beat()
         self._observer.healthy(True)
         self._observer.look()
         # Not the leader's business alone: it may have come a moment ago, and must watch for the whole limit first.

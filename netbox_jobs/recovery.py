@@ -8,10 +8,10 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connections, transaction
 from django.utils import timezone
 from redis.exceptions import RedisError
 
@@ -25,6 +25,7 @@ logger = logging.getLogger('netbox_jobs')
 #: A job that waits is compared with RQ when its delivery is older than this, in milliseconds.
 DELIVERY_GRACE = 5_000
 _BATCH = 500
+_SWEPT = 2_000
 
 
 def deliver_due(older_than: float = 0) -> int:
@@ -121,13 +122,20 @@ def _not_deferred(queue_name: str, jobs: list[Job]) -> Iterable[Job]:
 
 
 def settle_dependents() -> int:
-    """Look again at the jobs that wait for others, in case that an end went by unseen; returns how many are left."""
+    """Look again at the jobs that need not wait for others any more, in case that an end went by unseen.
+
+    Returns:
+        How many there were.
+    """
     gated = Job.objects.using(transitions.database()).filter(status=JobStatusChoices.STATUS_PENDING, due=None)
     # Rows made by hand wait for nobody, and nothing here could run them.
-    batch = list(gated.exclude(runner='').order_by('pk')[:_BATCH])
+    gated = gated.exclude(runner='')
+    # Not those that rightly wait: there may be more of them than a batch, before the one that does not.
+    free = gated.exclude(dependencies__status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES)
+    batch = list(free.order_by('pk')[:_BATCH])
     for job in batch:
         settle_dependent(job)
-    return sum(job.due is None and not job.ended for job in batch)
+    return len(batch)
 
 
 class Observer:
@@ -193,7 +201,12 @@ def end_orphans(token: str, reason: str = '') -> int:
     ended = 0
     for job in Job.objects.using(using).running().filter(worker=token):
         logger.warning('Job %s (%s): its worker %s is gone.', job.pk, job.name, who)
-        ended += end_orphan(job, f'The worker {who} is gone: {reason}.')
+        try:
+            ended += end_orphan(job, f'The worker {who} is gone: {reason}.')
+        except Exception:  # one that cannot be ended does not keep the others from it
+            if not connections[using].is_usable():
+                raise
+            logger.exception('Job %s (%s) could not be ended; it is tried again.', job.pk, job.name)
     if worker is not None and not Job.objects.using(using).running().filter(worker=token).exists():
         worker.delete()
     return ended
@@ -223,8 +236,10 @@ def end_orphan(job: Job, reason: str, *, may_retry: bool = True) -> bool:
         if job.stopping is not None:
             done = transitions.end(job, JobStatusChoices.STATUS_CANCELED, transitions.STOPPED, wait=False)
         elif job.crashes < limit:
-            done = transitions.release(job, delay=0, after=reason, crashed=True)
-            logger.warning('Job %s (%s) is run again after crash %s of %s.', job.pk, job.name, job.crashes + 1, limit)
+            done = transitions.release(job, delay=0, after=reason, crashed=True, wait=False) or job.ended
+            if not job.ended:
+                number = job.crashes + 1
+                logger.warning('Job %s (%s) is run again after crash %s of %s.', job.pk, job.name, number, limit)
         else:
             error = reason
             if limit:
@@ -275,5 +290,24 @@ def prune(days: int | None = None, *, limit: int | None = None) -> int:
             Job.objects.using(using).ended().filter(pk__in=batch)._raw_delete(using)
         deleted += len(batch)
         if len(batch) < size:
+            for model, moment in ((JobLogEntry, 'timestamp'), (JobAttempt, 'ended'), (Progress, 'updated')):
+                _sweep(model, moment, cutoff, using)
             break
     return deleted
+
+
+def _sweep(model: Any, moment: str, cutoff: datetime, using: str) -> None:
+    """Delete what was written about jobs that were deleted at that moment.
+
+    From the oldest on: when old jobs are gone, what is older than they were belongs to none, or to few.
+    """
+    rows = model._default_manager.using(using).order_by('pk')
+    after: Any = 0
+    while batch := list(rows.filter(pk__gt=after).values_list('pk', 'job_id', moment)[:_SWEPT]):
+        owners = {job_id for _pk, job_id, _moment in batch}
+        owners -= set(Job.objects.using(using).filter(pk__in=owners).values_list('pk', flat=True))
+        if owners:
+            rows.order_by().filter(pk__lte=batch[-1][0], job_id__in=owners)._raw_delete(using)
+        after, _job_id, latest = batch[-1]
+        if len(batch) < _SWEPT or latest >= cutoff:
+            return

@@ -26,6 +26,8 @@ logger = logging.getLogger('netbox_jobs')
 
 #: Seconds between two looks of a horse at its own claim.
 _LOOK = 3.0
+#: Seconds for which Redis is listened to in one go.
+_LISTEN = 15
 #: By which a horse is told that its job is to be stopped.
 _STOP = signal.SIGUSR1
 
@@ -100,6 +102,7 @@ class Worker(RQWorker):
             self._horse_pid = 0
         finally:
             self._horse_result = None
+            self._stopped_job_id = None  # RQ forgets it only where the horse was killed
 
     def wait_for_horse(self) -> tuple[int | None, int | None, Any]:
         """RQ's monitor is told what ours has seen."""
@@ -207,6 +210,12 @@ class Worker(RQWorker):
         super().main_work_horse(job, queue)
 
     # Redis may go away at any line
+
+    @property
+    def dequeue_timeout(self) -> int:
+        """Seconds for which Redis is listened to in one go: so soon is one noticed that has vanished without a word, or
+        has forgotten us. (RQ listens for seven minutes.)"""
+        return min(_LISTEN, super().dequeue_timeout)
 
     def execute_job(self, job: RQJob, queue: Any) -> None:
         """Run one job; the loss of Redis meanwhile ends neither the job nor the worker."""

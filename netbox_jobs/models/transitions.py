@@ -162,14 +162,22 @@ def _hold(job: Job) -> None:
     job._claimed_at = time.monotonic()
 
 
-def release(job: Job, delay: float, *, after: str | None = None, crashed: bool = False) -> bool:
-    """Give a claimed job back, to be delivered again `delay` seconds from now.
+def release(job: Job, delay: float, *, after: str | None = None, crashed: bool = False, wait: bool = True) -> bool:
+    """Give a claimed job back, to be delivered again `delay` seconds from now; one that is to be stopped ends instead.
 
     Args:
         job: The job, with the claim that it is released from.
         delay: Seconds.
         after: What this attempt ended with, which is kept; None if it is to be as if it had not been claimed.
         crashed: Whether its process died, which is counted by itself.
+        wait: Whether to wait for a lock that somebody else holds on the job.
+
+    Returns:
+        Whether it was given back; False if it has ended as canceled by this call (see `job.ended`), or the claim is
+        lost.
+
+    Raises:
+        OperationalError: `wait` is False, and somebody holds a lock.
     """
     using = job._state.db
     values: dict[str, Any] = {
@@ -189,7 +197,10 @@ def release(job: Job, delay: float, *, after: str | None = None, crashed: bool =
 
     def write(**more: Any) -> bool:
         with transaction.atomic(using=using):
-            if not rows.update(**values, **more):
+            if not wait:
+                _try_lock(Job.objects.using(using).filter(pk=job.pk), using)
+            # Who has asked for its end in this very moment means every attempt.
+            if not rows.filter(stopping=None).update(**values, **more):
                 return False
             if after is not None:
                 JobAttempt.objects.using(using).create(
@@ -198,10 +209,13 @@ def release(job: Job, delay: float, *, after: str | None = None, crashed: bool =
         return True
 
     try:
-        return write(slot=F('schedule_id'))
+        released = write(slot=F('schedule_id'))
     except IntegrityError:
         # The next occurrence was arranged while this one ran, and has the place of the waiting one.
-        return write()
+        released = write()
+    if not released and rows.filter(stopping__isnull=False).exists():
+        end(job, JobStatusChoices.STATUS_CANCELED, STOPPED, wait=wait)
+    return released
 
 
 # -> ended
