@@ -14,10 +14,12 @@ FAULTS ?= 200
 SEED ?= 1
 
 BIN = $(VENV)/bin
+# The task queues that ours is compared with, in an environment of their own.
+PEERS = .venv-peers
 # Installed anew when what is to be installed changes.
 STAMP = $(VENV)/.installed
 
-.PHONY: help demo serve test lint format chaos clean
+.PHONY: help demo serve test lint format chaos bench-peers bench-scale clean
 
 help:
 	@echo 'make demo    run the example plugin: jobs on demand, periodic, scheduled, failing; needs no servers'
@@ -25,6 +27,8 @@ help:
 	@echo 'make test    run all tests; PostgreSQL, MariaDB and Redis are used if they answer'
 	@echo 'make lint    check style, types and migrations'
 	@echo 'make chaos   kill everything, many times, and count (JOBS, FAULTS, SEED)'
+	@echo 'make bench-scale  an empty table of jobs against one of a million, and every plan (PostgreSQL, Redis)'
+	@echo 'make bench-peers  other task queues for Django beside ours, and how cost grows (PostgreSQL, Redis)'
 	@echo 'make clean   remove what these made'
 
 demo: $(STAMP)
@@ -50,6 +54,23 @@ format: $(STAMP)
 chaos: $(STAMP)
 	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --faults $(FAULTS) --seed $(SEED)
 
+bench-scale: $(STAMP)
+	@$(BIN)/python -m bench.scale $(BENCH)
+
+bench-peers: $(PEERS)/.installed
+	@$(PEERS)/bin/python -m bench.peers $(BENCH)
+	@$(PEERS)/bin/python -m bench.growth
+
+# One that cannot be installed is left out, and its row says so.
+$(PEERS)/.installed: pyproject.toml bench/peers/requirements.txt
+	@echo 'Installing into $(PEERS) (once)...'
+	@$(PYTHON) -m venv --clear $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[postgres]'
+	@while read -r package; do \
+	  $(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check "$$package" || true; \
+	done < bench/peers/requirements.txt
+	@touch $@
+
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or later is needed; '$(PYTHON)' is not. Name one: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -61,5 +82,5 @@ $(STAMP): pyproject.toml
 	@touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) db.sqlite3* .pytest_cache .mypy_cache .ruff_cache build dist
+	rm -rf $(VENV) $(PEERS) db.sqlite3* .pytest_cache .mypy_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

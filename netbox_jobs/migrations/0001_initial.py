@@ -383,6 +383,7 @@ class Migration(migrations.Migration):
             name='schedule',
             field=models.ForeignKey(
                 db_constraint=False,
+                db_index=False,
                 editable=False,
                 null=True,
                 on_delete=django.db.models.deletion.DO_NOTHING,
@@ -431,5 +432,9 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='job',
             index=models.Index(fields=['runner', 'status'], name='netbox_jobs_job_runner'),
+        ),
+        migrations.AddIndex(
+            model_name='job',
+            index=models.Index(fields=['schedule', 'id'], name='netbox_jobs_job_schedule'),
         ),
     ]

@@ -80,7 +80,13 @@ class Job(GuardedSave, KeepsLog, Steerable, models.Model):
     arguments_signature = models.CharField(max_length=64, blank=True, default='', editable=False)
     arguments_shown = models.TextField(_('arguments'), blank=True, default='', editable=False)
     schedule = models.ForeignKey(
-        Schedule, on_delete=models.DO_NOTHING, related_name='jobs', db_constraint=False, null=True, editable=False
+        Schedule,
+        on_delete=models.DO_NOTHING,
+        related_name='jobs',
+        db_constraint=False,
+        db_index=False,  # the one of schedule and id serves
+        null=True,
+        editable=False,
     )
     # The schedule, while the job waits: the unique constraint allows one waiting job for each (MariaDB has no
     # conditional ones). A plain number, so that nothing joins over it.
@@ -124,6 +130,8 @@ class Job(GuardedSave, KeepsLog, Steerable, models.Model):
             models.Index(fields=('status', 'due'), name='netbox_jobs_job_status_due'),
             models.Index(fields=('object_type', 'object_id'), name='netbox_jobs_job_object'),
             models.Index(fields=('runner', 'status'), name='netbox_jobs_job_runner'),
+            # With the id: the latest of a schedule that has rested for long is found without reading those of others.
+            models.Index(fields=('schedule', 'id'), name='netbox_jobs_job_schedule'),
         )
         permissions = (('cancel_job', _('Can cancel or stop jobs')), ('retry_job', _('Can retry jobs')))
         verbose_name = _('job')

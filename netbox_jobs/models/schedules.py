@@ -69,8 +69,11 @@ class Schedule(models.Model):
     def current_job(self) -> 'Job | None':
         """The job of this schedule that waits, else the one that runs, else None."""
         jobs: Any = self.jobs
-        waiting = jobs.filter(status__in=JobStatusChoices.WAITING_STATE_CHOICES).first()
-        found: Job | None = waiting or jobs.filter(status=JobStatusChoices.STATUS_RUNNING).first()
+        found: Job | None = jobs.filter(slot=self.pk).first()
+        if found is None:
+            # Sorted here: for the first row of an order, a database may read a table in that order until it finds one.
+            active = list(jobs.filter(status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES).order_by())
+            found = max(active, key=lambda job: (job.status != JobStatusChoices.STATUS_RUNNING, job.pk), default=None)
         return found
 
     @property
@@ -83,9 +86,12 @@ class Schedule(models.Model):
     @property
     def last_job(self) -> 'Job | None':
         """The job that ended last, with when and how it ended; None if none has, or none is kept."""
-        jobs: Any = self.jobs
-        found: Job | None = jobs.filter(status__in=JobStatusChoices.TERMINAL_STATE_CHOICES).order_by('-pk').first()
-        return found
+        jobs: Any = self.jobs.model._base_manager.using(self.jobs.db)
+        # In the order of the index on schedule and id, so that it is read by no other: the newest of a schedule that
+        # has rested for long would else be looked for among all that is newer.
+        ended = jobs.filter(schedule_id__lte=self.pk, status__in=JobStatusChoices.TERMINAL_STATE_CHOICES)
+        found: Job | None = ended.order_by('-schedule_id', '-pk').first()
+        return found if found is not None and found.schedule_id == self.pk else None
 
     def change(self, *, interval: int | None = None, cron: str | None = None, timezone: str | None = None) -> None:
         """Have it recur otherwise, from the occurrence that waits on.

@@ -1,0 +1,218 @@
+"""What must cost the same on a full table as on an empty one, each as a preparation and an act."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import connections, transaction
+from django.test import Client
+from django.urls import NoReverseMatch, reverse
+
+from netbox_jobs import delivery, recovery
+from netbox_jobs.models import Job, Progress, Schedule, transitions
+from tests.app.jobs import Plain
+from tests.app.models import Thing
+
+from . import rows
+
+TOKEN = uuid.uuid4().hex
+
+
+def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Something that users and workers do."""
+
+    name: str
+    act: Callable[[Any], object]
+    #: What is there before; its result is passed to `act`. It is not measured.
+    prepare: Callable[[], Any] = _nothing
+    #: How often it is done for one sample.
+    times: int = 10
+
+
+def database() -> str:
+    """The alias of the database in use."""
+    return transitions.database()
+
+
+def operations(batch: int, *, pages: bool = True) -> Iterator[Operation]:
+    """All of them.
+
+    Args:
+        batch: How many jobs one round of retention deletes.
+        pages: Whether the admin's pages are among them.
+    """
+    yield Operation('enqueue', lambda _: Plain.enqueue(whom='world'))
+    yield Operation('enqueue, instance and user', lambda given: Plain.enqueue(instance=given[0], user=given[1]), _about)
+    yield Operation('enqueue_once, new', lambda _: Plain.enqueue_once(interval=60), lambda: Plain.end_schedule())
+    yield Operation('enqueue_once, known', lambda _: Plain.enqueue_once(interval=60), lambda: Plain.enqueue_once())
+    yield Operation('enqueue_once, instance, new', lambda thing: Plain.enqueue_once(thing, interval=60), _unscheduled)
+    yield Operation('enqueue_once, instance, known', lambda thing: Plain.enqueue_once(thing), _scheduled)
+    yield Operation('claim', lambda job: transitions.claim(str(job.job_id), TOKEN, database()), _delivered)
+    yield Operation('terminate', lambda job: job.terminate(), lambda: _claimed())
+    yield Operation('terminate with successor', lambda job: job.terminate(), lambda: _claimed(interval=60))
+    yield Operation(
+        'progress and log of a job', lambda job: (list(job.log_entries), _progress(job)), lambda: _claimed()
+    )
+    yield from _sweep()
+    yield from _retention(batch)
+    yield from _questions()
+    if pages:
+        yield from _pages()
+
+
+def _sweep() -> Iterator[Operation]:
+    yield Operation('sweep: deliver_due', lambda _: recovery.deliver_due(), times=5)
+    yield Operation('sweep: redeliver_vanished', lambda _: recovery.redeliver_vanished(), times=2)
+    yield Operation('sweep: settle_dependents', lambda _: recovery.settle_dependents(), times=2)
+    yield Operation('sweep: look for signs of life', lambda _: recovery.Observer().look())
+    yield Operation('sweep: own orphans', lambda _: recovery.end_own_orphans(TOKEN))
+
+
+def _retention(batch: int) -> Iterator[Operation]:
+    for name, lines in (('retention', False), ('retention, 10 log lines each', True)):
+        yield Operation(
+            f'{name}: {batch:,} jobs',
+            lambda _: _expect(batch, recovery.prune(limit=batch)),
+            lambda lines=lines: rows.old(database(), batch, lines=lines),  # type: ignore[misc]
+            times=1,
+        )
+    yield Operation('retention, nothing to do', lambda _: recovery.prune(limit=batch))
+
+
+def _questions() -> Iterator[Operation]:
+    yield Operation('obj.jobs', lambda thing: list(thing.jobs.all()), _quiet)
+    yield Operation('obj.get_latest_jobs()', lambda thing: thing.get_latest_jobs(), _quiet)
+    yield Operation('obj.jobs, the newest 20', lambda thing: list(thing.jobs.all()[:20]), _quiet)
+    yield Operation('get_jobs(obj)', lambda thing: list(Plain.get_jobs(thing)[:20]), _quiet)
+    yield Operation('get_jobs(), the newest 20', lambda _: list(Plain.get_jobs()[:20]))
+    yield Operation('get_jobs(), those that wait', lambda _: list(Plain.get_jobs().waiting().order_by('due')[:20]))
+    yield Operation('schedule.last_job', lambda found: found[0].last_job, _schedules)
+    yield Operation('schedule.last_job, long ago', lambda found: found[1].last_job, _schedules)
+    yield Operation('schedule.current_job()', lambda found: found[0].current_job(), _schedules)
+    yield Operation('schedule.current_job(), long ago', lambda found: found[1].current_job(), _schedules)
+    yield Operation('schedule.next_run', lambda found: found[0].next_run, _schedules)
+
+
+#: Pages by the name of their URL and their query; those that a project does not have are left out.
+PAGES = (
+    ('admin:netbox_jobs_job_changelist', ''),
+    ('admin:netbox_jobs_job_changelist', 'status__exact=running'),
+    ('admin:netbox_jobs_job_changelist', 'status__exact=errored'),
+    ('admin:netbox_jobs_job_changelist', 'queue_name=default'),
+    ('admin:netbox_jobs_job_changelist', 'q=Plain'),
+    ('admin:netbox_jobs_schedule_changelist', ''),
+    ('admin:netbox_jobs_worker_changelist', ''),
+    ('admin:netbox_jobs_overview', ''),
+)
+
+
+def _pages() -> Iterator[Operation]:
+    for name, query in PAGES:
+        try:
+            url = reverse(name)
+        except NoReverseMatch:
+            continue
+        shown = name.removeprefix('admin:netbox_jobs_') + (f'?{query}' if query else '')
+        yield Operation(
+            f'admin: {shown}',
+            lambda client, url=url, query=query: _expect(200, client.get(f'{url}?{query}').status_code),  # type: ignore[misc]
+            _client,
+            times=1,
+        )
+
+
+# Preparations
+
+
+def _about() -> tuple[Thing, Any]:
+    return Thing.objects.get(name='thing 7'), get_user_model().objects.get(pk=1)
+
+
+def _quiet() -> Thing:
+    """A thing with a few jobs, on both tables the same."""
+    return Thing.objects.get(name=f'thing {rows.THINGS - 1}')
+
+
+def _hot() -> Thing:
+    """The thing that a hundredth of all jobs are about."""
+    return Thing.objects.get(name='thing 0')
+
+
+def _schedules() -> list[Schedule]:
+    """One that has run as lately as any job, and one that has rested for months."""
+    return list(Schedule.objects.order_by('pk')[:2])
+
+
+def _unscheduled() -> Thing:
+    thing = Thing.objects.get(name='thing 7')
+    Plain.end_schedule(thing)
+    return thing
+
+
+def _scheduled() -> Thing:
+    thing = Thing.objects.get(name='thing 7')
+    Plain.enqueue_once(thing, interval=60)
+    return thing
+
+
+def _delivered(**options: Any) -> Job:
+    return Plain.enqueue(whom='world', **options)
+
+
+def _claimed(**options: Any) -> Job:
+    job = _delivered(**options)
+    transitions_claim = transitions.claim(str(job.job_id), TOKEN, database())
+    if transitions_claim is None:
+        raise AssertionError('the job was not there to be claimed')
+    return transitions_claim
+
+
+def _progress(job: Job) -> Progress | None:
+    return Progress.objects.filter(job_id=job.pk).first()
+
+
+def _client() -> Client:
+    client = Client()
+    client.force_login(get_user_model().objects.get(pk=1))
+    return client
+
+
+def _expect(wanted: int, found: int) -> None:
+    if wanted != found:
+        raise AssertionError(f'expected {wanted}, got {found}')
+
+
+# Around them
+
+
+class Ground:
+    """The table as it was filled: what the operations have added is taken away again, and RQ knows what waits."""
+
+    def __init__(self, using: str, known: list[str]) -> None:
+        self._using = using
+        self._known = known
+        self._last = {model: model.objects.using(using).order_by('-pk').first().pk for model in (Job, Schedule)}  # type: ignore[union-attr,attr-defined]
+
+    def restore(self) -> None:
+        """Remove what was added, and put RQ's queue in order."""
+        with transaction.atomic(using=self._using):
+            new = Job.objects.using(self._using).filter(pk__gt=self._last[Job])
+            new._raw_delete(self._using)
+            Schedule.objects.using(self._using).filter(pk__gt=self._last[Schedule])._raw_delete(self._using)
+        queue = delivery.queue('default')
+        queue.connection.flushdb()
+        if self._known:
+            queue.connection.rpush(queue.key, *self._known)
+
+    def vacuum(self) -> None:
+        """Have the dead rows taken away, so that a later sample does not pay for an earlier one."""
+        if connections[self._using].vendor == 'postgresql':
+            with connections[self._using].cursor() as cursor:
+                cursor.execute('VACUUM netbox_jobs_job, netbox_jobs_joblogentry, netbox_jobs_schedule')
