@@ -11,7 +11,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import Error as DBError
 from django.db import connections
-from redis.exceptions import RedisError, TimeoutError
+from redis.exceptions import ConnectionError, RedisError, TimeoutError
 from rq import Worker as RQWorker
 from rq.job import Job as RQJob
 from rq.utils import now
@@ -252,6 +252,23 @@ class Worker(RQWorker):
             except TimeoutError as error:
                 self._tell_lost(error)
                 time.sleep(1)
+
+    def bootstrap(self, *args: Any, **kwargs: Any) -> None:
+        """RQ's first words with Redis, said again where it goes away in the middle of them."""
+        while True:
+            try:
+                super().bootstrap(*args, **kwargs)
+            except (ConnectionError, TimeoutError) as error:
+                self._tell_lost(error)
+                time.sleep(1)
+            else:
+                return
+
+    def register_birth(self) -> None:
+        """RQ's, which refuses a name that is taken: also by ourselves, a moment ago."""
+        if self._redis_lost:
+            self.connection.delete(self.key)
+        super().register_birth()
 
     def _start_scheduler(self, *args: Any, **kwargs: Any) -> None:
         # RQ's own, for foreign jobs; it is tried again with the next maintenance.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import OperationalError, connection
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -162,6 +163,26 @@ def is_alive(pid: int) -> bool:
         return Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[0] != 'Z'
     except OSError:
         return False
+
+
+def cut_sessions() -> None:
+    """Have the database server end all sessions but ours; SQLite has none."""
+    with connection.cursor() as cursor:
+        if connection.vendor == 'postgresql':
+            cursor.execute(
+                'SELECT pg_terminate_backend(pid) FROM pg_stat_activity '
+                'WHERE datname = current_database() AND pid <> pg_backend_pid()'
+            )
+        elif connection.vendor == 'mysql':
+            cursor.execute(
+                'SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()'
+            )
+            for (number,) in cursor.fetchall():
+                try:
+                    cursor.execute('KILL CONNECTION %s', [number])
+                except OperationalError as error:  # it has ended by itself in the meantime
+                    if 'Unknown thread' not in str(error):
+                        raise
 
 
 def status(job: Any) -> str:

@@ -3,16 +3,18 @@
 import os
 import signal
 import time
+from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
 from netbox_jobs import delivery
 from netbox_jobs.models import Job, JobLogEntry, Worker
 from tests.app import faults
-from tests.app.jobs import Breaking, Dying, DyingAgain, Plain, Sleeping, Spawning, Stubborn
+from tests.app.jobs import Breaking, Dying, DyingAgain, Plain, Sleeping, Spawning, Stubborn, Stuck
 from tests.app.models import Thing, Trace
-from tests.processes import is_alive, status, wait_for
+from tests.processes import cut_sessions, is_alive, status, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,7 +33,8 @@ def started(job):
 def test_p1_a_killed_horse_is_errored_and_its_successor_made(start_worker, how):
     start_worker()
     job = Dying.enqueue(interval=10, how=how)
-    wait_for(lambda: status(job) == 'errored', 10)
+    wait_for(lambda: started(job))
+    wait_for(lambda: status(job) == 'errored', 5)
     assert CAUSES[how] in job.error
     assert [s.predecessor_id for s in Dying.get_jobs().exclude(pk=job.pk)] == [job.pk]
     assert Dying.get_jobs().waiting().get().interval == 10
@@ -49,6 +52,78 @@ def test_p1_a_killed_worker_is_found_by_another(start_worker):
     assert Sleeping.get_jobs().waiting().count() == 1
     assert wait_for(lambda: Worker.objects.count() == 1)
     assert 'is gone' in second.output
+
+
+@pytest.mark.timeout(200)
+def test_p1_with_the_settings_as_they_come_a_dead_host_is_found_within_90_seconds(start_worker):
+    """And meanwhile, the database's sessions are cut: also those of the one who watches."""
+    first = start_worker()
+    job = Sleeping.enqueue_once(interval=10)
+    wait_for(lambda: started(job))
+    second = start_worker()
+    wait_for(lambda: Worker.objects.filter(pid=second.pid, beats__gt=0).exists())
+    first.kill()
+    died = time.monotonic()
+    # Nobody can tell yet that it is dead; nothing new comes of asking for it once more.
+    assert Sleeping.enqueue_once(interval=10).pk == job.pk
+    wait_for(lambda: time.monotonic() > died + 30, 40)
+    cut_sessions()
+    wait_for(lambda: status(job) == 'errored', 90 - (time.monotonic() - died), second.output[-2000:])
+    assert 'no sign of life for 60 seconds' in job.error
+    assert Sleeping.enqueue_once(interval=10).predecessor_id == job.pk
+    assert Sleeping.get_jobs().waiting().count() == 1
+
+
+def test_p1_killed_between_the_pop_and_the_claim_a_job_is_delivered_again_within_60_seconds(start_worker, tmp_path):
+    (tmp_path / 'kill-worker-before-claim').touch()
+    first = start_worker(TEST_CHAOS=str(tmp_path))
+    job = Plain.enqueue()
+    first.process.wait(30)
+    assert not (tmp_path / 'kill-worker-before-claim').exists()
+    assert str(job.job_id) not in delivery.queue('default').job_ids
+    assert status(job) == 'pending'
+    start_worker()
+    wait_for(lambda: status(job) == 'completed', 60)
+    assert started(job) == 1
+
+
+def test_p1_a_worker_killed_and_started_again_at_once_has_due_jobs_start_within_5_seconds(start_worker):
+    first = start_worker()
+    job = Sleeping.enqueue()
+    wait_for(lambda: started(job))
+    first.kill()
+    due = Plain.enqueue(schedule_at=timezone.now() + timedelta(seconds=6))
+    start_worker()
+    locks = delivery.queue('default').connection.keys('rq:scheduler-lock:*')
+    assert locks, "the dead worker's lock on RQ's scheduler stands"
+    wait_for(lambda: status(due) == 'completed', 30)
+    assert timedelta() <= due.started - due.scheduled < timedelta(seconds=5)
+    assert delivery.queue('default').connection.exists(*locks)
+
+
+def test_the_outcome_is_recorded_although_the_database_has_cut_every_session(start_worker, tmp_path):
+    worker = start_worker()
+    go = tmp_path / 'go'
+    job = Sleeping.enqueue(until=str(go), interval=10)
+    wait_for(lambda: started(job))
+    cut_sessions()
+    go.touch()
+    # What run() itself wrote on its connection may have failed; the end has not.
+    wait_for(lambda: status(job) in ('completed', 'errored'), 30, worker.output[-2000:])
+    assert Sleeping.get_jobs().waiting().get().predecessor_id == job.pk
+    after = Plain.enqueue()
+    wait_for(lambda: status(after) == 'completed')
+    assert worker.process.poll() is None
+
+
+def test_a_time_limit_ends_a_job_that_is_stuck_in_c_code_too(start_worker):
+    worker = start_worker()
+    job = Stuck.enqueue(job_timeout=1)
+    wait_for(lambda: status(job) == 'errored', 20)
+    assert 'exceeded its time limit of 1 seconds' in job.error
+    after = Plain.enqueue()
+    wait_for(lambda: status(after) == 'completed')
+    assert worker.process.poll() is None
 
 
 def test_p3_a_suspended_worker_that_wakes_up_changes_nothing(start_worker, tmp_path):

@@ -1,6 +1,7 @@
 """Runners of the tests."""
 
 import asyncio
+import itertools
 import logging
 import os
 import re
@@ -12,7 +13,7 @@ import time
 from asgiref.sync import sync_to_async
 from django.db import IntegrityError, connection, transaction
 
-from netbox_jobs.exceptions import JobFailed
+from netbox_jobs.exceptions import JobCanceled, JobFailed
 from netbox_jobs.jobs import JobRunner, current_job, system_job
 
 from . import faults
@@ -100,6 +101,38 @@ class Stubborn(JobRunner):
                 time.sleep(60)
             except Exception:
                 logging.getLogger(__name__).info('heard, and not heeded')
+
+
+class Stuck(JobRunner):
+    """In C code that holds Python's lock and looks at no signal."""
+
+    class Meta:
+        name = 'Stuck'
+        stop_grace = 1
+
+    def run(self, **kwargs):
+        trace(self.job, 'start')
+        sum(itertools.repeat(1, 10**13))
+
+
+class Lingering(JobRunner):
+    """Hears that it is to be stopped, leaves a trace of that, and goes on; unless it is to heed it."""
+
+    class Meta:
+        name = 'Lingering'
+        stop_grace = 100
+
+    def run(self, heed=False, **kwargs):
+        trace(self.job, 'start')
+        for _ in range(2000):
+            time.sleep(0.05)
+            try:
+                self.check_canceled()
+            except JobCanceled:
+                trace(self.job, 'heard')
+                if heed:
+                    raise
+                time.sleep(100)
 
 
 class Spawning(JobRunner):

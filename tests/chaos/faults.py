@@ -5,11 +5,12 @@ import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from netbox_jobs import delivery
 from netbox_jobs.models import Job
 from tests.app.jobs import Working, WorkingAgain, WorkingRetried, WorkingRetriedAgain, WorkingTwice
+from tests.processes import cut_sessions
 
 from . import steering
 
@@ -131,20 +132,7 @@ def deliver_twice(chaos: 'Chaos') -> None:
 def cut_database(chaos: 'Chaos') -> None:
     """All sessions but ours are ended by the server."""
     chaos.blow()
-    with connection.cursor() as cursor:
-        if connection.vendor == 'postgresql':
-            cursor.execute(
-                'SELECT pg_terminate_backend(pid) FROM pg_stat_activity '
-                'WHERE datname = current_database() AND pid <> pg_backend_pid()'
-            )
-            return
-        cursor.execute('SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()')
-        for (number,) in cursor.fetchall():
-            try:
-                cursor.execute('KILL CONNECTION %s', [number])
-            except Exception as error:  # it has ended by itself in the meantime
-                if 'Unknown thread' not in str(error):
-                    raise
+    cut_sessions()
 
 
 # What run() does to itself
