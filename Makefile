@@ -32,10 +32,10 @@ help:
 	@echo 'make clean   remove what these made'
 
 demo: $(STAMP)
-	@$(BIN)/python -m project.demo
+	@$(BIN)/python -u -m project.demo
 
 serve: $(STAMP)
-	@$(BIN)/python -m project.demo --serve --port $(PORT)
+	@$(BIN)/python -u -m project.demo --serve --port $(PORT)
 
 test: $(STAMP)
 	@$(BIN)/python -m tests

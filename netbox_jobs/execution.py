@@ -111,7 +111,8 @@ class Execution:
         self.failure: BaseException | None = None
         self._using = job._state.db or transitions.database()
         self._owns_connection = not connections[self._using].in_atomic_block
-        self._lines = LineWriter(job, own_connection=self._owns_connection and job.deliveries > 0)
+        self._alone = _is_in_memory(self._using)
+        self._lines = LineWriter(job, own_connection=self._owns_connection and job.deliveries > 0 and not self._alone)
         self._deadline: Deadline | None = None
         self._within = context.current_run()
         self._stop = threading.Event()
@@ -129,7 +130,7 @@ class Execution:
         """Make this the current run, and give signs of life for it where no worker of ours does."""
         with ExitStack() as stack:
             stack.enter_context(context.running(self, sole=sole))
-            if self._owns_connection and not context.is_child_of_worker():
+            if self._owns_connection and not context.is_child_of_worker() and not self._alone:
                 stack.enter_context(BorrowedLease(f'process {os.getpid()}'))
             yield
 
@@ -398,6 +399,16 @@ class Execution:
         except DBError:
             return True
         return False
+
+
+def _is_in_memory(using: str) -> bool:
+    """Whether the database is SQLite's in memory, as Django's tests have it.
+
+    Nobody outside of this process looks at it, and a second connection that writes would make `run()` fail with
+    "database table is locked", which no timeout helps against.
+    """
+    connection: Any = connections[using]
+    return connection.vendor == 'sqlite' and bool(connection.is_in_memory_db())
 
 
 def retry_policy(job: Job) -> RetryPolicy:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.db import connections, transaction
+from django.test import TransactionTestCase
 from rq import SimpleWorker
 
 from netbox_jobs import delivery, queues
@@ -17,6 +19,30 @@ collect_ignore = (
     if shutil.which('pgbouncer') and os.environ.get('TEST_DATABASE_URL', '').startswith('postgres')
     else ['acceptance/test_pgbouncer.py']
 )
+
+
+# What Django has put there for the models, and puts there again when it truncates all tables after a test.
+_KEPT_TABLES = {'auth_permission', 'django_content_type', 'django_migrations'}
+_tables: dict[str, list[str]] = {}
+
+
+def _delete_rows(test: TransactionTestCase) -> None:
+    """Empty the tables after a test by DELETE, which takes milliseconds; Django's TRUNCATE took most of the time."""
+    for alias in test._databases_names(include_mirrors=False):
+        connection = connections[alias]
+        if alias not in _tables:
+            found = connection.introspection.django_table_names(only_existing=True, include_views=False)
+            _tables[alias] = sorted(set(found) - _KEPT_TABLES)
+        with (
+            connection.constraint_checks_disabled(),
+            transaction.atomic(using=alias),
+            connection.cursor() as cursor,
+        ):
+            for table in _tables[alias]:
+                cursor.execute(f'DELETE FROM {connection.ops.quote_name(table)}')
+
+
+TransactionTestCase._fixture_teardown = _delete_rows
 
 
 @pytest.fixture(autouse=True)

@@ -58,6 +58,7 @@ def test_system_jobs_are_scheduled_once_by_two_workers_that_start_together(start
     assert 'Housekeeping (every 60 min)' in first.output
     assert Housekeeping.get_jobs().waiting().count() == 1
     assert Schedule.objects.filter(runner__endswith='.Housekeeping').count() == 1
+    wait_for(lambda: 'cleaning registries' in second.output)  # by now it heeds SIGTERM
     assert second.stop() == 0
 
 

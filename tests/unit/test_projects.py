@@ -21,7 +21,7 @@ def second_redis() -> Iterator[str]:
         yield f'redis://127.0.0.1:{port}/0'
 
 
-@pytest.mark.parametrize('project', ['naive', 'apart'])
+@pytest.mark.parametrize('project', ['naive', 'apart', 'memory'])
 def test_what_must_hold_holds_in_a_project_with(project, second_redis):
     finished = subprocess.run(
         [
