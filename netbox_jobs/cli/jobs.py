@@ -65,11 +65,12 @@ def show(screen: Screen, options: Namespace) -> int:
 
 def _fields(job: Job, worker: Worker | None) -> list[tuple[str, Cell]]:
     told = job.progress
+    left = f', {times.span(told.remaining, 1)} left' if told and told.remaining and not job.ended else ''
     why = reason(job)
     about = shapes.instance(job)
     given = [
         ('status', Cell(tables.status(job).text + (f': {why}' if why else ''), job.status)),
-        ('progress', Cell(str(told) if told else '')),
+        ('progress', Cell(f'{told}{left}' if told else '')),
         ('worker', Cell(f'process {worker.pid} on {worker.host}' if worker else '')),
         ('attempt', Cell(str(job.attempt) if job.attempt > 1 else '')),
         ('runner', Cell(job.runner)),

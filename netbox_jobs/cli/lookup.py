@@ -17,6 +17,7 @@ from django.db import models, router
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.module_loading import module_has_submodule
+from rq.exceptions import TimeoutFormatError
 from rq.utils import parse_timeout
 
 from .. import calls, queues
@@ -116,7 +117,7 @@ def since(text: str) -> datetime:
         found: Any = None if seconds is None else timezone.now() - timedelta(seconds=seconds)
         if found is None and (found := parse_datetime(text)) is None and (day := parse_date(text)) is not None:
             found = datetime.combine(day, time())
-    except (ValueError, OverflowError):
+    except (TimeoutFormatError, ValueError, OverflowError):
         found = None
     if found is None:
         raise wrong(f'{text!r} is no time; expected 30m, 2h, 7d, 2026-01-31, or "2026-01-31 12:00".')

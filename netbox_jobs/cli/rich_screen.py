@@ -164,6 +164,7 @@ class _BarView:
             total=progress.total if progress is not None and progress.total else None,
             completed=progress.current if progress is not None else 0,
             told=printable(told),
+            refresh=True,
         )
 
 
