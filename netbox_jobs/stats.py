@@ -30,7 +30,7 @@ class QueueStats:
     failed: int = 0
     #: Since when the oldest of the waiting ones could have run; None if none could.
     oldest: datetime | None = None
-    #: Workers that serve it.
+    #: Workers that serve it; one that was killed counts until it is declared dead.
     workers: int = 0
     #: Since when it is paused; None if it is not.
     paused: datetime | None = None

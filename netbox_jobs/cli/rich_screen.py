@@ -121,13 +121,15 @@ class RichScreen(Screen):
         if stamp[:10] != self._day:
             self._day = stamp[:10]
             self.line(self._day, 'dim')
-        drawn = RichTable.grid(padding=(0, 1))
-        drawn.add_column(no_wrap=True)
-        drawn.add_column(no_wrap=True, min_width=7)
-        drawn.add_column(overflow='fold')
-        style = _STYLES.get(line.level, '')
-        message = _text(line.message.rstrip(), line.level if line.level not in ('info',) else '')
-        drawn.add_row(Text(stamp[11:], 'bright_black'), Text(line.level.upper(), style), message)
+        message = _text(line.message.rstrip(), '' if line.level == 'info' else line.level)
+        head = Text.assemble(
+            (stamp[11:], 'bright_black'), ' ', (f'{line.level.upper():<7}', _STYLES.get(line.level, ''))
+        )
+        if '\n' not in message.plain and head.cell_len + 1 + message.cell_len <= self.console.width:
+            self.console.print(Text.assemble(head, ' ', message), soft_wrap=True)
+            return
+        drawn = RichTable.grid(RichColumn(no_wrap=True), RichColumn(overflow='fold'), padding=(0, 1))
+        drawn.add_row(head, message)
         self.console.print(drawn)
 
     @contextmanager
