@@ -735,9 +735,12 @@ def test_a_terminal_gets_colours_and_tables_that_fit(jobs, monkeypatch):
         assert '\x1b[1m' in said.out
         plain = re.sub(r'\x1b\[[\d;]*m', '', said.out)
         assert max(map(len, plain.splitlines())) <= 80, plain
+    listed = re.sub(r'\x1b\[[\d;]*m', '', jobs('--force-color', 'list').out)
+    # What tells a row from others is whole; long names give way.
+    assert [listed.count(word) for word in ('pending', ' ago', 'default')] == [4, 4, 4]
+    assert listed.count('A rather long') == listed.count('…') == 3
     job = Job.objects.first()
     assert '\x1b[' in jobs('--force-color', 'show', job.pk).out
-    assert re.sub(r'\x1b\[[\d;]*m', '', jobs('--force-color', 'list').out).count('…') >= 3
 
 
 def test_a_terminal_shows_a_bar_while_it_waits(jobs, worker_between_looks, monkeypatch):
