@@ -1,8 +1,10 @@
 """`PausedQueue`: a queue that workers leave alone for now. In the database, so that it survives the loss of Redis."""
 
-from django.db import models
+from django.db import models, router
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from .. import queues
 
 
 class PausedQueue(models.Model):
@@ -18,3 +20,38 @@ class PausedQueue(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @classmethod
+    def pause(cls, name: str) -> bool:
+        """Let workers begin no more jobs of a queue, until `resume()`; those that run finish.
+
+        Args:
+            name: The queue's full name.
+
+        Returns:
+            Whether it was not paused before.
+
+        Raises:
+            UnknownQueue: There is no such queue; the message lists those that are.
+        """
+        rows = cls.objects.using(router.db_for_write(cls))
+        _paused, new = rows.get_or_create(name=queues.check(name))
+        return new
+
+    @classmethod
+    def resume(cls, name: str) -> bool:
+        """Go on with a queue. Recovery hands over what waits within seconds, whatever has become of it in Redis.
+
+        Args:
+            name: The queue's full name; also one that is configured no more.
+
+        Returns:
+            Whether it was paused before.
+
+        Raises:
+            UnknownQueue: There is no such queue; the message lists those that are.
+        """
+        resumed, _by_model = cls.objects.using(router.db_for_write(cls)).filter(name=name).delete()
+        if not resumed:
+            queues.check(name)
+        return bool(resumed)

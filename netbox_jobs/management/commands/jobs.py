@@ -1,48 +1,42 @@
-"""`manage.py jobs`: look after jobs from the command line."""
+"""`manage.py jobs`: watch and steer jobs from the command line."""
 
-import time
-from argparse import ArgumentParser
+import os
+import sys
+from argparse import Namespace
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import Error as DBError
 
-from ... import conf, repair
-from ...recovery import prune
+from ...cli import exits, parser, screens
 
 
 class Command(BaseCommand):
     """One subcommand for each thing to do."""
 
-    help = 'Looks after background jobs.'
+    help = 'Watch and steer background jobs. "COMMAND --help" tells the options of a command.'
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        commands = parser.add_subparsers(
-            dest='subcommand', required=True, metavar='COMMAND', parser_class=ArgumentParser
-        )
-        fix = commands.add_parser(
-            'repair', help='Compare the jobs with RQ and with the workers, and mend what disagrees (workers do so too).'
-        )
-        fix.add_argument('--dry-run', action='store_true', help='Say what would be done, and do nothing.')
-        tidy = commands.add_parser('prune', help='Delete jobs that ended long ago, with their logs.')
-        tidy.add_argument('--days', type=int, default=None, help='Keep this many days (default: JOB_RETENTION).')
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """With the exit codes below the commands."""
+        kwargs |= {'epilog': exits.EXPLAINED, 'formatter_class': parser.HelpFormatter}
+        return super().create_parser(prog_name, subcommand, **kwargs)
 
-    def handle(self, *args: Any, subcommand: str, **options: Any) -> None:
-        getattr(self, f'_{subcommand}')(**options)
+    def add_arguments(self, parser_: CommandParser) -> None:
+        parser.build(parser_)
 
-    def _repair(self, *, dry_run: bool, **options: Any) -> None:
-        def watching(seconds: float) -> None:
-            self.stdout.write(f'Watching the workers for {seconds:.0f} seconds for signs of life…')
-            self.stdout.flush()
-
-        for finding in repair.run(dry_run=dry_run, on_wait=watching, sleep=time.sleep):
-            self.stdout.write(f'{finding.count:>6}  {finding.text}')
-        self.stdout.write('Nothing was changed.' if dry_run else 'Done.')
-
-    def _prune(self, *, days: int | None, **options: Any) -> None:
-        if days is not None and days < 1:
-            raise CommandError('--days must be 1 or more.')
-        kept = conf.retention() if days is None else days
-        if kept == 0:
-            self.stdout.write('JOB_RETENTION is 0: all jobs are kept.')
-            return
-        self.stdout.write(f'{prune(kept)} jobs that ended more than {kept} days ago were deleted.')
+    def handle(self, *args: Any, **options: Any) -> None:
+        screen = screens.choose(self.stdout, self.stderr, no_color=options['no_color'], color=options['force_color'])
+        try:
+            code = options['perform'](screen, Namespace(**options, answers=sys.stdin))
+        except DBError as error:
+            raise exits.undone(
+                f'The database does not answer as it should: {error} (did you run "migrate"?)'
+            ) from error
+        except BrokenPipeError:
+            # Whoever read has seen enough. Python would complain once more when it closes its output.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = exits.DONE
+        except KeyboardInterrupt:
+            code = exits.INTERRUPTED
+        if code:
+            sys.exit(code)

@@ -1,0 +1,181 @@
+"""What a terminal gets where `rich` is installed: colours, tables that fit, and a bar."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from django.core.management.base import OutputWrapper
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.progress import BarColumn, SpinnerColumn, TextColumn
+from rich.progress import Progress as Bar
+from rich.rule import Rule
+from rich.table import Column as RichColumn
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from ..models import Job, JobLogEntry, Progress
+from . import times
+from .screen import Cell, Column, Screen, Table, View, printable
+
+_STYLES = {
+    'pending': 'cyan',
+    'scheduled': 'bright_black',
+    'running': 'bold blue',
+    'completed': 'green',
+    'errored': 'bold red',
+    'failed': 'red',
+    'canceled': 'yellow',
+    'debug': 'bright_black',
+    'info': 'blue',
+    'warning': 'yellow',
+    'error': 'red',
+    'critical': 'bold red',
+    'dim': 'bright_black',
+    'paused': 'yellow',
+}
+
+#: Between columns, and what a flexible one keeps at least.
+_GAP = 2
+_NARROWEST = 8
+
+
+class RichScreen(Screen):
+    """A terminal."""
+
+    def __init__(self, out: OutputWrapper, err: OutputWrapper, *, color: bool) -> None:
+        super().__init__(out, err)
+        self._day = ''
+        self.console = Console(
+            file=out,  # type: ignore[arg-type]
+            highlight=False,
+            markup=False,
+            emoji=False,
+            force_terminal=True,
+            no_color=None if color else True,
+        )
+
+    def line(self, text: str, style: str = '') -> None:
+        self.console.print(_text(text, style), soft_wrap=True)
+
+    def table(self, table: Table, empty: str) -> None:
+        if not table.rows:
+            self.line(empty, 'dim')
+            return
+        cells = [
+            [_text(' '.join((cell.brief or cell.text).split()) or '-', cell.style) for cell in row]
+            for row in table.rows
+        ]
+        # What says nothing about any of the rows is left out.
+        shown = [
+            place
+            for place, column in enumerate(table.columns)
+            if not column.extra and any(row[place].plain != '-' for row in cells)
+        ]
+        widths = self._widths(
+            [table.columns[place] for place in shown], [[row[place] for place in shown] for row in cells]
+        )
+        drawn = RichTable(
+            box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style='bold', show_edge=False
+        )
+        for place, width in zip(shown, widths, strict=True):
+            column = table.columns[place]
+            drawn.add_column(
+                column.title,
+                justify='right' if column.right else 'left',
+                no_wrap=True,
+                overflow='ellipsis',
+                width=width,
+            )
+        for row in cells:
+            drawn.add_row(*(row[place] for place in shown))
+        self.console.print(drawn)
+
+    def _widths(self, columns: list[Column], rows: list[list[Text]]) -> list[int]:
+        """As wide as what stands in them; where that does not fit, the widest flexible ones give way."""
+        widths = [max(len(column.title), *(row[n].cell_len for row in rows)) for n, column in enumerate(columns)]
+        room = self.console.width - _GAP * (len(columns) - 1)
+        while sum(widths) > room:
+            flexible = [n for n, column in enumerate(columns) if column.flexible and widths[n] > _NARROWEST]
+            if not flexible:
+                break
+            widths[max(flexible, key=widths.__getitem__)] -= 1
+        return widths
+
+    def fields(self, title: str, pairs: Iterable[tuple[str, Cell]]) -> None:
+        self.console.print(_text(title, 'bold'))
+        drawn = RichTable.grid(RichColumn(style='bright_black', no_wrap=True), RichColumn(), padding=(0, 2))
+        for name, cell in pairs:
+            drawn.add_row(name, _text(cell.text or '-', cell.style))
+        self.console.print(Padding(drawn, (0, 0, 0, 2)))
+
+    def heading(self, text: str) -> None:
+        self.console.print()
+        self.console.print(_text(text, 'bold'))
+
+    def attempt(self, number: int) -> None:
+        self.console.print(Rule(f'attempt {number}', style='bright_black'))
+
+    def log_line(self, line: JobLogEntry) -> None:
+        stamp = times.local(line.timestamp)
+        if stamp[:10] != self._day:
+            self._day = stamp[:10]
+            self.line(self._day, 'dim')
+        message = _text(line.message.rstrip(), '' if line.level == 'info' else line.level)
+        head = Text.assemble(
+            (stamp[11:], 'bright_black'), ' ', (f'{line.level.upper():<7}', _STYLES.get(line.level, ''))
+        )
+        if '\n' not in message.plain and head.cell_len + 1 + message.cell_len <= self.console.width:
+            self.console.print(Text.assemble(head, ' ', message), soft_wrap=True)
+            return
+        drawn = RichTable.grid(RichColumn(no_wrap=True), RichColumn(overflow='fold'), padding=(0, 1))
+        drawn.add_row(head, message)
+        self.console.print(drawn)
+
+    @contextmanager
+    def watching(self, job: Job) -> Iterator[View]:
+        bar = Bar(
+            SpinnerColumn(),
+            TextColumn('{task.description}'),
+            BarColumn(bar_width=20),
+            TextColumn('{task.fields[told]}', table_column=RichColumn(no_wrap=True, overflow='ellipsis')),
+            console=self.console,
+            transient=True,
+            refresh_per_second=8,
+        )
+        with bar:
+            yield _BarView(bar)
+
+
+class _BarView:
+    """The log above, one line with the bar below."""
+
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
+        self._task = bar.add_task('', total=None, told='')
+
+    def state(self, job: Job, progress: Progress | None, hint: str) -> None:
+        if job.status != 'running':
+            progress = None
+        told = hint
+        if progress is not None:
+            told = _told(progress)
+        self._bar.update(
+            self._task,
+            description=printable(f'{job.name[:24]} {"stopping" if job.stopping else job.status}'),
+            total=progress.total if progress is not None and progress.total else None,
+            completed=progress.current if progress is not None else 0,
+            told=printable(told),
+            refresh=True,
+        )
+
+
+def _told(progress: Progress) -> str:
+    """How far it is, beside its bar."""
+    of = f'/{progress.total:,}' if progress.total is not None else ''
+    left = f', {times.span(progress.remaining, 1)} left' if progress.remaining else ''
+    return f'{progress.current:,}{of}{left}{f"  {progress.message}" if progress.message else ""}'
+
+
+def _text(text: str, style: str = '') -> Text:
+    return Text(printable(text), style=_STYLES.get(style, style))
