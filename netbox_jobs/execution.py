@@ -63,7 +63,10 @@ def run_delivered(job_id: str, *, sole: bool = False) -> 'Execution | None':
             connection.close_if_unusable_or_obsolete()
     job = transitions.claim(job_id, context.process_token(), using)
     if job is None:
-        logger.info('Job %s is not there to be run: taken, ended, canceled or not due. Nothing to do.', job_id)
+        if transitions.hold_back(job_id, using):
+            logger.info('Job %s waits in the database: its queue is paused.', job_id)
+        else:
+            logger.info('Job %s is not there to be run: taken, ended, canceled or not due. Nothing to do.', job_id)
         return None
     run = Execution(job)
     with run.attended(sole=sole):

@@ -76,6 +76,16 @@ def put_back(job: Job) -> bool:
     return True
 
 
+def hold_back(job_id: str, using: str) -> bool:
+    """Have a job wait in the database that was delivered although its queue is paused; False if that is not so.
+
+    Recovery hands it over as soon as the queue goes on.
+    """
+    rows = Job.objects.using(using).filter(job_id=job_id, status=JobStatusChoices.STATUS_PENDING, due__isnull=False)
+    rows = rows.filter(queue_name__in=PausedQueue.objects.using(using).values('name'))
+    return bool(rows.update(status=JobStatusChoices.STATUS_SCHEDULED))
+
+
 def reschedule(job: Job, moment: datetime, **values: Any) -> bool:
     """Have a waiting job run at `moment` instead; False if it waits no more, or waits for other jobs."""
     rows = Job.objects.using(job._state.db).filter(pk=job.pk).waiting().filter(due__isnull=False)

@@ -134,7 +134,7 @@ def test_a_paused_queue_waits_and_goes_on(start_worker, redis_is_lost):
     rows = {row['name']: row for row in json.loads(call('queues', '--json').stdout)}
     assert (rows['default']['waiting'], rows['default']['workers']) == (3, 1)
     assert rows['default']['paused'] is not None
-    assert [status(job) for job in held] == ['pending'] * 3
+    assert {status(job) for job in held} <= {'pending', 'scheduled'}
     assert call('resume', 'default').returncode == 0
     wait_for(lambda: [status(job) for job in held] == ['completed'] * 3)
     assert [Trace.objects.filter(job_pk=job.pk, what='start').count() for job in held] == [1, 1, 1]
@@ -147,7 +147,7 @@ def test_a_pause_outlives_the_worker(start_worker):
     start_worker()
     passed = Plain.enqueue(queue_name='high')
     wait_for(lambda: status(passed) == 'completed')
-    assert status(held) == 'pending'
+    assert status(held) in ('pending', 'scheduled')
     PausedQueue.resume('default')
     wait_for(lambda: status(held) == 'completed')
 

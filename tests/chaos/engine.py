@@ -174,10 +174,10 @@ class Chaos:
         more: dict[str, Any] = {
             'long': {'seconds': self.rng.uniform(0.5, 2)},
             'talking': {'lines': 100, 'seconds': 0.2},
-            'periodic': {'interval': 1},
-            'cron': {'cron': '* * * * *', 'timezone': 'Europe/Berlin'},
+            'periodic': {'interval': 60},
+            'cron': {'cron': '0 3 * * *', 'timezone': 'Europe/Berlin'},
             'later': {'schedule_at': timezone.now() + timedelta(seconds=self.rng.uniform(0, 3))},
-            'retried': {'fails': self.rng.choice((1, 1, 2, 3, 6)), 'interval': self.rng.choice((None, None, 1))},
+            'retried': {'fails': self.rng.choice((1, 1, 2, 3, 6)), 'interval': self.rng.choice((None, None, 60))},
         }.get(kind, {})
         self.enqueue(runner, **more)
 

@@ -296,19 +296,21 @@ def test_ending_a_schedule_ends_the_chain(work):
 # Queues, paused
 
 
-def test_a_paused_queue_keeps_its_jobs_also_when_redis_forgets_them(work):
-    PausedQueue.objects.create(name='low')
-    job = Plain.enqueue(queue_name='low')
+def test_a_paused_queue_keeps_its_jobs_also_when_redis_forgets_them(work, caplog):
+    assert PausedQueue.pause('low') is True
+    assert PausedQueue.pause('low') is False
+    taken, left = Plain.enqueue(queue_name='low'), Plain.enqueue(queue_name='low')
+    delivery.queue('low').remove(str(left.job_id))  # lost before any worker took it
     other = Plain.enqueue()
     work()
-    assert (status(job), status(other)) == ('pending', 'completed')
-    delivery.queue('low').connection.flushdb()
-    Job.objects.filter(pk=job.pk).update(due=1)
-    assert recovery.redeliver_vanished() == 0
-    PausedQueue.objects.all().delete()
-    assert recovery.redeliver_vanished() == 1
+    assert (status(taken), status(left), status(other)) == ('scheduled', 'pending', 'completed')
+    Job.objects.filter(pk__in=(taken.pk, left.pk)).update(due=1)
+    assert (recovery.deliver_due(), recovery.redeliver_vanished()) == (0, 0)
+    assert PausedQueue.resume('low') is True
+    assert (recovery.deliver_due(), recovery.redeliver_vanished()) == (1, 1)
     work()
-    assert status(job) == 'completed'
+    assert (status(taken), status(left)) == ('completed', 'completed')
+    assert caplog.text.count('RQ has lost its delivery') == 1
 
 
 def test_scheduled_jobs_of_a_paused_queue_wait(work):
