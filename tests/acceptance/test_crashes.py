@@ -147,6 +147,18 @@ def test_p3_a_suspended_worker_that_wakes_up_changes_nothing(start_worker, tmp_p
     assert Sleeping.get_jobs().exclude(pk=job.pk).count() == 1
 
 
+def test_p3_a_job_that_has_lost_its_claim_ends_itself_within_10_seconds(start_worker):
+    worker = start_worker()
+    job = Sleeping.enqueue()
+    wait_for(lambda: started(job))
+    # As another has recorded it meanwhile, who took its worker for dead.
+    Job.objects.filter(pk=job.pk).update(status='errored', worker=None)
+    wait_for(lambda: not worker.horses(), 10, worker.output[-2000:])
+    assert status(job) == 'errored'
+    after = Plain.enqueue()
+    wait_for(lambda: status(after) == 'completed')
+
+
 def test_a_worker_that_is_killed_takes_its_horse_along(start_worker):
     worker = start_worker()
     job = Sleeping.enqueue()
