@@ -39,7 +39,9 @@ def deliver_due(older_than: float = 0) -> int:
     delivered = 0
     while True:
         due = jobs.filter(status=JobStatusChoices.STATUS_SCHEDULED, due__lte=clock.now_ms() - int(older_than * 1000))
-        due = due.exclude(predecessor__status=JobStatusChoices.STATUS_RUNNING).exclude(schedule__paused=True)
+        due = due.exclude(predecessor__status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES).exclude(
+            schedule__paused=True
+        )
         due = due.exclude(queue_name__in=_paused())
         batch = list(due.order_by('due')[:_BATCH])
         for job in batch:

@@ -613,21 +613,6 @@ def test_pause_and_resume_name_queues_that_exist(jobs):
         PausedQueue.pause('nope')
 
 
-def test_a_paused_queue_keeps_its_jobs_and_loses_none_when_redis_does(jobs, work):
-    before, behind = Plain.enqueue(), Plain.enqueue(queue_name='low')
-    assert PausedQueue.pause('default')
-    during = Plain.enqueue()
-    work()
-    assert [status(job) for job in (before, behind, during)] == ['pending', 'completed', 'pending']
-    recovery.deliver_due()
-    Job.objects.waiting().update(due=1)
-    assert recovery.redeliver_vanished() == 0
-    assert PausedQueue.resume('default')
-    assert recovery.redeliver_vanished() == 2
-    work()
-    assert [status(job) for job in (before, during)] == ['completed', 'completed']
-
-
 # schedules
 
 

@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from netbox_jobs import clock, recovery, retries
 from netbox_jobs.exceptions import JobFailed
 from netbox_jobs.jobs import JobRunner
-from netbox_jobs.models import Job, JobLogEntry
+from netbox_jobs.models import Job, JobLogEntry, transitions
 from netbox_jobs.signals import job_end, job_start
 from tests.app.jobs import Erring, Failing, Flaky, FlakyOnPurpose, Plain
 from tests.app.models import Trace
@@ -221,3 +221,18 @@ def test_the_backoff_is_kept_by_the_clock(work, monkeypatch):
         work()
         assert Trace.objects.filter(job_pk=job.pk, what='start').count() == attempts
     assert status(job) == 'completed'
+
+
+def test_an_occurrence_that_was_arranged_meanwhile_waits_for_the_next_attempt_of_the_one_before(work):
+    job = Flaky.enqueue_once(interval=60, failures=0)
+    job.start()
+    following = Flaky.enqueue_once(interval=30)
+    assert following.predecessor_id == job.pk
+    transitions.release(job, delay=3600, after='failed')
+    Job.objects.filter(pk=following.pk).update(due=0)
+    assert recovery.deliver_due() == 0
+    Job.objects.filter(pk=job.pk).update(due=0)
+    assert recovery.deliver_due() == 1
+    work()
+    assert status(job) == 'completed'
+    assert recovery.deliver_due() == 1
