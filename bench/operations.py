@@ -90,6 +90,7 @@ def _questions() -> Iterator[Operation]:
     yield Operation('obj.jobs', lambda thing: list(thing.jobs.all()), _quiet)
     yield Operation('obj.get_latest_jobs()', lambda thing: thing.get_latest_jobs(), _quiet)
     yield Operation('obj.jobs, the newest 20', lambda thing: list(thing.jobs.all()[:20]), _quiet)
+    yield Operation('obj.jobs, the newest 20, long ago', lambda thing: list(thing.jobs.all()[:20]), _rested)
     yield Operation('get_jobs(obj)', lambda thing: list(Plain.get_jobs(thing)[:20]), _quiet)
     yield Operation('get_jobs(), the newest 20', lambda _: list(Plain.get_jobs()[:20]))
     yield Operation('get_jobs(), those that wait', lambda _: list(Plain.get_jobs().waiting().order_by('due')[:20]))
@@ -140,9 +141,9 @@ def _quiet() -> Thing:
     return Thing.objects.get(name=f'thing {rows.THINGS - 1}')
 
 
-def _hot() -> Thing:
-    """The thing that a hundredth of all jobs are about."""
-    return Thing.objects.get(name='thing 0')
+def _rested() -> Thing:
+    """One that had many jobs, months ago."""
+    return Thing.objects.get(name=f'thing {rows.THINGS - 2}')
 
 
 def _schedules() -> list[Schedule]:

@@ -95,8 +95,8 @@ def _explain(using: str, sql: str, params: Any) -> Plan:
 
 
 def _postgresql(node: dict[str, Any]) -> Iterator[Reading]:
-    table = node.get('Relation Name') or (node['Index Name'] if node['Node Type'] == 'Bitmap Index Scan' else None)
-    if table and node['Node Type'] != 'ModifyTable':
+    """Rows of tables; what is read of an index alone, to choose them, is left out."""
+    if (table := node.get('Relation Name')) and node['Node Type'] != 'ModifyTable':
         removed = node.get('Rows Removed by Filter', 0) + node.get('Rows Removed by Index Recheck', 0)
         yield Reading(table, node['Node Type'], round((node['Actual Rows'] + removed) * node['Actual Loops']))
     for child in node.get('Plans', ()):

@@ -67,8 +67,9 @@ def fill(using: str, finished: int, *, share: int = 20) -> None:
         ended = timezone.now() - timedelta(days=60, minutes=number)
         for schedule in surroundings['schedules']:
             _new(template, using, schedule_id=schedule.pk, created=ended, completed=ended).save(using=using)
-        about = {'object_type': template.object_type, 'object_id': str(surroundings['quiet'])}
-        _new(template, using, name=f'Sync {number % 4}', created=ended, completed=ended, **about).save(using=using)
+        for thing in (surroundings['quiet'], surroundings['rested']):
+            about = {'object_type': template.object_type, 'object_id': str(thing), 'name': f'Sync {number % 4}'}
+            _new(template, using, created=ended, completed=ended, **about).save(using=using)
     _waiting(using, template)
     template.delete()
     analyze(using)
@@ -119,7 +120,13 @@ def _surround(using: str) -> dict[str, Any]:
         schedule.save(using=using)
     workers = [Worker(token=uuid.uuid4().hex, name=f'w{number}', host='h', pid=number) for number in range(1, 6)]
     Worker.objects.using(using).bulk_create(workers)
-    return {'hot': things[0].pk, 'quiet': things[-1].pk, 'things': things[1].pk, 'schedules': schedules}
+    return {
+        'hot': things[0].pk,
+        'quiet': things[-1].pk,
+        'rested': things[-2].pk,
+        'things': things[1].pk,
+        'schedules': schedules,
+    }
 
 
 def _template(using: str, name: str = 'Plain') -> Job:
@@ -173,9 +180,10 @@ def _finished(using: str, template: Job, count: int, surroundings: dict[str, Any
     dialect = Dialect(using)
     n = dialect.n
     busy, resting = (schedule.pk for schedule in surroundings['schedules'])
-    hot, first = surroundings['hot'], surroundings['things']
-    about = f"""CASE WHEN {n} % 4 = 0 THEN CAST({first} + {n} % {THINGS - 2} AS {dialect.text})
-                     WHEN {n} % 100 = 1 THEN CAST({hot} AS {dialect.text}) END"""
+    hot, first, rested = surroundings['hot'], surroundings['things'], surroundings['rested']
+    about = f"""CASE WHEN {n} % 4 = 0 THEN CAST({first} + {n} % {THINGS - 3} AS {dialect.text})
+                     WHEN {n} % 100 = 1 THEN CAST({hot} AS {dialect.text})
+                     WHEN {n} % 4 = 2 AND {n} < {count} / 10 THEN CAST({rested} AS {dialect.text}) END"""
     values = {
         **_times(dialect, f'({count} - {n}) * {SPREAD * 86400 / count} + 60'),
         'job_id': dialect.uuid,
@@ -184,7 +192,7 @@ def _finished(using: str, template: Job, count: int, surroundings: dict[str, Any
         'status': f"""CASE {n} % 21 WHEN 0 THEN 'errored' WHEN 1 THEN 'failed' WHEN 2 THEN 'canceled'
                                    ELSE 'completed' END""",
         'object_id': about,
-        'object_type_id': f'CASE WHEN {n} % 4 = 0 OR {n} % 100 = 1 THEN {template.object_type_id} END',
+        'object_type_id': f'CASE WHEN {n} % 4 IN (0, 2) OR {n} % 100 = 1 THEN {template.object_type_id} END',
         'schedule_id': f"""CASE WHEN {n} % 10 = 3 THEN {busy}
                                 WHEN {n} % 10 = 4 AND {n} < {count} / 10 THEN {resting} END""",
         'user_id': f'CASE WHEN {n} % 3 = 0 THEN 1 END',

@@ -45,7 +45,7 @@ def main() -> int:
     large = [result for result in results if result['finished'] >= JUDGED]
     faults = [fault for result in large for row in result['operations'] for fault in row['faults']]
     for fault in faults:
-        print(f'PLAN: {fault[:300]}')
+        print(f'PLAN: {fault}')
     if arguments.json:
         told = {'python': platform.python_version(), 'django': django.__version__, 'results': results}
         arguments.json.parent.mkdir(exist_ok=True)
@@ -150,7 +150,9 @@ def _compare(operation: 'Operation', grounds: 'dict[str, Ground]', rounds: int) 
         'ratio': round(full / empty, 2),
         'range': [round(min(each), 2), round(max(each), 2)],
         'rows_read': [reads['default'], reads['full']],
-        'faults': [f'{operation.name}: {fault}' for plan in plans['full'] for fault in plan.faults(reads['default'])],
+        'faults': [
+            f'{operation.name}: {fault}'[:200] for plan in plans['full'] for fault in plan.faults(reads['default'])
+        ],
     }
 
 

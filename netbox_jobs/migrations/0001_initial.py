@@ -163,6 +163,7 @@ class Migration(migrations.Migration):
                     'object_type',
                     models.ForeignKey(
                         blank=True,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name='jobs',
@@ -427,7 +428,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='job',
-            index=models.Index(fields=['object_type', 'object_id'], name='netbox_jobs_job_object'),
+            index=models.Index(fields=['object_type', 'object_id', 'created'], name='netbox_jobs_job_object'),
         ),
         migrations.AddIndex(
             model_name='job',

@@ -33,7 +33,12 @@ class Job(GuardedSave, KeepsLog, Steerable, models.Model):
     """A background job: what is to be run, where it stands, and what came of it."""
 
     object_type = models.ForeignKey(
-        'contenttypes.ContentType', on_delete=models.CASCADE, related_name='jobs', blank=True, null=True
+        'contenttypes.ContentType',
+        on_delete=models.CASCADE,
+        related_name='jobs',
+        db_index=False,  # the one that begins with it serves
+        blank=True,
+        null=True,
     )
     object_id = ObjectIdField(_('object'), max_length=255, blank=True, null=True)
     object_db = models.CharField(max_length=100, blank=True, default='', editable=False)
@@ -128,9 +133,10 @@ class Job(GuardedSave, KeepsLog, Steerable, models.Model):
         indexes = (
             models.Index(fields=('-created',), name='netbox_jobs_job_created'),
             models.Index(fields=('status', 'due'), name='netbox_jobs_job_status_due'),
-            models.Index(fields=('object_type', 'object_id'), name='netbox_jobs_job_object'),
+            # In the order in which they are listed: one whose jobs are long past is found without reading newer ones.
+            models.Index(fields=('object_type', 'object_id', 'created'), name='netbox_jobs_job_object'),
             models.Index(fields=('runner', 'status'), name='netbox_jobs_job_runner'),
-            # With the id: the latest of a schedule that has rested for long is found without reading those of others.
+            # With the id, likewise, for the latest of a schedule that has rested for long.
             models.Index(fields=('schedule', 'id'), name='netbox_jobs_job_schedule'),
         )
         permissions = (('cancel_job', _('Can cancel or stop jobs')), ('retry_job', _('Can retry jobs')))
