@@ -98,7 +98,7 @@ def log(request: HttpRequest, job: Job, *, lines: int = 100, level: str = '') ->
     shown = rows.annotate(start=Left('message', LINE_SHOWN), length=Length('message')).defer('message')
     latest = list(shown.order_by('-pk')[: lines + 1])
     context = {
-        'job': job,
+        'name': wording.printable(job.name, 200),
         'lines': [_line(row) for row in reversed(latest[:lines])],
         'earlier': len(latest) > lines,
         'url': '' if job.ended else _url('log', job, lines=lines, level=level),
@@ -208,7 +208,14 @@ def _line(row: Any) -> dict[str, Any]:
     """A log line: what it says, and folded away what follows in lines of its own, such as a traceback."""
     message, _newline, rest = wording.printable(row.start).strip('\n').partition('\n')
     more = row.length - LINE_SHOWN
-    return {'row': row, 'message': message, 'rest': rest, 'more': wording.count(more) if more > 0 else ''}
+    level = wording.printable(row.level)
+    return {
+        'row': row,
+        'level': level,
+        'message': message,
+        'rest': rest,
+        'more': wording.count(more) if more > 0 else '',
+    }
 
 
 def _due(job: Job) -> datetime | None:

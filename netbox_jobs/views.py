@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from . import fragments, permissions
+from . import fragments, permissions, wording
 from .choices import JobStatusChoices
 from .exceptions import ArgumentsRefused, InstanceGone, RunnerNotFound
 from .fragments import Fragment
@@ -85,11 +85,11 @@ def stop(request: HttpRequest, pk: int) -> HttpResponse:
     job.stop()
     job.refresh_from_db(fields=('status',))
     if not job.ended:
-        messages.success(request, _('%s is being stopped.') % job.name, fail_silently=True)
+        _say(request, messages.SUCCESS, _('%s is being stopped.'), job)
     elif job.status == JobStatusChoices.STATUS_CANCELED:
-        messages.success(request, _('%s is canceled.') % job.name, fail_silently=True)
+        _say(request, messages.SUCCESS, _('%s is canceled.'), job)
     else:
-        messages.info(request, _('%s has ended already.') % job.name, fail_silently=True)
+        _say(request, messages.INFO, _('%s has ended already.'), job)
     return _back(request)
 
 
@@ -102,10 +102,16 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
         raise PermissionDenied
     try:
         job.retry()
-        messages.success(request, _('%s runs once more.') % job.name, fail_silently=True)
+        _say(request, messages.SUCCESS, _('%s runs once more.'), job)
     except (ValueError, ArgumentsRefused, InstanceGone, RunnerNotFound) as error:
         messages.error(request, str(error), fail_silently=True)
     return _back(request)
+
+
+def _say(request: HttpRequest, level: int, text: str, job: Job) -> None:
+    # Isolated: a name that runs from right to left does not turn the rest of the sentence around.
+    name = f'\u2068{wording.printable(job.name, 200)}\u2069'
+    messages.add_message(request, level, text % name, fail_silently=True)
 
 
 def _job(request: HttpRequest, pk: int) -> Job:

@@ -25,7 +25,7 @@ def first_line(text: str, limit: int = 200) -> str:
 
 def count(number: int | float, decimals: int = 0) -> str:
     """A number, with the separators of the language."""
-    return number_format(number, decimals, use_l10n=True, force_grouping=True)
+    return number_format(round(number, decimals), decimals, use_l10n=True, force_grouping=True)
 
 
 def span(value: timedelta | None) -> str:

@@ -210,7 +210,7 @@ def _data(job: Any) -> str:
 
 def _answers(browser: Browser) -> bool:
     try:
-        return bool(browser.get('/admin/login/'))
+        return bool(browser.get('/accounts/login/'))
     except (URLError, OSError):
         return False
 
