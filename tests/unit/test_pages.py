@@ -18,8 +18,10 @@ from django.utils import timezone
 from example_plugin.models import Source
 from netbox_jobs import permissions, wording
 from netbox_jobs.models import Job, JobAttempt, JobLogEntry, Progress, transitions
+from netbox_jobs.templatetags.netbox_jobs import register
 from tests.app.jobs import Erring, Failing, Plain, Talking
 from tests.app.models import TextThing, Thing, UUIDThing
+from tests.processes import ROOT
 
 pytestmark = pytest.mark.django_db
 
@@ -545,3 +547,14 @@ def test_the_assets_are_one_style_sheet_and_one_script_by_address():
     page = Template('{% load netbox_jobs %}{% netbox_jobs_assets %}').render(Context())
     assert re.findall('(?:href|src)="([^"]+)"', page) == ['/static/netbox_jobs/jobs.css', '/static/netbox_jobs/live.js']
     assert not re.search(r'<script[^>]*>[^<]|<style', page)
+
+
+# What is written about it
+
+
+def test_the_style_sheet_begins_with_all_of_its_variables_and_the_readme_with_all_tags():
+    style = (ROOT / 'netbox_jobs/static/netbox_jobs/jobs.css').read_text()
+    header, rules = style.split('*/', 1)
+    assert set(re.findall(r'--nbj-[\w-]+', header)) == set(re.findall(r'--nbj-[\w-]+', rules))
+    section = (ROOT / 'README.md').read_text().split('## In your own pages')[1].split('\n## ')[0]
+    assert set(re.findall(r'^\| `\{% (\w+)', section, re.MULTILINE)) == set(register.tags)
