@@ -39,7 +39,7 @@ class SourceView(LoginRequiredMixin, DetailView):
         jobs = visible_jobs(self.request.user, SyncSourceJob.get_jobs(self.object))
         records = self.object.records.all()
         return super().get_context_data(
-            **kwargs, latest=_begun(jobs).first(), records=records[:60], count=records.count()
+            **kwargs, latest=_begun(jobs).order_by('pk').last(), records=records[:60], count=records.count()
         )
 
 

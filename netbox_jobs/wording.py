@@ -30,8 +30,10 @@ def count(number: int | float, decimals: int = 0) -> str:
 
 def span(value: timedelta | None) -> str:
     """A length of time in its two largest units; in tenths of a second below ten, if it is not a whole number."""
-    if value is None:
-        return ''
+    return '' if value is None else _span(value).replace(' ', '\xa0')  # no line is broken within it
+
+
+def _span(value: timedelta) -> str:
     seconds = max(0.0, value.total_seconds())
     if seconds < 9.95 and seconds % 1:
         return _('%(seconds)s s') % {'seconds': count(seconds, 1)}
