@@ -22,7 +22,7 @@ from .processes import Children, free_port, is_free
 from .source_server import SourceServer
 
 USER, VISITOR, PASSWORD = 'demo', 'visitor', 'demo'
-LIMIT = 45  # seconds
+LIMIT = 60  # seconds
 
 #: Name, path on the source server, minutes between syncs, and how its jobs must end.
 SOURCES = (
