@@ -11,12 +11,12 @@ class ExamplePluginConfig(PluginConfig):
     # Becomes the queue example_plugin.sync, to be served by `manage.py rqworker example_plugin.sync`.
     queues = ['sync']
     default_settings = {
-        'timeout': 10,  # seconds that a source may take to answer
+        'timeout': 10,  # seconds that a source may take for a page
         'keep_days': 30,  # days for which records that a source no longer has are kept
     }
 
     def ready(self) -> None:
         from .jobs import PurgeRecordsJob
 
-        # Registered here, scheduled when a worker starts.
-        PurgeRecordsJob.setup(interval=60)
+        # Registered here, scheduled when a worker starts: every night at half past three.
+        PurgeRecordsJob.setup(cron='30 3 * * *')

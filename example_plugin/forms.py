@@ -7,3 +7,4 @@ class SourceForm(forms.ModelForm):
     class Meta:
         model = Source
         fields = ('name', 'url', 'sync_interval')
+        help_texts = {'url': 'A list of records in JSON.'}

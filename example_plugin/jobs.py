@@ -13,31 +13,51 @@ from . import remote
 from .models import Record, Source
 
 
+class SourceDown(JobFailed):
+    """The source could not be reached just now. Network trouble passes, so the job is run again; see `retry_on`."""
+
+
 class SyncSourceJob(JobRunner):
     """Fetches a source's records and stores them. It may run again at any time: the same records are updated."""
 
     class Meta:
         name = 'Sync source'
         queue = 'example_plugin.sync'
-        job_timeout = 120  # seconds
+        job_timeout = 600  # seconds
+        retry_on = [SourceDown]
+        max_retries = 2
+        retry_backoff = [3, 10]  # seconds before the second and before the third attempt
+        stop_grace = 10  # seconds in which a run that is stopped may finish its page
 
     def run(self) -> None:
         source: Source = self.job.object
         self.logger.info('Fetching %s', source.url)
         try:
-            records = remote.fetch(source.url, timeout=get_plugin_config('example_plugin', 'timeout'))
+            received, created = self._store_pages(source)
         except remote.SourceUnavailable as error:
-            # To be expected with remote sources: the job is failed, and not errored.
+            raise SourceDown(str(error)) from error
+        except remote.SourceUnusable as error:
+            # To be expected with remote sources: the job is failed, and not errored. Another try would not help.
             raise JobFailed(str(error)) from error
-        self.logger.info('Received %d records', len(records))
-        with transaction.atomic():
-            created = sum(self._store(source, record) for record in records)
-            Source.objects.filter(pk=source.pk).update(last_synced=timezone.now())
-        self.job.data = {'received': len(records), 'created': created}
-        self.logger.info('Stored them; %d are new', created)
+        Source.objects.filter(pk=source.pk).update(last_synced=timezone.now())
+        self.job.data = {'received': received, 'created': created}
+        self.logger.info('Stored %d records; %d are new', received, created)
 
-    @staticmethod
-    def _store(source: Source, record: dict) -> bool:
+    def _store_pages(self, source: Source) -> tuple[int, int]:
+        """Store page by page; returns how many records came, and how many were new."""
+        received = created = 0
+        for page in remote.pages(source.url, timeout=get_plugin_config('example_plugin', 'timeout')):
+            with transaction.atomic():
+                created += sum(self._store(source, record) for record in page.records)
+            received += len(page.records)
+            self.logger.info('Stored page %d with %d records', page.number, len(page.records))
+            self.progress(received, page.total, 'Storing records')
+            self.check_canceled()  # whoever stops the job finds whole pages
+        return received, created
+
+    def _store(self, source: Source, record: dict) -> bool:
+        if 'value' not in record:
+            self.logger.warning('%s has no value', record['key'])
         _, created = Record.objects.update_or_create(
             source=source, key=record['key'], defaults={'data': record, 'last_seen': timezone.now()}
         )
@@ -53,6 +73,10 @@ class PurgeRecordsJob(JobRunner):
 
     def run(self) -> None:
         days = get_plugin_config('example_plugin', 'keep_days')
-        deleted, _ = Record.objects.filter(last_seen__lt=timezone.now() - timedelta(days=days)).delete()
+        limit = timezone.now() - timedelta(days=days)
+        deleted = 0
+        for source in self.track(Source.objects.all(), message='Looking at sources'):
+            found, _ = source.records.filter(last_seen__lt=limit).delete()
+            deleted += found
         self.job.data = {'deleted': deleted}
         self.logger.info('Deleted %d records that were last seen more than %d days ago', deleted, days)

@@ -7,6 +7,7 @@ urlpatterns = [
     path('', views.SourceListView.as_view(), name='sources'),
     path('add/', views.SourceCreateView.as_view(), name='add'),
     path('<int:pk>/', views.SourceView.as_view(), name='source'),
+    path('<int:pk>/records/', views.RecordsView.as_view(), name='records'),
     path('<int:pk>/edit/', views.SourceEditView.as_view(), name='edit'),
     path('<int:pk>/sync/', views.SyncView.as_view(), name='sync'),
 ]

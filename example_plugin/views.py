@@ -2,11 +2,13 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
+from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.generic import CreateView, DetailView, ListView, UpdateView, View
 
-from netbox_jobs.models import Job
+from netbox_jobs.choices import JobStatusChoices
+from netbox_jobs.permissions import visible_jobs
 
 from .forms import SourceForm
 from .jobs import SyncSourceJob
@@ -20,24 +22,31 @@ class SourceListView(LoginRequiredMixin, ListView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
-        # One query for all: the newest job of each source comes last, and stays.
-        jobs: dict[str, Job] = {}
-        for job in SyncSourceJob.get_jobs().filter(object_id__in=[s.pk for s in context['object_list']]).order_by('pk'):
-            jobs[job.object_id or ''] = job
-        context['rows'] = [(source, jobs.get(str(source.pk))) for source in context['object_list']]
+        # The latest of each, in two queries however many sources and jobs there are.
+        jobs = _begun(visible_jobs(self.request.user, SyncSourceJob.get_jobs()))
+        keys = jobs.order_by().values('object_id').annotate(latest=Max('pk')).values_list('latest', flat=True)
+        latest = {job.object_id: job for job in jobs.filter(pk__in=list(keys))}
+        context['rows'] = [(source, latest.get(str(source.pk))) for source in context['object_list']]
         return context
 
 
 class SourceView(LoginRequiredMixin, DetailView):
-    """A source, its records and its jobs."""
+    """A source, its records and its jobs. What the page shows of jobs is kept up to date by netbox_jobs' tags."""
 
     model = Source
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        jobs = self.object.jobs.all()[:10]
+        jobs = visible_jobs(self.request.user, SyncSourceJob.get_jobs(self.object))
+        records = self.object.records.all()
         return super().get_context_data(
-            **kwargs, jobs=jobs, log=jobs[0].log_entries if jobs else [], records=self.object.records.all()[:50]
+            **kwargs, latest=_begun(jobs).order_by('pk').last(), records=records[:60], count=records.count()
         )
+
+
+class RecordsView(SourceView):
+    """The records alone: what the page asks for again while a job runs."""
+
+    template_name = 'example_plugin/records.html'
 
 
 class SourceCreateView(LoginRequiredMixin, CreateView):
@@ -63,3 +72,8 @@ class SyncView(LoginRequiredMixin, View):
         SyncSourceJob.enqueue(instance=source, user=request.user)
         messages.success(request, f'{source} is being synced.')
         return redirect(source)
+
+
+def _begun(jobs: Any) -> Any:
+    """Those that run, ran, or are about to; not those that merely stand in the calendar."""
+    return jobs.exclude(status=JobStatusChoices.STATUS_SCHEDULED, attempt=0)

@@ -29,7 +29,7 @@ class Browser:
             return response.url, response.read().decode()
 
     def log_in(self, name: str, password: str) -> None:
-        """Log in through the admin's page."""
-        url, _ = self.post('/admin/login/?next=/sources/', username=name, password=password)
+        """Log in."""
+        url, _ = self.post('/accounts/login/?next=/sources/', username=name, password=password)
         if 'login' in url:
             raise RuntimeError('Logging in to the demonstration failed.')

@@ -21,14 +21,15 @@ from .browser import Browser
 from .processes import Children, free_port, is_free
 from .source_server import SourceServer
 
-USER, PASSWORD = 'demo', 'demo'
-LIMIT = 45  # seconds
+USER, VISITOR, PASSWORD = 'demo', 'visitor', 'demo'
+LIMIT = 60  # seconds
 
 #: Name, path on the source server, minutes between syncs, and how its jobs must end.
 SOURCES = (
     ('Warehouse', '/warehouse', '', 'completed'),
-    ('Slow shop', '/slow', '', 'completed'),
+    ('Large catalogue', '/large', '', 'completed'),
     ('Newsletter', '/newsletter', '60', 'completed'),
+    ('Restarting shop', '/restarting', '', 'completed'),
     ('Closed shop', '/down', '', 'failed'),
     ('Odd catalogue', '/odd', '', 'errored'),
     ('Typing error', 'htp:/nowhere', '', 'failed'),
@@ -76,8 +77,9 @@ def _run(stack: ExitStack, options: argparse.Namespace) -> int:
     stack.callback(children.end)
     _say('Starting a worker for high, default and low')
     children.manage('worker', 'rqworker')
-    _say('Starting a worker for example_plugin.sync')
-    children.manage('sync-worker', 'rqworker', 'example_plugin.sync')
+    _say('Starting two workers for example_plugin.sync')
+    for number in (1, 2):
+        children.manage(f'sync-worker-{number}', 'rqworker', 'example_plugin.sync')
     _say('Starting the web server')
     children.manage('web', 'runserver', '--noreload', f'127.0.0.1:{port}')
 
@@ -86,7 +88,8 @@ def _run(stack: ExitStack, options: argparse.Namespace) -> int:
     browser.log_in(USER, PASSWORD)
     _add_sources(browser, source)
     if options.serve:
-        print(f'\n  http://127.0.0.1:{port}/   log in as {USER} with the password {PASSWORD}   (Ctrl-C ends it)\n')
+        print(f'\n  http://127.0.0.1:{port}/   log in as {USER} with the password {PASSWORD}   (Ctrl-C ends it)')
+        print(f'  {VISITOR} ({PASSWORD}) has no permissions, and sees the jobs that they started themselves\n')
         while True:
             children.check()
             time.sleep(1)
@@ -113,6 +116,7 @@ def _prepare() -> None:
     from django.contrib.auth import get_user_model
 
     get_user_model().objects.create_superuser(USER, password=PASSWORD)
+    get_user_model().objects.create_user(VISITOR, password=PASSWORD)
 
 
 def _add_sources(browser: Browser, source: str) -> None:
@@ -136,7 +140,7 @@ def _add_sources(browser: Browser, source: str) -> None:
 
 
 def _watch(children: Children) -> int:
-    """Show each change of a job's status until nothing is left to run now; then the table. Returns the exit code."""
+    """Show what happens to the jobs until nothing is left to run now; then the table. Returns the exit code."""
     from netbox_jobs.models import Job
 
     print()
@@ -146,14 +150,31 @@ def _watch(children: Children) -> int:
     def over() -> bool:
         jobs = list(Job.objects.select_related('object_type').order_by('pk'))
         for job in jobs:
-            if seen.get(job.pk) != job.status:
-                seen[job.pk] = job.status
-                print(f'  {time.monotonic() - start:5.1f} s  {job.status:<10} {_title(job)}', flush=True)
-        # What is periodic has a next occurrence, which is not due for a while.
-        return all(job.ended or job.predecessor_id is not None for job in jobs)
+            line = f'{job.status:<10} {_title(job):<28}  {_state(job)}'
+            if seen.get(job.pk) != line:
+                seen[job.pk] = line
+                print(f'  {time.monotonic() - start:5.1f} s  {line}', flush=True)
+        return all(job.ended or _is_for_later(job) for job in jobs)
 
     _wait(over, children, 'the jobs to end')
     return _report()
+
+
+def _state(job: Any) -> str:
+    """What changes about a job: its attempts, and every quarter of its progress."""
+    if job.status == 'scheduled' and job.attempt:
+        return f'attempt {job.attempt} failed: {job.attempts.last().error[:60]}'
+    told = job.progress if job.status == 'running' else None
+    if told is not None and told.attempt == job.attempt and told.percent:
+        return f'{told.percent // 25 * 25} %'
+    return f'attempt {job.attempt}' if job.attempt > 1 else ''
+
+
+def _is_for_later(job: Any) -> bool:
+    """Whether it stands in the calendar: the next occurrence of what is periodic."""
+    from django.utils import timezone
+
+    return job.scheduled is not None and job.scheduled > timezone.now() + timedelta(seconds=LIMIT)
 
 
 def _report() -> int:
@@ -165,11 +186,12 @@ def _report() -> int:
     wrong = []
     print(f'\n  {"Job":<32} {"Status":<10} {"Queue":<20} {"Duration":>9}  Remark')
     for job in Job.objects.order_by('pk'):
+        attempts = f' after {job.attempt} attempts' if job.attempt > 1 else ''
         duration = f'{job.execution_time.total_seconds():.2f} s' if job.execution_time else ''
         remark = job.error or _data(job)
         if job.scheduled and not job.ended:
-            remark = f'next at {timezone.localtime(job.scheduled):%H:%M}, every {job.interval} minutes'
-        print(f'  {_title(job):<32} {job.status:<10} {job.queue_name:<20} {duration:>9}  {remark[:70]}')
+            remark = f'next at {timezone.localtime(job.scheduled):%H:%M}, {job.schedule.recurrence}'
+        print(f'  {_title(job):<32} {job.status:<10} {job.queue_name:<20} {duration:>9}  {remark[:70]}{attempts}')
         if job.ended and job.status != expected.get(str(job.object), 'completed'):
             wrong.append(_title(job))
     if wrong:
@@ -188,7 +210,7 @@ def _data(job: Any) -> str:
 
 def _answers(browser: Browser) -> bool:
     try:
-        return bool(browser.get('/admin/login/'))
+        return bool(browser.get('/accounts/login/'))
     except (URLError, OSError):
         return False
 

@@ -33,6 +33,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         'BACKEND': 'django.template.backends.django.DjangoTemplates',
+        'DIRS': [BASE_DIR / 'project' / 'templates'],
         'APP_DIRS': True,
         'OPTIONS': {
             'context_processors': [
@@ -45,7 +46,8 @@ TEMPLATES = [
 ]
 ROOT_URLCONF = 'project.urls'
 WSGI_APPLICATION = 'project.wsgi.application'
-LOGIN_URL = 'admin:login'
+LOGIN_URL = LOGOUT_REDIRECT_URL = 'login'
+LOGIN_REDIRECT_URL = '/'
 STATIC_URL = 'static/'
 USE_TZ = True
 TIME_ZONE = os.environ.get('TZ', 'UTC')

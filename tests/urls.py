@@ -1,4 +1,8 @@
 from django.contrib import admin
 from django.urls import include, path
 
-urlpatterns = [path('admin/', admin.site.urls), path('sources/', include('example_plugin.urls'))]
+urlpatterns = [
+    path('admin/', admin.site.urls),
+    path('jobs/', include('netbox_jobs.urls')),
+    path('sources/', include('example_plugin.urls')),
+]

@@ -1,23 +1,27 @@
 """How to test a plugin's jobs: run them at once, with `immediate=True`, and look at the row."""
 
 from datetime import timedelta
+from unittest import mock
 
+import django_rq
 from django.contrib.auth import get_user_model
-from django.test import TestCase
+from django.contrib.auth.models import Permission
+from django.test import TestCase, TransactionTestCase
 from django.urls import reverse
 from django.utils import timezone
+from rq import SimpleWorker
 
 from example_plugin.jobs import PurgeRecordsJob, SyncSourceJob
 from example_plugin.models import Record, Source
 from netbox_jobs.choices import JobStatusChoices
-from project.source_server import SourceServer
+from project import source_server
+from project.source_server import LARGE, SourceServer
 
 
 class SyncSourceTest(TestCase):
     def setUp(self):
-        server = SourceServer()
-        self.site = server.__enter__()
-        self.addCleanup(server.__exit__)
+        self.enterContext(mock.patch.object(source_server, 'THINKING', 0))
+        self.site = self.enterContext(SourceServer())
 
     def sync(self, path):
         source = Source.objects.create(name=path, url=self.site + path)
@@ -28,17 +32,29 @@ class SyncSourceTest(TestCase):
         self.assertEqual(job.status, JobStatusChoices.STATUS_COMPLETED, job.error)
         self.assertEqual(job.data, {'received': 12, 'created': 12})
         self.assertEqual(source.records.count(), 12)
-        self.assertEqual(job.log_entries[1]['message'], 'Received 12 records')
+        self.assertEqual(job.log_entries[1]['message'], 'Stored page 1 with 12 records')
+
+    def test_a_source_that_counts_its_records_is_read_page_by_page(self):
+        source, job = self.sync('/large')
+        self.assertEqual(job.data, {'received': LARGE, 'created': LARGE})
+        self.assertEqual(source.records.count(), LARGE)
+        self.assertEqual((job.progress.current, job.progress.total, job.progress.percent), (LARGE, LARGE, 100))
+
+    def test_a_record_without_a_value_is_stored_and_warned_of(self):
+        source, job = self.sync('/large')
+        warnings = [line['message'] for line in job.log_entries if line['level'] == 'warning']
+        self.assertIn('large-059 has no value', warnings)
+        self.assertTrue(source.records.filter(key='large-059').exists())
 
     def test_a_second_sync_creates_nothing_new(self):
         source, _ = self.sync('/shop')
         job = SyncSourceJob.enqueue(instance=source, immediate=True)
         self.assertEqual(job.data, {'received': 12, 'created': 0})
 
-    def test_a_source_that_answers_with_an_error_fails_the_job(self):
-        _, job = self.sync('/down')
+    def test_a_source_that_refuses_fails_the_job(self):
+        _, job = self.sync('/gone')
         self.assertEqual(job.status, JobStatusChoices.STATUS_FAILED)
-        self.assertIn('503', job.error)
+        self.assertIn('404', job.error)
 
     def test_a_source_that_serves_no_json_fails_the_job(self):
         _, job = self.sync('/text')
@@ -56,6 +72,27 @@ class SyncSourceTest(TestCase):
         self.assertEqual(job.status, JobStatusChoices.STATUS_ERRORED)
         self.assertEqual(job.error, "KeyError('key')")
         self.assertEqual(source.records.count(), 0)
+
+
+class RetryTest(TransactionTestCase):
+    """Retries are a worker's doing, so these jobs take the whole way through Redis."""
+
+    def sync(self, path):
+        site = self.enterContext(SourceServer())
+        source = Source.objects.create(name=path, url=site + path)
+        job = SyncSourceJob.enqueue(instance=source)
+        django_rq.get_worker('example_plugin.sync', worker_class=SimpleWorker).work(burst=True)
+        job.refresh_from_db()
+        return job
+
+    def test_a_source_in_trouble_is_tried_again(self):
+        job = self.sync('/down')
+        self.assertEqual((job.status, job.retries), (JobStatusChoices.STATUS_SCHEDULED, 1))
+        self.assertIn('503', job.attempts.get().error)
+
+    def test_a_source_that_refuses_is_not(self):
+        job = self.sync('/gone')
+        self.assertEqual((job.status, job.retries), (JobStatusChoices.STATUS_FAILED, 0))
 
 
 class ScheduleTest(TestCase):
@@ -113,18 +150,49 @@ class PagesTest(TestCase):
         self.client.force_login(self.user)
         self.assertEqual(self.client.get(reverse('example_plugin:sync', args=[self.source.pk])).status_code, 405)
 
-    def test_the_list_shows_each_source_with_its_latest_job(self):
+    def sync(self, **kwargs):
+        """A job that has failed: nobody answers there."""
+        return SyncSourceJob.enqueue(instance=self.source, immediate=True, **kwargs)
+
+    def page(self, name, *arguments):
         self.client.force_login(self.user)
-        SyncSourceJob.enqueue(instance=self.source, immediate=True)
-        page = self.client.get(reverse('example_plugin:sources')).content.decode()
+        return self.client.get(reverse(f'example_plugin:{name}', args=arguments)).content.decode()
+
+    def test_the_list_shows_each_source_with_its_latest_job(self):
+        SyncSourceJob.enqueue(instance=self.source, user=self.user)
+        self.sync(user=self.user)
+        page = self.page('sources')
         self.assertIn('&lt;shop&gt;', page)
         self.assertIn('Failed', page)
+        self.assertNotIn('Pending', page)
+
+    def test_the_list_does_not_show_what_is_merely_scheduled(self):
+        SyncSourceJob.enqueue(instance=self.source, user=self.user, schedule_at=timezone.now() + timedelta(days=1))
+        self.assertNotIn('Scheduled', self.page('sources'))
 
     def test_the_source_shows_its_jobs_and_the_log_of_the_latest(self):
-        self.client.force_login(self.user)
-        SyncSourceJob.enqueue(instance=self.source, immediate=True)
-        page = self.client.get(self.source.get_absolute_url()).content.decode()
+        self.sync(user=self.user)
+        page = self.page('source', self.source.pk)
         self.assertIn('Fetching http://127.0.0.1:9/', page)
+        self.assertIn('cannot be reached', page)
+
+    def test_the_jobs_of_others_are_not_shown_without_permission(self):
+        self.sync(user=get_user_model().objects.create_user('other'))
+        for page in self.page('sources'), self.page('source', self.source.pk):
+            self.assertNotIn('Failed', page)
+            self.assertNotIn('Fetching', page)
+
+    def test_with_permission_they_are(self):
+        self.sync()
+        self.user.user_permissions.add(Permission.objects.get(codename='view_job'))
+        for page in self.page('sources'), self.page('source', self.source.pk):
+            self.assertIn('Failed', page)
+
+    def test_records_are_asked_for_again_only_while_a_job_runs(self):
+        self.sync(user=self.user)
+        self.assertNotIn('data-live-url', self.page('records', self.source.pk))
+        SyncSourceJob.enqueue(instance=self.source, user=self.user)
+        self.assertIn('data-live-url', self.page('records', self.source.pk))
 
     def test_a_new_source_is_added_by_the_form(self):
         self.client.force_login(self.user)

@@ -1,0 +1,74 @@
+"""`{% load netbox_jobs %}`: jobs on a plugin's own pages, up to date by themselves.
+
+Whoever may not see a job sees nothing in its place. See the README, "In your own pages".
+"""
+
+from typing import Any
+
+from django import template
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from .. import fragments, permissions
+from ..models import Job, enqueueing
+
+register = template.Library()
+
+
+@register.simple_tag
+def netbox_jobs_assets() -> SafeString:
+    """The style sheet and the script; once, in the page's head."""
+    return format_html(
+        '<link rel="stylesheet" href="{}">\n<script src="{}" defer></script>',
+        static('netbox_jobs/jobs.css'),
+        static('netbox_jobs/live.js'),
+    )
+
+
+@register.simple_tag(takes_context=True)
+def job_status(context: Any, job: Job | None) -> str:
+    """The job's status; nothing for None."""
+    request = _request(context)
+    return fragments.status(request, job).html if job and permissions.may_view(request.user, job) else ''
+
+
+@register.simple_tag(takes_context=True)
+def job_progress(context: Any, job: Job | None, actions: bool = True) -> str:
+    """How far the job is, and with `actions` the buttons to stop or retry it; nothing for None."""
+    request = _request(context)
+    if not job or not permissions.may_view(request.user, job):
+        return ''
+    return fragments.progress(request, job, actions=actions).html
+
+
+@register.simple_tag(takes_context=True)
+def job_log(context: Any, job: Job | None, lines: int = 100, level: str = '') -> str:
+    """The last `lines` lines of the job's log, of `level` (`'warning'`) and graver ones; nothing for None."""
+    request = _request(context)
+    if not job or not permissions.may_view(request.user, job):
+        return ''
+    return fragments.log(request, job, lines=lines, level=level).html
+
+
+@register.simple_tag(takes_context=True)
+def object_jobs(context: Any, obj: Any, limit: int = 10) -> str:
+    """The latest `limit` jobs about a saved object, newest first; nothing for None."""
+    request = _request(context)
+    if not obj:
+        return ''
+    object_type, object_id, object_db = enqueueing.identify_instance(obj)
+    about = {'object_type_id': object_type.pk, 'object_id': object_id, 'object_db': object_db}
+    return fragments.object_jobs(request, about, limit=limit).html
+
+
+def _request(context: Any) -> HttpRequest:
+    request: HttpRequest | None = context.get('request')
+    if request is None:
+        raise ImproperlyConfigured(
+            "The tags of netbox_jobs show what a user may see, so they need `request` in the template's context: "
+            "render with a request, and have 'django.template.context_processors.request' in TEMPLATES."
+        )
+    return request
