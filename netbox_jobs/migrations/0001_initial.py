@@ -163,6 +163,7 @@ class Migration(migrations.Migration):
                     'object_type',
                     models.ForeignKey(
                         blank=True,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name='jobs',
@@ -278,6 +279,7 @@ class Migration(migrations.Migration):
                     'job',
                     models.ForeignKey(
                         db_constraint=False,
+                        db_index=False,
                         on_delete=django.db.models.deletion.DO_NOTHING,
                         related_name='log_lines',
                         to='netbox_jobs.job',
@@ -383,6 +385,7 @@ class Migration(migrations.Migration):
             name='schedule',
             field=models.ForeignKey(
                 db_constraint=False,
+                db_index=False,
                 editable=False,
                 null=True,
                 on_delete=django.db.models.deletion.DO_NOTHING,
@@ -419,6 +422,22 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='job',
             index=models.Index(fields=['-created'], name='netbox_jobs_job_created'),
+        ),
+        migrations.AddIndex(
+            model_name='job',
+            index=models.Index(fields=['completed'], name='netbox_jobs_job_completed'),
+        ),
+        migrations.AddIndex(
+            model_name='job',
+            index=models.Index(fields=['queue_name', 'status', 'due'], name='netbox_jobs_job_queue'),
+        ),
+        migrations.AddIndex(
+            model_name='job',
+            index=models.Index(fields=['schedule', 'id'], name='netbox_jobs_job_schedule'),
+        ),
+        migrations.AddIndex(
+            model_name='joblogentry',
+            index=models.Index(fields=['job', 'id'], name='netbox_jobs_log_job'),
         ),
         migrations.AddIndex(
             model_name='job',

@@ -33,7 +33,7 @@ class Job(GuardedSave, KeepsLog, Steerable, models.Model):
     """A background job: what is to be run, where it stands, and what came of it."""
 
     object_type = models.ForeignKey(
-        'contenttypes.ContentType', on_delete=models.CASCADE, related_name='jobs', blank=True, null=True
+        'contenttypes.ContentType', on_delete=models.CASCADE, related_name='jobs', blank=True, null=True, db_index=False
     )
     object_id = ObjectIdField(_('object'), max_length=255, blank=True, null=True)
     object_db = models.CharField(max_length=100, blank=True, default='', editable=False)
@@ -80,7 +80,13 @@ class Job(GuardedSave, KeepsLog, Steerable, models.Model):
     arguments_signature = models.CharField(max_length=64, blank=True, default='', editable=False)
     arguments_shown = models.TextField(_('arguments'), blank=True, default='', editable=False)
     schedule = models.ForeignKey(
-        Schedule, on_delete=models.DO_NOTHING, related_name='jobs', db_constraint=False, null=True, editable=False
+        Schedule,
+        on_delete=models.DO_NOTHING,
+        related_name='jobs',
+        db_constraint=False,
+        db_index=False,
+        null=True,
+        editable=False,
     )
     # The schedule, while the job waits: the unique constraint allows one waiting job for each (MariaDB has no
     # conditional ones). A plain number, so that nothing joins over it.
@@ -117,8 +123,15 @@ class Job(GuardedSave, KeepsLog, Steerable, models.Model):
 
     class Meta:
         ordering = ('-created',)
+        # Each costs every INSERT. The foreign keys that begin one of these have none of their own.
         indexes = (
             models.Index(fields=('-created',), name='netbox_jobs_job_created'),
+            # What ended of late, without reading what ended long ago: the overview.
+            models.Index(fields=('completed',), name='netbox_jobs_job_completed'),
+            # How many wait in a queue, and since when: the overview, and the list of one queue.
+            models.Index(fields=('queue_name', 'status', 'due'), name='netbox_jobs_job_queue'),
+            # The latest of a schedule, however many there have been.
+            models.Index(fields=('schedule', 'id'), name='netbox_jobs_job_schedule'),
             models.Index(fields=('status', 'due'), name='netbox_jobs_job_status_due'),
             models.Index(fields=('object_type', 'object_id'), name='netbox_jobs_job_object'),
             models.Index(fields=('runner', 'status'), name='netbox_jobs_job_runner'),
