@@ -22,15 +22,14 @@ View = Callable[..., HttpResponseBase]
 class PagesAdmin(admin.ModelAdmin):
     """Rows are looked at and steered here, not edited; pages of our own stand beside Django's."""
 
+    # None of Django's: what is done to several at once is asked about first, on a page of ours.
+    actions = None
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-    def get_actions(self, request: HttpRequest, **kwargs: Any) -> Any:
-        """None of Django's: what is done to several at once is asked about first, on a page of ours."""
-        return {}
 
     @property
     def media(self) -> Media:
