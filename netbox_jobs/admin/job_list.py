@@ -33,6 +33,9 @@ class JobChangeList(ChangeList):
             name = None
         if name is not None:
             return [f'-{name}' if place == '' and str(self.params[ORDER_VAR]).startswith('-') else name]
+        bounds = filters.period(request.GET.get('when'))
+        if bounds is not None and bounds[1] is not None:
+            return ['-created']  # by the key, all that is newer would be read first
         # Of one status, the index on status and due has them in order already.
         return ['-due'] if request.GET.get('status') in JobStatusChoices.values() else ['-pk']
 

