@@ -21,7 +21,7 @@ class JobColumns:
 
     admin_site: Any
 
-    @admin.display(description=mark_safe('<input type="checkbox" class="nj-all" data-nj-all>'))
+    @admin.display(description=mark_safe('<input type="checkbox" id="action-toggle">'))
     def action_checkbox(self, job: Job) -> SafeString:
         """The box by which a job is chosen for what is done to several at once."""
         return format_html(

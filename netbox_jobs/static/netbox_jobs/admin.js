@@ -19,9 +19,8 @@
         if (box.checked !== chosen.has(box.value)) box.checked = chosen.has(box.value);
         box.closest('tr').classList.toggle('selected', box.checked);
       }
-      const master = form.querySelector('[data-nj-all]');
+      const master = form.querySelector('#action-toggle');
       if (master) {
-        master.setAttribute('aria-label', bulk ? bulk.dataset.all : '');
         master.checked = all.length > 0 && chosen.size === all.length;
         master.indeterminate = chosen.size > 0 && chosen.size < all.length;
       }
@@ -46,7 +45,7 @@
     });
     form.addEventListener('change', (event) => {
       const box = event.target;
-      if (box.matches('[data-nj-all]')) boxes().forEach((one) => chosen[box.checked ? 'add' : 'delete'](one.value));
+      if (box.id === 'action-toggle') boxes().forEach((one) => chosen[box.checked ? 'add' : 'delete'](one.value));
       else if (box.name === 'job') chosen[box.checked ? 'add' : 'delete'](box.value);
       show();
     });
