@@ -1,10 +1,12 @@
 from django.contrib import admin
 
+from netbox_jobs.admin import JobsAdminMixin
+
 from .models import Record, Source
 
 
 @admin.register(Source)
-class SourceAdmin(admin.ModelAdmin):
+class SourceAdmin(JobsAdminMixin, admin.ModelAdmin):
     list_display = ('name', 'url', 'sync_interval', 'last_synced')
     search_fields = ('name', 'url')
 

@@ -156,6 +156,19 @@ def stop(queue_name: str, delivery_id: str) -> None:
         logger.info('The worker of delivery %s could not be told to stop it (%s).', delivery_id, error)
 
 
+def answers(queue_name: str) -> bool:
+    """Whether the Redis of a queue can be reached; where it could not, it is left alone for a few seconds."""
+    target = queue(queue_name)
+    if _is_paused(target):
+        return False
+    try:
+        target.connection.ping()
+    except RedisError:
+        _pause(queue_name)
+        return False
+    return True
+
+
 def run_here(job: 'Job', target: Any, kwargs: dict[str, Any]) -> None:
     """Run a job of this process (`immediate`)."""
     import_string('netbox_jobs.execution.run_here')(job, target, kwargs)

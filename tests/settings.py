@@ -18,13 +18,16 @@ INSTALLED_APPS = [
     'django.contrib.contenttypes',
     'django.contrib.messages',
     'django.contrib.sessions',
+    'django.contrib.staticfiles',
     'netbox_jobs',
     'django_rq',
     'tests.app',
     'example_plugin',
 ]
 MIDDLEWARE = [
+    'tests.app.middleware.strict_policy',
     'django.contrib.sessions.middleware.SessionMiddleware',
+    'django.middleware.csrf.CsrfViewMiddleware',
     'django.contrib.auth.middleware.AuthenticationMiddleware',
     'django.contrib.messages.middleware.MessageMiddleware',
 ]

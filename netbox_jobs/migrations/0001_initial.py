@@ -279,6 +279,7 @@ class Migration(migrations.Migration):
                     'job',
                     models.ForeignKey(
                         db_constraint=False,
+                        db_index=False,
                         on_delete=django.db.models.deletion.DO_NOTHING,
                         related_name='log_lines',
                         to='netbox_jobs.job',
@@ -424,6 +425,22 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='job',
+            index=models.Index(fields=['completed'], name='netbox_jobs_job_completed'),
+        ),
+        migrations.AddIndex(
+            model_name='job',
+            index=models.Index(fields=['queue_name', 'status', 'due'], name='netbox_jobs_job_queue'),
+        ),
+        migrations.AddIndex(
+            model_name='job',
+            index=models.Index(fields=['schedule', 'id'], name='netbox_jobs_job_schedule'),
+        ),
+        migrations.AddIndex(
+            model_name='joblogentry',
+            index=models.Index(fields=['job', 'id'], name='netbox_jobs_log_job'),
+        ),
+        migrations.AddIndex(
+            model_name='job',
             index=models.Index(fields=['status', 'due'], name='netbox_jobs_job_status_due'),
         ),
         migrations.AddIndex(
@@ -433,9 +450,5 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='job',
             index=models.Index(fields=['runner', 'status'], name='netbox_jobs_job_runner'),
-        ),
-        migrations.AddIndex(
-            model_name='job',
-            index=models.Index(fields=['schedule', 'id'], name='netbox_jobs_job_schedule'),
         ),
     ]

@@ -130,14 +130,19 @@ class Job(GuardedSave, KeepsLog, Steerable, models.Model):
 
     class Meta:
         ordering = ('-created',)
+        # Each costs every INSERT. The foreign keys that begin one of these have none of their own.
         indexes = (
             models.Index(fields=('-created',), name='netbox_jobs_job_created'),
+            # What ended of late, without reading what ended long ago: the overview.
+            models.Index(fields=('completed',), name='netbox_jobs_job_completed'),
+            # How many wait in a queue, and since when: the overview, and the list of one queue.
+            models.Index(fields=('queue_name', 'status', 'due'), name='netbox_jobs_job_queue'),
+            # The latest of a schedule, however many there have been.
+            models.Index(fields=('schedule', 'id'), name='netbox_jobs_job_schedule'),
             models.Index(fields=('status', 'due'), name='netbox_jobs_job_status_due'),
             # In the order in which they are listed: one whose jobs are long past is found without reading newer ones.
             models.Index(fields=('object_type', 'object_id', 'created'), name='netbox_jobs_job_object'),
             models.Index(fields=('runner', 'status'), name='netbox_jobs_job_runner'),
-            # With the id, likewise, for the latest of a schedule that has rested for long.
-            models.Index(fields=('schedule', 'id'), name='netbox_jobs_job_schedule'),
         )
         permissions = (('cancel_job', _('Can cancel or stop jobs')), ('retry_job', _('Can retry jobs')))
         verbose_name = _('job')

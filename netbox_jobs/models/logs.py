@@ -16,7 +16,7 @@ class JobLogEntry(models.Model):
     """A log line. Without a foreign key constraint: it is written while others hold the job's row locked."""
 
     job = models.ForeignKey(
-        'netbox_jobs.Job', on_delete=models.DO_NOTHING, related_name='log_lines', db_constraint=False
+        'netbox_jobs.Job', on_delete=models.DO_NOTHING, related_name='log_lines', db_constraint=False, db_index=False
     )
     attempt = models.PositiveIntegerField(_('attempt'), default=1)
     timestamp = models.DateTimeField(_('time'), default=timezone.now)
@@ -25,6 +25,8 @@ class JobLogEntry(models.Model):
 
     class Meta:
         ordering = ('id',)
+        # Instead of the foreign key's own: a page of a long log, without sorting all of it.
+        indexes = (models.Index(fields=('job', 'id'), name='netbox_jobs_log_job'),)
         verbose_name = _('log line')
         verbose_name_plural = _('log lines')
 

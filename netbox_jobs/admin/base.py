@@ -1,0 +1,96 @@
+"""What the admin's pages of this app have in common: nothing is edited by hand, and pages may update themselves."""
+
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.forms import Media
+from django.http import Http404, HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.cache import add_never_cache_headers
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from .. import delivery, queues
+
+View = Callable[..., HttpResponseBase]
+
+
+class PagesAdmin(admin.ModelAdmin):
+    """Rows are looked at and steered here, not edited; pages of our own stand beside Django's."""
+
+    # None of Django's: what is done to several at once is asked about first, on a page of ours.
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @property
+    def media(self) -> Media:
+        """Our own style and scripts, and none of those for editing."""
+        return Media(css={'all': ['netbox_jobs/admin.css']}, js=['netbox_jobs/live.js', 'netbox_jobs/admin.js'])
+
+    def page(self, view: View) -> View:
+        """A page: whoever is not logged in is asked to; answers are not cached."""
+        return self.admin_site.admin_view(view)
+
+    def fragment(self, view: View) -> View:
+        """What a page fetches for itself: whoever is not logged in gets a refusal, and no page to log in."""
+
+        def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not self.admin_site.has_permission(request):
+                raise PermissionDenied
+            request.current_app = self.admin_site.name
+            response = view(request, *args, **kwargs)
+            add_never_cache_headers(response)
+            return response
+
+        return update_wrapper(wrapped, view)
+
+    def check_view(self, request: HttpRequest) -> None:
+        """Raise `PermissionDenied` unless the user may see such rows."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+
+    def find(self, request: HttpRequest, key: str) -> Any:
+        """The row of this key; as if it were not there, where the user may not see it."""
+        self.check_view(request)
+        found = self.get_object(request, key)
+        if found is None or not self.has_view_permission(request, found):
+            raise Http404
+        return found
+
+    def render(self, request: HttpRequest, template: str, title: Any, **context: Any) -> TemplateResponse:
+        """A page within the admin's frame."""
+        request.current_app = self.admin_site.name
+        frame = self.admin_site.each_context(request)
+        own = {'opts': self.opts, 'media': self.media, 'title': title, 'silent_queues': silent_queues()}
+        return TemplateResponse(request, template, {**frame, **own, **context})
+
+    def url(self, name: str, *args: Any) -> str:
+        """The address of one of the pages of this app in this admin site."""
+        return reverse(f'admin:netbox_jobs_{name}', args=args, current_app=self.admin_site.name)
+
+    def back(self, request: HttpRequest, default: str) -> HttpResponseRedirect:
+        """To where the form says that the user came from, if that is on this site."""
+        wanted = request.POST.get('next', '')
+        safe = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
+        return HttpResponseRedirect(wanted if safe else default)
+
+    def say(self, request: HttpRequest, text: str, level: int = messages.SUCCESS) -> None:
+        """Tell the user on the next page; also in projects that show no messages."""
+        self.message_user(request, text, level, fail_silently=True)
+
+
+def silent_queues() -> list[str]:
+    """The configured queues whose Redis does not answer."""
+    try:
+        return [name for name in queues.configured() if not delivery.answers(name)]
+    except ImproperlyConfigured:
+        return []

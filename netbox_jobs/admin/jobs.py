@@ -1,0 +1,98 @@
+"""Jobs in the admin: their list, the page of each, and the overview."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.utils.translation import gettext_lazy as _
+
+from ..models import Job
+from . import filters, verbs
+from .base import silent_queues
+from .columns import JobColumns
+from .job_list import JobChangeList, search
+from .objects import ObjectJobsPage
+from .overview import OverviewPage
+from .page import JobPage
+from .paginator import BoundedPaginator
+from .steering import SteersJobs
+
+#: Milliseconds between two looks at a list on which something moves, and at one on which nothing does.
+_SOON, _LATER = 2000, 15000
+
+
+@admin.register(Job)
+class JobAdmin(JobColumns, JobPage, OverviewPage, ObjectJobsPage, SteersJobs):
+    """Jobs, newest first."""
+
+    list_display: Any = (
+        'action_checkbox',
+        'status_shown',
+        'job_shown',
+        'object_shown',
+        'queue_shown',
+        'user_shown',
+        'created_shown',
+        'completed_shown',
+        'duration_shown',
+    )
+    list_display_links = None
+    list_filter = (
+        filters.StatusFilter,
+        filters.WhenFilter,
+        filters.QueueFilter,
+        filters.RunnerFilter,
+        filters.ObjectTypeFilter,
+        filters.UserFilter,
+    )
+    search_fields = ('name',)  # what is searched, and how, is said by get_search_results()
+    search_help_text = _('Number, ID, or words of the name or the runner (among the newest 100,000)')
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    list_per_page = 50
+    list_max_show_all = 50
+    paginator = BoundedPaginator
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[JobChangeList]:
+        """Our own list."""
+        return JobChangeList
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """See `search()`; no row comes twice."""
+        return search(request, queryset, search_term), False
+
+    def get_urls(self) -> list[Any]:
+        """Ours, and then Django's; for whichever admin site this is registered with."""
+        own = [
+            path('live/', self.fragment(self.live_list_view), name='netbox_jobs_job_live_list'),
+            path('bulk/', self.page(self.bulk_view), name='netbox_jobs_job_bulk'),
+            *self.overview_urls(),
+            *self.object_urls(),
+            *self.page_urls(),
+        ]
+        return own + super().get_urls()
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The list."""
+        allowed = [verb for verb in verbs.VERBS.values() if verb.allowed(request, self)]
+        own = {
+            'title': _('Jobs'),
+            'verbs': allowed,
+            'silent_queues': silent_queues(),
+            'live_url': self._live_url(request),
+            'live_soon': _SOON,
+            'live_later': _LATER,
+        }
+        return super().changelist_view(request, {**own, **(extra_context or {})})
+
+    def live_list_view(self, request: HttpRequest) -> HttpResponse:
+        """What of the list changes by itself."""
+        response: Any = self.changelist_view(request)
+        if hasattr(response, 'template_name'):
+            response.template_name = 'admin/netbox_jobs/job/list_body.html'
+        return response
+
+    def _live_url(self, request: HttpRequest) -> str:
+        query = request.GET.urlencode()
+        return self.url('job_live_list') + (f'?{query}' if query else '')

@@ -1,0 +1,97 @@
+"""The jobs of an object, on the object's own page in the admin."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import ObjectDoesNotExist
+from django.forms import Media
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.urls import path
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext_lazy as _
+
+from ..models import Job, enqueueing, transitions
+from . import rows
+from .base import PagesAdmin
+
+#: So many are shown; a link leads to all.
+SHOWN = 10
+
+
+class JobsAdminMixin:
+    """For the `ModelAdmin` of a model with `JobsMixin`: shows an object's jobs on its page, and keeps them up to date.
+
+    Whoever may not view jobs does not see them here either. Put it before `ModelAdmin` among the bases.
+    """
+
+    admin_site: Any
+
+    @property
+    def media(self) -> Media:
+        """With our style and script."""
+        own = Media(css={'all': ['netbox_jobs/admin.css']}, js=['netbox_jobs/live.js'])
+        return super().media + own  # type: ignore[misc]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Django's, and the jobs."""
+        return (*super().get_readonly_fields(request, obj), 'background_jobs')  # type: ignore[misc]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Django's; the jobs have a place of their own."""
+        return [name for name in super().get_fields(request, obj) if name != 'background_jobs']  # type: ignore[misc]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Django's, and one for the jobs of an object that is there."""
+        found = list(super().get_fieldsets(request, obj))  # type: ignore[misc]
+        jobs = self.admin_site._registry.get(Job)
+        if obj is not None and jobs is not None and jobs.has_view_permission(request):
+            found.append((_('Background jobs'), {'fields': ('background_jobs',), 'classes': ('nj-fieldset',)}))
+        return found
+
+    @admin.display(description=_('latest'))
+    def background_jobs(self, obj: Any) -> SafeString:
+        """The latest jobs of the object."""
+        jobs: Any = self.admin_site._registry[Job]
+        object_type, object_id, _alias = enqueueing.identify_instance(obj)
+        context = jobs.object_jobs(object_type.pk, object_id)
+        return mark_safe(render_to_string('admin/netbox_jobs/job/object_jobs.html', context))
+
+
+class ObjectJobsPage(PagesAdmin):
+    """The part of the admin of jobs that lists those of one object."""
+
+    def object_urls(self) -> list[Any]:
+        """What the page of an object fetches for itself."""
+        view = self.fragment(self.object_live_view)
+        return [path('of/<int:object_type>/<path:object_id>/', view, name='netbox_jobs_job_of')]
+
+    def object_live_view(self, request: HttpRequest, object_type: int, object_id: str) -> HttpResponse:
+        """The latest jobs of an object that the user may see."""
+        self.check_view(request)
+        kind = ContentType.objects.db_manager(transitions.database()).filter(pk=object_type).first()
+        model: Any = kind.model_class() if kind is not None else None
+        owner: Any = self.admin_site._registry.get(model)
+        try:
+            found = model._base_manager.get(pk=object_id) if owner is not None else None
+        except (ObjectDoesNotExist, ValueError, TypeError):
+            found = None
+        if found is None or not owner.has_view_permission(request, found):
+            raise Http404
+        context = self.object_jobs(object_type, object_id)
+        return self.render(request, 'admin/netbox_jobs/job/object_jobs.html', '', **context)
+
+    def object_jobs(self, object_type: int, object_id: str) -> dict[str, Any]:
+        """The latest jobs of an object, for the template."""
+        jobs = Job.objects.using(transitions.database()).filter(object_type_id=object_type, object_id=object_id)
+        found = list(rows.light(jobs).order_by('-pk')[: SHOWN + 1])
+        rows.dress(found)
+        return {
+            'jobs': [(job, self.url('job_change', job.pk)) for job in found[:SHOWN]],
+            'more': len(found) > SHOWN,
+            'all_url': f'{self.url("job_changelist")}?{urlencode({"about": f"{object_type}:{object_id}"})}',
+            'live_url': self.url('job_of', object_type, object_id),
+            'live_every': 2000 if any(not job.ended for job in found) else 15000,
+        }

@@ -1,0 +1,79 @@
+"""A real browser on a live server, with the policy of a strict project."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.test import Client
+from playwright.sync_api import Browser, Page, sync_playwright
+
+# Playwright's loop runs in the thread of the tests, which use the database as ever.
+os.environ['DJANGO_ALLOW_ASYNC_UNSAFE'] = 'true'
+
+_ARGUMENTS = (
+    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync',
+)  # fmt: skip
+_AXE = (Path(axe_playwright_python.__file__).parent / 'axe.min.js').read_text()
+
+
+@pytest.fixture(scope='session')
+def chromium() -> Iterator[Browser]:
+    """The distribution's Chromium."""
+    path = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
+    assert path, 'The tests in a browser need Chromium: apt-get install chromium'
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium: Browser, live_server: Any, settings: Any) -> Iterator[Callable[..., Page]]:
+    """Open a page as somebody with these permissions (None: all of them); no console may report an error."""
+    contexts, errors = [], []
+
+    def _visit(
+        path: str, permissions: Any = None, *, width: int = 1300, scheme: str = 'light', errs: bool = False
+    ) -> Page:
+        name = 'boss' if permissions is None else 'someone'
+        user, _ = get_user_model().objects.get_or_create(username=name, is_staff=True, is_superuser=permissions is None)
+        user.user_permissions.set(Permission.objects.filter(codename__in=permissions or ()))
+        client = Client()
+        client.force_login(user)
+        context = chromium.new_context(viewport={'width': width, 'height': 900}, color_scheme=scheme)  # type: ignore[arg-type]
+        context.add_cookies(
+            [{'name': settings.SESSION_COOKIE_NAME, 'value': client.cookies['sessionid'].value, 'url': live_server.url}]
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        if not errs:
+            page.on('console', lambda said: errors.append(said.text) if said.type in ('error', 'warning') else None)
+            page.on('pageerror', lambda error: errors.append(str(error)))
+        page.route('**/favicon.ico', lambda route: route.fulfill(status=204))
+        page.goto(live_server.url + path)
+        return page
+
+    yield _visit
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+@pytest.fixture(scope='session')
+def violations() -> Callable[[Page], list[str]]:
+    """What axe-core finds wrong with a page."""
+
+    def _violations(page: Page) -> list[str]:
+        page.evaluate(_AXE)
+        found = page.evaluate('axe.run(document, {resultTypes: ["violations"]})')['violations']
+        return [f'{one["id"]}: {node["html"]}' for one in found for node in one['nodes']]
+
+    return _violations
