@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -50,6 +51,8 @@ ending: ContextVar['Job | None'] = ContextVar('netbox_jobs.ending', default=None
 place: ContextVar['Place | None'] = ContextVar('netbox_jobs.place', default=None)
 # In a worker's child process there is one job only: its threads, which do not inherit the context, belong to it.
 _sole_run: 'Run | None' = None
+# Those that were there before the run began belong to none: a worker's own, or left behind by an earlier job.
+_older_threads: frozenset[threading.Thread] = frozenset()
 # The name under which this process claims jobs, with the process that it was made for.
 _token: tuple[int, str] = (0, '')
 _inherited = False
@@ -57,7 +60,15 @@ _inherited = False
 
 def current_run() -> 'Run | None':
     """The run that the calling code is part of, or None."""
-    return _run.get() or _sole_run
+    run = _run.get()
+    if run is None and _sole_run is not None and threading.current_thread() not in _older_threads:
+        return _sole_run
+    return run
+
+
+def sole_run() -> 'Run | None':
+    """The run that this process, a worker's child, is there for right now; for threads that belong to no run."""
+    return _sole_run
 
 
 def current_job() -> 'Job | None':
@@ -92,9 +103,10 @@ def run_of(job: 'Job') -> 'Run | None':
 @contextmanager
 def running(run: 'Run', *, sole: bool = False) -> Iterator[None]:
     """Make `run` the current one; `sole` says that this process runs nothing else, so threads belong to it too."""
-    global _sole_run
+    global _sole_run, _older_threads
     token = _run.set(run)
     if sole:
+        _older_threads = frozenset(threading.enumerate()) - {threading.current_thread()}
         _sole_run = run
     try:
         yield
