@@ -1,12 +1,16 @@
 """Runners of the tests."""
 
+import itertools
 import logging
 import os
 import signal
 import subprocess
+import threading
 import time
 
 from django.db import IntegrityError, connection, transaction
+from django.db.backends.signals import connection_created
+from django.utils.translation import activate, get_language
 
 from netbox_jobs.exceptions import JobFailed
 from netbox_jobs.jobs import JobRunner, system_job
@@ -274,3 +278,47 @@ class WorkingTwice(Working):
         name = 'Working twice'
         on_crash = 'retry'
         max_crashes = 2
+
+
+class Telltale(JobRunner):
+    """Says what it finds in its process: which one, what earlier jobs have left, and how many connections were made."""
+
+    class Meta:
+        name = 'Telltale'
+
+    def run(self, leave=''):
+        self.job.data = {
+            'pid': os.getpid(),
+            'connections': len(connections_made),
+            'language': get_language(),
+            'log': self.logger.name,
+        }
+        if leave == 'language':
+            activate('de')
+        elif leave == 'process':
+            self.job.data['left'] = subprocess.Popen(['sleep', '300']).pid
+        elif leave == 'thread':
+            threading.Thread(target=late_line, args=(self.logger,), daemon=True).start()
+        elif leave == 'transaction':
+            transaction.atomic().__enter__()
+            Thing.objects.create(name='lost')
+
+
+connections_made = []
+connection_created.connect(lambda **kwargs: connections_made.append(1), weak=False)
+
+
+def late_line(logger):
+    time.sleep(1)
+    logger.info('a line after the end')
+
+
+class Stuck(JobRunner):
+    """In a loop in C, which neither hears signals nor lets other threads go on."""
+
+    class Meta:
+        name = 'Stuck'
+
+    def run(self):
+        trace(self.job, 'start')
+        sum(itertools.repeat(1))
