@@ -12,12 +12,13 @@ PORT ?= 8000
 JOBS ?= 10000
 FAULTS ?= 200
 SEED ?= 1
+BENCH ?=
 
 BIN = $(VENV)/bin
 # Installed anew when what is to be installed changes.
 STAMP = $(VENV)/.installed
 
-.PHONY: help demo serve test lint format chaos clean
+.PHONY: help demo serve test lint format chaos bench clean
 
 help:
 	@echo 'make demo    run the example plugin: jobs on demand, periodic, scheduled, failing; needs no servers'
@@ -25,6 +26,7 @@ help:
 	@echo 'make test    run all tests; PostgreSQL, MariaDB and Redis are used if they answer'
 	@echo 'make lint    check style, types and migrations'
 	@echo 'make chaos   kill everything, many times, and count (JOBS, FAULTS, SEED)'
+	@echo 'make bench   measure ourselves next to RQ and the database; needs PostgreSQL and Redis (BENCH=--quick)'
 	@echo 'make clean   remove what these made'
 
 demo: $(STAMP)
@@ -49,6 +51,9 @@ format: $(STAMP)
 
 chaos: $(STAMP)
 	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --faults $(FAULTS) --seed $(SEED)
+
+bench: $(STAMP)
+	@$(BIN)/python -m bench $(BENCH)
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
