@@ -121,7 +121,7 @@ def _insert_jobs(jobs: list[Job], using: str) -> None:
         for field in Job._meta.concrete_fields
         if not field.primary_key and not (field.null and all(getattr(job, field.attname) is None for job in jobs))
     ]
-    size = min(BATCH, connections[using].ops.bulk_batch_size(fields, jobs))
+    size = max(1, min(BATCH, connections[using].ops.bulk_batch_size(fields, jobs)))
     for first in range(0, len(jobs), size):
         batch = jobs[first : first + size]
         query: Any = InsertQuery(Job)
