@@ -40,7 +40,7 @@ class Idle:
     """A worker that has started and waits, with how long its first job took."""
 
     def __init__(self, command: list[str], url: str, enqueue: Any) -> None:
-        self.redis, self.enqueue = Redis.from_url(url), enqueue
+        self.redis, self.enqueue = Redis.from_url(url, socket_timeout=70), enqueue
         self.redis.delete('bench:started')
         bare = {'BENCH_BARE': '1'} if command is RAW else {}
         begin = time.time()
