@@ -12,6 +12,7 @@ PORT ?= 8000
 JOBS ?= 10000
 FAULTS ?= 200
 SEED ?= 1
+BENCH ?=
 
 BIN = $(VENV)/bin
 # The task queues that ours is compared with, in an environment of their own.
@@ -19,7 +20,7 @@ PEERS = .venv-peers
 # Installed anew when what is to be installed changes.
 STAMP = $(VENV)/.installed
 
-.PHONY: help demo serve test lint format chaos bench-peers bench-scale clean
+.PHONY: help demo serve test lint format chaos bench bench-peers bench-scale clean
 
 help:
 	@echo 'make demo    run the example plugin: jobs on demand, periodic, scheduled, failing; needs no servers'
@@ -27,6 +28,7 @@ help:
 	@echo 'make test    run all tests; PostgreSQL, MariaDB and Redis are used if they answer'
 	@echo 'make lint    check style, types and migrations'
 	@echo 'make chaos   kill everything, many times, and count (JOBS, FAULTS, SEED)'
+	@echo 'make bench   measure ourselves next to RQ and the database; needs PostgreSQL and Redis (BENCH=--quick)'
 	@echo 'make bench-scale  an empty table of jobs against one of a million, and every plan (PostgreSQL, Redis)'
 	@echo 'make bench-peers  other task queues for Django beside ours, and how cost grows (PostgreSQL, Redis)'
 	@echo 'make clean   remove what these made'
@@ -70,6 +72,9 @@ $(PEERS)/.installed: pyproject.toml bench/peers/requirements.txt
 	  $(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check "$$package" || true; \
 	done < bench/peers/requirements.txt
 	@touch $@
+
+bench: $(STAMP)
+	@$(BIN)/python -m bench $(BENCH)
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

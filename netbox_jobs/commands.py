@@ -19,18 +19,26 @@ from .jobs import system_jobs
 logger = logging.getLogger('netbox_jobs')
 
 WORKER_CLASS = 'netbox_jobs.workers.Worker'
+FAST_WORKER_CLASS = 'netbox_jobs.fast.FastWorker'
 
 
 class WorkerCommand(BaseCommand):
     """Mixed into django-rq's commands."""
 
     def add_queue_arguments(self, parser: CommandParser) -> None:
-        """Our one option more."""
+        """Our own options."""
         parser.add_argument(
             '--all-queues',
             action='store_true',
             default=False,
             help='Serve all configured queues: high, default, low, then the others by name.',
+        )
+
+        parser.add_argument(
+            '--fast',
+            action='store_true',
+            default=False,
+            help='Run jobs one after the other in a child that lives on, instead of one child for each.',
         )
 
     def prepare(self, names: tuple[str, ...], options: dict[str, Any]) -> list[str]:
@@ -56,7 +64,8 @@ class WorkerCommand(BaseCommand):
             self.stdout.write(f'Serving {", ".join(served)}; {jobs}.')
             self.stdout.flush()
         options['with_scheduler'] = True
-        options['worker_class'] = options.get('worker_class') or self._configured_worker_class()
+        fast = FAST_WORKER_CLASS if options.pop('fast', False) else None
+        options['worker_class'] = options.get('worker_class') or fast or self._configured_worker_class()
         return served
 
     def _queues(self, names: tuple[str, ...], everything: bool) -> list[str]:

@@ -23,6 +23,8 @@ DEFAULTS: dict[str, Any] = {
     'RUNNER_GRACE': 600,
     # Seconds for which an `enqueue()` may wait for Redis: to connect, and for each answer.
     'REDIS_TIMEOUT': 0.25,
+    # How many jobs a child of the fast worker runs before another takes its place.
+    'JOBS_PER_CHILD': 1000,
     # Dotted path of a function that is called with each job that has ended, as its `notifications` ask for.
     'NOTIFY': '',
 }

@@ -54,6 +54,8 @@ place: ContextVar['Place | None'] = ContextVar('netbox_jobs.place', default=None
 _sole_run: 'Run | None' = None
 _within_sole = 0
 _lock = threading.Lock()
+# Those that were there before the run began belong to none: a worker's own, or left behind by an earlier job.
+_older_threads: frozenset[threading.Thread] = frozenset()
 # The name under which this process claims jobs, with the process that it was made for.
 _token: tuple[int, str] = (0, '')
 _inherited = False
@@ -61,7 +63,10 @@ _inherited = False
 
 def current_run() -> 'Run | None':
     """The run that the calling code is part of, or None."""
-    return _run.get() or (None if _within_sole else _sole_run)
+    run = _run.get()
+    if run is not None or _sole_run is None:
+        return run
+    return None if _within_sole or threading.current_thread() in _older_threads else _sole_run
 
 
 def delivered_run() -> 'Run | None':
@@ -101,11 +106,12 @@ def run_of(job: 'Job') -> 'Run | None':
 @contextmanager
 def running(run: 'Run', *, sole: bool = False) -> Iterator[None]:
     """Make `run` the current one; `sole` says that this process runs nothing else, so threads belong to it too."""
-    global _sole_run, _within_sole
+    global _sole_run, _within_sole, _older_threads
     token = _run.set(run)
     with _lock:
         sole = sole and _sole_run is None
         if sole:
+            _older_threads = frozenset(threading.enumerate()) - {threading.current_thread()}
             _sole_run = run
         else:
             _within_sole += 1

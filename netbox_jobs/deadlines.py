@@ -17,14 +17,16 @@ GRACE = 8.0
 class Deadline:
     """A time limit in seconds around a block; -1 is none. `disarm()` lifts it before the block's end."""
 
-    def __init__(self, seconds: int, interrupt: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, seconds: int, interrupt: Callable[[], bool] = lambda: False, *, watched: bool = False) -> None:
         """Args:
         seconds: The limit.
         interrupt: Called when it is over; if it returns True, it has seen to the end of the block itself, and
             nothing is raised in it.
+        watched: Whether somebody else ends this process when it does not heed the limit.
         """
         self._seconds = seconds
         self._interrupt = interrupt
+        self._watched = watched
         #: Whether the limit has been exceeded.
         self.expired = False
         self._armed = False
@@ -36,7 +38,8 @@ class Deadline:
         if self._seconds < 0:
             return self
         self._armed = True
-        self._plan_hard_end()
+        if not self._watched:
+            self._plan_hard_end()
         if self._on_main_thread:
             self._previous = signal.signal(signal.SIGALRM, self._expire)
             signal.setitimer(signal.ITIMER_REAL, self._seconds)
@@ -62,7 +65,8 @@ class Deadline:
             signal.signal(signal.SIGALRM, self._previous or signal.SIG_DFL)
         else:
             self._penalty.cancel_death_penalty()
-        faulthandler.cancel_dump_traceback_later()
+        if not self._watched:
+            faulthandler.cancel_dump_traceback_later()
 
     def error(self) -> JobTimeoutException:
         """What is raised in the block when the limit is exceeded."""
@@ -76,9 +80,18 @@ class Deadline:
     def _plan_hard_end(self) -> None:
         # faulthandler's timer needs no Python to run: it ends a process that is stuck in C code, or whose code
         # swallows every exception, and shows where it was.
-        stream = next((s for s in (sys.stderr, sys.__stderr__) if s is not None and _has_descriptor(s)), None)
-        if stream is not None:
+        if (stream := _stream()) is not None:
             faulthandler.dump_traceback_later(self._seconds + GRACE, exit=True, file=stream)
+
+
+def show_on(number: int) -> None:
+    """Have this process show where it is when it gets this signal, even if it is stuck in C code."""
+    if (stream := _stream()) is not None:
+        faulthandler.register(number, file=stream)
+
+
+def _stream() -> Any:
+    return next((s for s in (sys.stderr, sys.__stderr__) if s is not None and _has_descriptor(s)), None)
 
 
 def _has_descriptor(stream: Any) -> bool:

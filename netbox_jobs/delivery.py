@@ -6,7 +6,8 @@ seconds, so that a site whose Redis has vanished stays as fast as it was.
 
 import logging
 import time
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import django_rq
@@ -35,6 +36,8 @@ ENTRY = 'netbox_jobs.execution.perform'
 FAILURE_TTL = 24 * 3600
 #: Seconds for which Redis is not tried again after it could not be reached.
 PAUSE = 3.0
+#: So many ids are handed over in one transaction of Redis.
+BATCH = 500
 
 # Queues by name, each with what it was made from: one client for a server, one queue for a name, in a process.
 _queues: dict[str, tuple[Any, Queue]] = {}
@@ -77,6 +80,13 @@ def deliver_after_commit(job: 'Job') -> None:
         transaction.on_commit(lambda: deliver(job), using=job._state.db, robust=True)
 
 
+def deliver_many_after_commit(jobs: 'Sequence[Job]', using: str) -> None:
+    """The same for many at once: RQ is told of them in a few round trips."""
+    due = [job for job in jobs if job.status == JobStatusChoices.STATUS_PENDING and job.due is not None]
+    if due:
+        transaction.on_commit(lambda: deliver_many(due), using=using, robust=True)
+
+
 def deliver(job: 'Job', *, inline: bool = True) -> bool:
     """Hand the id of a committed job to RQ; a queue with `ASYNC: False` runs it here instead.
 
@@ -108,18 +118,62 @@ def deliver(job: 'Job', *, inline: bool = True) -> bool:
     return True
 
 
+def deliver_many(jobs: 'Sequence[Job]') -> int:
+    """Hand the ids of committed jobs to RQ; returns how many it has. Never raises, and warns once."""
+    by_queue: dict[str, list[Job]] = defaultdict(list)
+    for job in jobs:
+        by_queue[job.queue_name].append(job)
+    delivered, failure = 0, None
+    for name, found in by_queue.items():
+        for first in range(0, len(found), BATCH):
+            try:
+                delivered += _deliver_batch(name, found[first : first + BATCH])
+            except Exception as error:
+                if isinstance(error, ConnectionError | TimeoutError):
+                    _pause(name)
+                failure = error
+    if failure is not None:
+        logger.warning(
+            '%s of %s jobs are stored, but could not be delivered (%s: %s); recovery delivers them.',
+            len(jobs) - delivered, len(jobs), type(failure).__name__, failure,
+        )  # fmt: skip
+    return delivered
+
+
+def _deliver_batch(name: str, jobs: 'Sequence[Job]') -> int:
+    if not queues.is_async(name):
+        return sum(deliver(job) for job in jobs)
+    target = queue(name)
+    if _is_paused(target):
+        raise ConnectionError('it could not be reached a moment ago')
+    target.enqueue_many([Queue.prepare_data(ENTRY, **_delivery(job)) for job in jobs])
+    return len(jobs)
+
+
 def _enqueue(target: Queue, job: 'Job') -> None:
+    call = _delivery(job)
+    if 'depends_on' in call:  # RQ looks at its own jobs first
+        target.enqueue_call(ENTRY, **call)
+        return
+    # One round trip: without a pipeline of ours, RQ makes two.
+    with target.connection.pipeline() as pipeline:
+        target.enqueue_call(ENTRY, **call, pipeline=pipeline)
+        pipeline.execute()
+
+
+def _delivery(job: 'Job') -> dict[str, Any]:
+    """What RQ is told of a job."""
     options = rq_options(job)
     options.setdefault('description', f'{job.name} ({job.runner})')
     options.setdefault('failure_ttl', FAILURE_TTL)
-    target.enqueue_call(
-        ENTRY, args=(str(job.job_id),), timeout=job.job_timeout, job_id=job.delivery_id, **options
-    )  # fmt: skip
+    return {'args': (str(job.job_id),), 'timeout': job.job_timeout, 'job_id': job.delivery_id, **options}
 
 
 def rq_options(job: 'Job') -> dict[str, Any]:
     """RQ's options of the call, as RQ takes them."""
     options = dict(job.options)
+    if not options:
+        return options
     for key in ('on_success', 'on_failure', 'on_stopped'):
         if key in options:
             options[key] = Callback(options[key]['path'], options[key]['timeout'])

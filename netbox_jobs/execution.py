@@ -61,7 +61,7 @@ def run_delivered(job_id: str, *, sole: bool = False) -> 'Execution | None':
     if not connections[using].in_atomic_block:
         for connection in connections.all(initialized_only=True):
             connection.close_if_unusable_or_obsolete()
-    job = transitions.claim(job_id, context.process_token(), using)
+    job = _claim(job_id, using)
     if job is None:
         if transitions.hold_back(job_id, using):
             logger.info('Job %s waits in the database: its queue is paused.', job_id)
@@ -72,6 +72,17 @@ def run_delivered(job_id: str, *, sole: bool = False) -> 'Execution | None':
     with run.attended(sole=sole):
         run.perform()
     return run
+
+
+def _claim(job_id: str, using: str) -> Job | None:
+    try:
+        return transitions.claim(job_id, context.process_token(), using)
+    except _CONNECTION_ERRORS:
+        # A connection that was kept from one job to the next may be dead; a new one tells.
+        if connections[using].in_atomic_block:
+            raise
+        mend_connections()
+        return transitions.claim(job_id, context.process_token(), using)
 
 
 def run_here(job: Job, target: Callable[..., Any], kwargs: dict[str, Any]) -> None:
@@ -208,7 +219,8 @@ class Execution:
         except Exception as error:
             self._refuse(error)
             return
-        self._deadline = Deadline(job.job_timeout or queues.timeout(job.queue_name), self._interrupted)
+        limit = job.job_timeout or queues.timeout(job.queue_name)
+        self._deadline = Deadline(limit, self._interrupted, watched=context.is_child_of_worker())
         with self._deadline:
             self.call(lambda: target(job, **kwargs))
         self.settle()

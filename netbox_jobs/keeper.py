@@ -25,10 +25,10 @@ DEFERENCE = 2.0
 class Keeper(threading.Thread):
     """Runs in every worker. Whether it lives is whether the worker lives: the two share a process."""
 
-    def __init__(self, lease: leases.Lease, idle: Callable[[], bool]) -> None:
+    def __init__(self, lease: leases.Lease, idle: Callable[[], int | None]) -> None:
         """Args:
         lease: The worker's.
-        idle: Whether the worker runs nothing at the moment; it begins nothing while `busy` is held.
+        idle: How many jobs the worker has begun so far, if it runs none at the moment; else None.
         """
         super().__init__(name='netbox_jobs keeper', daemon=True)
         self._lease = lease
@@ -94,9 +94,10 @@ class Keeper(threading.Thread):
         recovery.deliver_due(0 if leads else DEFERENCE)
 
     def _recover(self) -> None:
-        if self._idle():
+        begun = self._idle()
+        if begun is not None:
             # The end of a horse that could not be recorded at the time, because the database was away.
-            recovery.end_own_orphans(self._lease.token)
+            recovery.end_own_orphans(self._lease.token, lambda: self._idle() == begun)
         if not self._observer.leads(self._lease.token):
             return
         recovery.settle_dependents()

@@ -188,5 +188,6 @@ def runner_logger(name: str) -> logging.Logger:
     if _handler not in logger.handlers:
         logger.addHandler(_handler)
     own = logging.getLogger(f'{logger.name}.{name}')
-    own.setLevel(logging.DEBUG)
+    if own.level != logging.DEBUG:  # setting it empties the caches of all loggers
+        own.setLevel(logging.DEBUG)
     return own

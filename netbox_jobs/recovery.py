@@ -7,7 +7,7 @@ once is enough.
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -96,10 +96,10 @@ def _overdue() -> Iterator[list[Job]]:
             rows = rows.exclude(due=after[0], pk__lte=after[1])
         batch = list(rows.order_by('due', 'pk')[:_BATCH])
         if batch:
+            after = (batch[-1].due or 0, batch[-1].pk)  # before whoever gets them delivers them anew
             yield batch
         if len(batch) < _BATCH:
             return
-        after = (batch[-1].due or 0, batch[-1].pk)
 
 
 def _ids_in(queue_name: str) -> set[str] | None:
@@ -214,9 +214,16 @@ def end_orphans(token: str, reason: str = '') -> int:
     return ended
 
 
-def end_own_orphans(token: str) -> int:
-    """Account for what is recorded as running in a worker that runs nothing; returns how many."""
-    orphans = Job.objects.using(transitions.database()).running().filter(worker=token)
+def end_own_orphans(token: str, still_idle: Callable[[], bool] = lambda: True) -> int:
+    """Account for what is recorded as running in a worker that runs nothing; returns how many.
+
+    Args:
+        token: The worker's.
+        still_idle: Asked once they have been found: whether it has begun nothing meanwhile, which would be among them.
+    """
+    orphans = list(Job.objects.using(transitions.database()).running().filter(worker=token))
+    if not orphans or not still_idle():
+        return 0
     return sum(end_orphan(job, 'Its process is gone, and its end could not be recorded then.') for job in orphans)
 
 

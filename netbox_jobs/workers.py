@@ -4,7 +4,6 @@ import logging
 import os
 import select
 import signal
-import threading
 import time
 from typing import Any
 
@@ -16,7 +15,7 @@ from rq import Worker as RQWorker
 from rq.job import Job as RQJob
 from rq.utils import now
 
-from . import context, execution, metas, recovery
+from . import context, deadlines, execution, horses, metas, recovery
 from .deadlines import GRACE
 from .keeper import Keeper
 from .leases import Lease
@@ -24,12 +23,14 @@ from .models import Job, transitions
 
 logger = logging.getLogger('netbox_jobs')
 
-#: Seconds between two looks of a horse at its own claim.
-_LOOK = 3.0
 #: Seconds for which Redis is listened to in one go.
 _LISTEN = 15
+#: Seconds between two of a worker's signs of life in Redis, which expire after minutes.
+_BEAT = 1.0
 #: By which a horse is told that its job is to be stopped.
 _STOP = signal.SIGUSR1
+#: By which a horse that does not heed its time limit is told to show where it is, before it is killed.
+_SHOW = signal.SIGUSR2
 
 
 class Worker(RQWorker):
@@ -43,6 +44,9 @@ class Worker(RQWorker):
     _last_wait: tuple[int | None, int | None, Any] = (None, None, None)
     _redis_lost = False
     _horse_began = 0.0
+    _horses = 0  # how many have begun a job
+    _descriptor: int | None = None  # of the horse, as the system tells of its end
+    _next_beat = 0.0
     _stop_deadline: float | None = None  # on the monotonic clock; the horse's end was asked for
     birth_date: Any
 
@@ -54,8 +58,9 @@ class Worker(RQWorker):
         context.adopt_token(lease.token)
         lease.beat()
         recovery.deliver_due()
+        horses.warm_up(self.connection)
         connections.close_all()
-        self._keeper = Keeper(lease, idle=lambda: not self.horse_pid)
+        self._keeper = Keeper(lease, idle=lambda: None if self.horse_pid else self._horses)
         self._keeper.start()
         try:
             return super().work(*args, **kwargs)
@@ -78,6 +83,8 @@ class Worker(RQWorker):
         assert self._keeper is not None
         held = self._keeper.busy.acquire(timeout=5)
         try:
+            self._horses += 1
+            self._stopped_job_id = None
             super().fork_work_horse(job, queue)
         finally:
             if held:
@@ -88,11 +95,13 @@ class Worker(RQWorker):
         try:
             self._horse_result = self._await_horse(job, execution_of_rq)
         except SystemExit:  # a second SIGTERM: the horse has been killed and waited for
+            for number in (signal.SIGTERM, signal.SIGINT):  # a third one must not come between
+                signal.signal(number, signal.SIG_IGN)
             self._end_group()
             self._settle(job, self._last_wait[1])
             raise
-        _pid, status, _usage = self._horse_result
-        self._end_group()
+        status = self._horse_result[1]
+        self._bury(status)
         if status != os.EX_OK:
             self._settle(job, status)
         try:
@@ -117,22 +126,15 @@ class Worker(RQWorker):
         limit = job.timeout if job.timeout and job.timeout > 0 else None
         next_beat = self._horse_began + self.job_monitoring_interval
         job.started_at = job.started_at or now()
-        descriptor = os.pidfd_open(pid) if hasattr(os, 'pidfd_open') else None
+        self._descriptor = os.pidfd_open(pid) if hasattr(os, 'pidfd_open') else None
         try:
             while True:
-                if descriptor is None:
-                    time.sleep(0.02)
-                else:
-                    select.select([descriptor], [], [], 0.25)
-                try:
-                    found, status, usage = os.wait4(pid, os.WNOHANG)
-                except ChildProcessError:
-                    return None, None, None
-                if found:
-                    return found, status, usage
+                if ended := self._look_for_end(pid, 0.25):
+                    return ended
                 moment = time.monotonic()
-                # The horse ends itself when its time is over; this is for one that cannot (stopped, say).
-                if limit is not None and moment - self._horse_began > limit + GRACE + 1.5:
+                # The horse is told by its own clock first; this is for one that does not heed it, or cannot.
+                if limit is not None and moment - self._horse_began > limit + GRACE:
+                    self._show_horse()
                     self.kill_horse()
                 if self._stop_deadline is not None and moment > self._stop_deadline:
                     self.kill_horse()
@@ -140,8 +142,23 @@ class Worker(RQWorker):
                     next_beat = moment + self.job_monitoring_interval
                     self._beat_in_redis(job, execution_of_rq)
         finally:
-            if descriptor is not None:
-                os.close(descriptor)
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+
+    def _look_for_end(self, pid: int, seconds: float) -> tuple[int | None, int | None, Any] | None:
+        """Wait so long for the end of the horse, and return what `os.wait4()` has to say; None if it goes on."""
+        if self._descriptor is None:
+            time.sleep(0.02)
+        else:
+            select.select([self._descriptor], [], [], seconds)
+        return self._wait4(pid)
+
+    def _wait4(self, pid: int) -> tuple[int | None, int | None, Any] | None:
+        try:
+            found = os.wait4(pid, os.WNOHANG)
+        except ChildProcessError:
+            return None, None, None
+        return found if found[0] else None
 
     def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
         """End the horse; at the request to stop its job, tell it first, and leave it the grace of its runner."""
@@ -154,14 +171,27 @@ class Worker(RQWorker):
                 return
         super().kill_horse(sig)
 
+    def _show_horse(self) -> None:
+        try:
+            os.kill(self.horse_pid, _SHOW)
+            time.sleep(0.1)
+        except ProcessLookupError:
+            pass
+
     def _beat_in_redis(self, job: RQJob, execution_of_rq: tuple[Any, ...]) -> None:
         try:
             self.maintain_heartbeats(job, *execution_of_rq)
         except RedisError as error:
             self._tell_lost(error)
 
+    def _bury(self, status: int | None) -> None:
+        """The horse has ended."""
+        self._end_group()
+
     def _end_group(self) -> None:
         """What the horse has spawned and left behind ends with it."""
+        if not self.horse_pid:
+            return
         try:
             os.killpg(self.horse_pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
@@ -202,11 +232,12 @@ class Worker(RQWorker):
         inherited by what `run()` starts."""
         super().setup_work_horse_signals()
         signal.signal(signal.SIGTERM, lambda *_: None)
-        signal.signal(_STOP, lambda *_: _stop_run())
+        signal.signal(_STOP, lambda *_: horses.stop_run())
+        deadlines.show_on(_SHOW)
 
     def main_work_horse(self, job: RQJob, queue: Any) -> None:
         """The child's life; it outlives neither its parent nor its claim."""
-        threading.Thread(target=_watch, args=(os.getppid(),), name='netbox_jobs watch', daemon=True).start()
+        horses.Watch().start()
         super().main_work_horse(job, queue)
 
     # Redis may go away at any line
@@ -229,9 +260,15 @@ class Worker(RQWorker):
         if pipeline is not None:
             super().heartbeat(timeout, pipeline)
             return
+        if timeout is None and not self._redis_lost and time.monotonic() < self._next_beat:
+            return  # RQ calls this three times for each job
         try:
-            super().heartbeat(timeout)
-            if self._redis_lost or not self.connection.hexists(self.key, 'birth'):
+            with self.connection.pipeline(transaction=False) as beat:
+                super().heartbeat(timeout, beat)
+                beat.hexists(self.key, 'birth')
+                known = beat.execute()[-1]
+            self._next_beat = time.monotonic() + _BEAT
+            if self._redis_lost or not known:
                 self._redis_lost = False
                 self._register_again()
         except RedisError as error:
@@ -319,11 +356,6 @@ def _our_job_id(job: RQJob) -> str | None:
         return None
 
 
-def _stop_run() -> None:
-    if (run := context.delivered_run()) is not None:
-        run.stop()
-
-
 def _begin_stop(delivery_id: str) -> float:
     """Seconds that the job of this delivery of RQ has for an orderly end. (In RQ's thread for commands.)"""
     try:
@@ -335,52 +367,3 @@ def _begin_stop(delivery_id: str) -> float:
         return 0.0
     finally:
         connections.close_all()
-
-
-def _watch(parent: int) -> None:
-    """In the horse: end it, with all that it has spawned, when its parent has died, its claim is lost, or its job is
-    stopped and Redis could not say so."""
-    lost: Any = None
-    stop_deadline: float | None = None
-    next_look = time.monotonic() + _LOOK
-    while os.getppid() == parent:
-        time.sleep(1)
-        if time.monotonic() < next_look:
-            continue
-        next_look = time.monotonic() + _LOOK
-        run = context.delivered_run()
-        if stop_deadline is None and run is not None and _is_stopped(run):
-            stop_deadline = time.monotonic() + metas.stop_grace(run.job.runner)
-            run.stop()
-        if stop_deadline is not None and time.monotonic() >= stop_deadline:
-            break
-        fence = _lost_fence()
-        # Seen twice: the first time, the job may just have ended, with its process about to.
-        if fence is not None and fence is lost:
-            logger.warning('The claim of this job is lost; its process ends itself.')
-            break
-        lost = fence
-    os.killpg(0, signal.SIGKILL)  # the horse leads a process group of its own
-
-
-def _is_stopped(run: context.Run) -> bool:
-    try:
-        rows = Job.objects.using(transitions.database()).running().filter(pk=run.job.pk, stopping__isnull=False)
-        return not run.job.ended and rows.exists()
-    except DBError:
-        connections.close_all()
-        return False
-
-
-def _lost_fence() -> dict[str, Any] | None:
-    """The conditions of the current run's claim, if the row does not meet them any more."""
-    run = context.delivered_run()
-    if run is None or run.job._fence is None or run.job.ended:
-        return None
-    fence = run.job._fence
-    try:
-        held = Job.objects.using(transitions.database()).filter(pk=run.job.pk, **fence).exists()
-    except DBError:
-        connections.close_all()
-        return None
-    return None if held else fence

@@ -9,8 +9,9 @@ import time
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
-from django.db import IntegrityError, connections, models, router, transaction
+from django.db import IntegrityError, connections, router, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -19,6 +20,7 @@ from ..choices import JobStatusChoices
 from ..exceptions import AlreadyClaimed
 from ..signals import job_end, job_start
 from ..text import storable_data, storable_text
+from . import claims, statements
 from .dependents import release_dependents
 from .jobs import Job
 from .progress import JobAttempt
@@ -30,20 +32,6 @@ logger = logging.getLogger('netbox_jobs')
 
 #: The error of a job that was stopped while it ran.
 STOPPED = 'It was stopped while it ran.'
-
-
-class _BackendId(models.Func):
-    """The database's own number for this session, so that recovery can end it after its worker has died."""
-
-    output_field = models.BigIntegerField()
-    template = 'NULL'
-    arity = 0
-
-    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        return self.as_sql(compiler, connection, template='pg_backend_pid()')
-
-    def as_mysql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        return self.as_sql(compiler, connection, template='CONNECTION_ID()')
 
 
 def database() -> str:
@@ -112,11 +100,9 @@ def claim(job_id: str, worker: str, using: str) -> Job | None:
 
     At most one caller gets it, however often it was delivered.
     """
-    rows = Job.objects.using(using).filter(job_id=job_id, status=JobStatusChoices.STATUS_PENDING, due__isnull=False)
-    rows = rows.exclude(queue_name__in=PausedQueue.objects.using(using).values('name'))
-    if not _claim(rows, worker, timezone.now()):
+    job = claims.take(UUID(job_id), worker, using)
+    if job is None:
         return None
-    job = Job.objects.using(using).select_related('object_type').get(job_id=job_id)
     _hold(job)
     _announce_start(job)
     return job
@@ -133,7 +119,7 @@ def start(job: Job) -> None:
     now = timezone.now()
     rows = Job.objects.using(job._state.db).filter(pk=job.pk)
     rows = rows.exclude(status=JobStatusChoices.STATUS_RUNNING, worker__isnull=False)
-    if not _claim(rows, context.process_token(), now):
+    if not rows.update(**claims.values(context.process_token(), now)):
         if not Job.objects.using(job._state.db).filter(pk=job.pk).exists():
             raise Job.DoesNotExist(f'Job {job.pk} ({job.name}) cannot be started: its row has been deleted.')
         raise AlreadyClaimed(f'Job {job.pk} ({job.name}) is being run by another worker.')
@@ -142,22 +128,6 @@ def start(job: Job) -> None:
     job.status, job.completed, job.execution_time, job.slot = JobStatusChoices.STATUS_RUNNING, None, None, None
     _hold(job)
     _announce_start(job)
-
-
-def _claim(rows: Any, worker: str, now: datetime) -> bool:
-    return bool(
-        rows.update(
-            status=JobStatusChoices.STATUS_RUNNING,
-            started=now,
-            completed=None,
-            execution_time=None,
-            worker=worker,
-            attempt=F('attempt') + 1,
-            backend_id=_BackendId(),
-            slot=None,
-            stopping=None,
-        )
-    )
 
 
 def hold_new(job: Job) -> None:
@@ -295,19 +265,24 @@ def end(job: Job, status: str, error: str | None = None, *, wait: bool = True) -
     periodic = job.schedule_id is not None or job.interval is not None
 
     def write() -> bool:
+        if not periodic and wait:  # one statement, which needs no transaction of its own
+            return finish(None)
         with transaction.atomic(using=using, savepoint=False):
             schedule = _lock(job, using, wait) if periodic else None
             if not wait:
                 _try_lock(Job.objects.using(using).filter(pk=job.pk), using)
-            if not Job.objects.using(using).filter(pk=job.pk, **fence).update(**values):
-                return False
-            _reflect(job, values)
-            if schedule is not None and job.attempt:
-                Schedule.objects.using(using).filter(pk=schedule.pk).update(runs=F('runs') + 1)
-            if periodic:
-                make_successor(job, schedule)
-            job._before_end = before
-            transaction.on_commit(job._conclude, using=using, robust=True)
+            return finish(schedule)
+
+    def finish(schedule: Schedule | None) -> bool:
+        if not statements.update(using, values, {'id': job.pk, **fence}):
+            return False
+        _reflect(job, values)
+        if schedule is not None and job.attempt:
+            Schedule.objects.using(using).filter(pk=schedule.pk).update(runs=F('runs') + 1)
+        if periodic:
+            make_successor(job, schedule)
+        job._before_end = before
+        transaction.on_commit(job._conclude, using=using, robust=True)
         return True
 
     if run.persist(write) if run else write():

@@ -10,7 +10,7 @@ from rq.command import send_stop_job_command
 
 from netbox_jobs import delivery
 from netbox_jobs.models import Job, JobLogEntry, PausedQueue, Progress, Schedule, Worker
-from tests.app.jobs import Asynchronous, Chatty, Counting, Flaky, Orderly, Plain, Sleeping, Spawning, StuckInC
+from tests.app.jobs import Asynchronous, Chatty, Counting, Flaky, Orderly, Plain, Sleeping, Spawning, Stuck
 from tests.app.models import Trace
 from tests.processes import RedisProcess, is_alive, status, wait_for
 
@@ -48,7 +48,7 @@ def test_p7_a_job_is_stopped_with_the_processes_that_it_has_started(start_worker
 
 def test_p7_a_job_that_is_stuck_in_c_code_is_stopped_when_its_grace_is_over(start_worker):
     worker = start_worker()
-    job = StuckInC.enqueue()
+    job = Stuck.enqueue()
     running(job)
     assert job.stop() is True
     assert ended(job, 15) == 'canceled'

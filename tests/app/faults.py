@@ -32,7 +32,7 @@ def install(step: str) -> None:
     elif step == 'before the commit':
         _around(transitions, 'make_successor', after=die)
     elif step == 'after it':
-        _around(transitions, '_after_end', before=die)
+        _around(transitions, 'conclude', before=die)
     elif step == 'before it is given back':
         _around(transitions, 'release', before=die)
     elif step == 'before that is committed':

@@ -4,14 +4,16 @@ import asyncio
 import itertools
 import logging
 import os
-import re
 import resource
 import signal
 import subprocess
+import threading
 import time
 
 from asgiref.sync import sync_to_async
 from django.db import IntegrityError, connection, transaction
+from django.db.backends.signals import connection_created
+from django.utils.translation import activate, get_language
 
 from netbox_jobs.exceptions import JobCanceled, JobFailed
 from netbox_jobs.jobs import JobRunner, current_job, system_job
@@ -376,19 +378,6 @@ async def coroutine_function(job, word='none'):
     job.data = {'word': word}
 
 
-class StuckInC(JobRunner):
-    """Sits in C code that holds Python's lock and heeds no signal."""
-
-    class Meta:
-        name = 'Stuck in C'
-        stop_grace = 1
-
-    def run(self, **kwargs):
-        trace(self.job, 'start')
-        # A pattern that takes for ever: Python's regular expressions look for no signals while they match.
-        re.match(r'(a+)+$', 'a' * 64 + 'b')
-
-
 class Counting(JobRunner):
     """Tells how far it is."""
 
@@ -454,3 +443,36 @@ class WorkingUntilStopped(Working):
             if not deaf:
                 self.check_canceled()
         trace(self.job, 'end')
+
+
+class Telltale(JobRunner):
+    """Says what it finds in its process: which one, what earlier jobs have left, and how many connections were made."""
+
+    class Meta:
+        name = 'Telltale'
+
+    def run(self, leave=''):
+        self.job.data = {
+            'pid': os.getpid(),
+            'connections': len(connections_made),
+            'language': get_language(),
+            'log': self.logger.name,
+        }
+        if leave == 'language':
+            activate('de')
+        elif leave == 'process':
+            self.job.data['left'] = subprocess.Popen(['sleep', '300']).pid
+        elif leave == 'thread':
+            threading.Thread(target=late_line, args=(self.logger,), daemon=True).start()
+        elif leave == 'transaction':
+            transaction.atomic().__enter__()
+            Thing.objects.create(name='lost')
+
+
+connections_made = []
+connection_created.connect(lambda **kwargs: connections_made.append(1), weak=False)
+
+
+def late_line(logger):
+    time.sleep(1)
+    logger.info('a line after the end')

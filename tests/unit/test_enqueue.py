@@ -218,14 +218,15 @@ def test_one_insert_and_no_new_connection_for_an_enqueue():
     assert after == before
 
 
-def test_three_statements_for_an_executed_job(work):
+def test_two_statements_for_an_executed_job_or_three_where_an_update_returns_nothing(work):
     Plain.enqueue()
     work()
     Talking.enqueue(lines=0)
     with CaptureQueriesContext(connection) as captured:
         work()
     sql = [query['sql'].split()[0] for query in captured.captured_queries]
-    assert [word for word in sql if word not in ('BEGIN', 'COMMIT', 'SET')] == ['UPDATE', 'SELECT', 'UPDATE']
+    read = ['SELECT'] if connection.vendor == 'mysql' else []
+    assert [word for word in sql if word not in ('BEGIN', 'COMMIT', 'SET')] == ['UPDATE', *read, 'UPDATE']
 
 
 def bad(**given):

@@ -1,0 +1,45 @@
+"""Our jobs."""
+
+import os
+import resource
+import time
+
+from django_rq import get_connection
+
+from netbox_jobs.jobs import JobRunner
+
+
+class Nothing(JobRunner):
+    """Does nothing."""
+
+    class Meta:
+        name = 'Nothing'
+
+    def run(self, **kwargs):
+        pass
+
+
+class Telling(JobRunner):
+    """Tells when it was started."""
+
+    class Meta:
+        name = 'Telling'
+
+    def run(self):
+        get_connection('default').rpush('bench:started', time.time())
+
+
+class Logging(JobRunner):
+    """Writes log lines; keeps how long that took, and the peak of its process's memory (MiB) on the way."""
+
+    class Meta:
+        name = 'Logging'
+
+    def run(self, lines, message):
+        peaks, step = [], max(1, lines // 10)
+        for number in range(lines):
+            if number % step == 0:
+                peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+            self.logger.info(message, number)
+        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        self.job.data = {'peaks': peaks, 'pid': os.getpid()}

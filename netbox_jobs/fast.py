@@ -1,0 +1,343 @@
+"""The fast worker: the same promises, with a child that is forked beforehand and lives on from job to job.
+
+RQ's worker forks for each job, and each child connects to the database anew. Here the parent stays what it is: RQ's
+loop, which takes an id from Redis, and watches over whoever runs it. Only that its child waits at the other end of a
+pipe already, with its connections open. It is replaced when it dies, is stopped, or has run `JOBS_PER_CHILD` jobs.
+"""
+
+import contextvars
+import inspect
+import logging
+import multiprocessing
+import os
+import random
+import select
+import signal
+import threading
+import time
+from datetime import datetime
+from multiprocessing.connection import Connection
+from typing import Any
+
+from django.db import Error as DBError
+from django.db import connections, reset_queries
+from redis.exceptions import RedisError
+from rq.executions import Execution
+from rq.job import Job as RQJob
+from rq.utils import now
+from rq.worker import WorkerStatus
+
+from . import conf, execution, horses
+from .models import transitions
+from .workers import RQWorker, Worker
+
+logger = logging.getLogger('netbox_jobs')
+
+#: Seconds that a child which is to end in order is waited for.
+_FAREWELL = 5.0
+
+# What the parent tells the child of a job: RQ's id of it, the queue, and RQ's execution (id, beginning).
+_Order = tuple[str, str, str, datetime]
+
+
+class Child:
+    """The parent's view of a process that runs one job after the other."""
+
+    def __init__(self, pid: int, pipe: Connection) -> None:
+        self.pid, self.pipe = pid, pipe
+        self.descriptor: int | None = os.pidfd_open(pid) if hasattr(os, 'pidfd_open') else None
+        #: How many jobs it has begun.
+        self.jobs = 0
+        #: Whether it takes no more: its last job has left something behind.
+        self.spent = False
+
+    def is_alive(self) -> bool:
+        """Whether it can be told of a job; False also when it has ended itself in order."""
+        try:
+            return os.waitpid(self.pid, os.WNOHANG)[0] == 0
+        except ChildProcessError:
+            return False
+
+    def close(self) -> None:
+        """Forget it."""
+        self.pipe.close()
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
+
+
+class FastWorker(Worker):
+    """A worker whose child lives on; see `rqworker --fast`."""
+
+    _child: Child | None = None
+    _current_id: str | None = None
+    _next_suspension = 0.0
+    _pipe: Connection | None = None  # in the child: to the parent
+    _answered = _fit = False
+    _state: str
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Held while a job is handed over or comes to its end, so that its stop never hits the next one. (A signal
+        # handler of the same thread may want it.)
+        self._handover = threading.RLock()
+
+    # The parent's loop
+
+    def bootstrap(self, *args: Any, **kwargs: Any) -> None:
+        """RQ's beginnings, and the first child."""
+        super().bootstrap(*args, **kwargs)
+        self._ready_child()
+
+    def teardown(self) -> None:
+        """RQ's end, and that of the child."""
+        self._dismiss()
+        super().teardown()
+
+    def dequeue_job_and_maintain_ttl(self, *args: Any, **kwargs: Any) -> Any:
+        """The next job; what waits already is taken without telling Redis that this worker is idle in between."""
+        try:
+            found = self.queue_class.dequeue_any(
+                self._ordered_queues,
+                None,
+                connection=self.connection,
+                job_class=self.job_class,
+                serializer=self.serializer,
+                death_penalty_class=self.death_penalty_class,
+            )
+        except RedisError as error:
+            self._tell_lost(error)
+            found = None
+        if found is None:
+            self._tell_idle()
+            return super().dequeue_job_and_maintain_ttl(*args, **kwargs)
+        job, queue = found
+        self.reorder_queues(reference_queue=queue)
+        job.redis_server_version = self.get_redis_server_version()
+        self.log.info('%s: %s (%s)', queue.name, job.description if self.log_job_description else '', job.id)
+        return found
+
+    def _tell_idle(self) -> None:
+        super().set_state(WorkerStatus.IDLE)
+        if hasattr(RQWorker, 'set_current_job_id'):  # until RQ 3
+            try:
+                self.set_current_job_id(None)
+            except RedisError as error:
+                self._tell_lost(error)
+
+    def set_state(self, state: str, pipeline: Any = None) -> None:
+        """RQ's state; that the worker is idle is told when it has nothing to do, not between two jobs."""
+        if pipeline is None and state == WorkerStatus.IDLE and self._state == WorkerStatus.BUSY:
+            self._state = state
+            return
+        super().set_state(state, pipeline)
+
+    def check_for_suspension(self, burst: bool) -> None:
+        """RQ's `suspend`, looked for once a second."""
+        if burst or time.monotonic() >= self._next_suspension:
+            self._next_suspension = time.monotonic() + 1
+            super().check_for_suspension(burst)
+
+    def get_current_job_id(self, *args: Any, **kwargs: Any) -> str | None:
+        """RQ's id of the job that runs."""
+        if self._keeper is None:
+            found: str | None = super().get_current_job_id(*args, **kwargs)
+            return found
+        return self._current_id
+
+    def fork_work_horse(self, job: RQJob, queue: Any) -> None:
+        """Hand the job over to the child, instead."""
+        child = self._ready_child()
+        begun = self.execution
+        assert begun is not None
+        with self._handover:
+            self._stopped_job_id = None
+            self._horses += 1
+            self._horse_pid, self._current_id = child.pid, job.id
+            child.jobs += 1
+        order: _Order = (job.id, queue.name, begun.id, begun.created_at)
+        try:
+            child.pipe.send(order)
+        except OSError:
+            pass  # it has died this moment, which is seen to as the death of any horse
+
+    def _look_for_end(self, pid: int, seconds: float) -> tuple[int | None, int | None, Any] | None:
+        child = self._child
+        assert child is not None
+        watched: list[Any] = [child.pipe] if child.descriptor is None else [child.pipe, child.descriptor]
+        ready = select.select(watched, [], [], seconds)[0]
+        if child.pipe in ready:
+            try:
+                child.spent = not child.pipe.recv()
+            except (EOFError, OSError):
+                time.sleep(0.01)  # it dies; how, is known in a moment
+            else:
+                self._take_back()
+                return pid, os.EX_OK, None
+        found = self._wait4(pid)
+        if found is not None:
+            self._take_back(keep_pid=True)
+        return found
+
+    def _take_back(self, keep_pid: bool = False) -> None:
+        with self._handover:
+            self._current_id = None
+            if not keep_pid:
+                self._horse_pid = 0
+
+    def _bury(self, status: int | None) -> None:
+        child = self._child
+        if child is None:
+            return
+        if self._horse_pid:  # it has not answered: it is dead
+            self._end_group()
+            child.close()
+            self._child = None
+        elif child.spent or child.jobs >= int(conf.get('JOBS_PER_CHILD')):
+            self._dismiss()
+        if self._child is None and not self._stop_requested:
+            self._ready_child()
+
+    def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
+        """End the child in the middle of its job; the request to stop a job that is over hits no other."""
+        with self._handover:
+            if self._stopped_job_id is not None and self._stopped_job_id != self._current_id:
+                self._stopped_job_id = None
+                return
+            super().kill_horse(sig)
+
+    def _ready_child(self) -> Child:
+        if self._child is not None and self._child.is_alive():
+            return self._child
+        if self._child is not None:
+            self._dismiss()
+        assert self._keeper is not None
+        ours, theirs = multiprocessing.Pipe()
+        # Between two duties of the keeper, so that the child inherits nothing half done.
+        held = self._keeper.busy.acquire(timeout=5)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                ours.close()
+                self._live(theirs)
+        finally:
+            if held:
+                self._keeper.busy.release()
+        try:
+            os.setpgid(pid, pid)  # as the child does itself: whichever comes first
+        except OSError:
+            pass
+        theirs.close()
+        self._child = Child(pid, ours)
+        return self._child
+
+    def _dismiss(self) -> None:
+        """End the child in order: it waits, or has died."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.pipe.close()  # which it hears
+        deadline = time.monotonic() + _FAREWELL
+        while child.is_alive() and time.monotonic() < deadline:
+            if child.descriptor is None:
+                time.sleep(0.02)
+            else:
+                select.select([child.descriptor], [], [], 0.1)
+        try:
+            os.killpg(child.pid, signal.SIGKILL)  # and what its jobs have left behind
+        except (ProcessLookupError, PermissionError):
+            pass
+        child.is_alive()
+        child.close()
+
+    # The child
+
+    def _live(self, pipe: Connection) -> None:
+        """The child's life: one job after the other, until the parent hangs up."""
+        try:
+            os.setpgid(0, 0)
+            random.seed()
+            self._is_horse, self._keeper, self._child = True, None, None
+            self.setup_work_horse_signals()
+            _keep_connections()
+            horses.Watch().start()
+            self._pipe, more = pipe, True
+            while more:
+                try:
+                    order: _Order = pipe.recv()
+                except EOFError:
+                    break
+                # A context of its own, so that no context variable, language or time zone reaches the next job.
+                more = contextvars.copy_context().run(self._perform, *order)
+        except BaseException:
+            logger.exception('The child of this worker ends.')
+            logging.shutdown()
+            os._exit(1)
+        os._exit(0)
+
+    def _perform(self, job_id: str, queue_name: str, execution_id: str, begun: datetime) -> bool:
+        self._answered = False
+        os.environ['RQ_WORKER_ID'], os.environ['RQ_JOB_ID'] = self.name, job_id
+        job = self.job_class.fetch(job_id, connection=self.connection, serializer=self.serializer)
+        queue = next(queue for queue in self.queues if queue.name == queue_name)
+        current = Execution(execution_id, job_id, connection=self.connection)
+        current.created_at, current._job = begun, job
+        current.worker_name = self.name
+        if hasattr(self, 'executions'):
+            self.executions.clear()
+        self.execution = current
+        more = [current] if 'execution' in inspect.signature(self.perform_job).parameters else []  # since RQ 3
+        try:
+            self.perform_job(job, queue, *more)
+        except RedisError as error:  # RQ's books cannot be kept; the job itself has ended, and its row says so
+            self._tell_lost(error)
+            self._redis_lost = False
+        return self._answer()
+
+    def handle_execution_ended(self, job: RQJob, queue: Any, heartbeat_ttl: int) -> None:
+        """The job has ended. While this process writes that into RQ's books, the parent may look for the next one."""
+        if job._success_callback_name or job._failure_callback_name:
+            super().handle_execution_ended(job, queue, heartbeat_ttl)
+            return
+        job.ended_at = now()
+        self._answer()
+
+    def set_current_job_id(self, job_id: str | None, pipeline: Any = None) -> None:
+        """RQ 2's record of what runs; between two jobs it is left to the parent, who may be at the next one."""
+        if job_id is not None or not self.is_horse:
+            super().set_current_job_id(job_id, pipeline)
+
+    def _answer(self) -> bool:
+        """Tell the parent that the job has ended, and whether another may come; returns that."""
+        assert self._pipe is not None
+        if not self._answered:
+            self._fit = self._tidy_up()
+            self._answered = True
+            self._pipe.send(self._fit)
+        return self._fit
+
+    def _tidy_up(self) -> bool:
+        """After a job: leave nothing of it for the next one; False if this process had better end."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        self.setup_work_horse_signals()
+        reset_queries()
+        opened = [c for c in connections.all(initialized_only=True) if c.connection is not None]
+        if any(c.in_atomic_block or not c.autocommit for c in opened):
+            execution.mend_connections()
+        try:
+            # What a job has started, and not waited for, ends with it; so does this process.
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return True
+        return False
+
+
+def _keep_connections() -> None:
+    """Have database connections live as long as this process, where the project does not say how long; open ours."""
+    for alias in connections:
+        if connections[alias].settings_dict['CONN_MAX_AGE'] == 0:
+            connections[alias].settings_dict['CONN_MAX_AGE'] = None
+    try:
+        connections[transitions.database()].ensure_connection()
+    except DBError as error:
+        logger.info('The database does not answer yet (%s).', error)

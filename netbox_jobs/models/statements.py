@@ -1,0 +1,83 @@
+"""The statements that run with every job. Their SQL is made once: building it anew takes longer than running it."""
+
+from typing import Any
+
+from django.db import connections, transaction
+from django.db.models.sql import UpdateQuery
+
+from .jobs import Job
+
+# By what the SQL depends on; None where it cannot be used again.
+_texts: dict[Any, str | None] = {}
+_converters: dict[str, list[tuple[int, list[Any], Any]]] = {}
+
+
+def update(using: str, values: dict[str, Any], conditions: dict[str, Any]) -> int:
+    """`Job.objects.using(using).filter(**conditions).update(**values)`, for plain values and conditions."""
+    connection = connections[using]
+    shape = (using, connection.vendor, *conditions, *((name, value is None) for name, value in values.items()))
+    text = _texts.get(shape, '')
+    if text is not None:
+        try:
+            given = [prepared(name, value, using) for name, value in (*values.items(), *sorted(conditions.items()))]
+        except LookupError:  # no field, but a lookup
+            text = _texts[shape] = None
+        else:
+            given = [value for value in given if value is not None]
+            text = text or _texts.setdefault(shape, _made(using, values, conditions, given))
+    if text is None:
+        return int(Job.objects.using(using).filter(**conditions).update(**values))
+    with transaction.mark_for_rollback_on_error(using=using), connection.cursor() as cursor:
+        cursor.execute(text, given)
+        return int(cursor.rowcount)
+
+
+def prepared(name: str, value: Any, using: str) -> Any:
+    """The value of a field of `Job` as the database is given it.
+
+    Raises:
+        LookupError: There is no such field.
+    """
+    field: Any = Job._meta._forward_fields_map[name]  # type: ignore[attr-defined]
+    return field.get_db_prep_save(value, connections[using])
+
+
+def loaded(row: Any, using: str) -> Job:
+    """The job of a row with all columns, as a query would give it."""
+    connection = connections[using]
+    values = list(row)
+    key = f'{using} {connection.vendor}'
+    if key not in _converters:
+        _converters[key] = list(_find_converters(using))
+    for place, functions, expression in _converters[key]:
+        for convert in functions:
+            values[place] = convert(values[place], expression, connection)
+    return Job.from_db(using, [field.attname for field in Job._meta.concrete_fields], values)
+
+
+def columns(using: str) -> str:
+    """All columns, for `loaded()`."""
+    quote = connections[using].ops.quote_name
+    return ', '.join(quote(str(field.column)) for field in Job._meta.concrete_fields)
+
+
+def _made(using: str, values: dict[str, Any], conditions: dict[str, Any], given: list[Any]) -> str | None:
+    query: Any = Job.objects.using(using).filter(**conditions).query.chain(UpdateQuery)
+    query.add_update_values(values)
+    text: Any
+    text, parameters = query.get_compiler(using=using).as_sql()
+    parts = text.split('%s')
+    if len(parts) == len(parameters) + 1:  # NULL is written out, which is the same whatever Django makes of None
+        marks = ['NULL' if value is None else '%s' for value in parameters]
+        text = ''.join(part + mark for part, mark in zip(parts, [*marks, ''], strict=True))
+    # Unless Django passes on exactly what we would, it is left to it.
+    return str(text) if [value for value in parameters if value is not None] == given else None
+
+
+def _find_converters(using: str) -> Any:
+    connection = connections[using]
+    for place, field in enumerate(Job._meta.concrete_fields):
+        expression: Any = field.get_col(Job._meta.db_table)
+        functions = [*connection.ops.get_db_converters(expression), *expression.get_db_converters(connection)]
+        if functions:
+            yield place, functions, expression
