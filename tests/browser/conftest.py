@@ -1,6 +1,5 @@
 """A real browser on a live server, with the policy of a strict project."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,9 +12,6 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from playwright.sync_api import Browser, Page, sync_playwright
 
-# Playwright's loop runs in the thread of the tests, which use the database as ever.
-os.environ['DJANGO_ALLOW_ASYNC_UNSAFE'] = 'true'
-
 _ARGUMENTS = (
     '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
     '--disable-component-update', '--disable-sync',
@@ -23,15 +19,18 @@ _ARGUMENTS = (
 _AXE = (Path(axe_playwright_python.__file__).parent / 'axe.min.js').read_text()
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture(scope='package')
 def chromium() -> Iterator[Browser]:
     """The distribution's Chromium."""
-    path = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
-    assert path, 'The tests in a browser need Chromium: apt-get install chromium'
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
-        yield browser
-        browser.close()
+    path = shutil.which('chromium')
+    assert path, "These tests need Chromium; on Debian and Ubuntu, install the package 'chromium'."
+    with pytest.MonkeyPatch.context() as patch:
+        # Playwright keeps a loop in this thread, in which Django's database would refuse to be used.
+        patch.setenv('DJANGO_ALLOW_ASYNC_UNSAFE', '1')
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
+            yield browser
+            browser.close()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A plugin's own pages in a real browser: the example plugin's, with a worker of its own at work."""
 
 import re
-import shutil
 from datetime import timedelta
 
 import pytest
@@ -13,7 +12,7 @@ from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.test import Client, override_settings
 from django.test.testcases import LiveServerThread
 from django.utils import timezone
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from example_plugin.jobs import SyncSourceJob
 from example_plugin.models import Record, Source
@@ -22,25 +21,8 @@ from project.source_server import LARGE, SourceServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-QUIET = (
-    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync',
-)  # fmt: skip
 WAIT = 20_000  # milliseconds
 EVIL = '<script>alert("x")</script>\u202egnp.exe'
-
-
-@pytest.fixture(scope='module')
-def browser():
-    with pytest.MonkeyPatch.context() as patch:
-        # Playwright keeps a loop in this thread, in which Django's database would refuse to be used.
-        patch.setenv('DJANGO_ALLOW_ASYNC_UNSAFE', '1')
-        with sync_playwright() as playwright:
-            chromium = shutil.which('chromium')
-            assert chromium, "These tests need Chromium; on Debian and Ubuntu, install the package 'chromium'."
-            browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
-            yield browser
-            browser.close()
 
 
 def strict_policy(get_response):
@@ -58,7 +40,7 @@ def strict_policy(get_response):
 
 
 @pytest.fixture(scope='module')
-def site(browser, django_db_setup):
+def site(chromium, django_db_setup):
     """The address of a web server that asks for CSRF tokens, serves static files, and sends a strict policy."""
     more = ('django.middleware.csrf.CsrfViewMiddleware', f'{__name__}.strict_policy')
     with override_settings(MIDDLEWARE=[*settings.MIDDLEWARE, *more], ALLOWED_HOSTS=['127.0.0.1', 'testserver']):
@@ -72,12 +54,12 @@ def site(browser, django_db_setup):
 
 
 @pytest.fixture
-def visit(browser, site):
+def visit(chromium, site):
     """Open a page as somebody; at the end, no console may have said anything, and no script may have failed."""
     contexts, said = [], []
 
     def _visit(user, path='/sources/', *, width=1200, **options):
-        context = browser.new_context(base_url=site, viewport={'width': width, 'height': 900}, **options)
+        context = chromium.new_context(base_url=site, viewport={'width': width, 'height': 900}, **options)
         context.set_default_timeout(WAIT)
         logged_in = Client()
         logged_in.force_login(get_user_model().objects.get(username=user))
