@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -52,7 +53,11 @@ class Idle:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        self.start = self._started() - begin
+        try:
+            self.start = self._started() - begin
+        except BaseException:
+            self.end()
+            raise
         time.sleep(0.5)
         self.memory = _memory(self.process.pid)
 
@@ -73,7 +78,9 @@ class Idle:
         return float(answer[1])
 
     def end(self) -> None:
-        """End it in order."""
+        """End it in order; again does nothing."""
+        if self.process.poll() is not None:
+            return
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(20)
@@ -96,20 +103,20 @@ def measure(
     """Measure round after round, each with new workers; yields a word after each."""
     queue = Queue('default', connection=Redis.from_url(settings.FLOOR_REDIS))
     for number in range(rounds):
-        raw = Idle(RAW, settings.FLOOR_REDIS, lambda: queue.enqueue(floors.tell))
-        floor = median(raw.latencies(times))
-        for command, kinds in ((OURS, (latency, start, memory)), (FAST, (fast_latency, fast_start, fast_memory))):
-            ours = Idle(command, settings.OUR_REDIS, Telling.enqueue)
-            first = raw.latencies(times // 2)
-            found = median(ours.latencies(times))
-            floor = median(first + raw.latencies(times // 2))
-            ours.end()
-            for row, value, of_floor in zip(
-                kinds, (found, ours.start, ours.memory), (floor, raw.start, raw.memory), strict=True
-            ):
-                row.ours.values.append(value)
-                row.floor.values.append(of_floor)
-        raw.end()
+        with ExitStack() as stack:
+            raw = Idle(RAW, settings.FLOOR_REDIS, lambda: queue.enqueue(floors.tell))
+            stack.callback(raw.end)
+            for command, kinds in ((OURS, (latency, start, memory)), (FAST, (fast_latency, fast_start, fast_memory))):
+                ours = Idle(command, settings.OUR_REDIS, Telling.enqueue)
+                stack.callback(ours.end)
+                before = raw.latencies(times // 2)
+                found = median(ours.latencies(times))
+                floor = median(before + raw.latencies(times // 2))
+                ours.end()
+                values = zip(kinds, (found, ours.start, ours.memory), (floor, raw.start, raw.memory), strict=True)
+                for row, value, of_floor in values:
+                    row.ours.values.append(value)
+                    row.floor.values.append(of_floor)
         yield f'idle workers {number + 1}'
 
 

@@ -12,7 +12,7 @@ DEFAULT_AUTO_FIELD = 'django.db.models.BigAutoField'
 USE_TZ = True
 INSTALLED_APPS = ['django.contrib.auth', 'django.contrib.contenttypes', 'django_rq']
 if not os.environ.get('BENCH_BARE'):
-    INSTALLED_APPS += ['netbox_jobs', 'bench.app']
+    INSTALLED_APPS = ['netbox_jobs', *INSTALLED_APPS, 'bench.app']
 #: Ours, and that of what we are compared with, so that no worker takes the other's jobs. Both are emptied.
 OUR_REDIS = os.environ.get('BENCH_REDIS_URL', 'redis://127.0.0.1:6379/9')
 FLOOR_REDIS = os.environ.get('BENCH_FLOOR_REDIS_URL', 'redis://127.0.0.1:6379/10')
