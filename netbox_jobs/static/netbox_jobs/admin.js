@@ -126,12 +126,15 @@
     follow.hidden = 'ended' in list.dataset && !('more' in list.dataset);
     wanted.addEventListener('change', toEnd);
     // Who scrolls back wants to read, and who scrolls to the end again wants to follow.
-    let at = box.scrollTop;
+    // (Lines that go at the top scroll the box as well: only what somebody does counts.)
+    let touched = -Infinity;
+    const touch = () => { touched = performance.now(); };
+    ['wheel', 'touchmove', 'keydown', 'pointerdown'].forEach((kind) => box.addEventListener(kind, touch, { passive: true }));
     box.addEventListener('scroll', () => {
+      if (performance.now() - touched > 1000) return;
       const end = box.scrollHeight - box.scrollTop - box.clientHeight < 8;
-      if (box.scrollTop < at - 2 && !end) wanted.checked = false;
-      else if (end && !over && more.hidden) wanted.checked = true;
-      at = box.scrollTop;
+      if (!end) wanted.checked = false;
+      else if (!over && more.hidden) wanted.checked = true;
     });
     toEnd();
     if (!('ended' in list.dataset) || 'more' in list.dataset) setTimeout(turn, 300);
