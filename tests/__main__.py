@@ -2,7 +2,8 @@
 
 SQLite with an embedded Valkey always; PostgreSQL and MariaDB, with a real Redis, whenever they answer at their usual
 local ports, or where `TEST_POSTGRES_URL`, `TEST_MARIADB_URL` and `TEST_REDIS_URL` say. With `REQUIRE_SERVICES=1` a
-missing one is a failure. PgBouncer is put before PostgreSQL where it is installed.
+missing one is a failure. PgBouncer is put before PostgreSQL where it is installed. The pages are opened in Chromium, in one
+of the passes, where that is installed; with `REQUIRE_SERVICES=1` it must be.
 """
 
 import os
@@ -30,6 +31,10 @@ ONCE = (
 )
 
 
+#: Tests in a browser: what they look at is the same whatever the database is, and they take long.
+BROWSER = 'tests/browser'
+
+
 def main() -> int:
     """Run all passes; returns the exit code."""
     urls = {name: os.environ.get(variable, default) for name, (variable, default) in SERVERS.items()}
@@ -41,6 +46,11 @@ def main() -> int:
     print('SQLite      used, with an embedded Valkey' + ('' if 'Redis' in present else ' and the others'), flush=True)
     if 'PostgreSQL' in present:
         print(f'PgBouncer   {"used, before PostgreSQL" if shutil.which("pgbouncer") else "not installed"}', flush=True)
+    browses = bool(shutil.which('chromium')) or os.environ.get('REQUIRE_SERVICES') == '1'
+    print(
+        f'Chromium    {"used, in the first pass on a server" if browses else "not installed: no page is opened"}',
+        flush=True,
+    )
     if missing and os.environ.get('REQUIRE_SERVICES') == '1':
         print(f'REQUIRE_SERVICES=1, but {", ".join(sorted(missing))} cannot be reached.')
         return 1
@@ -55,7 +65,12 @@ def main() -> int:
                 redis = _next_database(redis)
                 passes.append((name, present[name], redis))
         # Side by side: they wait more than they work.
-        running = [(name, *_start(name, database, redis, folder)) for name, database, redis in passes]
+        running = []
+        for number, (name, database, redis) in enumerate(passes):
+            left_out = [f'--deselect={test}' for test in ONCE] if number else []
+            if not browses or number != min(1, len(passes) - 1):
+                left_out.append(f'--ignore={BROWSER}')
+            running.append((name, *_start(name, database, redis, folder, left_out)))
         for name, process, log in running:
             code = process.wait()
             output = log.read_text(errors='replace')
@@ -67,13 +82,14 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _start(name: str, database: str, redis: str, folder: str) -> tuple[subprocess.Popen[bytes], Path]:
+def _start(
+    name: str, database: str, redis: str, folder: str, options: list[str]
+) -> tuple[subprocess.Popen[bytes], Path]:
     """Start pytest on a database; returns the process, and the file of its output."""
     log = Path(folder) / f'{name}.log'
-    once = [] if name == 'SQLite' else [f'--deselect={test}' for test in ONCE]
     with log.open('wb') as output:
         process = subprocess.Popen(
-            [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '-q', *once, *sys.argv[1:]],
+            [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '-q', *options, *sys.argv[1:]],
             cwd=ROOT,
             env={
                 **os.environ,

@@ -16,7 +16,8 @@ def update(using: str, values: dict[str, Any], conditions: dict[str, Any]) -> in
     """`Job.objects.using(using).filter(**conditions).update(**values)`, for plain values and conditions."""
     connection = connections[using]
     shape = (using, connection.vendor, *conditions, *((name, value is None) for name, value in values.items()))
-    text = _texts.get(shape, '')
+    # A condition that is None, as the key of a row that has been deleted, fits no row, and Django knows that.
+    text = None if None in conditions.values() else _texts.get(shape, '')
     if text is not None:
         try:
             given = [prepared(name, value, using) for name, value in (*values.items(), *sorted(conditions.items()))]
