@@ -2,8 +2,8 @@
 
 SQLite with an embedded Valkey always; PostgreSQL and MariaDB, with a real Redis, whenever they answer at their usual
 local ports, or where `TEST_POSTGRES_URL`, `TEST_MARIADB_URL` and `TEST_REDIS_URL` say. With `REQUIRE_SERVICES=1` a
-missing one is a failure. PgBouncer is put before PostgreSQL where it is installed. The pages are opened in Chromium, in one
-of the passes, where that is installed; with `REQUIRE_SERVICES=1` it must be.
+missing one is a failure. PgBouncer is put before PostgreSQL where it is installed. The pages are opened in Chromium, in
+one of the passes, where that is installed; with `REQUIRE_SERVICES=1` it must be.
 """
 
 import os
