@@ -12,7 +12,7 @@ from uuid import uuid4
 from django.db import Error as DBError
 from django.db import connections
 
-from . import context, metas
+from . import context
 from .models import Job, transitions
 
 try:
@@ -42,8 +42,7 @@ def stop_run() -> None:
 
 
 class Watch(threading.Thread):
-    """Ends this process, with all that it has spawned, when its parent has died, the claim of the run is lost, or its
-    job is stopped and Redis could not say so."""
+    """Ends this process, with all that it has spawned, when its parent has died or the claim of the run is lost."""
 
     def __init__(self) -> None:
         super().__init__(name='netbox_jobs watch', daemon=True)
@@ -51,7 +50,6 @@ class Watch(threading.Thread):
         self._seen: context.Run | None = None
         self._next_look = 0.0
         self._lost: Any = None
-        self._stop_deadline: float | None = None
 
     def run(self) -> None:
         """Until the process ends."""
@@ -69,30 +67,16 @@ class Watch(threading.Thread):
     def _begin(self, run: context.Run | None) -> None:
         # Only a run that takes long is looked at, so that short ones cost no connection.
         connections.close_all()
-        self._seen, self._lost, self._stop_deadline = run, None, None
+        self._seen, self._lost = run, None
         self._next_look = time.monotonic() + LOOK - 1
 
     def _must_end(self, run: context.Run) -> bool:
-        if self._stop_deadline is None and _is_stopped(run):
-            self._stop_deadline = time.monotonic() + metas.stop_grace(run.job.runner)
-            run.stop()
-        if self._stop_deadline is not None and time.monotonic() >= self._stop_deadline:
-            return True
         fence = _lost_fence(run)
         # Seen twice: the first time, the job may just have ended, with its process about to.
         if fence is not None and fence is self._lost:
             logger.warning('The claim of this job is lost; its process ends itself.')
             return True
         self._lost = fence
-        return False
-
-
-def _is_stopped(run: context.Run) -> bool:
-    try:
-        rows = Job.objects.using(transitions.database()).running().filter(pk=run.job.pk, stopping__isnull=False)
-        return not run.job.ended and rows.exists()
-    except DBError:
-        connections.close_all()
         return False
 
 

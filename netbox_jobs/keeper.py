@@ -25,14 +25,16 @@ DEFERENCE = 2.0
 class Keeper(threading.Thread):
     """Runs in every worker. Whether it lives is whether the worker lives: the two share a process."""
 
-    def __init__(self, lease: leases.Lease, idle: Callable[[], int | None]) -> None:
+    def __init__(self, lease: leases.Lease, idle: Callable[[], int | None], stop: Callable[[str], None]) -> None:
         """Args:
         lease: The worker's.
         idle: How many jobs the worker has begun so far, if it runs none at the moment; else None.
+        stop: Ends what the worker runs, if it is the delivery of this id.
         """
         super().__init__(name='netbox_jobs keeper', daemon=True)
         self._lease = lease
         self._idle = idle
+        self._end_delivery = stop
         self._observer = recovery.Observer()
         self._over = threading.Event()
         #: Held while the database or Redis is talked to; whoever forks takes it, so that no talk is cut in two.
@@ -98,6 +100,9 @@ class Keeper(threading.Thread):
         if begun is not None:
             # The end of a horse that could not be recorded at the time, because the database was away.
             recovery.end_own_orphans(self._lease.token, lambda: self._idle() == begun)
+        else:
+            for delivery_id in recovery.to_be_stopped(self._lease.token):
+                self._end_delivery(delivery_id)
         if not self._observer.leads(self._lease.token):
             return
         recovery.settle_dependents()

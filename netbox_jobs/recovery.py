@@ -25,6 +25,8 @@ logger = logging.getLogger('netbox_jobs')
 #: A job that waits is compared with RQ when its delivery is older than this, in milliseconds.
 DELIVERY_GRACE = 5_000
 _BATCH = 500
+#: Seconds in which Redis tells a worker of a stop, unless it is away.
+_TELLING = 3
 _SWEPT = 2_000
 
 
@@ -225,6 +227,13 @@ def end_own_orphans(token: str, still_idle: Callable[[], bool] = lambda: True) -
     if not orphans or not still_idle():
         return 0
     return sum(end_orphan(job, 'Its process is gone, and its end could not be recorded then.') for job in orphans)
+
+
+def to_be_stopped(token: str) -> list[str]:
+    """The deliveries that a worker runs although their end was asked for: Redis could not tell it so."""
+    asked = timezone.now() - timedelta(seconds=_TELLING)
+    jobs = Job.objects.using(transitions.database()).running().filter(worker=token, stopping__lt=asked)
+    return [job.delivery_id for job in jobs]
 
 
 def end_orphan(job: Job, reason: str, *, may_retry: bool = True) -> bool:

@@ -44,11 +44,13 @@ class Worker(RQWorker):
     _last_wait: tuple[int | None, int | None, Any] = (None, None, None)
     _redis_lost = False
     _horse_began = 0.0
+    _delivery_id: str | None = None  # RQ's id of what the horse runs
     _horses = 0  # how many have begun a job
     _descriptor: int | None = None  # of the horse, as the system tells of its end
     _next_beat = 0.0
     _stop_deadline: float | None = None  # on the monotonic clock; the horse's end was asked for
     birth_date: Any
+    _stopped_job_id: Any
 
     def work(self, *args: Any, **kwargs: Any) -> bool:
         """RQ's loop, with the keeper beside it; see `rq.Worker.work()`."""
@@ -60,7 +62,7 @@ class Worker(RQWorker):
         recovery.deliver_due()
         horses.warm_up(self.connection)
         connections.close_all()
-        self._keeper = Keeper(lease, idle=lambda: None if self.horse_pid else self._horses)
+        self._keeper = Keeper(lease, lambda: None if self.horse_pid else self._horses, self._end_delivery)
         self._keeper.start()
         try:
             return super().work(*args, **kwargs)
@@ -92,6 +94,7 @@ class Worker(RQWorker):
 
     def monitor_work_horse(self, job: RQJob, queue: Any, *execution_of_rq: Any) -> None:
         """Wait for the horse, settle the row at once when it has died, and then let RQ keep its books."""
+        self._delivery_id = job.id
         try:
             self._horse_result = self._await_horse(job, execution_of_rq)
         except SystemExit:  # a second SIGTERM: the horse has been killed and waited for
@@ -110,7 +113,7 @@ class Worker(RQWorker):
             self._tell_lost(error)
             self._horse_pid = 0
         finally:
-            self._horse_result = None
+            self._horse_result = self._delivery_id = None
             self._stopped_job_id = None  # RQ forgets it only where the horse was killed
 
     def wait_for_horse(self) -> tuple[int | None, int | None, Any]:
@@ -170,6 +173,12 @@ class Worker(RQWorker):
                 os.kill(self._horse_pid, _STOP)
                 return
         super().kill_horse(sig)
+
+    def _end_delivery(self, delivery_id: str) -> None:
+        """The end of a job was asked for, and Redis did not say so. (In the keeper's thread.)"""
+        if delivery_id == self._delivery_id and self._stopped_job_id is None:
+            self._stopped_job_id = delivery_id
+            self.kill_horse()
 
     def _show_horse(self) -> None:
         try:

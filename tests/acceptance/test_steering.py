@@ -74,12 +74,13 @@ def test_p7_a_coroutine_is_canceled_and_cleans_up(start_worker):
     assert traced(job, 'cleaned') == 1
 
 
-def test_p7_a_job_is_stopped_also_where_redis_cannot_tell_its_worker(start_worker, settings):
+@pytest.mark.parametrize('runner', [Sleeping, Stuck])
+def test_p7_a_job_is_stopped_also_where_redis_cannot_tell_its_worker(start_worker, settings, runner):
     redis = RedisProcess()
     try:
         settings.RQ_QUEUES = {'default': {'URL': redis.url}}
         start_worker(TEST_REDIS_URL=redis.url)
-        job = Sleeping.enqueue()
+        job = runner.enqueue()
         running(job)
         redis.kill()
         assert job.stop() is True

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from netbox_jobs import delivery
-from netbox_jobs.models import Job
+from netbox_jobs.models import Job, Worker
 from tests.app.jobs import Working, WorkingAgain, WorkingRetried, WorkingRetriedAgain, WorkingTwice
 from tests.processes import cut_sessions
 
@@ -65,6 +65,36 @@ def suspend_worker(chaos: 'Chaos') -> None:
     for pid in pids:
         _signal(pid, signal.SIGSTOP)
     chaos.later(chaos.limit * 3, lambda: [_signal(pid, signal.SIGCONT) for pid in pids])
+
+
+def suspend_run(chaos: 'Chaos') -> None:
+    """A worker stands still in the middle of a job, and wakes up when others have ended that: it comes too late."""
+    job = chaos.enqueue(Working, seconds=2)
+
+    def suspend() -> None:
+        job.refresh_from_db()
+        pid = Worker.objects.filter(token=job.worker or '').values_list('pid', flat=True).first()
+        worker = next((worker for worker in chaos.workers if worker.pid == pid), None)
+        if worker is not None and job.status == 'running':
+            chaos.struck(worker, by='the death of a worker', suspended=True)
+            pids = [worker.pid, *worker.horses()]
+            for pid in pids:
+                _signal(pid, signal.SIGSTOP)
+            resume(pids)
+        elif not job.ended:
+            chaos.later(0.1, suspend)
+
+    def resume(pids: list[int]) -> None:
+        job.refresh_from_db()
+        if not job.ended:
+            chaos.later(0.5, lambda: resume(pids))
+            return
+        if job.status != 'completed':
+            chaos.cannot_complete.add(job.pk)
+        for pid in pids:
+            _signal(pid, signal.SIGCONT)
+
+    suspend()
 
 
 def stop_worker(chaos: 'Chaos') -> None:
@@ -222,10 +252,11 @@ def enqueue_and_roll_back(chaos: 'Chaos') -> None:
 
 
 ALL: tuple[Fault, ...] = (
-    kill_horse, kill_horse, kill_worker, kill_worker, kill_two_workers, kill_worker_alone, suspend_worker, stop_worker,
-    stop_worker_twice, kill_horse_before_claim, kill_worker_before_claim, empty_redis, kill_redis, silence_redis,
-    lose_deliveries, deliver_twice, cut_database, *SELF_INFLICTED, rename_runner, tamper_with_arguments,
-    delete_waiting, delete_running, delete_and_roll_back, enqueue_and_roll_back, *steering.ALL,
+    kill_horse, kill_horse, kill_worker, kill_worker, kill_two_workers, kill_worker_alone, suspend_worker,
+    suspend_run, stop_worker, stop_worker_twice, kill_horse_before_claim, kill_worker_before_claim, empty_redis,
+    kill_redis, silence_redis, lose_deliveries, deliver_twice, cut_database, *SELF_INFLICTED, rename_runner,
+    tamper_with_arguments, delete_waiting, delete_running, delete_and_roll_back, enqueue_and_roll_back,
+    *steering.ALL,
 )  # fmt: skip
 
 

@@ -123,7 +123,7 @@ def test_a_cut_session_is_no_sign_that_the_observer_is_cut_off_but_a_database_th
     now = 1000.0
     monkeypatch.setattr(recovery.time, 'monotonic', lambda: now)
     lease = CutOff(0)
-    watching = keeper.Keeper(lease, idle=lambda: True)
+    watching = keeper.Keeper(lease, idle=lambda: 0, stop=lambda delivery_id: None)
     job = claimed(Plain.enqueue())
     watching._do(watching._beat)
     now += 9
