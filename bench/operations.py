@@ -10,7 +10,7 @@ from django.db import connections, transaction
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
-from netbox_jobs import delivery, recovery
+from netbox_jobs import delivery, recovery, retention
 from netbox_jobs.models import Job, Progress, Schedule, transitions
 from tests.app.jobs import Plain
 from tests.app.models import Thing
@@ -79,11 +79,11 @@ def _retention(batch: int) -> Iterator[Operation]:
     for name, lines in (('retention', False), ('retention, 10 log lines each', True)):
         yield Operation(
             f'{name}: {batch:,} jobs',
-            lambda _: _expect(batch, recovery.prune(limit=batch)),
+            lambda _: _expect(batch, retention.prune(limit=batch)),
             lambda lines=lines: rows.old(database(), batch, lines=lines),  # type: ignore[misc]
             times=1,
         )
-    yield Operation('retention, nothing to do', lambda _: recovery.prune(limit=batch))
+    yield Operation('retention, nothing to do', lambda _: retention.prune(limit=batch))
 
 
 def _questions() -> Iterator[Operation]:

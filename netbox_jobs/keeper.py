@@ -8,7 +8,7 @@ from collections.abc import Callable
 from django.db import Error as DBError
 from django.db import connections
 
-from . import leases, recovery
+from . import leases, recovery, retention
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -110,4 +110,4 @@ class Keeper(threading.Thread):
 
     def _prune(self) -> None:
         if self._observer.leads(self._lease.token):
-            recovery.prune(limit=PRUNED)
+            retention.prune(limit=PRUNED)

@@ -8,16 +8,16 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from django.db import OperationalError, connections, transaction
+from django.db import OperationalError, connections
 from django.utils import timezone
 from redis.exceptions import RedisError
 
 from . import clock, conf, delivery, metas, queues, sessions
 from .choices import JobStatusChoices
-from .models import Job, JobAttempt, JobLogEntry, PausedQueue, Progress, Worker, transitions
+from .models import Job, JobLogEntry, PausedQueue, Worker, transitions
 from .models.dependents import settle_dependent
 
 logger = logging.getLogger('netbox_jobs')
@@ -27,7 +27,6 @@ DELIVERY_GRACE = 5_000
 _BATCH = 500
 #: Seconds in which Redis tells a worker of a stop, unless it is away.
 _TELLING = 3
-_SWEPT = 2_000
 
 
 def deliver_due(older_than: float = 0) -> int:
@@ -273,59 +272,3 @@ def end_orphan(job: Job, reason: str, *, may_retry: bool = True) -> bool:
         logger.warning('Job %s (%s) cannot be ended yet (%s).', job.pk, job.name, error)
         sessions.end(job)
         return False
-
-
-# Retention
-
-
-def prune(days: int | None = None, *, limit: int | None = None) -> int:
-    """Delete jobs that ended more than `days` ago, with their logs; never one that waits or runs.
-
-    Args:
-        days: The setting `JOB_RETENTION` if omitted; 0 keeps all.
-        limit: Delete so many at the most.
-
-    Returns:
-        How many were deleted.
-    """
-    days = conf.retention() if days is None else days
-    if days <= 0:
-        return 0
-    using = transitions.database()
-    cutoff = timezone.now() - timedelta(days=days)
-    # By the index on `created`, which comes first: what was created later cannot have ended earlier.
-    old = Job.objects.using(using).ended().filter(created__lt=cutoff, completed__lt=cutoff).order_by('created')
-    deleted = 0
-    while limit is None or deleted < limit:
-        size = _BATCH if limit is None else min(_BATCH, limit - deleted)
-        batch = list(old.values_list('pk', flat=True)[:size])
-        with transaction.atomic(using=using):
-            links = Job.dependencies.through.objects.using(using)
-            links.filter(from_job_id__in=batch)._raw_delete(using)
-            links.filter(to_job_id__in=batch)._raw_delete(using)
-            for model in (JobLogEntry, JobAttempt, Progress):
-                model._default_manager.using(using).filter(job_id__in=batch)._raw_delete(using)
-            Job.objects.using(using).ended().filter(pk__in=batch)._raw_delete(using)
-        deleted += len(batch)
-        if len(batch) < size:
-            for model, moment in ((JobLogEntry, 'timestamp'), (JobAttempt, 'ended'), (Progress, 'updated')):
-                _sweep(model, moment, cutoff, using)
-            break
-    return deleted
-
-
-def _sweep(model: Any, moment: str, cutoff: datetime, using: str) -> None:
-    """Delete what was written about jobs that were deleted at that moment.
-
-    From the oldest on: when old jobs are gone, what is older than they were belongs to none, or to few.
-    """
-    rows = model._default_manager.using(using).order_by('pk')
-    after: Any = 0
-    while batch := list(rows.filter(pk__gt=after).values_list('pk', 'job_id', moment)[:_SWEPT]):
-        owners = {job_id for _pk, job_id, _moment in batch}
-        owners -= set(Job.objects.using(using).filter(pk__in=owners).values_list('pk', flat=True))
-        if owners:
-            rows.order_by().filter(pk__lte=batch[-1][0], job_id__in=owners)._raw_delete(using)
-        after, _job_id, latest = batch[-1]
-        if len(batch) < _SWEPT or latest >= cutoff:
-            return

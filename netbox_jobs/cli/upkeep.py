@@ -3,7 +3,7 @@
 import time
 from argparse import Namespace
 
-from .. import conf, recovery
+from .. import conf, retention
 from .. import repair as repairs
 from . import asking
 from .exits import DONE, wrong
@@ -22,7 +22,7 @@ def prune(screen: Screen, options: Namespace) -> int:
     refused = asking.confirmed(screen, options.answers, question, yes=options.yes)
     if refused is not None:
         return refused
-    screen.line(f'{recovery.prune(kept)} jobs that ended more than {kept} days ago were deleted.')
+    screen.line(f'{retention.prune(kept)} jobs that ended more than {kept} days ago were deleted.')
     return DONE
 
 

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.test import override_settings
 from django.utils import timezone
 
-from netbox_jobs import delivery, recovery
+from netbox_jobs import delivery, recovery, retention
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.models import Job, JobLogEntry, Schedule
 from tests.app.jobs import Plain, Talking
@@ -75,9 +75,9 @@ def test_retention_deletes_old_ended_jobs_and_nothing_else(settings):
     Job.objects.exclude(pk=fresh.pk).update(created=old)
     Job.objects.filter(pk=ended.pk).update(completed=old)
     settings.JOB_RETENTION = 0
-    assert recovery.prune() == 0
+    assert retention.prune() == 0
     settings.JOB_RETENTION = 90
-    assert recovery.prune() == 1
+    assert retention.prune() == 1
     assert set(Job.objects.values_list('pk', flat=True)) == {fresh.pk, waiting.pk, running.pk}
     assert not JobLogEntry.objects.filter(job_id=ended.pk).exists()
 

@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.db import OperationalError
 from django.utils import timezone
 
-from netbox_jobs import context, delivery, keeper, leases, recovery
+from netbox_jobs import context, delivery, keeper, leases, recovery, retention
 from netbox_jobs.models import Job, JobAttempt, JobLogEntry, Progress, Worker, transitions
 from tests.app.jobs import DyingAgain, Plain, WorkingRetried
 from tests.processes import status
@@ -189,7 +189,7 @@ def test_repair_says_what_it_found_and_a_dry_run_changes_nothing(capsys, monkeyp
 
 
 def test_retention_sweeps_what_was_written_about_jobs_that_are_gone(monkeypatch):
-    monkeypatch.setattr(recovery, '_SWEPT', 4)
+    monkeypatch.setattr(retention, '_SWEPT', 4)
     old = timezone.now() - timedelta(days=100)
     kept = Plain.enqueue()
     for number in range(6):
@@ -197,7 +197,7 @@ def test_retention_sweeps_what_was_written_about_jobs_that_are_gone(monkeypatch)
         JobLogEntry.objects.create(job_id=kept.pk, level='info', message='kept', timestamp=old)
     JobAttempt.objects.create(job_id=1_000_000, number=1, ended=old)
     Progress.objects.create(job_id=1_000_000, updated=old)
-    assert recovery.prune() == 0
+    assert retention.prune() == 0
     assert set(JobLogEntry.objects.values_list('job_id', flat=True)) == {kept.pk}
     assert JobLogEntry.objects.count() == 6
     assert not JobAttempt.objects.exists()
@@ -205,12 +205,12 @@ def test_retention_sweeps_what_was_written_about_jobs_that_are_gone(monkeypatch)
 
 
 def test_retention_does_not_look_beyond_what_is_old_to_sweep(monkeypatch, django_assert_max_num_queries):
-    monkeypatch.setattr(recovery, '_SWEPT', 4)
+    monkeypatch.setattr(retention, '_SWEPT', 4)
     kept = Plain.enqueue()
     for _ in range(40):
         JobLogEntry.objects.create(job_id=kept.pk, level='info', message='new')
     with django_assert_max_num_queries(10):
-        recovery.prune()
+        retention.prune()
 
 
 # Clocks
