@@ -13,7 +13,7 @@ from django.db import Error as DBError
 from django.db import connections
 
 from . import context
-from .models import Job, transitions
+from .models import Job, claims, transitions
 
 try:
     from redis.driver_info import DriverInfo
@@ -28,7 +28,7 @@ LOOK = 3.0
 
 def warm_up(redis: Any) -> None:
     """In the parent: what each horse would else do for itself, and what would have it copy memory that it shares."""
-    transitions.claim(str(uuid4()), context.process_token(), transitions.database())  # has the SQL made
+    claims.take(uuid4(), context.process_token(), transitions.database())  # nobody's; it has the SQL made
     if DriverInfo is not None:  # redis-py looks its own version up for each connection: milliseconds
         redis.connection_pool.connection_kwargs.setdefault('driver_info', DriverInfo())
     gc.collect()
