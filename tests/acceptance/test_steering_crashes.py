@@ -144,7 +144,7 @@ def test_a_paused_queue_outlives_its_worker_and_the_loss_of_redis(redis, start_w
     start_worker('default', TEST_REDIS_URL=redis.url)
     other = Plain.enqueue(queue_name='default')
     wait_for(lambda: Worker.objects.filter(beats__gt=1).exists())
-    assert {status(job) for job in (*jobs, other)} == {'pending'}
+    assert {status(job) for job in (*jobs, other)} <= {'pending', 'scheduled'}
     PausedQueue.objects.filter(name='default').delete()
     for job in (*jobs, other):
         wait_for(lambda job=job: status(job) == 'completed', 30)

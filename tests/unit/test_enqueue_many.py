@@ -76,7 +76,8 @@ def test_a_hundred_jobs_take_one_insert_and_one_round_trip_to_redis():
     ):
         Plain.enqueue_many([{'word': number} for number in range(100)])
     inserts = [query for query in queries if query['sql'].startswith('INSERT')]
-    assert len(inserts) == 1, [query['sql'][:60] for query in queries]
+    # Older versions of Django give SQLite a thousand values at a time.
+    assert len(inserts) <= (5 if connection.vendor == 'sqlite' else 1), [query['sql'][:60] for query in queries]
     assert pipeline.call_count == 1
     assert len(waiting()) == 101
 
