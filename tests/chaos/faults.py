@@ -219,9 +219,9 @@ def tamper_with_arguments(chaos: 'Chaos') -> None:
 
 
 def delete_waiting(chaos: 'Chaos') -> None:
-    """A job that waits is deleted, for good."""
+    """A job that waits, and has never run, is deleted for good."""
     with transaction.atomic():
-        job = Job.objects.select_for_update().waiting().filter(name__startswith='Working').first()
+        job = Job.objects.select_for_update().waiting().filter(name__startswith='Working', attempt=0).first()
         if job is not None:
             chaos.deleted_waiting.add(job.pk)
             job.delete()
