@@ -54,6 +54,8 @@ place: ContextVar['Place | None'] = ContextVar('netbox_jobs.place', default=None
 _sole_run: 'Run | None' = None
 _within_sole = 0
 _lock = threading.Lock()
+# The end of the delivered run was asked for in the moment between its claim and its beginning.
+_asked_early = False
 # Those that were there before the run began belong to none: a worker's own, or left behind by an earlier job.
 _older_threads: frozenset[threading.Thread] = frozenset()
 # The name under which this process claims jobs, with the process that it was made for.
@@ -72,6 +74,21 @@ def current_run() -> 'Run | None':
 def delivered_run() -> 'Run | None':
     """The run for which this worker's process was told to work, also while it runs others within itself."""
     return _sole_run
+
+
+def stop_delivered_run() -> None:
+    """Tell the delivered run that its end was asked for, or as soon as it begins; called from a signal handler."""
+    global _asked_early
+    if _sole_run is not None:
+        _sole_run.stop()
+    else:
+        _asked_early = True
+
+
+def expect_delivered_run() -> None:
+    """What was asked of an earlier run does not count for the one that comes now."""
+    global _asked_early
+    _asked_early = False
 
 
 def current_job() -> 'Job | None':
@@ -115,6 +132,8 @@ def running(run: 'Run', *, sole: bool = False) -> Iterator[None]:
             _sole_run = run
         else:
             _within_sole += 1
+    if sole and _asked_early:
+        run.stop()
     try:
         yield
     finally:

@@ -27,7 +27,7 @@ from rq.job import Job as RQJob
 from rq.utils import now
 from rq.worker import WorkerStatus
 
-from . import conf, execution, horses
+from . import conf, context, execution, horses
 from .models import transitions
 from .workers import RQWorker, Worker
 
@@ -70,7 +70,6 @@ class FastWorker(Worker):
     """A worker whose child lives on; see `rqworker --fast`."""
 
     _child: Child | None = None
-    _current_id: str | None = None
     _next_suspension = 0.0
     _pipe: Connection | None = None  # in the child: to the parent
     _answered = _fit = False
@@ -143,7 +142,7 @@ class FastWorker(Worker):
         if self._keeper is None:
             found: str | None = super().get_current_job_id(*args, **kwargs)
             return found
-        return self._current_id
+        return self._delivery_id
 
     def fork_work_horse(self, job: RQJob, queue: Any) -> None:
         """Hand the job over to the child, instead."""
@@ -151,9 +150,9 @@ class FastWorker(Worker):
         begun = self.execution
         assert begun is not None
         with self._handover:
-            self._stopped_job_id = None
+            self._expect(job)
             self._horses += 1
-            self._horse_pid, self._current_id = child.pid, job.id
+            self._horse_pid = child.pid
             child.jobs += 1
         order: _Order = (job.id, queue.name, begun.id, begun.created_at)
         try:
@@ -181,7 +180,7 @@ class FastWorker(Worker):
 
     def _take_back(self, keep_pid: bool = False) -> None:
         with self._handover:
-            self._current_id = None
+            self._delivery_id = None
             if not keep_pid:
                 self._horse_pid = 0
 
@@ -199,11 +198,8 @@ class FastWorker(Worker):
             self._ready_child()
 
     def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
-        """End the child in the middle of its job; the request to stop a job that is over hits no other."""
+        """End the child in the middle of its job."""
         with self._handover:
-            if self._stopped_job_id is not None and self._stopped_job_id != self._current_id:
-                self._stopped_job_id = None
-                return
             super().kill_horse(sig)
 
     def _ready_child(self) -> Child:
@@ -277,6 +273,7 @@ class FastWorker(Worker):
 
     def _perform(self, job_id: str, queue_name: str, execution_id: str, begun: datetime) -> bool:
         self._answered = False
+        context.expect_delivered_run()
         os.environ['RQ_WORKER_ID'], os.environ['RQ_JOB_ID'] = self.name, job_id
         job = self.job_class.fetch(job_id, connection=self.connection, serializer=self.serializer)
         queue = next(queue for queue in self.queues if queue.name == queue_name)

@@ -35,12 +35,6 @@ def warm_up(redis: Any) -> None:
     gc.freeze()
 
 
-def stop_run() -> None:
-    """Tell the run of this process that its end was asked for; called from a signal handler."""
-    if (run := context.delivered_run()) is not None:
-        run.stop()
-
-
 class Watch(threading.Thread):
     """Ends this process, with all that it has spawned, when its parent has died or the claim of the run is lost."""
 

@@ -29,12 +29,12 @@ class Keeper(threading.Thread):
         """Args:
         lease: The worker's.
         idle: How many jobs the worker has begun so far, if it runs none at the moment; else None.
-        stop: Ends what the worker runs, if it is the delivery of this id.
+        stop: Ends what the worker runs, if it is the job of this id.
         """
         super().__init__(name='netbox_jobs keeper', daemon=True)
         self._lease = lease
         self._idle = idle
-        self._end_delivery = stop
+        self._end_job = stop
         self._observer = recovery.Observer()
         self._over = threading.Event()
         #: Held while the database or Redis is talked to; whoever forks takes it, so that no talk is cut in two.
@@ -101,8 +101,8 @@ class Keeper(threading.Thread):
             # The end of a horse that could not be recorded at the time, because the database was away.
             recovery.end_own_orphans(self._lease.token, lambda: self._idle() == begun)
         else:
-            for delivery_id in recovery.to_be_stopped(self._lease.token):
-                self._end_delivery(delivery_id)
+            for job_id in recovery.to_be_stopped(self._lease.token):
+                self._end_job(job_id)
         if not self._observer.leads(self._lease.token):
             return
         recovery.settle_dependents()

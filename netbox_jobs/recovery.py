@@ -229,10 +229,10 @@ def end_own_orphans(token: str, still_idle: Callable[[], bool] = lambda: True) -
 
 
 def to_be_stopped(token: str) -> list[str]:
-    """The deliveries that a worker runs although their end was asked for: Redis could not tell it so."""
+    """The ids of the jobs that a worker runs although their end was asked for: Redis could not tell it so."""
     asked = timezone.now() - timedelta(seconds=_TELLING)
     jobs = Job.objects.using(transitions.database()).running().filter(worker=token, stopping__lt=asked)
-    return [job.delivery_id for job in jobs]
+    return [str(job_id) for job_id in jobs.values_list('job_id', flat=True)]
 
 
 def end_orphan(job: Job, reason: str, *, may_retry: bool = True) -> bool:

@@ -62,7 +62,7 @@ class Worker(RQWorker):
         recovery.deliver_due()
         horses.warm_up(self.connection)
         connections.close_all()
-        self._keeper = Keeper(lease, lambda: None if self.horse_pid else self._horses, self._end_delivery)
+        self._keeper = Keeper(lease, lambda: None if self.horse_pid else self._horses, self._end_job)
         self._keeper.start()
         try:
             return super().work(*args, **kwargs)
@@ -86,15 +86,18 @@ class Worker(RQWorker):
         held = self._keeper.busy.acquire(timeout=5)
         try:
             self._horses += 1
-            self._stopped_job_id = None
+            self._expect(job)
             super().fork_work_horse(job, queue)
         finally:
             if held:
                 self._keeper.busy.release()
 
+    def _expect(self, job: RQJob) -> None:
+        """From now on, who asks for the end of this delivery is heard."""
+        self._delivery_id, self._stopped_job_id, self._stop_deadline = job.id, None, None
+
     def monitor_work_horse(self, job: RQJob, queue: Any, *execution_of_rq: Any) -> None:
         """Wait for the horse, settle the row at once when it has died, and then let RQ keep its books."""
-        self._delivery_id = job.id
         try:
             self._horse_result = self._await_horse(job, execution_of_rq)
         except SystemExit:  # a second SIGTERM: the horse has been killed and waited for
@@ -125,7 +128,6 @@ class Worker(RQWorker):
     def _await_horse(self, job: RQJob, execution_of_rq: tuple[Any, ...]) -> tuple[int | None, int | None, Any]:
         pid = self.horse_pid
         self._horse_began = time.monotonic()
-        self._stop_deadline = None
         limit = job.timeout if job.timeout and job.timeout > 0 else None
         next_beat = self._horse_began + self.job_monitoring_interval
         job.started_at = job.started_at or now()
@@ -167,6 +169,9 @@ class Worker(RQWorker):
         """End the horse; at the request to stop its job, tell it first, and leave it the grace of its runner."""
         if not self._horse_pid:
             return  # RQ would take our own process group for the horse's
+        if self._stopped_job_id is not None and self._stopped_job_id != self._delivery_id:
+            self._stopped_job_id = None  # a job that is over; the request hits no other
+            return
         if self._stopped_job_id is not None and self._stop_deadline is None:
             self._stop_deadline = time.monotonic() + _begin_stop(str(self._stopped_job_id))
             if self._stop_deadline > time.monotonic():
@@ -174,9 +179,13 @@ class Worker(RQWorker):
                 return
         super().kill_horse(sig)
 
-    def _end_delivery(self, delivery_id: str) -> None:
-        """The end of a job was asked for, and Redis did not say so. (In the keeper's thread.)"""
-        if delivery_id == self._delivery_id and self._stopped_job_id is None:
+    def _end_job(self, job_id: str) -> None:
+        """The end of a job was asked for, and Redis did not say so. (In the keeper's thread.)
+
+        By its own id: it may have come by a delivery that is not the one it had last.
+        """
+        delivery_id = self._delivery_id
+        if delivery_id is not None and delivery_id[:36] == job_id and self._stopped_job_id is None:
             self._stopped_job_id = delivery_id
             self.kill_horse()
 
@@ -241,7 +250,7 @@ class Worker(RQWorker):
         inherited by what `run()` starts."""
         super().setup_work_horse_signals()
         signal.signal(signal.SIGTERM, lambda *_: None)
-        signal.signal(_STOP, lambda *_: horses.stop_run())
+        signal.signal(_STOP, lambda *_: context.stop_delivered_run())
         deadlines.show_on(_SHOW)
 
     def main_work_horse(self, job: RQJob, queue: Any) -> None:

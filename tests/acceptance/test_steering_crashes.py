@@ -62,6 +62,18 @@ def test_p7_a_stop_reaches_a_job_although_who_asked_for_it_died_right_after_the_
     assert job.error == transitions.STOPPED
 
 
+def test_p7_a_stop_reaches_a_job_that_came_by_a_second_delivery(start_worker):
+    job = Lingering.enqueue(heed=True)
+    queue = delivery.queue('default')
+    queue.empty()
+    queue.enqueue_call(delivery.ENTRY, args=(str(job.job_id),), job_id=f'{job.job_id}-again')
+    worker = start_worker()
+    wait_for(lambda: traces(job))
+    assert job.stop()
+    wait_for(lambda: status(job) == 'canceled', 20, worker.output[-2000:])
+    assert traces(job, 'heard') == 1
+
+
 def test_p7_a_worker_that_dies_while_a_stopped_job_has_its_grace_leaves_it_canceled(start_worker):
     first = start_worker(**SOON)
     job = running(Lingering, interval=10)

@@ -1,13 +1,21 @@
 """P7: canceling means it, stopping means it; a job that has ended can be had once more."""
 
+import os
+import signal
+import subprocess
+
 import pytest
 from django.db import transaction
+from rq import Worker as RQWorker
 
-from netbox_jobs import delivery
+from netbox_jobs import context, delivery, metas
 from netbox_jobs.exceptions import InstanceGone, JobCanceled, RunnerNotFound
+from netbox_jobs.execution import Execution
 from netbox_jobs.jobs import JobRunner
-from netbox_jobs.models import Job, Schedule
+from netbox_jobs.keeper import Keeper
+from netbox_jobs.models import Job, Schedule, transitions
 from netbox_jobs.signals import job_end
+from netbox_jobs.workers import Worker
 from tests.app.jobs import Erring, Orderly, Overriding, Plain, plain_function
 from tests.app.models import Thing, Trace
 from tests.processes import status
@@ -220,3 +228,38 @@ def test_grace_is_checked_where_the_class_is_made():
 
     with pytest.raises(ImproperlyConfigured, match='stop_grace'):
         type('Bad', (JobRunner,), {'Meta': type('Meta', (), {'stop_grace': -1}), 'run': lambda self: None})
+
+
+# The moments around the beginning of a run
+
+
+def test_p7_a_stop_between_the_claim_and_the_run_is_heard():
+    context.expect_delivered_run()
+    job = Orderly.enqueue()
+    claimed = transitions.claim(str(job.job_id), context.process_token(), 'default')
+    context.stop_delivered_run()
+    run = Execution(claimed)
+    with run.attended(sole=True):
+        assert run.stopping
+    context.expect_delivered_run()
+    with Execution(claimed).attended(sole=True):
+        assert not context.current_run().stopping
+
+
+def test_p7_a_stop_between_the_fork_and_the_wait_for_the_horse_keeps_its_grace(monkeypatch):
+    job = transitions.claim(str(Orderly.enqueue().job_id), context.process_token(), 'default')
+    monkeypatch.setattr(metas, 'stop_grace', lambda path: 0.2)
+    queue = delivery.queue('default')
+    worker = Worker([queue], connection=queue.connection)
+    worker._keeper = Keeper(None, idle=lambda: None, stop=lambda job_id: None)
+    deaf = subprocess.Popen(['sh', '-c', "trap '' USR1; exec sleep 60"], start_new_session=True)
+    monkeypatch.setattr(RQWorker, 'fork_work_horse', lambda self, *_: setattr(self, '_horse_pid', deaf.pid))
+    delivered = queue.fetch_job(job.delivery_id)
+    try:
+        worker.fork_work_horse(delivered, queue)
+        worker._end_job(str(job.job_id))
+        _pid, wait_status, _usage = worker._await_horse(delivered, ())
+        assert os.waitstatus_to_exitcode(wait_status) == -signal.SIGKILL
+    finally:
+        deaf.kill()
+        deaf.wait()
