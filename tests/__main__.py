@@ -3,7 +3,8 @@
 SQLite with an embedded Valkey always; PostgreSQL and MariaDB, with a real Redis, whenever they answer at their usual
 local ports, or where `TEST_POSTGRES_URL`, `TEST_MARIADB_URL` and `TEST_REDIS_URL` say. With `REQUIRE_SERVICES=1` a
 missing one is a failure. PgBouncer is put before PostgreSQL where it is installed. The pages are opened in Chromium, in
-one of the passes, where that is installed; with `REQUIRE_SERVICES=1` it must be.
+one of the passes, where that is installed; with `REQUIRE_SERVICES=1` it must be. Each pass is divided among
+`TEST_PROCESSES` processes (2), with a database each, and with one of Redis each: those after the one of the URL.
 """
 
 import os
@@ -22,15 +23,10 @@ ROOT = Path(__file__).parent.parent
 SERVERS = {
     'PostgreSQL': ('TEST_POSTGRES_URL', 'postgres://postgres@127.0.0.1:5432/netbox_jobs'),
     'MariaDB': ('TEST_MARIADB_URL', 'mysql://root@127.0.0.1:3306/netbox_jobs'),
-    'Redis': ('TEST_REDIS_URL', 'redis://127.0.0.1:6379/12'),
+    'Redis': ('TEST_REDIS_URL', 'redis://127.0.0.1:6379/9'),
 }
-#: Tests that build and install the package, and work in a project of their own: the same whatever the database is.
-ONCE = (
-    'tests/docs/test_quickstart.py::test_the_quick_start_is_followed_to_the_letter',
-    'tests/docs/test_readme.py::test_the_wheel_carries_the_package_and_nothing_else',
-)
-
-
+#: Into how many processes a pass is divided.
+PROCESSES = int(os.environ.get('TEST_PROCESSES', '2'))
 #: Tests in a browser: what they look at is the same whatever the database is, and they take long.
 BROWSER = 'tests/browser'
 
@@ -59,15 +55,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix='netbox-jobs-tests-') as folder, ValkeyServer(port=_free_port()) as valkey:
         embedded = f'redis://{valkey.host}:{valkey.port}/0'
         passes = [('SQLite', f'sqlite:///{folder}/test.sqlite3', embedded)]
-        redis = present.get('Redis', embedded)
-        for name in ('PostgreSQL', 'MariaDB'):
-            if name in present:
-                redis = _next_database(redis)
-                passes.append((name, present[name], redis))
+        servers = [name for name in ('PostgreSQL', 'MariaDB') if name in present]
+        for number, name in enumerate(servers):
+            passes.append(
+                (name, present[name], _database_after(present.get('Redis', embedded), 1 + number * PROCESSES))
+            )
         # Side by side: they wait more than they work.
         running = []
         for number, (name, database, redis) in enumerate(passes):
-            left_out = [f'--deselect={test}' for test in ONCE] if number else []
+            left_out = ['-m', 'not once'] if number else []
             if not browses or number != min(1, len(passes) - 1):
                 left_out.append(f'--ignore={BROWSER}')
             running.append((name, *_start(name, database, redis, folder, left_out)))
@@ -89,7 +85,10 @@ def _start(
     log = Path(folder) / f'{name}.log'
     with log.open('wb') as output:
         process = subprocess.Popen(
-            [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '-q', *options, *sys.argv[1:]],
+            [
+                *(sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '-q', '-n', str(PROCESSES)),
+                *('--dist', 'worksteal', *options, *sys.argv[1:]),
+            ],
             cwd=ROOT,
             env={
                 **os.environ,
@@ -124,10 +123,10 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _next_database(redis: str) -> str:
-    """Another database of the same Redis, so that the passes do not take each other's jobs."""
+def _database_after(redis: str, count: int) -> str:
+    """Another database of the same Redis, so that no two processes take each other's jobs."""
     base, number = redis.rsplit('/', 1)
-    return f'{base}/{int(number or 0) + 1}'
+    return f'{base}/{int(number or 0) + count}'
 
 
 def _plain(url: str) -> str:

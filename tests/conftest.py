@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from rq import SimpleWorker
 
 from netbox_jobs import delivery, queues
 
+from . import nursery
 from .processes import WorkerProcess
 
 _DATABASE = os.environ.get('TEST_DATABASE_URL', 'sqlite')
@@ -76,4 +77,17 @@ def start_worker(tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
 
     yield _start
     for worker in workers:
-        worker.stop()
+        worker.discard()  # an end in order takes a second of RQ's; tests that look at it have it themselves
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test has logged goes from process to process as UTF-8, also where it had half of a pair."""
+    report = yield
+    report.sections = [(title, text.encode(errors='backslashreplace').decode()) for title, text in report.sections]
+    return report
+
+
+def pytest_unconfigure() -> None:
+    """The last test has ended its processes."""
+    nursery.close()

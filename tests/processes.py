@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,8 @@ from django.conf import settings
 from django.db import OperationalError, connection
 from redis import Redis
 from redis.exceptions import RedisError
+
+from . import nursery
 
 ROOT = Path(__file__).parent.parent
 
@@ -89,15 +90,8 @@ class WorkerProcess:
 
     def __init__(self, log: Path, *arguments: str, command: str = 'rqworker', **environment_: str) -> None:
         self.log = log
-        self._output = log.open('ab')
-        self.process = subprocess.Popen(
-            [sys.executable, '-m', 'django', command, *arguments],
-            cwd=ROOT,
-            env=environment(**environment_),
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        log.touch()
+        self.process = nursery.start([command, *arguments], environment(**environment_), log)
 
     @property
     def pid(self) -> int:
@@ -124,7 +118,7 @@ class WorkerProcess:
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
-    def stop(self, seconds: float = 15) -> int:
+    def stop(self, seconds: float = 15) -> int | None:
         """End the worker in order, or by force if it does not, with all that it has started."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
@@ -134,7 +128,6 @@ class WorkerProcess:
             except subprocess.TimeoutExpired:
                 self.kill()
         self._end_session()
-        self._output.close()
         return self.process.returncode
 
     def kill(self) -> None:
@@ -145,6 +138,12 @@ class WorkerProcess:
             except ProcessLookupError:
                 pass
         self.process.wait(10)
+
+    def discard(self) -> None:
+        """End the worker at once, with all that it has started."""
+        if self.process.poll() is None:
+            self.kill()
+        self._end_session()
 
     def _end_session(self) -> None:
         for entry in Path('/proc').iterdir():

@@ -4,11 +4,13 @@ import os
 
 from project.databases import database
 
+# Where pytest-xdist divides the tests among several processes, each has a database and a Redis database of its own.
+SHARE = os.environ.get('PYTEST_XDIST_WORKER', '')
 SECRET_KEY = 'tests only'
 DATABASES = {'default': database(os.environ.get('TEST_DATABASE_URL', 'sqlite:////tmp/netbox-jobs-test.sqlite3'))}
 if os.environ.get('TEST_IN_WORKER'):
     # A worker that a test has started works on the test's database.
-    DATABASES['default']['NAME'] = DATABASES['default']['TEST']['NAME']
+    DATABASES['default']['NAME'] = DATABASES['default']['TEST']['NAME'] + (f'_{SHARE}' if SHARE else '')
 DEFAULT_AUTO_FIELD = 'django.db.models.BigAutoField'
 USE_TZ = True
 TIME_ZONE = 'Europe/Berlin'
@@ -49,9 +51,11 @@ LOGIN_URL = 'admin:login'
 MAILERS = {'default': {'BACKEND': 'django.core.mail.backends.locmem.EmailBackend'}}  # for Django 6.1
 STATIC_URL = 'static/'
 PASSWORD_HASHERS = ['django.contrib.auth.hashers.MD5PasswordHasher']
-RQ_QUEUES = {
-    'default': {'URL': os.environ.get('TEST_REDIS_URL', 'redis://127.0.0.1:6379/13'), 'DEFAULT_TIMEOUT': 60},
-}
+REDIS_URL = os.environ.get('TEST_REDIS_URL', 'redis://127.0.0.1:6379/13')
+if SHARE and not os.environ.get('TEST_IN_WORKER'):
+    _server, _number = REDIS_URL.rsplit('/', 1)
+    REDIS_URL = f'{_server}/{int(_number) + int(SHARE.removeprefix("gw"))}'
+RQ_QUEUES = {'default': {'URL': REDIS_URL, 'DEFAULT_TIMEOUT': 60}}
 if 'TEST_OTHER_REDIS' in os.environ:
     RQ_QUEUES['elsewhere'] = {'URL': os.environ['TEST_OTHER_REDIS']}
 PLUGINS_CONFIG = {'tests.app': {'token': 'x'}}

@@ -16,6 +16,7 @@ from django.db import connection
 from netbox_jobs import delivery
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.models import Job, PausedQueue
+from tests import nursery
 from tests.app.jobs import Narrating, Plain, Sleeping, Spawning
 from tests.app.models import Trace
 from tests.processes import ROOT, environment, is_alive, status, wait_for
@@ -41,10 +42,7 @@ def command(*arguments):
 
 def call(*arguments):
     """Run the command line, with nobody at a terminal."""
-    return subprocess.run(
-        command(*arguments), cwd=ROOT, env=environment(), capture_output=True, text=True, stdin=subprocess.DEVNULL,
-        timeout=90, check=False,
-    )  # fmt: skip
+    return nursery.run(['jobs', *map(str, arguments)], environment())
 
 
 @pytest.fixture

@@ -113,6 +113,7 @@ def newcomer(tmp_path: Path) -> Newcomer:
     return someone
 
 
+@pytest.mark.once
 def test_the_quick_start_is_followed_to_the_letter(newcomer: Newcomer, tmp_path: Path) -> None:
     for line in block('sh new project').splitlines():
         newcomer.types(line)

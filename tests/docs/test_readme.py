@@ -9,12 +9,15 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from netbox_jobs import calls, conf
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / 'README.md').read_text()
 
 
+@pytest.mark.once
 def test_the_wheel_carries_the_package_and_nothing_else(tmp_path):
     build = [sys.executable, '-m', 'build', '--wheel', '--no-isolation', '--outdir', str(tmp_path)]
     done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)

@@ -7,7 +7,6 @@ import sys
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -275,7 +274,7 @@ def test_show_tells_all_about_a_job(jobs, work):
     [
         ('12345', 'There is no job 12345.'),
         ('9' * 30, 'There is no job 9'),
-        (str(uuid4()), 'There is no job '),
+        ('0c5d8f6e-2f0e-4d0e-9d53-0d4b0d0c6a11', 'There is no job '),
         ('x', "'x' is no id of a job; expected its number, or its job_id (a UUID)."),
         ('²', "'²' is no id of a job"),
     ],

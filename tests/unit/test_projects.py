@@ -30,7 +30,7 @@ def test_what_must_hold_holds_in_a_project_with(project, second_redis):
         ],
         cwd=ROOT,
         env={
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name != 'PYTEST_XDIST_WORKER'},
             'TEST_REDIS_URL': settings.RQ_QUEUES['default']['URL'],
             'TEST_SECOND_REDIS_URL': second_redis,
         },

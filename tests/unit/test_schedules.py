@@ -21,6 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 # Cron
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('zone', ['Europe/Berlin', 'America/New_York'])
 @pytest.mark.parametrize(
     'cron', ['0 3 * * 1-5', '30 2 * * *', '0 2 * * *', '15 1 * * *', '*/20 * * * *', '0 */2 * * *', '5 4 1 * *']

@@ -1,0 +1,173 @@
+"""Starts Django commands from an interpreter that has imported what they need.
+
+A worker takes half a second of CPU to start, most of it for imports, and the tests start hundreds. A nursery is a
+process that has them behind it; each command is a fork of it, in a session of its own, with its own environment and
+output. The first one has imported libraries only, and its children set Django up themselves, as `python -m django`
+does; for an environment that is asked for again there is one that has set it up already.
+"""
+
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import django
+from django.core.management import execute_from_command_line
+
+ROOT = Path(__file__).parent.parent
+
+#: What does not need Django's settings to be imported.
+_IMPORTED = (
+    'asyncio', 'email.message', 'multiprocessing.connection', 'sqlite3', 'zoneinfo',
+    'django.core.mail', 'django.core.management', 'django.db.models', 'django.forms', 'django.template.loader',
+    'django.urls', 'django.views.generic', 'django.contrib.messages.api', 'django.core.handlers.wsgi',
+    'cronsim', 'packaging.version', 'psycopg', 'pymysql', 'redis', 'rq', 'rq.scheduler', 'rq.worker',
+)  # fmt: skip
+
+_FILES = ('output', 'errors')
+
+
+class Process:
+    """A process that the nursery has started, with what the tests use of `subprocess.Popen`."""
+
+    def __init__(self, pid: int, nursery: '_Nursery') -> None:
+        self.pid = pid
+        self._nursery = nursery
+        self.returncode: int | None = None
+        self._descriptor = os.pidfd_open(pid)
+
+    def poll(self) -> int | None:
+        """Its exit code, negative for a signal; None if it runs."""
+        if self.returncode is None and select.select([self._descriptor], [], [], 0)[0]:
+            self._end()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end, `timeout` seconds at most.
+
+        Raises:
+            subprocess.TimeoutExpired: It goes on.
+        """
+        if self.returncode is None:
+            if not select.select([self._descriptor], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(f'process {self.pid}', timeout or 0)
+            self._end()
+        assert self.returncode is not None
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Nothing, if it has ended."""
+        if self.poll() is None:
+            signal.pidfd_send_signal(self._descriptor, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _end(self) -> None:
+        self.returncode = _ask(self._nursery, {'code': self.pid})
+        os.close(self._descriptor)
+
+
+def run(arguments: list[str], env: dict[str, str], timeout: float = 90) -> subprocess.CompletedProcess[str]:
+    """Run `python -m django <arguments>` to its end, with nobody at a terminal."""
+    with tempfile.TemporaryDirectory() as folder:
+        output, errors = Path(folder, 'output'), Path(folder, 'errors')
+        process = start(arguments, env, output, errors)
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        return subprocess.CompletedProcess(arguments, code, output.read_text(), errors.read_text())
+
+
+def start(arguments: list[str], env: dict[str, str], output: Path, errors: Path | None = None) -> Process:
+    """Start `python -m django <arguments>`; what it says is added to the file `output`, or to that and `errors`."""
+    nursery = _nursery_for(env)
+    request = {'arguments': arguments, 'env': env, 'output': str(output), 'errors': str(errors or output)}
+    return Process(_ask(nursery, request), nursery)
+
+
+_Nursery = subprocess.Popen[str]
+_nurseries: dict[Any, _Nursery] = {}
+_asked: Counter[Any] = Counter()
+
+
+def _nursery_for(env: dict[str, str]) -> _Nursery:
+    key = frozenset(item for item in env.items() if item[0] != 'PYTEST_CURRENT_TEST')
+    _asked[key] += 1
+    if _asked[key] == 1:
+        return _nursery(None)
+    return _nursery(key, env)
+
+
+def _nursery(key: Any, env: dict[str, str] | None = None) -> _Nursery:
+    if key not in _nurseries:
+        _nurseries[key] = subprocess.Popen(
+            [sys.executable, '-m', 'tests.nursery', *(['--set-up'] if env else [])],
+            cwd=ROOT, env={**(env or os.environ), 'PYTHONUNBUFFERED': '1'},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    return _nurseries[key]
+
+
+def _ask(nursery: _Nursery, request: dict[str, Any]) -> int:
+    assert nursery.stdin is not None and nursery.stdout is not None
+    nursery.stdin.write(json.dumps(request) + '\n')
+    nursery.stdin.flush()
+    return int(nursery.stdout.readline())
+
+
+def close() -> None:
+    """End all nurseries; whom they have started lives on."""
+    for nursery in _nurseries.values():
+        nursery.communicate(timeout=10)
+    _nurseries.clear()
+
+
+def _serve() -> list[str] | None:
+    """In a nursery: start and tell, until nobody asks any more. Returns twice: in a child, with its arguments."""
+    for name in _IMPORTED:
+        importlib.import_module(name)
+    if '--set-up' in sys.argv:
+        django.setup()
+        importlib.import_module('netbox_jobs.management.commands.rqworker')
+    gc.collect()
+    gc.freeze()
+    for line in sys.stdin:
+        request = json.loads(line)
+        if 'code' in request:
+            answer = os.waitstatus_to_exitcode(os.waitpid(request['code'], 0)[1])
+        elif (answer := os.fork()) == 0:
+            return _become(request)
+        print(answer, flush=True)
+    return None
+
+
+def _become(request: dict[str, Any]) -> list[str]:
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(request['env'])
+    files = ((os.devnull, os.O_RDONLY), *((request[name], os.O_WRONLY | os.O_APPEND | os.O_CREAT) for name in _FILES))
+    for number, (path, mode) in enumerate(files):
+        descriptor = os.open(path, mode, 0o644)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    sys.argv = ['django', *request['arguments']]
+    return sys.argv
+
+
+if __name__ == '__main__':
+    if (arguments := _serve()) is not None:
+        execute_from_command_line(arguments)
