@@ -3,7 +3,7 @@
 import statistics
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count
 
@@ -27,10 +27,10 @@ class Report:
     struck: Counter[str]
     detection: dict[str, list[float]]
     lateness: list[float]
-    wrong: dict[str, list[int]] = field(default_factory=dict)
+    wrong: dict[str, list[Any]] = field(default_factory=dict)
 
     @property
-    def violations(self) -> dict[str, list[int]]:
+    def violations(self) -> dict[str, list[Any]]:
         """What is not nought."""
         return {what: jobs for what, jobs in self.wrong.items() if jobs}
 
@@ -65,7 +65,8 @@ def count(chaos: 'Chaos', seconds: float) -> Report:
         for job in jobs.values()
         if job.status == 'scheduled' and job.predecessor_id and not job.crashes and not job.retries
     }
-    wrong = {
+    wrong: dict[str, list[Any]] = {
+        'faults that could not strike in time': chaos.left_over,
         'lost: committed, and neither there nor deleted': sorted(chaos.enqueued - jobs.keys() - gone),
         'not ended, and no next occurrence either': [
             pk for pk, job in jobs.items() if not job.ended and pk not in to_come

@@ -34,6 +34,7 @@ def wrong(chaos: 'Chaos', jobs: dict[int, Job], traces: dict[int, list[Trace]]) 
         'retried by hand, and not linked': [
             pk for pk, old in chaos.retried.items() if pk in jobs and jobs[pk].retry_of_id != old
         ],
+        'more than one, although asked for once': [pk for made in chaos.pressed if len(made) > 1 for pk in made],
         'started while its queue was paused': [
             pk
             for queue, began, over in chaos.paused_queues

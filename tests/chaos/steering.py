@@ -1,19 +1,26 @@
 """What people do while everything else breaks: stop, cancel, retry, pause, resume; with notes of what must follow."""
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from django.db import models, transaction
+from django.db import connections, models, transaction
+from django.utils import timezone
 
 from netbox_jobs.exceptions import ArgumentsRefused, RunnerNotFound
 from netbox_jobs.models import Job, PausedQueue, Schedule
-from tests.app.jobs import WorkingUntilStopped
+from tests.app.jobs import WorkingAgain, WorkingUntilStopped
+from tests.app.models import Thing
 
 if TYPE_CHECKING:
     from .engine import Chaos
 
 #: Seconds for which queues and schedules are paused.
 PAUSE = 5.0
+#: How many press a button at once.
+PRESSES = 6
 
 
 def stop_running(chaos: 'Chaos') -> None:
@@ -73,6 +80,24 @@ def retry_by_hand(chaos: 'Chaos') -> None:
         return
 
 
+def press_at_once(chaos: 'Chaos') -> None:
+    """Several people press the same button in the same moment: there is one job."""
+    thing, together = Thing.objects.create(), threading.Barrier(PRESSES)
+    moment = timezone.now() + timedelta(seconds=2)
+
+    def press(_number: int) -> int:
+        together.wait(10)
+        try:
+            return int(WorkingAgain.enqueue_once(instance=thing, schedule_at=moment, interval=60).pk)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(PRESSES) as people:
+        made = set(people.map(press, range(PRESSES)))
+    chaos.enqueued |= made
+    chaos.pressed.append(made)
+
+
 def pause_queue(chaos: 'Chaos') -> None:
     """A queue is paused for a while; jobs may still be enqueued to it."""
     name = chaos.rng.choice(chaos.queues)
@@ -104,7 +129,7 @@ def pause_schedule(chaos: 'Chaos') -> None:
 
 ALL = (
     stop_running, stop_endless, stop_and_roll_back, cancel_waiting, cancel_between_attempts, retry_by_hand,
-    pause_queue, pause_schedule,
+    press_at_once, pause_queue, pause_schedule,
 )  # fmt: skip
 
 
