@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 #: Seconds after the stop of a job in which it may still come to its own end.
 STOPPED = 10.0
+#: How the errors of those begin whose process has died.
+DIED = ('Its process ', 'The worker ')
 #: Seconds between a claim and the trace of its start.
 CLAIMED = 2.0
 
@@ -60,4 +62,6 @@ def _stopped(chaos: 'Chaos', job: Job, traces: list[Trace], moment: float) -> bo
         return False
     if job.status == 'canceled' or job.pk in chaos.suspended:
         return True
+    if job.error.startswith(DIED):  # by the stop, and nobody knew
+        return False
     return job.completed is not None and job.completed.timestamp() < moment + STOPPED
