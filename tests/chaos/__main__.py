@@ -15,7 +15,6 @@ def main() -> int:
     parser.add_argument('--workers', type=int, default=4)
     parser.add_argument('--patience', type=float, default=300, help='seconds in which all must have ended')
     parser.add_argument('--database', default='postgres://postgres@127.0.0.1/netbox_jobs_chaos')
-    parser.add_argument('--fast', action='store_true', help='make every other worker a fast one')
     options = parser.parse_args()
     os.environ['TEST_DATABASE_URL'] = options.database
     os.environ['DJANGO_SETTINGS_MODULE'] = 'tests.settings'
@@ -33,7 +32,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix='netbox-jobs-chaos-') as folder:
             report = Chaos(
                 seed=options.seed, jobs=options.jobs, strikes=options.faults, workers=options.workers,
-                folder=Path(folder), patience=options.patience, fast=options.fast,
+                folder=Path(folder), patience=options.patience,
             ).run()  # fmt: skip
     finally:
         connection.creation.destroy_test_db(name, verbosity=0)

@@ -36,21 +36,18 @@ class Chaos:
     grace = 3.0  # seconds for which a runner that cannot be imported is waited for
 
     def __init__(
-        self, *, seed: int, jobs: int, strikes: int, folder: Path, workers: int = 3, patience: float = 120,
-        fast: bool = False,
-    ) -> None:  # fmt: skip
+        self, *, seed: int, jobs: int, strikes: int, folder: Path, workers: int = 3, patience: float = 120
+    ) -> None:
         """Args:
         seed: Of the plan: which faults strike in which order, and which jobs are made.
         jobs: How many to enqueue; periodic ones bring more.
         strikes: How many faults.
         folder: For the logs of the workers.
-        workers: How many at any time.
+        workers: How many at any time; every other one is a fast one.
         patience: Seconds in which everything must have ended when the last fault has struck.
-        fast: Whether every other worker is a fast one.
         """
         self.rng = random.Random(seed)
         self.seed, self.number, self.strikes, self.patience = seed, jobs, strikes, patience
-        self._fast = fast
         self.folder, self._started, self._size = folder, 0, workers
         self.enqueued: set[int] = set()
         self.rolled_back: set[str] = set()
@@ -134,7 +131,7 @@ class Chaos:
         return WorkerProcess(
             self.folder / f'chaos-worker-{self._started}.log',
             '--all-queues',
-            *(['--fast'] if self._fast and self._started % 2 else []),
+            *(['--fast'] if self._started % 2 else []),
             TEST_REDIS_URL=self.redis.url,
             TEST_CHAOS=str(self.folder),
             TEST_NETBOX_JOBS_WORKER_TIMEOUT=str(self.limit),
