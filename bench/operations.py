@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db import connections, transaction
 from django.test import Client
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from netbox_jobs import delivery, recovery, retention
 from netbox_jobs.models import Job, Progress, Schedule, transitions
@@ -104,22 +104,22 @@ def _questions() -> Iterator[Operation]:
 #: Pages by the name of their URL and their query; those that a project does not have are left out.
 PAGES = (
     ('admin:netbox_jobs_job_changelist', ''),
-    ('admin:netbox_jobs_job_changelist', 'status__exact=running'),
-    ('admin:netbox_jobs_job_changelist', 'status__exact=errored'),
-    ('admin:netbox_jobs_job_changelist', 'queue_name=default'),
+    ('admin:netbox_jobs_job_changelist', 'status=running'),
+    ('admin:netbox_jobs_job_changelist', 'status=errored'),
+    ('admin:netbox_jobs_job_changelist', 'queue=default'),
+    ('admin:netbox_jobs_job_changelist', 'when=24h'),
+    ('admin:netbox_jobs_job_changelist', 'o=-7'),
     ('admin:netbox_jobs_job_changelist', 'q=Plain'),
+    ('admin:netbox_jobs_job_live_list', ''),
     ('admin:netbox_jobs_schedule_changelist', ''),
     ('admin:netbox_jobs_worker_changelist', ''),
-    ('admin:netbox_jobs_overview', ''),
+    ('admin:netbox_jobs_job_overview', ''),
 )
 
 
 def _pages() -> Iterator[Operation]:
     for name, query in PAGES:
-        try:
-            url = reverse(name)
-        except NoReverseMatch:
-            continue
+        url = reverse(name)
         shown = name.removeprefix('admin:netbox_jobs_') + (f'?{query}' if query else '')
         yield Operation(
             f'admin: {shown}',

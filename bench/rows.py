@@ -22,6 +22,8 @@ SPREAD = 80
 THINGS = 2000
 #: Finished jobs of the quiet thing and of each schedule that are there in any case, also in the empty table.
 ALWAYS = 20
+#: Errored jobs that are there in any case: more than a page of the admin's list shows.
+ERRORED = 120
 
 
 class Dialect:
@@ -70,6 +72,9 @@ def fill(using: str, finished: int, *, share: int = 20) -> None:
         for thing in (surroundings['quiet'], surroundings['rested']):
             about = {'object_type': template.object_type, 'object_id': str(thing), 'name': f'Sync {number % 4}'}
             _new(template, using, created=ended, completed=ended, **about).save(using=using)
+    for number in range(ERRORED):
+        ended = timezone.now() - timedelta(days=1, minutes=number)
+        _new(template, using, created=ended, completed=ended, status='errored', error='no').save(using=using)
     _waiting(using, template)
     template.delete()
     analyze(using)
