@@ -36,6 +36,8 @@ logger = logging.getLogger('netbox_jobs')
 #: Seconds that a child which is to end in order is waited for.
 _FAREWELL = 5.0
 
+_TAKES_EXECUTION = 'execution' in inspect.signature(RQWorker.perform_job).parameters  # since RQ 3
+
 # What the parent tells the child of a job: RQ's id of it, the queue, and RQ's execution (id, beginning).
 _Order = tuple[str, str, str, datetime]
 
@@ -253,8 +255,9 @@ class FastWorker(Worker):
         try:
             os.setpgid(0, 0)
             random.seed()
-            self._is_horse, self._keeper, self._child = True, None, None
+            self._is_horse, self._keeper, self._child, self._preload = True, None, None, None
             self.setup_work_horse_signals()
+            horses.be_brief(self.connection)
             _keep_connections()
             horses.Watch().start()
             self._pipe, more = pipe, True
@@ -283,9 +286,8 @@ class FastWorker(Worker):
         if hasattr(self, 'executions'):
             self.executions.clear()
         self.execution = current
-        more = [current] if 'execution' in inspect.signature(self.perform_job).parameters else []  # since RQ 3
         try:
-            self.perform_job(job, queue, *more)
+            self.perform_job(job, queue, *([current] if _TAKES_EXECUTION else []))
         except RedisError as error:  # RQ's books cannot be kept; the job itself has ended, and its row says so
             self._tell_lost(error)
             self._redis_lost = False

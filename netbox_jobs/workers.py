@@ -15,11 +15,12 @@ from rq import Worker as RQWorker
 from rq.job import Job as RQJob
 from rq.utils import now
 
-from . import context, deadlines, execution, horses, metas, recovery
+from . import calls, context, deadlines, execution, horses, metas, recovery
 from .deadlines import GRACE
 from .keeper import Keeper
 from .leases import Lease
 from .models import Job, transitions
+from .preload import Preload
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -40,6 +41,8 @@ class Worker(RQWorker):
     max_connection_wait_time = 4.0
 
     _keeper: Keeper | None = None
+    _preload: Preload | None = None
+    _opening: horses.Opening | None = None  # in a horse
     _horse_result: tuple[int | None, int | None, Any] | None = None
     _last_wait: tuple[int | None, int | None, Any] = (None, None, None)
     _redis_lost = False
@@ -61,7 +64,9 @@ class Worker(RQWorker):
         lease.beat()
         recovery.deliver_due()
         horses.warm_up(self.connection)
+        deadlines.show_on(_SHOW)  # which its horses inherit
         connections.close_all()
+        self._preload = Preload()
         self._keeper = Keeper(lease, lambda: None if self.horse_pid else self._horses, self._end_job)
         self._keeper.start()
         try:
@@ -110,6 +115,8 @@ class Worker(RQWorker):
         self._bury(status)
         if status != os.EX_OK:
             self._settle(job, status)
+        elif self._preload is not None and self._preload.follow():
+            horses.share_memory()
         try:
             super().monitor_work_horse(job, queue, *execution_of_rq)
         except RedisError as error:
@@ -251,12 +258,29 @@ class Worker(RQWorker):
         super().setup_work_horse_signals()
         signal.signal(signal.SIGTERM, lambda *_: None)
         signal.signal(_STOP, lambda *_: context.stop_delivered_run())
-        deadlines.show_on(_SHOW)
 
     def main_work_horse(self, job: RQJob, queue: Any) -> None:
         """The child's life; it outlives neither its parent nor its claim."""
-        horses.Watch().start()
+        horses.be_brief(self.connection)
+        if _our_job_id(job) is not None and horses.Opening.pays(transitions.database()):
+            self._opening = horses.Opening(transitions.database())
+        horses.Watch(self._opening.open if self._opening is not None else None).start()
         super().main_work_horse(job, queue)
+
+    def prepare_job_execution(self, job: RQJob, *args: Any, **kwargs: Any) -> None:
+        """RQ's books are opened; meanwhile the database has been connected to."""
+        super().prepare_job_execution(job, *args, **kwargs)
+        if self._opening is not None:
+            self._opening.take()
+            self._opening = None
+
+    def perform_job(self, job: RQJob, queue: Any, *execution_of_rq: Any) -> bool:
+        """RQ's run of one job; tells the parent afterwards what had to be imported for it."""
+        known = len(calls.imported)
+        done: bool = super().perform_job(job, queue, *execution_of_rq)
+        if self._preload is not None:
+            self._preload.tell(calls.imported[known:])
+        return done
 
     # Redis may go away at any line
 
