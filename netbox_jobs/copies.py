@@ -52,7 +52,10 @@ def enqueue(target: Queue, function: str, calls: Sequence[dict[str, Any]]) -> bo
         for call in calls[1:]:
             key = first.key_for(call['job_id'])
             pipeline.copy(first.key, key, replace=True)
-            pipeline.hset(key, mapping={'data': _data(first, function, call), 'description': call['description']})
+            own = {'data': _data(first, function, call)}
+            if call['description'] != calls[0]['description']:
+                own['description'] = call['description']
+            pipeline.hset(key, mapping=own)
         pipeline.rpush(target.key, *(call['job_id'] for call in calls[1:]))
         try:
             pipeline.execute()
