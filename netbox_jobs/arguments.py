@@ -5,6 +5,7 @@ job runs, so that it sees them as they are then. What is stored is refused when 
 covers the job's id, the callable's path and the arguments, and honours `SECRET_KEY_FALLBACKS`.
 """
 
+import hmac
 import io
 import json
 import pickle
@@ -12,6 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +22,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 from django.db.models import Model
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.crypto import constant_time_compare
 from django.utils.dateparse import parse_date, parse_datetime, parse_duration, parse_time
 from django.utils.duration import duration_iso_string
 
@@ -112,7 +115,13 @@ def _shown(value: Any) -> str:
 def _sign(format: str, payload: bytes, job_id: UUID | str, path: str, key: str | bytes) -> str:
     # The fields are joined by a byte that none but the last can contain, so that they cannot be shifted.
     message = b'\x00'.join((str(job_id).encode(), path.encode(), format.encode(), payload))
-    return salted_hmac(_SALT, message, secret=key, algorithm='sha256').hexdigest()
+    return hmac.digest(_signing_key(key), message, 'sha256').hex()
+
+
+@lru_cache
+def _signing_key(key: str | bytes) -> bytes:
+    """As `django.utils.crypto.salted_hmac()` makes it of the salt and the secret."""
+    return sha256(_SALT.encode() + (key.encode() if isinstance(key, str) else key)).digest()
 
 
 def _unstorable(kwargs: Kwargs, dump: Callable[[Kwargs], bytes], format: str, error: Exception) -> TypeError:

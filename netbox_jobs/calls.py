@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -39,6 +40,8 @@ _REFUSED = {
 }
 _TTLS = ('failure_ttl', 'result_ttl', 'ttl')
 _CALLBACKS = ('on_failure', 'on_stopped', 'on_success')
+#: The modules that `resolve()` has had to import in this process, in that order.
+imported: list[str] = []
 _LONGEST_NAME = 200
 _LONGEST_PATH = 255
 
@@ -164,6 +167,7 @@ def resolve(path: str) -> Any:
     parts = path.split('.')
     for cut in range(len(parts) - 1, 0, -1):
         module = '.'.join(parts[:cut])
+        known = module in sys.modules
         try:
             found: Any = importlib.import_module(module)
         except ModuleNotFoundError as error:
@@ -174,6 +178,8 @@ def resolve(path: str) -> Any:
             raise RunnerNotFound(f'{path} cannot be imported: {error}') from error
         except Exception as error:
             raise RunnerNotFound(f'{path} cannot be imported: {type(error).__name__}: {error}') from error
+        if not known:
+            imported.append(module)
         for attribute in parts[cut:]:
             found = getattr(found, attribute, None)
         if found is None:

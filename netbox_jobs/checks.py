@@ -76,9 +76,12 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
     found: list[checks.CheckMessage] = []
     for name, default in conf.DEFAULTS.items():
         value = values[name]
-        number = isinstance(default, int | float)
-        if (number and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0)) or (
-            name == 'ARGUMENTS_FORMAT' and value not in ('pickle', 'json')
+        switch = isinstance(default, bool)
+        number = isinstance(default, int | float) and not switch
+        if (
+            (switch and not isinstance(value, bool))
+            or (number and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0))
+            or (name == 'ARGUMENTS_FORMAT' and value not in ('pickle', 'json'))
         ):
             found.append(
                 checks.Error(f'NETBOX_JOBS[{name!r}] is {value!r}; its default is {default!r}.', id='netbox_jobs.E005')

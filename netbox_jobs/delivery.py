@@ -22,7 +22,7 @@ from rq.command import send_stop_job_command
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Dependency
 
-from . import conf, queues
+from . import conf, copies, queues
 from .choices import JobStatusChoices
 
 if TYPE_CHECKING:
@@ -146,7 +146,9 @@ def _deliver_batch(name: str, jobs: 'Sequence[Job]') -> int:
     target = queue(name)
     if _is_paused(target):
         raise ConnectionError('it could not be reached a moment ago')
-    target.enqueue_many([Queue.prepare_data(ENTRY, **_delivery(job)) for job in jobs])
+    calls = [_delivery(job) for job in jobs]
+    if not copies.enqueue(target, ENTRY, calls):
+        target.enqueue_many([Queue.prepare_data(ENTRY, **call) for call in calls])
     return len(jobs)
 
 

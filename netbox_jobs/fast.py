@@ -15,29 +15,39 @@ import select
 import signal
 import threading
 import time
-from datetime import datetime
 from multiprocessing.connection import Connection
 from typing import Any
+from uuid import uuid4
 
 from django.db import Error as DBError
 from django.db import connections, reset_queries
 from redis.exceptions import RedisError
+from rq.exceptions import DequeueTimeout
 from rq.executions import Execution
 from rq.job import Job as RQJob
 from rq.utils import now
+from rq.worker import Worker as RQWorker
 from rq.worker import WorkerStatus
 
 from . import conf, context, execution, horses
 from .models import transitions
-from .workers import RQWorker, Worker
+from .workers import Worker
 
 logger = logging.getLogger('netbox_jobs')
 
 #: Seconds that a child which is to end in order is waited for.
 _FAREWELL = 5.0
 
-# What the parent tells the child of a job: RQ's id of it, the queue, and RQ's execution (id, beginning).
-_Order = tuple[str, str, str, datetime]
+_TAKES_EXECUTION = 'execution' in inspect.signature(RQWorker.perform_job).parameters  # since RQ 3
+
+#: Seconds for which the next job is looked for in one round trip for all queues; the least that Redis waits for.
+_GLANCE = 0.01
+#: The version of Redis that takes fractions of a second.
+_FRACTIONS = (6, 0, 0)
+
+# What the parent tells the child of a job: RQ's id of it, what Redis has of it, and the queue. While that runs, RQ's
+# execution follows: its id, and its beginning.
+_Order = tuple[str, dict[Any, Any] | None, str]
 
 
 class Child:
@@ -72,6 +82,7 @@ class FastWorker(Worker):
     _child: Child | None = None
     _next_suspension = 0.0
     _pipe: Connection | None = None  # in the child: to the parent
+    _current: Any = None  # in the child: RQ's execution of the job
     _answered = _fit = False
     _state: str
 
@@ -80,6 +91,7 @@ class FastWorker(Worker):
         # Held while a job is handed over or comes to its end, so that its stop never hits the next one. (A signal
         # handler of the same thread may want it.)
         self._handover = threading.RLock()
+        self.job_class: Any = _remembering(self.job_class)
 
     # The parent's loop
 
@@ -95,15 +107,19 @@ class FastWorker(Worker):
 
     def dequeue_job_and_maintain_ttl(self, *args: Any, **kwargs: Any) -> Any:
         """The next job; what waits already is taken without telling Redis that this worker is idle in between."""
+        # One look into all queues, where RQ makes one for each that is empty.
+        glance = _GLANCE if tuple(self.get_redis_server_version()) >= _FRACTIONS else None
         try:
             found = self.queue_class.dequeue_any(
                 self._ordered_queues,
-                None,
+                glance,
                 connection=self.connection,
                 job_class=self.job_class,
                 serializer=self.serializer,
                 death_penalty_class=self.death_penalty_class,
             )
+        except DequeueTimeout:
+            found = None
         except RedisError as error:
             self._tell_lost(error)
             found = None
@@ -133,7 +149,7 @@ class FastWorker(Worker):
 
     def check_for_suspension(self, burst: bool) -> None:
         """RQ's `suspend`, looked for once a second."""
-        if burst or time.monotonic() >= self._next_suspension:
+        if time.monotonic() >= self._next_suspension:
             self._next_suspension = time.monotonic() + 1
             super().check_for_suspension(burst)
 
@@ -144,19 +160,39 @@ class FastWorker(Worker):
             return found
         return self._delivery_id
 
+    def prepare_execution(self, job: RQJob) -> Any:
+        """Hand the job over to the child, and open RQ's books about it meanwhile; the child closes them."""
+        self._state = WorkerStatus.BUSY  # whatever Redis says: SIGTERM lets the job finish
+        child = self._hand_over(job)
+        try:
+            begun = super().prepare_execution(job)
+        except RedisError as error:  # the job runs nevertheless
+            self._tell_lost(error)
+            begun = self.execution = Execution(uuid4().hex, job.id, connection=self.connection)
+            begun.created_at = now()
+        except SystemExit:  # a second SIGTERM
+            self._abandon(job)
+            raise
+        self._send(child, (begun.id, begun.created_at))
+        return begun
+
     def fork_work_horse(self, job: RQJob, queue: Any) -> None:
-        """Hand the job over to the child, instead."""
+        """It has the job already."""
+
+    def _hand_over(self, job: RQJob) -> Child:
         child = self._ready_child()
-        begun = self.execution
-        assert begun is not None
         with self._handover:
             self._expect(job)
             self._horses += 1
             self._horse_pid = child.pid
             child.jobs += 1
-        order: _Order = (job.id, queue.name, begun.id, begun.created_at)
+        order: _Order = (job.id, vars(job).get('entry'), job.origin)
+        self._send(child, order)
+        return child
+
+    def _send(self, child: Child, message: Any) -> None:
         try:
-            child.pipe.send(order)
+            child.pipe.send(message)
         except OSError:
             pass  # it has died this moment, which is seen to as the death of any horse
 
@@ -207,18 +243,12 @@ class FastWorker(Worker):
             return self._child
         if self._child is not None:
             self._dismiss()
-        assert self._keeper is not None
         ours, theirs = multiprocessing.Pipe()
-        # Between two duties of the keeper, so that the child inherits nothing half done.
-        held = self._keeper.busy.acquire(timeout=5)
-        try:
+        with self._forking():
             pid = os.fork()
             if pid == 0:
                 ours.close()
                 self._live(theirs)
-        finally:
-            if held:
-                self._keeper.busy.release()
         try:
             os.setpgid(pid, pid)  # as the child does itself: whichever comes first
         except OSError:
@@ -253,8 +283,9 @@ class FastWorker(Worker):
         try:
             os.setpgid(0, 0)
             random.seed()
-            self._is_horse, self._keeper, self._child = True, None, None
+            self._is_horse, self._keeper, self._child, self._preload = True, None, None, None
             self.setup_work_horse_signals()
+            horses.be_brief(self.connection)
             _keep_connections()
             horses.Watch().start()
             self._pipe, more = pipe, True
@@ -271,33 +302,48 @@ class FastWorker(Worker):
             os._exit(1)
         os._exit(0)
 
-    def _perform(self, job_id: str, queue_name: str, execution_id: str, begun: datetime) -> bool:
+    def _perform(self, job_id: str, entry: dict[Any, Any] | None, queue_name: str) -> bool:
         self._answered = False
         context.expect_delivered_run()
         os.environ['RQ_WORKER_ID'], os.environ['RQ_JOB_ID'] = self.name, job_id
-        job = self.job_class.fetch(job_id, connection=self.connection, serializer=self.serializer)
+        job = self.job_class(job_id, connection=self.connection, serializer=self.serializer)
+        if entry is None:
+            job.refresh()
+        else:
+            job.restore(entry)  # the parent has asked Redis for it a moment ago
         queue = next(queue for queue in self.queues if queue.name == queue_name)
-        current = Execution(execution_id, job_id, connection=self.connection)
-        current.created_at, current._job = begun, job
+        self._current = current = Execution('', job_id, connection=self.connection)
+        current.created_at, current._job = now(), job
         current.worker_name = self.name
         if hasattr(self, 'executions'):
             self.executions.clear()
         self.execution = current
-        more = [current] if 'execution' in inspect.signature(self.perform_job).parameters else []  # since RQ 3
         try:
-            self.perform_job(job, queue, *more)
+            self.perform_job(job, queue, *([current] if _TAKES_EXECUTION else []))
         except RedisError as error:  # RQ's books cannot be kept; the job itself has ended, and its row says so
             self._tell_lost(error)
             self._redis_lost = False
+        self._identify_execution()
         return self._answer()
 
     def handle_execution_ended(self, job: RQJob, queue: Any, heartbeat_ttl: int) -> None:
         """The job has ended. While this process writes that into RQ's books, the parent may look for the next one."""
+        self._identify_execution()
         if job._success_callback_name or job._failure_callback_name:
             super().handle_execution_ended(job, queue, heartbeat_ttl)
             return
         job.ended_at = now()
         self._answer()
+
+    def _identify_execution(self) -> None:
+        """RQ's execution of this job: the parent has told of it since, unless it died before it had begun one."""
+        assert self._pipe is not None and self._current is not None
+        if self._current.id:
+            return
+        try:
+            self._current.id, self._current.created_at = self._pipe.recv()
+        except EOFError:
+            self._current.id = uuid4().hex
 
     def set_current_job_id(self, job_id: str | None, pipeline: Any = None) -> None:
         """RQ 2's record of what runs; between two jobs it is left to the parent, who may be at the next one."""
@@ -327,6 +373,17 @@ class FastWorker(Worker):
         except ChildProcessError:
             return True
         return False
+
+
+def _remembering(job_class: Any) -> Any:
+    """RQ's class of jobs, which keeps what it was loaded from: for the child, who need not ask Redis again."""
+
+    class Remembering(job_class):
+        def restore(self, raw_data: Any) -> Any:
+            self.entry = raw_data
+            return super().restore(raw_data)
+
+    return Remembering
 
 
 def _keep_connections() -> None:

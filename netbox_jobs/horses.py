@@ -1,19 +1,20 @@
 """What goes on in the process that runs jobs beside the jobs: it outlives neither its parent nor its claim."""
 
 import gc
+import importlib
 import logging
 import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
 
 from django.db import Error as DBError
 from django.db import connections
 
 from . import context
-from .models import Job, claims, transitions
+from .models import Job, transitions
 
 try:
     from redis.driver_info import DriverInfo
@@ -22,24 +23,87 @@ except ImportError:  # an older redis-py
 
 logger = logging.getLogger('netbox_jobs')
 
+# redis-py looks its own version up for each connection, which takes milliseconds, and tells the server in two round
+# trips: once for each connection of a worker, but not for each child.
+_NAMED, _NAMELESS = (DriverInfo(), DriverInfo('', '')) if DriverInfo is not None else (None, None)
+
 #: Seconds between two looks of a horse at its own claim.
 LOOK = 3.0
 
 
 def warm_up(redis: Any) -> None:
     """In the parent: what each horse would else do for itself, and what would have it copy memory that it shares."""
-    claims.take(uuid4(), context.process_token(), transitions.database())  # nobody's; it has the SQL made
-    if DriverInfo is not None:  # redis-py looks its own version up for each connection: milliseconds
-        redis.connection_pool.connection_kwargs.setdefault('driver_info', DriverInfo())
-    gc.collect()
+    transitions.warm_up(transitions.database())
+    if _NAMED is not None:
+        redis.connection_pool.connection_kwargs.setdefault('driver_info', _NAMED)
+    importlib.import_module('netbox_jobs.jobs')  # what the module of every runner imports
+    share_memory()
+
+
+def share_memory() -> None:
+    """In the parent: nothing that is there now is looked at by the collector in its children, who would copy it.
+
+    Without collecting first, which takes a tenth of a second, and finds next to nothing after imports.
+    """
     gc.freeze()
+
+
+def be_brief(redis: Any) -> None:
+    """In a child: connect to Redis in as few words as possible."""
+    options = redis.connection_pool.connection_kwargs
+    if _NAMED is not None and options.get('driver_info') is _NAMED:
+        options['driver_info'] = _NAMELESS
+
+
+class Opening:
+    """A connection to the database that one thread opens for another, which has something else to do meanwhile."""
+
+    def __init__(self, using: str) -> None:
+        self._wrapper: Any = connections[using]
+        self._opened: Any = None
+        self._done = threading.Event()
+
+    @staticmethod
+    def pays(using: str) -> bool:
+        """Whether there is a server to wait for. (A pool keeps its connections itself.)"""
+        connection = connections[using]
+        return connection.vendor != 'sqlite' and 'pool' not in connection.settings_dict['OPTIONS']
+
+    def open(self) -> None:
+        """In the other thread: only what the driver does, of which the most is to wait for the server."""
+        try:
+            if self._wrapper.connection is None:
+                self._opened = self._wrapper.get_new_connection(self._wrapper.get_connection_params())
+        except Exception as error:  # whoever needs the connection meets it again
+            logger.debug('A connection to the database could not be opened beforehand (%s).', error)
+        finally:
+            self._done.set()
+
+    def take(self) -> None:
+        """In the thread that it is for: the rest of what Django does, as with any new connection."""
+        self._done.wait()
+        opened, self._opened = self._opened, None
+        if opened is None:
+            return
+        self._wrapper.get_new_connection = lambda parameters: opened
+        try:
+            self._wrapper.ensure_connection()
+            self._wrapper.close_at = None  # with a CONN_MAX_AGE of 0 it would be too old already
+        except DBError:
+            self._wrapper.close()
+        finally:
+            del self._wrapper.get_new_connection
 
 
 class Watch(threading.Thread):
     """Ends this process, with all that it has spawned, when its parent has died or the claim of the run is lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: Callable[[], None] | None = None) -> None:
+        """Args:
+        first: What this thread does before it begins to watch.
+        """
         super().__init__(name='netbox_jobs watch', daemon=True)
+        self._first = first
         self._parent = os.getppid()
         self._seen: context.Run | None = None
         self._next_look = 0.0
@@ -47,6 +111,8 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         """Until the process ends."""
+        if self._first is not None:
+            self._first()
         while os.getppid() == self._parent:
             time.sleep(1)
             run = context.delivered_run()

@@ -3,7 +3,8 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from django.db import Error as DBError
 from django.db import connections
@@ -37,10 +38,22 @@ class Keeper(threading.Thread):
         self._end_job = stop
         self._observer = recovery.Observer()
         self._over = threading.Event()
-        #: Held while the database or Redis is talked to; whoever forks takes it, so that no talk is cut in two.
-        self.busy = threading.Lock()
-        self._next = {self._beat: 0.0, self._deliver_due: 0.0, self._recover: 0.0, self._prune: time.monotonic() + 60}
+        # Held while the database or Redis is talked to.
+        self._busy = threading.Lock()
+        # The worker itself has beaten and delivered a moment ago: its first job is not kept waiting by a second time.
+        begin = time.monotonic() + POLL
+        self._next = {self._beat: begin, self._deliver_due: begin, self._recover: begin, self._prune: begin + 60}
         self._every = {self._beat: leases.INTERVAL, self._deliver_due: POLL, self._recover: SWEEP, self._prune: PRUNE}
+
+    @contextmanager
+    def between_duties(self) -> Iterator[None]:
+        """For a fork, so that the child inherits nothing half done; a duty that takes long is not waited for."""
+        held = self._busy.acquire(timeout=5)
+        try:
+            yield
+        finally:
+            if held:
+                self._busy.release()
 
     def run(self) -> None:
         """Until `stop()`."""
@@ -64,7 +77,7 @@ class Keeper(threading.Thread):
             self.join(timeout=10)
 
     def _do(self, duty: Callable[[], None]) -> None:
-        with self.busy:
+        with self._busy:
             try:
                 duty()
             except DBError as error:

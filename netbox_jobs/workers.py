@@ -1,55 +1,49 @@
-"""The RQ worker that runs our jobs: RQ's own, which survives the loss of Redis, and accounts for every horse."""
+"""The RQ worker that runs our jobs: it accounts for every horse."""
 
 import logging
 import os
 import select
 import signal
 import time
+from contextlib import AbstractContextManager
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import Error as DBError
 from django.db import connections
-from redis.exceptions import ConnectionError, RedisError, TimeoutError
-from rq import Worker as RQWorker
+from redis.exceptions import RedisError
 from rq.job import Job as RQJob
 from rq.utils import now
 
-from . import context, deadlines, execution, horses, metas, recovery
+from . import calls, context, deadlines, execution, horses, metas, recovery
 from .deadlines import GRACE
 from .keeper import Keeper
+from .lasting import LastingWorker
 from .leases import Lease
 from .models import Job, transitions
+from .preload import Preload
 
 logger = logging.getLogger('netbox_jobs')
 
-#: Seconds for which Redis is listened to in one go.
-_LISTEN = 15
-#: Seconds between two of a worker's signs of life in Redis, which expire after minutes.
-_BEAT = 1.0
 #: By which a horse is told that its job is to be stopped.
 _STOP = signal.SIGUSR1
 #: By which a horse that does not heed its time limit is told to show where it is, before it is killed.
 _SHOW = signal.SIGUSR2
 
 
-class Worker(RQWorker):
+class Worker(LastingWorker):
     """A forking worker. It may run foreign jobs of RQ as well; for ours it keeps the promises."""
 
-    # Redis may come back at any moment; RQ would wait for up to a minute before it looks.
-    max_connection_wait_time = 4.0
-
     _keeper: Keeper | None = None
+    _preload: Preload | None = None
+    _opening: horses.Opening | None = None  # in a horse
     _horse_result: tuple[int | None, int | None, Any] | None = None
     _last_wait: tuple[int | None, int | None, Any] = (None, None, None)
-    _redis_lost = False
     _horse_began = 0.0
     _delivery_id: str | None = None  # RQ's id of what the horse runs
     _horses = 0  # how many have begun a job
     _descriptor: int | None = None  # of the horse, as the system tells of its end
-    _next_beat = 0.0
     _stop_deadline: float | None = None  # on the monotonic clock; the horse's end was asked for
-    birth_date: Any
     _stopped_job_id: Any
 
     def work(self, *args: Any, **kwargs: Any) -> bool:
@@ -61,7 +55,9 @@ class Worker(RQWorker):
         lease.beat()
         recovery.deliver_due()
         horses.warm_up(self.connection)
+        deadlines.show_on(_SHOW)  # which its horses inherit
         connections.close_all()
+        self._preload = Preload()
         self._keeper = Keeper(lease, lambda: None if self.horse_pid else self._horses, self._end_job)
         self._keeper.start()
         try:
@@ -78,19 +74,18 @@ class Worker(RQWorker):
         finally:
             connections.close_all()
 
+    def _forking(self) -> AbstractContextManager[None]:
+        assert self._keeper is not None
+        return self._keeper.between_duties()
+
     # A horse, from its birth to its last trace
 
     def fork_work_horse(self, job: RQJob, queue: Any) -> None:
-        """Fork while the keeper is between two duties, so that the child inherits nothing half done."""
-        assert self._keeper is not None
-        held = self._keeper.busy.acquire(timeout=5)
-        try:
+        """Fork while the keeper is between two duties."""
+        with self._forking():
             self._horses += 1
             self._expect(job)
             super().fork_work_horse(job, queue)
-        finally:
-            if held:
-                self._keeper.busy.release()
 
     def _expect(self, job: RQJob) -> None:
         """From now on, who asks for the end of this delivery is heard."""
@@ -100,16 +95,15 @@ class Worker(RQWorker):
         """Wait for the horse, settle the row at once when it has died, and then let RQ keep its books."""
         try:
             self._horse_result = self._await_horse(job, execution_of_rq)
-        except SystemExit:  # a second SIGTERM: the horse has been killed and waited for
-            for number in (signal.SIGTERM, signal.SIGINT):  # a third one must not come between
-                signal.signal(number, signal.SIG_IGN)
-            self._end_group()
-            self._settle(job, self._last_wait[1])
+        except SystemExit:  # a second SIGTERM
+            self._abandon(job)
             raise
         status = self._horse_result[1]
         self._bury(status)
         if status != os.EX_OK:
             self._settle(job, status)
+        elif self._preload is not None and self._preload.follow():
+            horses.share_memory()
         try:
             super().monitor_work_horse(job, queue, *execution_of_rq)
         except RedisError as error:
@@ -118,6 +112,13 @@ class Worker(RQWorker):
         finally:
             self._horse_result = self._delivery_id = None
             self._stopped_job_id = None  # RQ forgets it only where the horse was killed
+
+    def _abandon(self, job: RQJob) -> None:
+        """The worker ends at once: its horse has been killed and waited for."""
+        for number in (signal.SIGTERM, signal.SIGINT):  # a third one must not come between
+            signal.signal(number, signal.SIG_IGN)
+        self._end_group()
+        self._settle(job, self._last_wait[1])
 
     def wait_for_horse(self) -> tuple[int | None, int | None, Any]:
         """RQ's monitor is told what ours has seen."""
@@ -251,119 +252,29 @@ class Worker(RQWorker):
         super().setup_work_horse_signals()
         signal.signal(signal.SIGTERM, lambda *_: None)
         signal.signal(_STOP, lambda *_: context.stop_delivered_run())
-        deadlines.show_on(_SHOW)
 
     def main_work_horse(self, job: RQJob, queue: Any) -> None:
         """The child's life; it outlives neither its parent nor its claim."""
-        horses.Watch().start()
+        horses.be_brief(self.connection)
+        if _our_job_id(job) is not None and horses.Opening.pays(transitions.database()):
+            self._opening = horses.Opening(transitions.database())
+        horses.Watch(self._opening.open if self._opening is not None else None).start()
         super().main_work_horse(job, queue)
 
-    # Redis may go away at any line
+    def prepare_job_execution(self, job: RQJob, *args: Any, **kwargs: Any) -> None:
+        """RQ's books are opened; meanwhile the database has been connected to."""
+        super().prepare_job_execution(job, *args, **kwargs)
+        if self._opening is not None:
+            self._opening.take()
+            self._opening = None
 
-    @property
-    def dequeue_timeout(self) -> int:
-        """Seconds for which Redis is listened to in one go: so soon is one noticed that has vanished without a word, or
-        has forgotten us. (RQ listens for seven minutes.)"""
-        return min(_LISTEN, super().dequeue_timeout)
-
-    def execute_job(self, job: RQJob, queue: Any) -> None:
-        """Run one job; the loss of Redis meanwhile ends neither the job nor the worker."""
-        try:
-            super().execute_job(job, queue)
-        except RedisError as error:  # before the fork: the job waits still, and is delivered again
-            self._tell_lost(error)
-
-    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """RQ's sign of life; registers anew where Redis has forgotten us."""
-        if pipeline is not None:
-            super().heartbeat(timeout, pipeline)
-            return
-        if timeout is None and not self._redis_lost and time.monotonic() < self._next_beat:
-            return  # RQ calls this three times for each job
-        try:
-            with self.connection.pipeline(transaction=False) as beat:
-                super().heartbeat(timeout, beat)
-                beat.hexists(self.key, 'birth')
-                known = beat.execute()[-1]
-            self._next_beat = time.monotonic() + _BEAT
-            if self._redis_lost or not known:
-                self._redis_lost = False
-                self._register_again()
-        except RedisError as error:
-            self._tell_lost(error)
-
-    def set_state(self, state: str, pipeline: Any = None) -> None:
-        """RQ's state of the worker, as far as Redis takes it."""
-        try:
-            super().set_state(state, pipeline)
-        except RedisError as error:
-            self._tell_lost(error)
-
-    def dequeue_job_and_maintain_ttl(self, *args: Any, **kwargs: Any) -> Any:
-        """The next job; a silent Redis is waited for like one that is down."""
-        while True:
-            try:
-                return super().dequeue_job_and_maintain_ttl(*args, **kwargs)
-            except TimeoutError as error:
-                self._tell_lost(error)
-                time.sleep(1)
-
-    def bootstrap(self, *args: Any, **kwargs: Any) -> None:
-        """RQ's first words with Redis, said again where it goes away in the middle of them."""
-        while True:
-            try:
-                super().bootstrap(*args, **kwargs)
-            except (ConnectionError, TimeoutError) as error:
-                self._tell_lost(error)
-                time.sleep(1)
-            else:
-                return
-
-    def register_birth(self) -> None:
-        """RQ's, which refuses a name that is taken: also by ourselves, a moment ago."""
-        if self._redis_lost:
-            self.connection.delete(self.key)
-        super().register_birth()
-
-    def _start_scheduler(self, *args: Any, **kwargs: Any) -> None:
-        # RQ's own, for foreign jobs; it is tried again with the next maintenance.
-        try:
-            super()._start_scheduler(*args, **kwargs)
-        except RedisError as error:
-            self._tell_lost(error)
-
-    def check_for_suspension(self, burst: bool) -> None:
-        """RQ's `suspend`; a Redis that cannot be asked has suspended nobody."""
-        try:
-            super().check_for_suspension(burst)
-        except RedisError as error:
-            self._tell_lost(error)
-
-    def run_maintenance_tasks(self) -> None:
-        """RQ's own tidying, as far as Redis answers."""
-        try:
-            super().run_maintenance_tasks()
-        except RedisError as error:
-            self._tell_lost(error)
-
-    def register_death(self) -> None:
-        """RQ's farewell, as far as Redis takes it."""
-        try:
-            super().register_death()
-        except RedisError as error:
-            self._tell_lost(error)
-
-    def _register_again(self) -> None:
-        birth = self.birth_date
-        if not self.connection.hexists(self.key, 'birth'):
-            self.connection.delete(self.key)
-            self.register_birth()
-            self.birth_date = birth or self.birth_date
-
-    def _tell_lost(self, error: Exception) -> None:
-        if not self._redis_lost:
-            logger.warning('Redis does not answer (%s); this worker goes on, and waits for it.', error)
-        self._redis_lost = True
+    def perform_job(self, job: RQJob, queue: Any, *execution_of_rq: Any) -> bool:
+        """RQ's run of one job; tells the parent afterwards what had to be imported for it."""
+        known = len(calls.imported)
+        done: bool = super().perform_job(job, queue, *execution_of_rq)
+        if self._preload is not None:
+            self._preload.tell(calls.imported[known:])
+        return done
 
 
 def _our_job_id(job: RQJob) -> str | None:

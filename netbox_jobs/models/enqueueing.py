@@ -2,6 +2,7 @@
 
 from functools import partial
 from typing import Any
+from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -133,58 +134,79 @@ def adopt(job: Job, path: str, kwargs: dict[str, Any]) -> None:
     """Make a row that was made by hand one of this runner's, with these arguments, so that it can recur."""
     if job.runner:
         return
-    job.runner = path
-    _store_arguments(job, kwargs, required=False)
-    values = {name: getattr(job, name) for name in _ADOPTED}
+    values = {'runner': path, **_stored(job.job_id, path, kwargs, required=False)}
+    for name, value in values.items():
+        setattr(job, name, value)
     Job.objects.using(job._state.db).filter(pk=job.pk, runner='').update(**values)
 
 
 # Rows
 
-_ADOPTED = ('runner', 'arguments', 'arguments_format', 'arguments_shown', 'arguments_signature')
-
 
 def new_job(call: Call, *, immediate: bool = False) -> Job:
     """The unsaved row of a call."""
-    job = Job(
-        object_type=call.object_type,
-        object_id=call.object_id,
-        object_db=call.object_db,
-        name=call.name,
-        runner=call.runner,
-        scheduled=call.scheduled,
-        interval=call.interval,
-        user_id=call.user_id,
-        queue_name=call.queue_name,
-        notifications=call.notifications,
-        job_timeout=call.job_timeout,
-        options=call.options,
-        retry_policy=call.retry,
-    )
-    if call.scheduled is None and not immediate:
-        job.scheduled = call.scheduled = call.recurrence.first(timezone.now())
-    later = call.scheduled is not None and clock.to_ms(call.scheduled) > clock.now_ms()
-    if call.dependencies:
-        job.due = None
-    elif later and call.scheduled is not None:
-        job.status, job.due = JobStatusChoices.STATUS_SCHEDULED, clock.to_ms(call.scheduled)
-    else:
-        job.due, job.deliveries = clock.now_ms(), 1
-    _store_arguments(job, call.kwargs, required=not immediate or bool(call.recurrence))
+    # By position, which takes a fraction of the time that it takes by name.
+    row = [default() if callable(default) else default for default in _DEFAULTS]
+    for name, value in _values(call, immediate).items():
+        row[_PLACES[name]] = value
+    job = Job(*row)
+    if call.object_type is not None:
+        job.object_type = call.object_type  # the object itself, so that nobody looks it up
     return job
 
 
-def _store_arguments(job: Job, kwargs: dict[str, Any], *, required: bool = True) -> None:
+_FIELDS: Any = Job._meta.concrete_fields
+_PLACES = {field.attname: place for place, field in enumerate(_FIELDS)}
+_DEFAULTS = [field.default if field.has_default() else field.get_default() for field in _FIELDS]
+
+
+def _values(call: Call, immediate: bool) -> dict[str, Any]:
+    """What the row of a call says that is not a default."""
+    job_id = uuid4()
+    values: dict[str, Any] = {
+        'job_id': job_id,
+        'object_type_id': call.object_type.pk if call.object_type is not None else None,
+        'object_id': call.object_id,
+        'object_db': call.object_db,
+        'name': call.name,
+        'runner': call.runner,
+        'interval': call.interval,
+        'user_id': call.user_id,
+        'queue_name': call.queue_name,
+        'notifications': call.notifications,
+        'job_timeout': call.job_timeout,
+        'options': call.options,
+        'retry_policy': call.retry,
+    }
+    if call.scheduled is None and not immediate:
+        call.scheduled = call.recurrence.first(timezone.now())
+    values['scheduled'] = call.scheduled
+    now = clock.now_ms()
+    due = now if call.scheduled is None else clock.to_ms(call.scheduled)
+    if call.dependencies:
+        values['due'] = None
+    elif due > now:
+        values |= {'status': JobStatusChoices.STATUS_SCHEDULED, 'due': due}
+    else:
+        values |= {'due': now, 'deliveries': 1}
+    return values | _stored(job_id, call.runner, call.kwargs, required=not immediate or bool(call.recurrence))
+
+
+def _stored(job_id: UUID, path: str, kwargs: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
+    """What a row says of the arguments."""
     try:
         stored = arguments.encode(kwargs)
     except TypeError:
         if required:
             raise
         # They never leave this process, so it matters to nobody that they cannot be stored.
-        job.arguments_shown = arguments.show(kwargs)
-        return
-    job.arguments, job.arguments_format, job.arguments_shown = stored.payload, stored.format, stored.shown
-    job.arguments_signature = stored.signature(job.job_id, job.runner)
+        return {'arguments_shown': arguments.show(kwargs)}
+    return {
+        'arguments': stored.payload,
+        'arguments_format': stored.format,
+        'arguments_shown': stored.shown,
+        'arguments_signature': stored.signature(job_id, path),
+    }
 
 
 def new_schedule(call: Call, key: str) -> Schedule:

@@ -5,16 +5,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.db import connections, transaction
-from django.db.models.sql import InsertQuery
 
 from .. import context, delivery
 from ..calls import Call
-from . import enqueueing, transitions
+from . import bulk, enqueueing, transitions
 from .jobs import Job
 from .schedules import Schedule
-
-#: So many rows go into one INSERT.
-BATCH = 500
 
 
 def spread(calls: Iterable[Mapping[str, Any]], common: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -108,24 +104,7 @@ def _new_job(number: int, call: Call) -> Job:
 
 def _insert(made: list[tuple[Job, Call]], using: str) -> None:
     periodic = [(job, enqueueing.new_schedule(call, job.job_id.hex)) for job, call in made if call.recurrence]
-    Schedule.objects.using(using).bulk_create([schedule for _job, schedule in periodic], batch_size=BATCH)
+    Schedule.objects.using(using).bulk_create([schedule for _job, schedule in periodic], batch_size=bulk.BATCH)
     for job, schedule in periodic:
         job.schedule, job.slot = schedule, schedule.pk
-    _insert_jobs([job for job, _call in made], using)
-
-
-def _insert_jobs(jobs: list[Job], using: str) -> None:
-    """`bulk_create()`, but for the columns in which all of them have NULL: half of the work."""
-    fields: Any = [
-        field
-        for field in Job._meta.concrete_fields
-        if not field.primary_key and not (field.null and all(getattr(job, field.attname) is None for job in jobs))
-    ]
-    size = max(1, min(BATCH, connections[using].ops.bulk_batch_size(fields, jobs)))
-    for first in range(0, len(jobs), size):
-        batch = jobs[first : first + size]
-        query: Any = InsertQuery(Job)
-        query.insert_values(fields, batch)
-        rows: Any = query.get_compiler(using=using).execute_sql([Job._meta.pk])
-        for job, (pk,) in zip(batch, rows, strict=True):
-            job.pk, job._state.adding, job._state.db = pk, False, using
+    bulk.insert([job for job, _call in made], using)

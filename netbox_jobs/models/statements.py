@@ -14,23 +14,29 @@ _converters: dict[str, list[tuple[int, list[Any], Any]]] = {}
 
 def update(using: str, values: dict[str, Any], conditions: dict[str, Any]) -> int:
     """`Job.objects.using(using).filter(**conditions).update(**values)`, for plain values and conditions."""
-    connection = connections[using]
-    shape = (using, connection.vendor, *conditions, *((name, value is None) for name, value in values.items()))
+    made = made_ready(using, values, conditions)
+    if made is None:
+        return int(Job.objects.using(using).filter(**conditions).update(**values))
+    with transaction.mark_for_rollback_on_error(using=using), connections[using].cursor() as cursor:
+        cursor.execute(*made)
+        return int(cursor.rowcount)
+
+
+def made_ready(using: str, values: dict[str, Any], conditions: dict[str, Any]) -> tuple[str, list[Any]] | None:
+    """The SQL and the parameters of such an UPDATE; None if it is for Django to make."""
+    shape = (using, connections[using].vendor, *conditions, *((name, value is None) for name, value in values.items()))
     # A condition that is None, as the key of a row that has been deleted, fits no row, and Django knows that.
     text = None if None in conditions.values() else _texts.get(shape, '')
-    if text is not None:
-        try:
-            given = [prepared(name, value, using) for name, value in (*values.items(), *sorted(conditions.items()))]
-        except LookupError:  # no field, but a lookup
-            text = _texts[shape] = None
-        else:
-            given = [value for value in given if value is not None]
-            text = text or _texts.setdefault(shape, _made(using, values, conditions, given))
     if text is None:
-        return int(Job.objects.using(using).filter(**conditions).update(**values))
-    with transaction.mark_for_rollback_on_error(using=using), connection.cursor() as cursor:
-        cursor.execute(text, given)
-        return int(cursor.rowcount)
+        return None
+    try:
+        given = [prepared(name, value, using) for name, value in (*values.items(), *sorted(conditions.items()))]
+    except LookupError:  # no field, but a lookup
+        _texts[shape] = None
+        return None
+    given = [value for value in given if value is not None]
+    text = text or _texts.setdefault(shape, _made(using, values, conditions, given))
+    return None if text is None else (text, given)
 
 
 def prepared(name: str, value: Any, using: str) -> Any:

@@ -88,6 +88,7 @@ def test_p1_killed_between_the_pop_and_the_claim_a_job_is_delivered_again_within
 
 
 def test_p1_a_worker_killed_and_started_again_at_once_has_due_jobs_start_within_5_seconds(start_worker):
+    delivery.queue('default').enqueue_in(timedelta(hours=1), os.getpid)  # so that RQ's scheduler is needed
     first = start_worker()
     job = Sleeping.enqueue()
     wait_for(lambda: started(job))

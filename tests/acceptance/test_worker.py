@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from netbox_jobs import delivery
 from netbox_jobs.choices import JobStatusChoices
 from netbox_jobs.models import Job, Schedule, Worker
 from tests.app.jobs import Housekeeping, Plain, Talking
@@ -149,3 +150,13 @@ def test_sigterm_finishes_the_job_and_then_ends_the_worker(start_worker, tmp_pat
     assert worker.process.wait(30) == 0
     assert status(job) == 'completed'
     assert not Job.objects.running().exists()
+
+
+def test_rqs_scheduler_is_started_when_somebody_schedules_a_job_of_rqs_own(start_worker):
+    worker = start_worker()
+    wait_for(lambda: 'Listening' in worker.output)
+    queue = delivery.queue('default')
+    foreign = queue.enqueue_in(timedelta(seconds=1), os.getpid)
+    assert not queue.connection.keys('rq:scheduler-lock:*')
+    wait_for(lambda: foreign.get_status() == 'finished', 40)
+    assert queue.connection.keys('rq:scheduler-lock:*')

@@ -40,6 +40,10 @@ def test_the_order_of_apps_is_checked(monkeypatch):
 def test_bad_settings_are_named(settings):
     settings.NETBOX_JOBS = {'WORKER_TIMEOUT': 'long'}
     assert [error.id for error in checks.check_settings()] == ['netbox_jobs.E005']
+    settings.NETBOX_JOBS = {'PRELOAD_RUNNERS': 1}
+    assert [error.id for error in checks.check_settings()] == ['netbox_jobs.E005']
+    settings.NETBOX_JOBS = {'PRELOAD_RUNNERS': False}
+    assert checks.check_settings() == []
     settings.NETBOX_JOBS = {'TYPO': 1}
     assert [error.id for error in checks.check_settings()] == ['netbox_jobs.E004']
     settings.NETBOX_JOBS, settings.JOB_RETENTION = {}, 'forever'

@@ -11,9 +11,11 @@ from django.db import connection, transaction
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from redis.client import Pipeline
 from redis.exceptions import ConnectionError
+from rq.job import Job as RQJob
 
-from netbox_jobs import delivery, recovery
+from netbox_jobs import copies, delivery, recovery
 from netbox_jobs.exceptions import UnknownQueue
 from netbox_jobs.models import Job, Schedule
 from tests.app.jobs import Overriding, Plain
@@ -60,6 +62,74 @@ def test_a_stored_job_is_the_same_as_one_of_enqueue():
     assert many.get_arguments() == {'word': 'x'}
     told = [delivery.queue('default').fetch_job(str(job.job_id)) for job in (one, many)]
     assert len({(t.description, t.timeout, t.failure_ttl, t.func_name) for t in told}) == 1
+
+
+def test_calls_that_differ_in_everything_are_stored_as_by_enqueue():
+    thing, user = Thing.objects.create(), User.objects.create(username='somebody')
+    calls = [
+        {},
+        {'instance': thing, 'word': 'quotes \' " and \\ and {braces}, NULL'},
+        {'user': user, 'word': {'deep': [b'\xff\x00', None]}, 'name': '✓'},
+        {'schedule_at': timezone.now() + timedelta(hours=1), 'job_timeout': 5, 'queue_name': 'low'},
+        {'meta': {'one': 1}, 'max_retries': 2},
+        {'meta': {'one': True}, 'notifications': 'never'},
+        {'meta': {'one': 1.0}, 'interval': 5},
+    ]
+    many = Plain.enqueue_many(calls)
+    singles = [Plain.enqueue(**call) for call in calls]
+    own = ('id', 'job_id', 'created', 'due', 'scheduled', 'arguments_signature', 'schedule_id', 'slot')
+    rows = list(Job.objects.order_by('pk').values())
+    for row in rows:
+        for name in own:
+            row.pop(name)
+    assert repr(rows[: len(calls)]) == repr(rows[len(calls) :])
+    assert len(rows) == len(many) + len(singles)
+    assert [job.get_arguments() for job in Job.objects.order_by('pk')[: len(calls)]] == [
+        job.get_arguments() for job in singles
+    ]
+    assert [job.pk for job in many] == [Job.objects.get(job_id=job.job_id).pk for job in many]
+
+
+def test_what_redis_has_of_them_is_what_rq_writes():
+    queue = delivery.queue('default')
+    jobs = Plain.enqueue_many([{'name': f'number {number}', 'job_timeout': 7} for number in range(3)])
+    ours = [queue.connection.hgetall(RQJob.key_for(str(job.job_id))) for job in jobs]
+    assert waiting() == [str(job.job_id) for job in jobs]
+    queue.empty()
+    for job in jobs:
+        delivery.deliver(job)
+    theirs = [queue.connection.hgetall(RQJob.key_for(str(job.job_id))) for job in jobs]
+    for entry in (*ours, *theirs):
+        assert entry.pop(b'created_at') and entry.pop(b'enqueued_at')
+    assert ours == theirs
+    assert [queue.fetch_job(str(job.job_id)).args for job in jobs] == [(str(job.job_id),) for job in jobs]
+
+
+def test_where_redis_does_not_copy_rq_writes_each_job(monkeypatch):
+    monkeypatch.setattr(copies, '_refused', set())
+
+    def refuse(pipeline, source, destination, **kwargs):
+        return pipeline.execute_command('COPY', source)  # too few arguments, as for an old server
+
+    monkeypatch.setattr(Pipeline, 'copy', refuse)
+    for _again in range(2):
+        jobs = Plain.enqueue_many([{}] * 3)
+        assert waiting()[-3:] == [str(job.job_id) for job in jobs]
+    assert len(waiting()) == 6 and len(copies._refused) == 1
+
+
+@pytest.mark.parametrize('options', [{'at_front': True}, {'meta': {'x': 1}}, {'ttl': 60}])
+def test_jobs_with_other_options_of_rq_are_written_by_rq(options, monkeypatch):
+    monkeypatch.setattr(Pipeline, 'copy', None)
+    jobs = Plain.enqueue_many([{}, {}], **options)
+    assert sorted(waiting()) == sorted(str(job.job_id) for job in jobs)
+
+
+def test_an_rq_that_does_more_for_a_job_than_is_known_writes_each_itself(monkeypatch):
+    monkeypatch.setattr(Pipeline, 'copy', None)
+    monkeypatch.setattr(copies, '_KNOWN_COMMANDS', {'HSET', 'RPUSH'})
+    jobs = Plain.enqueue_many([{}, {}])
+    assert waiting() == [str(job.job_id) for job in jobs]
 
 
 def test_no_calls_make_no_jobs():

@@ -1,0 +1,109 @@
+"""What a worker does beforehand so that its children need not: imports, a connection, SQL."""
+
+import os
+import sys
+import threading
+
+import pytest
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
+
+from netbox_jobs import calls, horses
+from netbox_jobs.models import Job, statements, transitions
+from netbox_jobs.preload import Preload
+from tests.app.jobs import Plain
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """The name of a module that nobody has imported."""
+    (tmp_path / 'late_runner.py').write_text('def late(job): pass')
+    monkeypatch.syspath_prepend(tmp_path)
+    yield 'late_runner'
+    sys.modules.pop('late_runner', None)
+
+
+def in_child(act):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            act()
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def imported_by(act):
+    known = len(calls.imported)
+    act()
+    return calls.imported[known:]
+
+
+def test_what_a_child_had_to_import_its_parent_imports_once(module):
+    preload = Preload()
+    in_child(lambda: preload.tell(imported_by(lambda: calls.resolve(f'{module}.late'))))
+    assert module not in sys.modules
+    assert preload.follow() and module in sys.modules
+    assert not preload.follow()
+    in_child(lambda: preload.tell([module]))
+    assert not preload.follow()
+
+
+def test_nothing_is_imported_where_the_project_says_so(module, settings):
+    settings.NETBOX_JOBS = {'PRELOAD_RUNNERS': False}
+    preload = Preload()
+    preload.tell([module])
+    assert not preload.follow() and module not in sys.modules
+
+
+def test_what_cannot_be_imported_in_the_parent_is_left_to_the_children(caplog):
+    preload = Preload()
+    preload.tell(['no_such_module'])
+    with caplog.at_level('INFO'):
+        preload.follow()
+    assert 'left to each child' in caplog.text
+
+
+@pytest.mark.skipif(connection.vendor == 'sqlite', reason='there is no server to connect to')
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_opened_by_another_thread_is_as_good_as_any():
+    connection.close()
+    opening = horses.Opening('default')
+    thread = threading.Thread(target=opening.open)
+    thread.start()
+    opening.take()
+    thread.join()
+    assert connection.connection is not None and connection.close_at is None
+    with connection.cursor() as cursor:
+        cursor.execute('SELECT 1')
+    connection.close()
+    assert 'get_new_connection' not in vars(connections_wrapper())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_cannot_be_opened_beforehand_is_left_to_who_needs_it(monkeypatch):
+    connection.close()
+
+    def fail(parameters):
+        raise OperationalError('away')
+
+    monkeypatch.setattr(connections_wrapper(), 'get_new_connection', fail)
+    opening = horses.Opening('default')
+    opening.open()
+    opening.take()
+    assert connection.connection is None or connection.vendor == 'sqlite'
+
+
+@pytest.mark.django_db
+def test_the_sql_of_a_claim_and_of_an_end_is_made_beforehand(monkeypatch):
+    transitions.warm_up('default')
+    monkeypatch.setattr(statements, '_made', None)  # fails if called
+    job = transitions.claim(str(Plain.enqueue().job_id), 'worker', 'default')
+    with CaptureQueriesContext(connection) as captured:
+        assert transitions.end(job, 'completed')
+    assert [query['sql'].split()[0] for query in captured] == ['UPDATE']
+    assert Job.objects.get(pk=job.pk).status == 'completed'
+
+
+def connections_wrapper():
+    return connection._connections[connection._alias]
