@@ -14,6 +14,8 @@ logger = logging.getLogger('netbox_jobs')
 
 #: Seconds for which Redis is listened to in one go.
 _LISTEN = 15
+#: The same, as long as RQ's scheduler has not been needed: so soon is one brought who has to see to a job.
+_LISTEN_FIRST = 2
 #: Seconds between two of a worker's signs of life in Redis, which expire after minutes.
 _BEAT = 1.0
 
@@ -37,7 +39,7 @@ class LastingWorker(RQWorker):
     def dequeue_timeout(self) -> int:
         """Seconds for which Redis is listened to in one go: so soon is one noticed that has vanished without a word, or
         has forgotten us. (RQ listens for seven minutes.)"""
-        return min(_LISTEN, super().dequeue_timeout)
+        return min(_LISTEN if self._scheduler_to_come is None else _LISTEN_FIRST, super().dequeue_timeout)
 
     def execute_job(self, job: RQJob, queue: Any) -> None:
         """Run one job; the loss of Redis meanwhile ends neither the job nor the worker."""

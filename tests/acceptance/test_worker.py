@@ -158,5 +158,5 @@ def test_rqs_scheduler_is_started_when_somebody_schedules_a_job_of_rqs_own(start
     queue = delivery.queue('default')
     foreign = queue.enqueue_in(timedelta(seconds=1), os.getpid)
     assert not queue.connection.keys('rq:scheduler-lock:*')
-    wait_for(lambda: foreign.get_status() == 'finished', 40)
+    wait_for(lambda: foreign.get_status() == 'finished', 10)
     assert queue.connection.keys('rq:scheduler-lock:*')
