@@ -64,7 +64,6 @@ def test_what_cannot_be_imported_in_the_parent_is_left_to_the_children(caplog):
     assert 'left to each child' in caplog.text
 
 
-@pytest.mark.skipif(connection.vendor == 'sqlite', reason='there is no server to connect to')
 @pytest.mark.django_db(transaction=True)
 def test_a_connection_opened_by_another_thread_is_as_good_as_any():
     connection.close()
