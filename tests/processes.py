@@ -21,11 +21,12 @@ ROOT = Path(__file__).parent.parent
 
 def wait_for(condition: Callable[[], Any], seconds: float = 30, what: str = '') -> Any:
     """Wait until `condition()` is true, and return its value; fail after `seconds`."""
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, 0.02
     while time.monotonic() < deadline:
         if value := condition():
             return value
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(pause * 1.2, 0.25)  # what takes long is looked for less often, which leaves the machine to it
     raise AssertionError(f'waited {seconds} s in vain for {what or condition}')
 
 
