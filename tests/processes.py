@@ -131,6 +131,17 @@ class WorkerProcess:
         self._end_session()
         return self.process.returncode
 
+    def end_impatiently(self) -> None:
+        """A deploy that does not wait: SIGTERM, and then more of them until it has ended."""
+        self.signal(signal.SIGTERM)
+        wait_for(lambda: 'warm shut down' in self.output)
+
+        def ended() -> bool:  # RQ ignores a second one within a second
+            self.process.terminate()
+            return self.process.poll() is not None
+
+        wait_for(ended, 10, 'the end of the worker')
+
     def kill(self) -> None:
         """End the worker and its horses at once, as when its host goes."""
         for pid in (self.pid, *self.horses()):

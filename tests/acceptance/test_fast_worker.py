@@ -182,14 +182,7 @@ def test_a_second_sigterm_ends_a_job_at_once_and_it_is_errored(start_worker):
     worker = start_worker('--fast')
     job = Sleeping.enqueue()
     wait_for(lambda: started(job))
-    worker.signal(signal.SIGTERM)
-    wait_for(lambda: 'warm shut down' in worker.output)
-
-    def again():
-        worker.signal(signal.SIGTERM)  # RQ ignores a second one within a second
-        return worker.process.poll() is not None
-
-    wait_for(again, 10)
+    worker.end_impatiently()
     assert status(job) == 'errored' and 'SIGKILL' in job.error
 
 

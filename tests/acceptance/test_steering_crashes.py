@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 
 import pytest
 from django.test import override_settings
@@ -112,13 +111,7 @@ def test_a_stop_that_was_heeded_is_no_matter_of_the_next_job(start_worker):
     assert heeding.stop()
     wait_for(lambda: status(heeding) == 'canceled', 10)
     job = running(Lingering)
-    worker.signal(signal.SIGTERM)
-    wait_for(lambda: 'warm shut down' in worker.output)
-    deadline = time.monotonic() + 10
-    while worker.process.poll() is None and time.monotonic() < deadline:
-        worker.signal(signal.SIGTERM)  # RQ ignores a second one within a second
-        time.sleep(0.3)
-    assert worker.process.poll() is not None
+    worker.end_impatiently()
     assert status(job) == 'errored'
     assert 'SIGKILL' in job.error
     assert not traces(job, 'heard')
