@@ -70,7 +70,7 @@ def _run(kind: str, jobs: int) -> dict[str, Any]:
     if done.returncode:
         raise RuntimeError(f'The worker {kind!r} failed:\n{done.stderr[-3000:]}')
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    if found['jobs'] < jobs:
+    if found['jobs'] != jobs:
         raise RuntimeError(f'The worker {kind!r} ran {found["jobs"]} of {jobs} jobs:\n{done.stderr[-3000:]}')
     return found
 

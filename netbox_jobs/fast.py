@@ -29,9 +29,9 @@ from rq.utils import now
 from rq.worker import Worker as RQWorker
 from rq.worker import WorkerStatus
 
-from . import conf, context, execution, horses
+from . import conf, context, deadlines, execution, horses
 from .models import transitions
-from .workers import Worker
+from .workers import SHOW, Worker
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -363,6 +363,7 @@ class FastWorker(Worker):
         """After a job: leave nothing of it for the next one; False if this process had better end."""
         signal.setitimer(signal.ITIMER_REAL, 0)
         self.setup_work_horse_signals()
+        deadlines.show_on(SHOW)
         reset_queries()
         opened = [c for c in connections.all(initialized_only=True) if c.connection is not None]
         if any(c.in_atomic_block or not c.autocommit for c in opened):

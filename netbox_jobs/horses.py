@@ -27,6 +27,8 @@ logger = logging.getLogger('netbox_jobs')
 # trips: once for each connection of a worker, but not for each child.
 _NAMED, _NAMELESS = (DriverInfo(), DriverInfo('', '')) if DriverInfo is not None else (None, None)
 
+#: Seconds for which a connection that was opened beforehand is not too old, whatever `CONN_MAX_AGE` says.
+_FRESH = 2.0
 #: Seconds between two looks of a horse at its own claim.
 LOOK = 3.0
 
@@ -88,7 +90,8 @@ class Opening:
         self._wrapper.get_new_connection = lambda parameters: opened
         try:
             self._wrapper.ensure_connection()
-            self._wrapper.close_at = None  # with a CONN_MAX_AGE of 0 it would be too old already
+            if self._wrapper.close_at is not None:  # with a CONN_MAX_AGE of 0 it would be too old already
+                self._wrapper.close_at = max(self._wrapper.close_at, time.monotonic() + _FRESH)
         except DBError:
             self._wrapper.close()
         finally:

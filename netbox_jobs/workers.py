@@ -28,7 +28,7 @@ logger = logging.getLogger('netbox_jobs')
 #: By which a horse is told that its job is to be stopped.
 _STOP = signal.SIGUSR1
 #: By which a horse that does not heed its time limit is told to show where it is, before it is killed.
-_SHOW = signal.SIGUSR2
+SHOW = signal.SIGUSR2
 
 
 class Worker(LastingWorker):
@@ -55,7 +55,7 @@ class Worker(LastingWorker):
         lease.beat()
         recovery.deliver_due()
         horses.warm_up(self.connection)
-        deadlines.show_on(_SHOW)  # which its horses inherit
+        deadlines.show_on(SHOW)  # which its horses inherit
         connections.close_all()
         self._preload = Preload()
         self._keeper = Keeper(lease, lambda: None if self.horse_pid else self._horses, self._end_job)
@@ -192,7 +192,7 @@ class Worker(LastingWorker):
 
     def _show_horse(self) -> None:
         try:
-            os.kill(self.horse_pid, _SHOW)
+            os.kill(self.horse_pid, SHOW)
             time.sleep(0.1)
         except ProcessLookupError:
             pass
