@@ -103,6 +103,7 @@ class Worker(LastingWorker):
         if status != os.EX_OK:
             self._settle(job, status)
         elif self._preload is not None and self._preload.follow():
+            connections.close_all()  # what a module has asked at its import; no two processes share a session
             horses.share_memory()
         try:
             super().monitor_work_horse(job, queue, *execution_of_rq)
