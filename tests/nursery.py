@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import django
+from django.core.checks import run_checks
 from django.core.management import execute_from_command_line
 
 ROOT = Path(__file__).parent.parent
@@ -143,6 +144,7 @@ def _serve() -> list[str] | None:
     if '--set-up' in sys.argv:
         django.setup()
         importlib.import_module('netbox_jobs.management.commands.rqworker')
+        run_checks()  # as each command does, which imports all pages
     gc.collect()
     gc.freeze()
     for line in sys.stdin:

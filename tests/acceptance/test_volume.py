@@ -13,7 +13,7 @@ from tests.processes import wait_for
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # All of them on PostgreSQL, where the promise is made; fewer where it is the same code on a slower path.
-NUMBER = int(os.environ.get('TEST_VOLUME', '10000')) if connection.vendor == 'postgresql' else 300
+NUMBER = int(os.environ.get('TEST_VOLUME', '10000')) if connection.vendor == 'postgresql' else 100
 
 
 @pytest.mark.timeout(900)

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.mark.timeout(400)
 def test_every_job_is_accounted_for_whatever_is_killed(tmp_path):
-    jobs, strikes = (100, 20) if connection.vendor == 'sqlite' else (300, 54)
+    jobs, strikes = (300, 54) if connection.vendor == 'postgresql' else (100, 20)
     report = Chaos(seed=7, jobs=jobs, strikes=strikes, folder=tmp_path).run()
     print(report)
     assert report.violations == {}, str(report)
