@@ -83,7 +83,7 @@ $(STAMP): pyproject.toml
 	  || { echo "'$(PYTHON)' lacks the venv module; on Debian and Ubuntu, install python3-venv."; exit 1; }
 	@echo 'Installing into $(VENV) (once)...'
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,lint]' $(if $(DJANGO),'$(DJANGO)') $(if $(RQ),'$(RQ)')
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -e '.[test,lint]' $(if $(DJANGO),'$(DJANGO)') $(if $(RQ),'$(RQ)')
 	@touch $(STAMP)
 
 clean:

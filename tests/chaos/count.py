@@ -2,12 +2,14 @@
 
 import statistics
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count
 
-from netbox_jobs.models import Job, Schedule
+from netbox_jobs.models import Job, JobAttempt, Schedule
 from tests.app.models import Trace
 
 from . import attempts, steered
@@ -40,7 +42,7 @@ class Report:
             'faults:     ' + ', '.join(f'{name} {count}' for name, count in sorted(self.struck.items())),
             'outcomes:   ' + ', '.join(f'{name} {count}' for name, count in sorted(self.outcomes.items())),
             *(
-                f'detection:  {_spread(seconds)} from {what} to the end of the job, or its next attempt'
+                f'detection:  {_spread(seconds)} from {what} to the end of the attempt'
                 for what, seconds in sorted(self.detection.items())
             ),
             f'lateness:   {_spread(self.lateness)} from the time of a scheduled job to its delivery',
@@ -105,27 +107,28 @@ def count(chaos: 'Chaos', seconds: float) -> Report:
     ]
     return Report(
         chaos.seed, seconds, len(chaos.enqueued), Counter(job.status for job in jobs.values()), chaos.counts,
-        _detection(chaos, jobs, traces), lateness, wrong,
+        _detection(chaos, jobs), lateness, wrong,
     )  # fmt: skip
 
 
-def _detection(chaos: 'Chaos', jobs: dict[int, Job], traces: dict[int, list[Trace]]) -> dict[str, list[float]]:
-    """Seconds from each death to the end of its job, or to its next start."""
+def _detection(chaos: 'Chaos', jobs: dict[int, Job]) -> dict[str, list[float]]:
+    """Seconds from each death to the recorded end of that attempt."""
     found: dict[str, list[float]] = defaultdict(list)
+    given_back = {(job, number): ended for job, number, ended in _attempts()}
     for (pk, attempt), (moment, what) in chaos.deaths.items():
         job = jobs.get(pk)
         if job is None:
             continue
-        if job.attempt == attempt and job.status in ('errored', 'canceled') and job.completed:
-            seconds = job.completed.timestamp() - moment
-        else:
-            later = [t.at.timestamp() for t in traces[pk] if t.what == 'start' and t.at.timestamp() > moment]
-            if job.attempt == attempt or not later:
-                continue
-            seconds = later[0] - moment
-        if seconds >= 0:
-            found[what].append(seconds)
+        ended = given_back.get((pk, attempt))
+        if ended is None and job.attempt == attempt and job.status in ('errored', 'canceled'):
+            ended = job.completed
+        if ended is not None and ended.timestamp() >= moment:
+            found[what].append(ended.timestamp() - moment)
     return found
+
+
+def _attempts() -> Iterable[tuple[int, int, datetime]]:
+    return JobAttempt.objects.values_list('job_id', 'number', 'ended')
 
 
 def _overlap(traces: list[Trace]) -> bool:
