@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 #: Seconds after an end within which a blow may have struck the process that was about to tell of it.
 TELLING = 1.5
+#: How the errors of a session begin that was cut in the middle of `run()`.
+DATABASE_ERRORS = ('OperationalError', 'InterfaceError', 'InternalError', 'DatabaseError')
 
 
 def wrong(
@@ -32,7 +34,9 @@ def wrong(
             or [a.number for a in kept[pk]] != list(range(1, job.crashes + job.retries + 1))
         ],
         'attempts that did not start, although nothing struck them': [
-            job.pk for job in ended if job.attempt - starts[job.pk] > job.crashes + (job.status != 'completed')
+            job.pk
+            for job in ended
+            if job.attempt - starts[job.pk] > job.crashes + (job.status != 'completed') + _cut(kept[job.pk])
         ],
         'retried, and not as often as was asked for': [
             pk for pk, fails in chaos.fails.items() if pk in jobs and not _retried_rightly(jobs[pk], fails)
@@ -48,6 +52,11 @@ def wrong(
 def _attempts(job: Job) -> int:
     """How many there must have been: those that were given back, and the one that ended (unless it waited then)."""
     return job.crashes + job.retries + (job.started is not None)
+
+
+def _cut(kept: list[JobAttempt]) -> int:
+    """How many of these attempts ended with an error of the database: maybe before they could leave a trace."""
+    return sum(not attempt.crashed and attempt.error.startswith(DATABASE_ERRORS) for attempt in kept)
 
 
 def _retried_rightly(job: Job, fails: int) -> bool:
