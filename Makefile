@@ -12,6 +12,7 @@ PORT ?= 8000
 JOBS ?= 10000
 FAULTS ?= 200
 SEED ?= 1
+WORKERS ?= 6
 BENCH ?=
 
 BIN = $(VENV)/bin
@@ -27,7 +28,7 @@ help:
 	@echo 'make serve   the same, kept running, with its web pages on port $(PORT)'
 	@echo 'make test    run all tests; PostgreSQL, MariaDB and Redis are used if they answer'
 	@echo 'make lint    check style, types and migrations'
-	@echo 'make chaos   kill everything, many times, and count (JOBS, FAULTS, SEED)'
+	@echo 'make chaos   kill everything, many times, and count (JOBS, FAULTS, SEED, WORKERS)'
 	@echo 'make bench   measure ourselves next to RQ and the database; needs PostgreSQL and Redis (BENCH=--quick)'
 	@echo 'make bench-scale  an empty table of jobs against one of a million, and every plan (PostgreSQL, Redis)'
 	@echo 'make bench-peers  other task queues for Django beside ours, and how cost grows (PostgreSQL, Redis)'
@@ -54,7 +55,7 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 chaos: $(STAMP)
-	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --faults $(FAULTS) --seed $(SEED)
+	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --faults $(FAULTS) --seed $(SEED) --workers $(WORKERS)
 
 bench-scale: $(STAMP)
 	@$(BIN)/python -m bench.scale $(BENCH)
