@@ -19,7 +19,7 @@ from . import nursery
 ROOT = Path(__file__).parent.parent
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 30, what: str = '') -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 60, what: str = '') -> Any:
     """Wait until `condition()` is true, and return its value; fail after `seconds`."""
     deadline, pause = time.monotonic() + seconds, 0.02
     while time.monotonic() < deadline:
