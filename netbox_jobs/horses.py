@@ -1,20 +1,30 @@
-"""What goes on in the process that runs jobs beside the jobs: it outlives neither its parent nor its claim."""
+"""The process that runs jobs: a work horse, as RQ calls it, from its birth to its last trace."""
 
+import contextvars
 import gc
 import importlib
+import inspect
 import logging
 import os
+import random
 import signal
-import threading
-import time
-from collections.abc import Callable
-from typing import Any
+from multiprocessing.connection import Connection
+from typing import Any, NoReturn
+from uuid import uuid4
 
 from django.db import Error as DBError
-from django.db import connections
+from django.db import connections, reset_queries
+from redis.exceptions import RedisError
+from rq.executions import Execution
+from rq.job import Job as RQJob
+from rq.utils import now
+from rq.worker import Worker as RQWorker
 
-from . import context
-from .models import Job, transitions
+from . import calls, context, deadlines, execution
+from .lasting import LastingWorker
+from .models import transitions
+from .preload import Preload
+from .watch import Watch
 
 try:
     from redis.driver_info import DriverInfo
@@ -23,14 +33,22 @@ except ImportError:  # an older redis-py
 
 logger = logging.getLogger('netbox_jobs')
 
+#: By which a horse is told that its job is to be stopped.
+STOP = signal.SIGUSR1
+#: By which a horse that does not heed its time limit is told to show where it is, before it is killed.
+SHOW = signal.SIGUSR2
+#: Seconds between two looks of a horse that waits, whether its connection to the database still is one.
+REST = 30.0
+
+_TAKES_EXECUTION = 'execution' in inspect.signature(RQWorker.perform_job).parameters  # since RQ 3
+
 # redis-py looks its own version up for each connection, which takes milliseconds, and tells the server in two round
 # trips: once for each connection of a worker, but not for each child.
 _NAMED, _NAMELESS = (DriverInfo(), DriverInfo('', '')) if DriverInfo is not None else (None, None)
 
-#: Seconds for which a connection that was opened beforehand is not too old, whatever `CONN_MAX_AGE` says.
-_FRESH = 2.0
-#: Seconds between two looks of a horse at its own claim.
-LOOK = 3.0
+#: What the parent tells the horse of a job: RQ's id of it, what Redis has of it, the queue, and whether it is the last
+#: that it runs. While that runs, RQ's execution follows: its id, and its beginning.
+Order = tuple[str, dict[Any, Any] | None, str, bool]
 
 
 def warm_up(redis: Any) -> None:
@@ -50,107 +68,156 @@ def share_memory() -> None:
     gc.freeze()
 
 
-def be_brief(redis: Any) -> None:
-    """In a child: connect to Redis in as few words as possible."""
+class HorseWorker(LastingWorker):
+    """The half of a worker that lives in its child: it is told of jobs by a pipe, and runs one after the other."""
+
+    _pipe: Connection | None = None  # to the parent
+    _preload: Preload | None = None
+    _imported = 0  # how many modules had been imported for jobs when it was born
+    _current: Any = None  # RQ's execution of the job
+    _last = _answered = _fit = False
+
+    def _live(self, pipe: Connection) -> NoReturn:
+        """One job after the other, until the parent says farewell, or the last is done."""
+        try:
+            os.setpgid(0, 0)
+            random.seed()
+            self._is_horse, self._pipe, self._imported = True, pipe, len(calls.imported)
+            self.setup_work_horse_signals()
+            _be_brief(self.connection)
+            _keep_connections()
+            Watch().start()
+            _connect()
+            more = True
+            while more:
+                while not pipe.poll(REST):
+                    _connect(again=True)
+                try:
+                    order: Order | None = pipe.recv()
+                except EOFError:
+                    break
+                if order is None:
+                    break
+                # A context of its own, so that no context variable, language or time zone reaches the next job.
+                more = contextvars.copy_context().run(self._perform, *order)
+        except BaseException:
+            logger.exception('The child of this worker ends.')
+            logging.shutdown()
+            os._exit(1)
+        os._exit(0)
+
+    def setup_work_horse_signals(self) -> None:
+        """A SIGTERM to the whole group (systemd) is the parent's business; a function, as an ignored signal would be
+        inherited by what `run()` starts."""
+        super().setup_work_horse_signals()
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        signal.signal(STOP, lambda *_: context.stop_delivered_run())
+
+    def _perform(self, job_id: str, entry: dict[Any, Any] | None, queue_name: str, last: bool) -> bool:
+        """Run one job; returns whether another may come."""
+        self._answered, self._last = False, last
+        context.expect_delivered_run()
+        os.environ['RQ_WORKER_ID'], os.environ['RQ_JOB_ID'] = self.name, job_id
+        job = self.job_class(job_id, connection=self.connection, serializer=self.serializer)
+        if entry is None:
+            job.refresh()
+        else:
+            job.restore(entry)  # the parent has asked Redis for it a moment ago
+        queue = next(queue for queue in self.queues if queue.name == queue_name)
+        self._current = current = Execution('', job_id, connection=self.connection)
+        current.created_at, current._job = now(), job
+        current.worker_name = self.name
+        if hasattr(self, 'executions'):
+            self.executions.clear()
+        self.execution = current
+        try:
+            self.perform_job(job, queue, *([current] if _TAKES_EXECUTION else []))
+        except RedisError as error:  # RQ's books cannot be kept; the job itself has ended, and its row says so
+            self._tell_lost(error)
+            self._redis_lost = False
+        self._identify_execution()
+        if last and self._preload is not None:
+            self._preload.tell(calls.imported[self._imported :])
+        return not last and self._answer()
+
+    def handle_execution_ended(self, job: RQJob, queue: Any, heartbeat_ttl: int) -> None:
+        """The job has ended. While this process writes that into RQ's books, the parent may look for the next one."""
+        self._identify_execution()
+        if job._success_callback_name or job._failure_callback_name:
+            super().handle_execution_ended(job, queue, heartbeat_ttl)
+            return
+        job.ended_at = now()
+        if not self._last:  # after which its end tells
+            self._answer()
+
+    def _identify_execution(self) -> None:
+        """RQ's execution of this job: the parent has told of it since, unless it died before it had begun one."""
+        assert self._pipe is not None and self._current is not None
+        if self._current.id:
+            return
+        try:
+            self._current.id, self._current.created_at = self._pipe.recv()
+        except EOFError:
+            self._current.id = uuid4().hex
+
+    def set_current_job_id(self, job_id: str | None, pipeline: Any = None) -> None:
+        """RQ 2's record of what runs; between two jobs it is left to the parent, who may be at the next one."""
+        if job_id is not None or self._last or not self.is_horse:
+            super().set_current_job_id(job_id, pipeline)
+
+    def _answer(self) -> bool:
+        """Tell the parent that the job has ended, and whether another may come; returns that."""
+        assert self._pipe is not None
+        if not self._answered:
+            self._fit = self._tidy_up()
+            self._answered = True
+            self._pipe.send(self._fit)
+        return self._fit
+
+    def _tidy_up(self) -> bool:
+        """After a job: leave nothing of it for the next one; False if this process had better end."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        self.setup_work_horse_signals()
+        deadlines.show_on(SHOW)
+        reset_queries()
+        opened = [c for c in connections.all(initialized_only=True) if c.connection is not None]
+        if any(c.in_atomic_block or not c.autocommit for c in opened):
+            execution.mend_connections()
+        try:
+            # What a job has started, and not waited for, ends with it; so does this process.
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return True
+        return False
+
+
+def _be_brief(redis: Any) -> None:
+    """Connect to Redis in as few words as possible."""
     options = redis.connection_pool.connection_kwargs
     if _NAMED is not None and options.get('driver_info') is _NAMED:
         options['driver_info'] = _NAMELESS
 
 
-class Opening:
-    """A connection to the database that one thread opens for another, which has something else to do meanwhile."""
-
-    def __init__(self, using: str) -> None:
-        self._wrapper: Any = connections[using]
-        self._opened: Any = None
-        self._done = threading.Event()
-
-    @staticmethod
-    def pays(using: str) -> bool:
-        """Whether there is a server to wait for. (A pool keeps its connections itself.)"""
-        connection = connections[using]
-        return connection.vendor != 'sqlite' and 'pool' not in connection.settings_dict['OPTIONS']
-
-    def open(self) -> None:
-        """In the other thread: only what the driver does, of which the most is to wait for the server."""
-        try:
-            if self._wrapper.connection is None:
-                self._opened = self._wrapper.get_new_connection(self._wrapper.get_connection_params())
-        except Exception as error:  # whoever needs the connection meets it again
-            logger.debug('A connection to the database could not be opened beforehand (%s).', error)
-        finally:
-            self._done.set()
-
-    def take(self) -> None:
-        """In the thread that it is for: the rest of what Django does, as with any new connection."""
-        self._done.wait()
-        opened, self._opened = self._opened, None
-        if opened is None:
-            return
-        self._wrapper.get_new_connection = lambda parameters: opened
-        try:
-            self._wrapper.ensure_connection()
-            if self._wrapper.close_at is not None:  # with a CONN_MAX_AGE of 0 it would be too old already
-                self._wrapper.close_at = max(self._wrapper.close_at, time.monotonic() + _FRESH)
-        except DBError:
-            self._wrapper.close()
-        finally:
-            del self._wrapper.get_new_connection
+def _keep_connections() -> None:
+    """Have database connections live as long as this process, where the project does not say how long."""
+    for alias in connections:
+        if connections[alias].settings_dict['CONN_MAX_AGE'] == 0:
+            connections[alias].settings_dict['CONN_MAX_AGE'] = None
 
 
-class Watch(threading.Thread):
-    """Ends this process, with all that it has spawned, when its parent has died or the claim of the run is lost."""
+def _connect(*, again: bool = False) -> None:
+    """Connect to the database of the jobs while nothing else is to be done.
 
-    def __init__(self, first: Callable[[], None] | None = None) -> None:
-        """Args:
-        first: What this thread does before it begins to watch.
-        """
-        super().__init__(name='netbox_jobs watch', daemon=True)
-        self._first = first
-        self._parent = os.getppid()
-        self._seen: context.Run | None = None
-        self._next_look = 0.0
-        self._lost: Any = None
-
-    def run(self) -> None:
-        """Until the process ends."""
-        if self._first is not None:
-            self._first()
-        while os.getppid() == self._parent:
-            time.sleep(1)
-            run = context.delivered_run()
-            if run is not self._seen:
-                self._begin(run)
-            elif run is not None and time.monotonic() >= self._next_look:
-                self._next_look = time.monotonic() + LOOK
-                if self._must_end(run) and context.delivered_run() is run:
-                    break
-        os.killpg(0, signal.SIGKILL)  # the horse leads a process group of its own
-
-    def _begin(self, run: context.Run | None) -> None:
-        # Only a run that takes long is looked at, so that short ones cost no connection.
-        connections.close_all()
-        self._seen, self._lost = run, None
-        self._next_look = time.monotonic() + LOOK - 1
-
-    def _must_end(self, run: context.Run) -> bool:
-        fence = _lost_fence(run)
-        # Seen twice: the first time, the job may just have ended, with its process about to.
-        if fence is not None and fence is self._lost:
-            logger.warning('The claim of this job is lost; its process ends itself.')
-            return True
-        self._lost = fence
-        return False
-
-
-def _lost_fence(run: context.Run) -> dict[str, Any] | None:
-    """The conditions of the run's claim, if the row does not meet them any more."""
-    fence = run.job._fence
-    if fence is None or run.job.ended:
-        return None
+    Args:
+        again: Whether this has been done before: what does not answer any more, or is too old, is replaced. As that
+            is looked for with a statement, nothing on the way forgets a connection that is idle.
+    """
+    connection = connections[transitions.database()]
     try:
-        held = Job.objects.using(transitions.database()).filter(pk=run.job.pk, **fence).exists()
-    except DBError:
-        connections.close_all()
-        return None
-    return None if held else fence
+        if again and connection.connection is not None:
+            connection.close_if_unusable_or_obsolete()
+            if connection.connection is not None and not connection.is_usable():
+                connection.close()
+        connection.ensure_connection()
+    except DBError as error:
+        logger.info('The database does not answer yet (%s).', error)

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import select
 import signal
 import time
 from contextlib import AbstractContextManager
@@ -15,34 +14,25 @@ from redis.exceptions import RedisError
 from rq.job import Job as RQJob
 from rq.utils import now
 
-from . import calls, context, deadlines, execution, horses, metas, recovery
+from . import context, deadlines, execution, horses, metas, recovery
 from .deadlines import GRACE
+from .horses import SHOW, STOP
 from .keeper import Keeper
-from .lasting import LastingWorker
 from .leases import Lease
 from .models import Job, transitions
+from .prefork import Ended, PreforkWorker
 from .preload import Preload
 
 logger = logging.getLogger('netbox_jobs')
 
-#: By which a horse is told that its job is to be stopped.
-_STOP = signal.SIGUSR1
-#: By which a horse that does not heed its time limit is told to show where it is, before it is killed.
-SHOW = signal.SIGUSR2
 
-
-class Worker(LastingWorker):
-    """A forking worker. It may run foreign jobs of RQ as well; for ours it keeps the promises."""
+class Worker(PreforkWorker):
+    """A worker with a process for each job. It may run foreign jobs of RQ as well; for ours it keeps the promises."""
 
     _keeper: Keeper | None = None
-    _preload: Preload | None = None
-    _opening: horses.Opening | None = None  # in a horse
-    _horse_result: tuple[int | None, int | None, Any] | None = None
-    _last_wait: tuple[int | None, int | None, Any] = (None, None, None)
+    _horse_result: Ended | None = None
+    _last_wait: Ended = (None, None, None)
     _horse_began = 0.0
-    _delivery_id: str | None = None  # RQ's id of what the horse runs
-    _horses = 0  # how many have begun a job
-    _descriptor: int | None = None  # of the horse, as the system tells of its end
     _stop_deadline: float | None = None  # on the monotonic clock; the horse's end was asked for
     _stopped_job_id: Any
 
@@ -78,18 +68,20 @@ class Worker(LastingWorker):
         assert self._keeper is not None
         return self._keeper.between_duties()
 
-    # A horse, from its birth to its last trace
+    # A job, from its delivery to its last trace
 
-    def fork_work_horse(self, job: RQJob, queue: Any) -> None:
-        """Fork while the keeper is between two duties."""
-        with self._forking():
-            self._horses += 1
-            self._expect(job)
-            super().fork_work_horse(job, queue)
+    def prepare_execution(self, job: RQJob) -> Any:
+        """RQ's books are opened, and the child has the job; see `PreforkWorker`."""
+        try:
+            return super().prepare_execution(job)
+        except SystemExit:  # a second SIGTERM
+            self._abandon(job)
+            raise
 
     def _expect(self, job: RQJob) -> None:
         """From now on, who asks for the end of this delivery is heard."""
-        self._delivery_id, self._stopped_job_id, self._stop_deadline = job.id, None, None
+        super()._expect(job)
+        self._stopped_job_id = self._stop_deadline = None
 
     def monitor_work_horse(self, job: RQJob, queue: Any, *execution_of_rq: Any) -> None:
         """Wait for the horse, settle the row at once when it has died, and then let RQ keep its books."""
@@ -99,12 +91,14 @@ class Worker(LastingWorker):
             self._abandon(job)
             raise
         status = self._horse_result[1]
-        self._bury(status)
+        self._bury()
         if status != os.EX_OK:
             self._settle(job, status)
         elif self._preload is not None and self._preload.follow():
             connections.close_all()  # what a module has asked at its import; no two processes share a session
             horses.share_memory()
+        if not self._stop_requested:
+            self._ready_child()
         try:
             super().monitor_work_horse(job, queue, *execution_of_rq)
         except RedisError as error:
@@ -121,65 +115,45 @@ class Worker(LastingWorker):
         self._end_group()
         self._settle(job, self._last_wait[1])
 
-    def wait_for_horse(self) -> tuple[int | None, int | None, Any]:
+    def wait_for_horse(self) -> Ended:
         """RQ's monitor is told what ours has seen."""
         if self._horse_result is None:
             self._last_wait = super().wait_for_horse()
         return self._horse_result or self._last_wait
 
-    def _await_horse(self, job: RQJob, execution_of_rq: tuple[Any, ...]) -> tuple[int | None, int | None, Any]:
-        pid = self.horse_pid
+    def _await_horse(self, job: RQJob, execution_of_rq: tuple[Any, ...]) -> Ended:
         self._horse_began = time.monotonic()
         limit = job.timeout if job.timeout and job.timeout > 0 else None
         next_beat = self._horse_began + self.job_monitoring_interval
         job.started_at = job.started_at or now()
-        self._descriptor = os.pidfd_open(pid) if hasattr(os, 'pidfd_open') else None
-        try:
-            while True:
-                if ended := self._look_for_end(pid, 0.25):
-                    return ended
-                moment = time.monotonic()
-                # The horse is told by its own clock first; this is for one that does not heed it, or cannot.
-                if limit is not None and moment - self._horse_began > limit + GRACE:
-                    self._show_horse()
-                    self.kill_horse()
-                if self._stop_deadline is not None and moment > self._stop_deadline:
-                    self.kill_horse()
-                if moment >= next_beat:
-                    next_beat = moment + self.job_monitoring_interval
-                    self._beat_in_redis(job, execution_of_rq)
-        finally:
-            if self._descriptor is not None:
-                os.close(self._descriptor)
-
-    def _look_for_end(self, pid: int, seconds: float) -> tuple[int | None, int | None, Any] | None:
-        """Wait so long for the end of the horse, and return what `os.wait4()` has to say; None if it goes on."""
-        if self._descriptor is None:
-            time.sleep(0.02)
-        else:
-            select.select([self._descriptor], [], [], seconds)
-        return self._wait4(pid)
-
-    def _wait4(self, pid: int) -> tuple[int | None, int | None, Any] | None:
-        try:
-            found = os.wait4(pid, os.WNOHANG)
-        except ChildProcessError:
-            return None, None, None
-        return found if found[0] else None
+        while True:
+            if ended := self._look_for_end(0.25):
+                return ended
+            moment = time.monotonic()
+            # The horse is told by its own clock first; this is for one that does not heed it, or cannot.
+            if limit is not None and moment - self._horse_began > limit + GRACE:
+                self._show_horse()
+                self.kill_horse()
+            if self._stop_deadline is not None and moment > self._stop_deadline:
+                self.kill_horse()
+            if moment >= next_beat:
+                next_beat = moment + self.job_monitoring_interval
+                self._beat_in_redis(job, execution_of_rq)
 
     def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
         """End the horse; at the request to stop its job, tell it first, and leave it the grace of its runner."""
-        if not self._horse_pid:
-            return  # RQ would take our own process group for the horse's
-        if self._stopped_job_id is not None and self._stopped_job_id != self._delivery_id:
-            self._stopped_job_id = None  # a job that is over; the request hits no other
-            return
-        if self._stopped_job_id is not None and self._stop_deadline is None:
-            self._stop_deadline = time.monotonic() + _begin_stop(str(self._stopped_job_id))
-            if self._stop_deadline > time.monotonic():
-                os.kill(self._horse_pid, _STOP)
+        with self._handover:
+            if not self._horse_pid:
+                return  # RQ would take our own process group for the horse's
+            if self._stopped_job_id is not None and self._stopped_job_id != self._delivery_id:
+                self._stopped_job_id = None  # a job that is over; the request hits no other
                 return
-        super().kill_horse(sig)
+            if self._stopped_job_id is not None and self._stop_deadline is None:
+                self._stop_deadline = time.monotonic() + _begin_stop(str(self._stopped_job_id))
+                if self._stop_deadline > time.monotonic():
+                    os.kill(self._horse_pid, STOP)
+                    return
+            super().kill_horse(sig)
 
     def _end_job(self, job_id: str) -> None:
         """The end of a job was asked for, and Redis did not say so. (In the keeper's thread.)
@@ -203,19 +177,6 @@ class Worker(LastingWorker):
             self.maintain_heartbeats(job, *execution_of_rq)
         except RedisError as error:
             self._tell_lost(error)
-
-    def _bury(self, status: int | None) -> None:
-        """The horse has ended."""
-        self._end_group()
-
-    def _end_group(self) -> None:
-        """What the horse has spawned and left behind ends with it."""
-        if not self.horse_pid:
-            return
-        try:
-            os.killpg(self.horse_pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
 
     def _settle(self, job: RQJob, status: int | None) -> None:
         """The horse has died: end its job on its behalf, naming the cause."""
@@ -244,38 +205,6 @@ class Worker(LastingWorker):
             logger.error('The end of job %s could not be recorded (%s); recovery will see to it.', job_id, error)
         finally:
             connections.close_all()
-
-    # The horse itself
-
-    def setup_work_horse_signals(self) -> None:
-        """A SIGTERM to the whole group (systemd) is the parent's business; a function, as an ignored signal would be
-        inherited by what `run()` starts."""
-        super().setup_work_horse_signals()
-        signal.signal(signal.SIGTERM, lambda *_: None)
-        signal.signal(_STOP, lambda *_: context.stop_delivered_run())
-
-    def main_work_horse(self, job: RQJob, queue: Any) -> None:
-        """The child's life; it outlives neither its parent nor its claim."""
-        horses.be_brief(self.connection)
-        if _our_job_id(job) is not None and horses.Opening.pays(transitions.database()):
-            self._opening = horses.Opening(transitions.database())
-        horses.Watch(self._opening.open if self._opening is not None else None).start()
-        super().main_work_horse(job, queue)
-
-    def prepare_job_execution(self, job: RQJob, *args: Any, **kwargs: Any) -> None:
-        """RQ's books are opened; meanwhile the database has been connected to."""
-        super().prepare_job_execution(job, *args, **kwargs)
-        if self._opening is not None:
-            self._opening.take()
-            self._opening = None
-
-    def perform_job(self, job: RQJob, queue: Any, *execution_of_rq: Any) -> bool:
-        """RQ's run of one job; tells the parent afterwards what had to be imported for it."""
-        known = len(calls.imported)
-        done: bool = super().perform_job(job, queue, *execution_of_rq)
-        if self._preload is not None:
-            self._preload.tell(calls.imported[known:])
-        return done
 
 
 def _our_job_id(job: RQJob) -> str | None:

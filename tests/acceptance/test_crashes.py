@@ -143,7 +143,7 @@ def test_p3_a_suspended_worker_that_wakes_up_changes_nothing(start_worker, tmp_p
     for pid in stopped:
         os.kill(pid, signal.SIGCONT)
     wait_for(lambda: 'was not recorded' in first.output or 'claim of this job is lost' in first.output)
-    wait_for(lambda: not first.horses())
+    wait_for(lambda: not any(map(is_alive, stopped[1:])))
     assert (status(job), job.completed) == ('errored', ended)
     assert Sleeping.get_jobs().exclude(pk=job.pk).count() == 1
 
@@ -152,9 +152,10 @@ def test_p3_a_job_that_has_lost_its_claim_ends_itself_within_10_seconds(start_wo
     worker = start_worker()
     job = Sleeping.enqueue()
     wait_for(lambda: started(job))
+    horse = worker.horses()[0]
     # As another has recorded it meanwhile, who took its worker for dead.
     Job.objects.filter(pk=job.pk).update(status='errored', worker=None)
-    wait_for(lambda: not worker.horses(), 10, worker.output[-2000:])
+    wait_for(lambda: not is_alive(horse), 10, worker.output[-2000:])
     assert status(job) == 'errored'
     after = Plain.enqueue()
     wait_for(lambda: status(after) == 'completed')

@@ -91,7 +91,9 @@ class Chaos:
 
     def shuffled_workers(self) -> list[WorkerProcess]:
         """The workers in a random order, those that run a job first."""
-        return sorted(self.rng.sample(self.workers, len(self.workers)), key=lambda worker: not worker.horses())
+        busy = Job.objects.running().values('worker')
+        pids = set(Worker.objects.filter(token__in=busy).values_list('pid', flat=True))
+        return sorted(self.rng.sample(self.workers, len(self.workers)), key=lambda worker: worker.pid not in pids)
 
     def struck(self, worker: WorkerProcess, *, by: str, suspended: bool = False) -> None:
         """Note when the jobs that this worker runs were struck, and whose death that is: a horse's or a worker's."""

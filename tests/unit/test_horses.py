@@ -2,10 +2,9 @@
 
 import os
 import sys
-import threading
 
 import pytest
-from django.db import OperationalError, close_old_connections, connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from netbox_jobs import calls, horses
@@ -65,38 +64,27 @@ def test_what_cannot_be_imported_in_the_parent_is_left_to_the_children(caplog):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_connection_opened_by_another_thread_is_as_good_as_any():
+def test_a_horse_that_waits_replaces_a_connection_that_does_not_answer(monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, 'CONN_MAX_AGE', None)
     connection.close()
-    opening = horses.Opening('default')
-    thread = threading.Thread(target=opening.open)
-    thread.start()
-    opening.take()
-    thread.join()
-    opened = connection.connection
-    assert opened is not None
-    close_old_connections()
-    assert connection.connection is opened  # as long as the job has not begun
-    connection.close_at -= 10
-    close_old_connections()
-    assert connection.connection is None  # as ever, with a CONN_MAX_AGE of 0
-    with connection.cursor() as cursor:
-        cursor.execute('SELECT 1')
+    horses._connect()
+    first = connection.connection
+    horses._connect(again=True)
+    assert connection.connection is first is not None
+    if connection.vendor != 'sqlite':
+        first.close()
+        horses._connect(again=True)
+        assert connection.connection is not first and connection.is_usable()
     connection.close()
-    assert 'get_new_connection' not in vars(connections_wrapper())
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_connection_that_cannot_be_opened_beforehand_is_left_to_who_needs_it(monkeypatch):
-    connection.close()
-
-    def fail(parameters):
+def test_a_horse_that_finds_no_database_waits_nevertheless(monkeypatch):
+    def fail():
         raise OperationalError('away')
 
-    monkeypatch.setattr(connections_wrapper(), 'get_new_connection', fail)
-    opening = horses.Opening('default')
-    opening.open()
-    opening.take()
-    assert connection.connection is None or connection.vendor == 'sqlite'
+    monkeypatch.setattr(connections_wrapper(), 'ensure_connection', fail)
+    horses._connect()
 
 
 @pytest.mark.django_db

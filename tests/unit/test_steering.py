@@ -3,10 +3,10 @@
 import os
 import signal
 import subprocess
+from multiprocessing import Pipe
 
 import pytest
 from django.db import transaction
-from rq import Worker as RQWorker
 
 from netbox_jobs import context, delivery, metas
 from netbox_jobs.exceptions import InstanceGone, JobCanceled, RunnerNotFound
@@ -14,6 +14,7 @@ from netbox_jobs.execution import Execution
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.keeper import Keeper
 from netbox_jobs.models import Job, Schedule, transitions
+from netbox_jobs.prefork import Child
 from netbox_jobs.signals import job_end
 from netbox_jobs.workers import Worker
 from tests.app.jobs import Erring, Orderly, Overriding, Plain, plain_function
@@ -246,20 +247,23 @@ def test_p7_a_stop_between_the_claim_and_the_run_is_heard():
         assert not context.current_run().stopping
 
 
-def test_p7_a_stop_between_the_fork_and_the_wait_for_the_horse_keeps_its_grace(monkeypatch):
+def test_p7_a_stop_between_the_handing_over_and_the_wait_for_the_horse_keeps_its_grace(monkeypatch):
     job = transitions.claim(str(Orderly.enqueue().job_id), context.process_token(), 'default')
     monkeypatch.setattr(metas, 'stop_grace', lambda path: 0.2)
     queue = delivery.queue('default')
     worker = Worker([queue], connection=queue.connection)
     worker._keeper = Keeper(None, idle=lambda: None, stop=lambda job_id: None)
     deaf = subprocess.Popen(['sh', '-c', "trap '' USR1; exec sleep 60"], start_new_session=True)
-    monkeypatch.setattr(RQWorker, 'fork_work_horse', lambda self, *_: setattr(self, '_horse_pid', deaf.pid))
+    ours, theirs = Pipe()
+    worker._child = Child(deaf.pid, ours)
     delivered = queue.fetch_job(job.delivery_id)
     try:
-        worker.fork_work_horse(delivered, queue)
+        worker._hand_over(delivered)
         worker._end_job(str(job.job_id))
         _pid, wait_status, _usage = worker._await_horse(delivered, ())
         assert os.waitstatus_to_exitcode(wait_status) == -signal.SIGKILL
     finally:
         deaf.kill()
         deaf.wait()
+        worker._child.close()
+        theirs.close()

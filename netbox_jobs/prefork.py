@@ -1,0 +1,236 @@
+"""The child that is forked beforehand, as its parent sees it: who hands it a job, waits for its end, and buries it.
+
+RQ forks when a job has come. Here the child waits at the other end of a pipe by then, with its connections open, so
+that a job begins as soon as its id has been taken from Redis.
+"""
+
+import multiprocessing
+import os
+import select
+import signal
+import threading
+import time
+from multiprocessing.connection import Connection
+from typing import Any
+from uuid import uuid4
+
+from redis.exceptions import RedisError
+from rq.executions import Execution
+from rq.job import Job as RQJob
+from rq.utils import now
+from rq.worker import WorkerStatus
+
+from .horses import HorseWorker, Order
+
+#: Seconds that a child which is to end in order is waited for.
+_FAREWELL = 5.0
+
+#: What `os.wait4()` says of a process that has ended.
+Ended = tuple[int | None, int | None, Any]
+
+
+class Child:
+    """A process that runs one job after the other."""
+
+    def __init__(self, pid: int, pipe: Connection) -> None:
+        self.pid, self.pipe = pid, pipe
+        self.descriptor: int | None = os.pidfd_open(pid) if hasattr(os, 'pidfd_open') else None
+        #: How many jobs it has begun.
+        self.jobs = 0
+        #: Whether it has told of the end of its last job; it has died otherwise.
+        self.answered = False
+        #: Whether it takes no more, as that job has left something behind.
+        self.spent = False
+
+    def is_alive(self) -> bool:
+        """Whether it can be told of a job; False also when it has ended itself in order."""
+        try:
+            return os.waitpid(self.pid, os.WNOHANG)[0] == 0
+        except ChildProcessError:
+            return False
+
+    def send(self, message: Any) -> None:
+        """Tell it something. That it dies this moment is seen to as the death of any horse."""
+        try:
+            self.pipe.send(message)
+        except OSError:
+            pass
+
+    def look(self, seconds: float) -> Ended | None:
+        """Wait so long for the end of its job, or its own; None if it goes on."""
+        watched: list[Any] = [self.pipe] if self.descriptor is None else [self.pipe, self.descriptor]
+        ready = select.select(watched, [], [], seconds)[0]
+        if self.pipe in ready and self.descriptor not in ready:
+            try:
+                self.spent = not self.pipe.recv()
+            except (EOFError, OSError):  # it dies; how, is known in a moment
+                select.select(watched[1:], [], [], 0.01)
+            else:
+                self.answered = True
+                return self.pid, os.EX_OK, None
+        try:
+            found = os.wait4(self.pid, os.WNOHANG)
+        except ChildProcessError:
+            return None, None, None
+        return found if found[0] else None
+
+    def dismiss(self) -> None:
+        """End it in order, as it waits or has died, with what its jobs have left behind."""
+        self.send(None)  # other processes may hold the pipe open, so that it would not hear its end
+        self.pipe.close()
+        deadline = time.monotonic() + _FAREWELL
+        while self.is_alive() and time.monotonic() < deadline:
+            if self.descriptor is None:
+                time.sleep(0.02)
+            else:
+                select.select([self.descriptor], [], [], 0.1)
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+        self.is_alive()
+        self.close()
+
+    def close(self) -> None:
+        """Forget it."""
+        self.pipe.close()
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
+
+
+class PreforkWorker(HorseWorker):
+    """The half of a worker that lives in the parent: it has a child, whenever it waits for a job."""
+
+    _child: Child | None = None
+    _delivery_id: str | None = None  # RQ's id of what the child runs
+    _horses = 0  # how many jobs have been begun
+    _state: str
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Held while a job is handed over or comes to its end, so that its stop never hits the next one. (A signal
+        # handler of the same thread may want it.)
+        self._handover = threading.RLock()
+        self.job_class: Any = _remembering(self.job_class)
+
+    def jobs_per_child(self) -> int:
+        """How many jobs a child runs before another takes its place."""
+        return 1
+
+    def bootstrap(self, *args: Any, **kwargs: Any) -> None:
+        """RQ's beginnings, and the first child."""
+        super().bootstrap(*args, **kwargs)
+        self._ready_child()
+
+    def teardown(self) -> None:
+        """RQ's end, and that of the child."""
+        self._dismiss()
+        super().teardown()
+
+    def get_current_job_id(self, *args: Any, **kwargs: Any) -> str | None:
+        """RQ's id of the job that runs."""
+        if self.is_horse:
+            found: str | None = super().get_current_job_id(*args, **kwargs)
+            return found
+        return self._delivery_id
+
+    def prepare_execution(self, job: RQJob) -> Any:
+        """Hand the job over to the child, and open RQ's books about it meanwhile; the child closes them."""
+        self._state = WorkerStatus.BUSY  # whatever Redis says: SIGTERM lets the job finish
+        child = self._hand_over(job)
+        try:
+            begun = super().prepare_execution(job)
+        except RedisError as error:  # the job runs nevertheless
+            self._tell_lost(error)
+            begun = self.execution = Execution(uuid4().hex, job.id, connection=self.connection)
+            begun.created_at = now()
+        child.send((begun.id, begun.created_at))
+        return begun
+
+    def fork_work_horse(self, job: RQJob, queue: Any) -> None:
+        """It has the job already."""
+
+    def _hand_over(self, job: RQJob) -> Child:
+        child = self._ready_child()
+        with self._handover:
+            self._expect(job)
+            self._horses += 1
+            self._horse_pid = child.pid
+            child.jobs += 1
+            child.answered = False
+        order: Order = (job.id, vars(job).get('entry'), job.origin, child.jobs >= self.jobs_per_child())
+        child.send(order)
+        return child
+
+    def _expect(self, job: RQJob) -> None:
+        """From now on, who asks for the end of this delivery is heard."""
+        self._delivery_id = job.id
+
+    def _look_for_end(self, seconds: float) -> Ended | None:
+        """Wait so long for the end of the job, and return what `os.wait4()` would say; None if it goes on."""
+        child = self._child
+        assert child is not None
+        ended = child.look(seconds)
+        if ended is not None:
+            with self._handover:
+                self._delivery_id = None
+                if child.answered:
+                    self._horse_pid = 0
+        return ended
+
+    def _bury(self) -> None:
+        """The job has ended: what it has left behind ends with its child, if that does not go on."""
+        child = self._child
+        if child is None:
+            return
+        if not child.answered:
+            self._end_group()
+            child.close()
+            self._child = None
+        elif child.spent:
+            self._dismiss()
+
+    def _end_group(self) -> None:
+        if not self.horse_pid:
+            return
+        try:
+            os.killpg(self.horse_pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+    def _ready_child(self) -> Child:
+        """The child that waits; a new one, if there is none."""
+        if self._child is not None and self._child.is_alive():
+            return self._child
+        self._dismiss()
+        ours, theirs = multiprocessing.Pipe()
+        with self._forking():
+            pid = os.fork()
+            if pid == 0:
+                ours.close()
+                self._child = None
+                self._live(theirs)
+        try:
+            os.setpgid(pid, pid)  # as the child does itself: whichever comes first
+        except OSError:
+            pass
+        theirs.close()
+        self._child = Child(pid, ours)
+        return self._child
+
+    def _dismiss(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            child.dismiss()
+
+
+def _remembering(job_class: Any) -> Any:
+    """RQ's class of jobs, which keeps what it was loaded from: for the child, who need not ask Redis again."""
+
+    class Remembering(job_class):
+        def restore(self, raw_data: Any) -> Any:
+            self.entry = raw_data
+            return super().restore(raw_data)
+
+    return Remembering
