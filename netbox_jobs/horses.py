@@ -88,6 +88,8 @@ class HorseWorker(LastingWorker):
             _keep_connections()
             Watch().start()
             _connect()
+            if not pipe.poll():
+                self._rehearse()
             more = True
             while more:
                 while not pipe.poll(REST):
@@ -105,6 +107,14 @@ class HorseWorker(LastingWorker):
             logging.shutdown()
             os._exit(1)
         os._exit(0)
+
+    def _rehearse(self) -> None:
+        """While there is no job yet: have both servers make ready what they do for a connection's first words."""
+        try:
+            transitions.rehearse(transitions.database())
+            self.connection.ping()
+        except (DBError, RedisError) as error:
+            logger.debug('A rehearsal failed (%s); the job finds out itself.', error)
 
     def setup_work_horse_signals(self) -> None:
         """A SIGTERM to the whole group (systemd) is the parent's business; a function, as an ignored signal would be

@@ -41,12 +41,17 @@ def database() -> str:
 
 def warm_up(using: str) -> None:
     """Have the SQL made by which jobs are claimed and ended, so that no child of this process has to do so."""
-    claims.take(uuid4(), context.process_token(), using)  # nobody's
+    rehearse(using)
     for job in (Job(pk=1), Job(pk=1, data={})):
         job._claimed_at = 0.0
         _status, values = _outcome(job, JobStatusChoices.STATUS_COMPLETED, None)
         fence = {'status': JobStatusChoices.STATUS_RUNNING, 'worker': context.process_token(), 'attempt': 1}
         statements.made_ready(using, values, {'id': job.pk, **fence})
+
+
+def rehearse(using: str) -> None:
+    """Claim a job that does not exist: from then on, the session knows the tables, and how to find a job."""
+    claims.take(uuid4(), context.process_token(), using)
 
 
 # Waiting
