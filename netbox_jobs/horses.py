@@ -8,6 +8,7 @@ import logging
 import os
 import random
 import signal
+from datetime import datetime
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 from uuid import uuid4
@@ -21,15 +22,11 @@ from rq.utils import now
 from rq.worker import Worker as RQWorker
 
 from . import calls, context, deadlines, execution
+from .delivery import ENTRY
 from .lasting import LastingWorker
 from .models import transitions
 from .preload import Preload
 from .watch import Watch
-
-try:
-    from redis.driver_info import DriverInfo
-except ImportError:  # an older redis-py
-    DriverInfo = None
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -42,20 +39,17 @@ REST = 30.0
 
 _TAKES_EXECUTION = 'execution' in inspect.signature(RQWorker.perform_job).parameters  # since RQ 3
 
-# redis-py looks its own version up for each connection, which takes milliseconds, and tells the server in two round
-# trips: once for each connection of a worker, but not for each child.
-_NAMED, _NAMELESS = (DriverInfo(), DriverInfo('', '')) if DriverInfo is not None else (None, None)
-
 #: What the parent tells the horse of a job: RQ's id of it, what Redis has of it, the queue, and whether it is the last
 #: that it runs. While that runs, RQ's execution follows: its id, and its beginning.
 Order = tuple[str, dict[Any, Any] | None, str, bool]
+#: What the horse tells of the end of a job: whether it takes another; and when that was, if RQ's books are to be closed
+#: by the parent, as all went well.
+Answer = tuple[bool, datetime | None]
 
 
-def warm_up(redis: Any) -> None:
+def warm_up() -> None:
     """In the parent: what each horse would else do for itself, and what would have it copy memory that it shares."""
     transitions.warm_up(transitions.database())
-    if _NAMED is not None:
-        redis.connection_pool.connection_kwargs.setdefault('driver_info', _NAMED)
     importlib.import_module('netbox_jobs.jobs')  # what the module of every runner imports
     share_memory()
 
@@ -75,7 +69,8 @@ class HorseWorker(LastingWorker):
     _preload: Preload | None = None
     _imported = 0  # how many modules had been imported for jobs when it was born
     _current: Any = None  # RQ's execution of the job
-    _last = _answered = _fit = False
+    _last = False
+    _fit: bool | None = None  # whether it takes another job, once the parent has been told of the end of this one
 
     def _live(self, pipe: Connection) -> NoReturn:
         """One job after the other, until the parent says farewell, or the last is done."""
@@ -84,12 +79,11 @@ class HorseWorker(LastingWorker):
             random.seed()
             self._is_horse, self._pipe, self._imported = True, pipe, len(calls.imported)
             self.setup_work_horse_signals()
-            _be_brief(self.connection)
             _keep_connections()
             Watch().start()
             _connect()
             if not pipe.poll():
-                self._rehearse()
+                _rehearse()
             more = True
             while more:
                 while not pipe.poll(REST):
@@ -108,14 +102,6 @@ class HorseWorker(LastingWorker):
             os._exit(1)
         os._exit(0)
 
-    def _rehearse(self) -> None:
-        """While there is no job yet: have both servers make ready what they do for a connection's first words."""
-        try:
-            transitions.rehearse(transitions.database())
-            self.connection.ping()
-        except (DBError, RedisError) as error:
-            logger.debug('A rehearsal failed (%s); the job finds out itself.', error)
-
     def setup_work_horse_signals(self) -> None:
         """A SIGTERM to the whole group (systemd) is the parent's business; a function, as an ignored signal would be
         inherited by what `run()` starts."""
@@ -125,7 +111,7 @@ class HorseWorker(LastingWorker):
 
     def _perform(self, job_id: str, entry: dict[Any, Any] | None, queue_name: str, last: bool) -> bool:
         """Run one job; returns whether another may come."""
-        self._answered, self._last = False, last
+        self._fit, self._last = None, last
         context.expect_delivered_run()
         os.environ['RQ_WORKER_ID'], os.environ['RQ_JOB_ID'] = self.name, job_id
         job = self.job_class(job_id, connection=self.connection, serializer=self.serializer)
@@ -145,23 +131,52 @@ class HorseWorker(LastingWorker):
         except RedisError as error:  # RQ's books cannot be kept; the job itself has ended, and its row says so
             self._tell_lost(error)
             self._redis_lost = False
-        self._identify_execution()
         if last and self._preload is not None:
             self._preload.tell(calls.imported[self._imported :])
-        return not last and self._answer()
+        if self._fit is None:
+            self._answer()
+        if last:
+            return False
+        self._identify_execution()
+        return bool(self._fit)
+
+    # RQ's books: the parent opens them while the job begins. It also closes them, if all went well; what RQ does with
+    # any other end is done here.
+
+    def prepare_job_execution(self, job: RQJob, *args: Any, **kwargs: Any) -> None:
+        """RQ's word of the beginning; in the child, for the job alone."""
+        if not self.is_horse:
+            super().prepare_job_execution(job, *args, **kwargs)
+            return
+        with self.connection.pipeline() as unsent:
+            job.prepare_for_execution(self.name, pipeline=unsent)
+        self.procline(f'Processing {job.func_name} from {job.origin} since {now():%Y-%m-%d %H:%M:%S}')
 
     def handle_execution_ended(self, job: RQJob, queue: Any, heartbeat_ttl: int) -> None:
-        """The job has ended. While this process writes that into RQ's books, the parent may look for the next one."""
-        self._identify_execution()
-        if job._success_callback_name or job._failure_callback_name:
-            super().handle_execution_ended(job, queue, heartbeat_ttl)
-            return
+        """The job has ended."""
         job.ended_at = now()
-        if not self._last:  # after which its end tells
+        if not _is_plain(job):
+            self._identify_execution()
+            super().handle_execution_ended(job, queue, heartbeat_ttl)
+
+    def handle_job_success(self, job: RQJob, *args: Any, **kwargs: Any) -> None:
+        """RQ's word of a good end."""
+        if self.is_horse:
+            plain = _is_plain(job)
+            self._answer(job.ended_at if plain else None)
+            if plain:
+                return
+        super().handle_job_success(job, *args, **kwargs)
+
+    def handle_job_failure(self, job: RQJob, *args: Any, **kwargs: Any) -> None:
+        """RQ's word of a bad end."""
+        if self.is_horse:
+            self._identify_execution()
             self._answer()
+        super().handle_job_failure(job, *args, **kwargs)
 
     def _identify_execution(self) -> None:
-        """RQ's execution of this job: the parent has told of it since, unless it died before it had begun one."""
+        """RQ's execution of this job: the parent tells of it, unless it has died before it had begun one."""
         assert self._pipe is not None and self._current is not None
         if self._current.id:
             return
@@ -171,18 +186,21 @@ class HorseWorker(LastingWorker):
             self._current.id = uuid4().hex
 
     def set_current_job_id(self, job_id: str | None, pipeline: Any = None) -> None:
-        """RQ 2's record of what runs; between two jobs it is left to the parent, who may be at the next one."""
-        if job_id is not None or self._last or not self.is_horse:
+        """RQ 2's record of what runs; of two jobs that follow each other, the end of one does not hide the other."""
+        if job_id is not None or not self._has_next():
             super().set_current_job_id(job_id, pipeline)
 
-    def _answer(self) -> bool:
-        """Tell the parent that the job has ended, and whether another may come; returns that."""
+    def _has_next(self) -> bool:
+        """Whether the parent may be at the next job."""
+        return self.is_horse and not self._last
+
+    def _answer(self, ended_at: datetime | None = None) -> None:
+        """Tell the parent that the job has ended, and whether another may come."""
         assert self._pipe is not None
-        if not self._answered:
-            self._fit = self._tidy_up()
-            self._answered = True
-            self._pipe.send(self._fit)
-        return self._fit
+        if self._fit is None:
+            self._fit = not self._last and self._tidy_up()
+            answer: Answer = (self._fit, ended_at)
+            self._pipe.send(answer)
 
     def _tidy_up(self) -> bool:
         """After a job: leave nothing of it for the next one; False if this process had better end."""
@@ -201,18 +219,27 @@ class HorseWorker(LastingWorker):
         return False
 
 
-def _be_brief(redis: Any) -> None:
-    """Connect to Redis in as few words as possible."""
-    options = redis.connection_pool.connection_kwargs
-    if _NAMED is not None and options.get('driver_info') is _NAMED:
-        options['driver_info'] = _NAMELESS
-
-
 def _keep_connections() -> None:
     """Have database connections live as long as this process, where the project does not say how long."""
     for alias in connections:
         if connections[alias].settings_dict['CONN_MAX_AGE'] == 0:
             connections[alias].settings_dict['CONN_MAX_AGE'] = None
+
+
+def _is_plain(job: RQJob) -> bool:
+    """Whether there is nothing about an RQ job but that it runs one of ours."""
+    try:
+        return job.func_name == ENTRY and not (job._success_callback_name or job._failure_callback_name)
+    except Exception:  # RQ unpickles here, and may meet anything in a foreign job
+        return False
+
+
+def _rehearse() -> None:
+    """While there is no job yet: have the session make ready what it needs for a claim."""
+    try:
+        transitions.rehearse(transitions.database())
+    except DBError as error:
+        logger.debug('The rehearsal failed (%s); the job finds out itself.', error)
 
 
 def _connect(*, again: bool = False) -> None:

@@ -4,6 +4,7 @@ RQ forks when a job has come. Here the child waits at the other end of a pipe by
 that a job begins as soon as its id has been taken from Redis.
 """
 
+import inspect
 import multiprocessing
 import os
 import select
@@ -17,13 +18,17 @@ from uuid import uuid4
 from redis.exceptions import RedisError
 from rq.executions import Execution
 from rq.job import Job as RQJob
+from rq.job import JobStatus
 from rq.utils import now
+from rq.worker import Worker as RQWorker
 from rq.worker import WorkerStatus
 
-from .horses import HorseWorker, Order
+from .horses import Answer, HorseWorker, Order
 
 #: Seconds that a child which is to end in order is waited for.
 _FAREWELL = 5.0
+
+_TAKES_EXECUTION = 'execution' in inspect.signature(RQWorker.handle_job_success).parameters  # since RQ 3
 
 #: What `os.wait4()` says of a process that has ended.
 Ended = tuple[int | None, int | None, Any]
@@ -37,10 +42,10 @@ class Child:
         self.descriptor: int | None = os.pidfd_open(pid) if hasattr(os, 'pidfd_open') else None
         #: How many jobs it has begun.
         self.jobs = 0
-        #: Whether it has told of the end of its last job; it has died otherwise.
-        self.answered = False
-        #: Whether it takes no more, as that job has left something behind.
-        self.spent = False
+        #: Whether the job that it has runs in it as the last one.
+        self.last = False
+        #: What it has told of the end of that job; None if it has not.
+        self.answer: Answer | None = None
 
     def is_alive(self) -> bool:
         """Whether it can be told of a job; False also when it has ended itself in order."""
@@ -56,17 +61,21 @@ class Child:
         except OSError:
             pass
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it has told of the end of its job, and still is there."""
+        return self.answer is not None and not self.last
+
     def look(self, seconds: float) -> Ended | None:
-        """Wait so long for the end of its job, or its own; None if it goes on."""
+        """Wait so long for the end of its job (its own, if that is its last); None if it goes on."""
         watched: list[Any] = [self.pipe] if self.descriptor is None else [self.pipe, self.descriptor]
         ready = select.select(watched, [], [], seconds)[0]
-        if self.pipe in ready and self.descriptor not in ready:
+        if self.pipe in ready:
             try:
-                self.spent = not self.pipe.recv()
+                self.answer = self.pipe.recv()
             except (EOFError, OSError):  # it dies; how, is known in a moment
                 select.select(watched[1:], [], [], 0.01)
-            else:
-                self.answered = True
+            if self.goes_on:
                 return self.pid, os.EX_OK, None
         try:
             found = os.wait4(self.pid, os.WNOHANG)
@@ -105,6 +114,7 @@ class PreforkWorker(HorseWorker):
     _child: Child | None = None
     _delivery_id: str | None = None  # RQ's id of what the child runs
     _horses = 0  # how many jobs have been begun
+    _unclosed: Any = None  # a job whose end RQ's books do not know yet: with queue, execution, beginning and end
     _state: str
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -126,7 +136,13 @@ class PreforkWorker(HorseWorker):
     def teardown(self) -> None:
         """RQ's end, and that of the child."""
         self._dismiss()
+        self._close_books()
         super().teardown()
+
+    def dequeue_job_and_maintain_ttl(self, *args: Any, **kwargs: Any) -> Any:
+        """The next job, when nothing is left to be done for the last one."""
+        self._close_books()
+        return super().dequeue_job_and_maintain_ttl(*args, **kwargs)
 
     def get_current_job_id(self, *args: Any, **kwargs: Any) -> str | None:
         """RQ's id of the job that runs."""
@@ -136,17 +152,24 @@ class PreforkWorker(HorseWorker):
         return self._delivery_id
 
     def prepare_execution(self, job: RQJob) -> Any:
-        """Hand the job over to the child, and open RQ's books about it meanwhile; the child closes them."""
+        """Hand the job over to the child; while it runs, open RQ's books of it, and close those of the one before."""
         self._state = WorkerStatus.BUSY  # whatever Redis says: SIGTERM lets the job finish
         child = self._hand_over(job)
+        begun = None
         try:
             begun = super().prepare_execution(job)
+            self.prepare_job_execution(job, len(self.queues) == 1)
         except RedisError as error:  # the job runs nevertheless
             self._tell_lost(error)
+        if begun is None:
             begun = self.execution = Execution(uuid4().hex, job.id, connection=self.connection)
             begun.created_at = now()
         child.send((begun.id, begun.created_at))
+        self._close_books()
         return begun
+
+    def _has_next(self) -> bool:
+        return super()._has_next() or self._delivery_id is not None
 
     def fork_work_horse(self, job: RQJob, queue: Any) -> None:
         """It has the job already."""
@@ -158,8 +181,8 @@ class PreforkWorker(HorseWorker):
             self._horses += 1
             self._horse_pid = child.pid
             child.jobs += 1
-            child.answered = False
-        order: Order = (job.id, vars(job).get('entry'), job.origin, child.jobs >= self.jobs_per_child())
+            child.last, child.answer = child.jobs >= self.jobs_per_child(), None
+        order: Order = (job.id, vars(job).get('entry'), job.origin, child.last)
         child.send(order)
         return child
 
@@ -175,20 +198,45 @@ class PreforkWorker(HorseWorker):
         if ended is not None:
             with self._handover:
                 self._delivery_id = None
-                if child.answered:
+                if child.goes_on:
                     self._horse_pid = 0
         return ended
+
+    def _take_books(self, job: RQJob, queue: Any, execution: Any) -> bool:
+        """Whether the job has ended well, so that RQ's books about it are closed here, as soon as there is time."""
+        answer = self._child.answer if self._child is not None else None
+        if answer is None or answer[1] is None:
+            return False
+        self._unclosed = job, queue, execution, job.started_at, answer[1]
+        return True
+
+    def _close_books(self) -> None:
+        if self._unclosed is None:
+            return
+        (job, queue, execution, *times), self._unclosed = self._unclosed, None
+        job._status, job._result = JobStatus.FINISHED, None
+        job.started_at, job.ended_at = times
+        given = {'job': job, 'queue': queue, 'started_job_registry': queue.started_job_registry}
+        try:
+            if _TAKES_EXECUTION:
+                self.handle_job_success(**given, execution=execution)
+            else:
+                current, self.execution = self.execution, execution
+                self.handle_job_success(**given)
+                self.execution = None if current is execution else current
+        except RedisError as error:
+            self._tell_lost(error)
 
     def _bury(self) -> None:
         """The job has ended: what it has left behind ends with its child, if that does not go on."""
         child = self._child
         if child is None:
             return
-        if not child.answered:
+        if not child.goes_on:
             self._end_group()
             child.close()
             self._child = None
-        elif child.spent:
+        elif child.answer is not None and not child.answer[0]:
             self._dismiss()
 
     def _end_group(self) -> None:

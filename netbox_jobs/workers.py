@@ -44,7 +44,7 @@ class Worker(PreforkWorker):
         context.adopt_token(lease.token)
         lease.beat()
         recovery.deliver_due()
-        horses.warm_up(self.connection)
+        horses.warm_up()
         deadlines.show_on(SHOW)  # which its horses inherit
         connections.close_all()
         self._preload = Preload()
@@ -90,6 +90,8 @@ class Worker(PreforkWorker):
         except SystemExit:  # a second SIGTERM
             self._abandon(job)
             raise
+        if self._take_books(job, queue, execution_of_rq[0] if execution_of_rq else self.execution):
+            self._horse_result = self._horse_result[0], os.EX_OK, None  # whatever has become of its process since
         status = self._horse_result[1]
         self._bury()
         if status != os.EX_OK:

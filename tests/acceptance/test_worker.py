@@ -1,6 +1,7 @@
 """Real `rqworker` processes: what they serve, in which order, and what they say."""
 
 import os
+import signal
 import subprocess
 import sys
 from datetime import timedelta
@@ -11,9 +12,9 @@ from django.utils import timezone
 from netbox_jobs import delivery
 from netbox_jobs.choices import JobStatusChoices
 from netbox_jobs.models import Job, Schedule, Worker
-from tests.app.jobs import Housekeeping, Plain, Talking
+from tests.app.jobs import Housekeeping, Plain, Talking, Telltale
 from tests.app.models import Thing, Trace
-from tests.processes import ROOT, status, wait_for
+from tests.processes import ROOT, is_alive, status, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,6 +28,26 @@ def test_a_job_is_enqueued_and_a_worker_completes_it(start_worker):
     assert status(job) == 'completed', worker.output
     assert job.data == {'word': 'x', 'other': 'thing'}
     assert Trace.objects.filter(job_pk=job.pk, what='start').count() == 1
+
+
+def test_a_child_waits_for_its_job_beforehand_and_the_next_job_has_another(start_worker):
+    worker = start_worker('low')  # where no system job comes between
+    (before,) = wait_for(worker.horses)
+    for _ in range(3):
+        job = Telltale.enqueue(queue_name='low')
+        wait_for(lambda: status(job) == 'completed')  # noqa: B023
+        assert job.data['pid'] == before
+        wait_for(lambda: not is_alive(before))  # noqa: B023
+        (before,) = wait_for(worker.horses)
+
+
+def test_a_child_that_dies_while_it_waits_is_replaced(start_worker):
+    worker = start_worker()
+    (before,) = wait_for(worker.horses)
+    os.kill(before, signal.SIGKILL)
+    job = Telltale.enqueue()
+    wait_for(lambda: status(job) == 'completed')
+    assert job.data['pid'] != before
 
 
 def test_a_plugin_queue_is_served_by_a_worker_that_names_it(start_worker):
