@@ -25,7 +25,7 @@ DEFAULTS: dict[str, Any] = {
     'REDIS_TIMEOUT': 0.25,
     # How many jobs a child of the fast worker runs before another takes its place.
     'JOBS_PER_CHILD': 1000,
-    # Whether a forking worker imports the module of a runner itself once a child of it has had to, for the next ones.
+    # Whether a worker imports the module of a runner itself once a child of it has had to, for the next ones.
     'PRELOAD_RUNNERS': True,
     # Dotted path of a function that is called with each job that has ended, as its `notifications` ask for.
     'NOTIFY': '',
