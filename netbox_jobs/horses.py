@@ -254,7 +254,7 @@ def _connect(*, again: bool = False) -> None:
         if again and connection.connection is not None:
             connection.close_if_unusable_or_obsolete()
             if connection.connection is not None and not connection.is_usable():
-                connection.close()
+                execution.mend_connections()
         connection.ensure_connection()
     except DBError as error:
         logger.info('The database does not answer yet (%s).', error)

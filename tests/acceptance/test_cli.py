@@ -121,6 +121,7 @@ def test_a_paused_queue_waits_and_goes_on(start_worker, redis_is_lost):
     start_worker('high', 'default', 'low')
     before = Plain.enqueue()
     wait_for(lambda: status(before) == 'completed')
+    wait_for(lambda: not Job.objects.filter(status__in=['pending', 'running']).exists())  # nor any system job
     assert call('pause', 'default').returncode == 0
     held = [Plain.enqueue() for _ in range(3)]
     passed = Plain.enqueue(queue_name='low')
