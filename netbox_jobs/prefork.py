@@ -158,7 +158,7 @@ class PreforkWorker(HorseWorker):
         begun = None
         try:
             begun = super().prepare_execution(job)
-            self.prepare_job_execution(job, len(self.queues) == 1)
+            self._open_books(job)
         except RedisError as error:  # the job runs nevertheless
             self._tell_lost(error)
         if begun is None:
@@ -167,6 +167,14 @@ class PreforkWorker(HorseWorker):
         child.send((begun.id, begun.created_at))
         self._close_books()
         return begun
+
+    def _open_books(self, job: RQJob) -> None:
+        # RQ shows the job's function, for which it would unpickle here what somebody has put into a foreign job.
+        known, job._func_name = job._func_name, job.description
+        try:
+            self.prepare_job_execution(job, len(self.queues) == 1)
+        finally:
+            job._func_name = known
 
     def _has_next(self) -> bool:
         return super()._has_next() or self._delivery_id is not None
@@ -213,7 +221,7 @@ class PreforkWorker(HorseWorker):
     def _close_books(self) -> None:
         if self._unclosed is None:
             return
-        (job, queue, execution, *times), self._unclosed = self._unclosed, None
+        job, queue, execution, *times = self._unclosed
         job._status, job._result = JobStatus.FINISHED, None
         job.started_at, job.ended_at = times
         given = {'job': job, 'queue': queue, 'started_job_registry': queue.started_job_registry}
@@ -222,10 +230,13 @@ class PreforkWorker(HorseWorker):
                 self.handle_job_success(**given, execution=execution)
             else:
                 current, self.execution = self.execution, execution
-                self.handle_job_success(**given)
-                self.execution = None if current is execution else current
+                try:
+                    self.handle_job_success(**given)
+                finally:
+                    self.execution = None if current is execution else current
         except RedisError as error:
             self._tell_lost(error)
+        self._unclosed = None  # not earlier: a SIGTERM that comes between has them closed at the end
 
     def _bury(self) -> None:
         """The job has ended: what it has left behind ends with its child, if that does not go on."""

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+import zlib
 
 import pytest
 from django.test import override_settings
@@ -211,14 +212,16 @@ def test_p3_a_child_whose_claim_is_lost_ends_itself_and_changes_nothing(start_wo
 def test_rqs_own_books_are_kept_and_foreign_jobs_run(start_worker, options):
     queue = delivery.queue('default')
     foreign, broken = queue.enqueue('os.getpid'), queue.enqueue('os.getpgid', 'nonsense')
+    garbled = queue.enqueue('os.getpid')
+    queue.connection.hset(garbled.key, 'data', zlib.compress(b'nothing that can be unpickled'))
     good, bad = Plain.enqueue(), Failing.enqueue()
     worker = start_worker(*options, '--name', 'fast')
     wait_for(lambda: status(bad) == 'failed')
-    wait_for(lambda: queue.connection.hget('rq:worker:fast', 'failed_job_count') == b'2')
+    wait_for(lambda: queue.connection.hget('rq:worker:fast', 'failed_job_count') == b'3')
     assert foreign.return_value() == worker.horses()[0] if options else foreign.return_value()
     finished, failed = FinishedJobRegistry(queue=queue), FailedJobRegistry(queue=queue)
     assert {foreign.id, str(good.job_id)} <= set(finished.get_job_ids())
-    assert {broken.id, str(bad.job_id)} == set(failed.get_job_ids())
+    assert {broken.id, garbled.id, str(bad.job_id)} == set(failed.get_job_ids())
     wait_for(lambda: not queue.started_job_registry.get_job_ids())
     assert [queue.fetch_job(str(job.job_id)).get_status() for job in (good, bad)] == ['finished', 'failed']
     books = queue.connection.hgetall('rq:worker:fast')
