@@ -1,7 +1,7 @@
 """The fast worker: the same promises, with a child that lives on from job to job.
 
-It is replaced when it dies, is stopped, leaves a process behind, or has run `JOBS_PER_CHILD` jobs. Between two jobs
-that follow each other, Redis is told no more than what somebody looks at.
+It is replaced when it dies, has to be killed, leaves a process behind, or has run `JOBS_PER_CHILD` jobs. Between two
+jobs that follow each other, Redis is told no more than what somebody looks at.
 """
 
 import time
@@ -73,7 +73,7 @@ class FastWorker(Worker):
         super().set_state(state, pipeline)
 
     def check_for_suspension(self, burst: bool) -> None:
-        """RQ's `suspend`, looked for once a second."""
+        """RQ's `suspend`, looked for once a second; RQ's books of the last job are not closed before that."""
         if time.monotonic() >= self._next_suspension:
             self._next_suspension = time.monotonic() + 1
             super().check_for_suspension(burst)

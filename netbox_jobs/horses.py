@@ -67,20 +67,22 @@ class HorseWorker(LastingWorker):
 
     _pipe: Connection | None = None  # to the parent
     _preload: Preload | None = None
+    _stopped_job_id: Any
     _imported = 0  # how many modules had been imported for jobs when it was born
     _current: Any = None  # RQ's execution of the job
     _last = False
     _fit: bool | None = None  # whether it takes another job, once the parent has been told of the end of this one
 
-    def _live(self, pipe: Connection) -> NoReturn:
+    def _live(self, pipe: Connection, parent: int) -> NoReturn:
         """One job after the other, until the parent says farewell, or the last is done."""
         try:
             os.setpgid(0, 0)
             random.seed()
             self._is_horse, self._pipe, self._imported = True, pipe, len(calls.imported)
+            self._stopped_job_id = None  # the parent may be at the end of one that was stopped
             self.setup_work_horse_signals()
             _keep_connections()
-            Watch().start()
+            Watch(parent).start()
             _connect()
             if not pipe.poll():
                 _rehearse()
@@ -119,7 +121,11 @@ class HorseWorker(LastingWorker):
             job.refresh()
         else:
             job.restore(entry)  # the parent has asked Redis for it a moment ago
-        queue = next(queue for queue in self.queues if queue.name == queue_name)
+        queue = next((queue for queue in self.queues if queue.name == queue_name), None)
+        if queue is None:  # RQ lets a job be pushed into another queue than its own
+            queue = self.queue_class(
+                queue_name, connection=self.connection, job_class=self.job_class, serializer=self.serializer
+            )
         self._current = current = Execution('', job_id, connection=self.connection)
         current.created_at, current._job = now(), job
         current.worker_name = self.name
@@ -176,14 +182,15 @@ class HorseWorker(LastingWorker):
         super().handle_job_failure(job, *args, **kwargs)
 
     def _identify_execution(self) -> None:
-        """RQ's execution of this job: the parent tells of it, unless it has died before it had begun one."""
+        """RQ's execution of this job: the parent tells of it, unless it dies or gives up before it has begun one."""
         assert self._pipe is not None and self._current is not None
         if self._current.id:
             return
         try:
-            self._current.id, self._current.created_at = self._pipe.recv()
-        except EOFError:
-            self._current.id = uuid4().hex
+            told = self._pipe.recv()
+        except (EOFError, OSError):
+            told = None
+        self._current.id, self._current.created_at = told or (uuid4().hex, self._current.created_at)
 
     def set_current_job_id(self, job_id: str | None, pipeline: Any = None) -> None:
         """RQ 2's record of what runs; of two jobs that follow each other, the end of one does not hide the other."""

@@ -26,15 +26,17 @@ DEFERENCE = 2.0
 class Keeper(threading.Thread):
     """Runs in every worker. Whether it lives is whether the worker lives: the two share a process."""
 
-    def __init__(self, lease: leases.Lease, idle: Callable[[], int | None], stop: Callable[[str], None]) -> None:
+    def __init__(
+        self, lease: leases.Lease, at_work: Callable[[], tuple[int, str | None]], stop: Callable[[str], None]
+    ) -> None:
         """Args:
         lease: The worker's.
-        idle: How many jobs the worker has begun so far, if it runs none at the moment; else None.
+        at_work: How many jobs the worker has begun so far, and the id of the one that it is at; None if at none.
         stop: Ends what the worker runs, if it is the job of this id.
         """
         super().__init__(name='netbox_jobs keeper', daemon=True)
         self._lease = lease
-        self._idle = idle
+        self._at_work = at_work
         self._end_job = stop
         self._observer = recovery.Observer()
         self._over = threading.Event()
@@ -91,29 +93,31 @@ class Keeper(threading.Thread):
 
     def _beat(self) -> None:
         try:
-            self._lease.beat()
+            self._beat_and_look()
         except DBError:
             # A session that was cut is no database that is away: who can connect at once has been there all the time,
             # and so could all the others.
             connections.close_all()
-            self._lease.beat()
-        self._observer.healthy(True)
-        self._observer.look()
+            self._beat_and_look()
         # Not the leader's business alone: it may have come a moment ago, and must watch for the whole limit first.
         leads = self._observer.leads(self._lease.token)
         for token in self._observer.dead(0 if leads else leases.INTERVAL):
             recovery.end_orphans(token)
+
+    def _beat_and_look(self) -> None:
+        self._lease.beat()
+        self._observer.healthy(True)
+        self._observer.look()
 
     def _deliver_due(self) -> None:
         leads = self._observer.leads(self._lease.token)
         recovery.deliver_due(0 if leads else DEFERENCE)
 
     def _recover(self) -> None:
-        begun = self._idle()
-        if begun is not None:
-            # The end of a horse that could not be recorded at the time, because the database was away.
-            recovery.end_own_orphans(self._lease.token, lambda: self._idle() == begun)
-        else:
+        seen = _begun, job_id = self._at_work()
+        # Ends that could not be recorded at the time, because the database was away.
+        recovery.end_own_orphans(self._lease.token, job_id, lambda: self._at_work() == seen)
+        if job_id is not None:
             for job_id in recovery.to_be_stopped(self._lease.token):
                 self._end_job(job_id)
         if not self._observer.leads(self._lease.token):

@@ -1,4 +1,4 @@
-"""RQ's worker, made to outlive the loss of Redis, at whichever line it comes; and to start no process in vain."""
+"""RQ's worker, made to outlive the loss of Redis, at whichever line it comes; and to bring RQ's scheduler in time."""
 
 import logging
 import time
@@ -8,7 +8,6 @@ from typing import Any
 
 from redis.exceptions import ConnectionError, RedisError, TimeoutError
 from rq import Worker as RQWorker
-from rq.job import Job as RQJob
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -41,13 +40,6 @@ class LastingWorker(RQWorker):
         has forgotten us. (RQ listens for seven minutes.)"""
         return min(_LISTEN if self._scheduler_to_come is None else _LISTEN_FIRST, super().dequeue_timeout)
 
-    def execute_job(self, job: RQJob, queue: Any) -> None:
-        """Run one job; the loss of Redis meanwhile ends neither the job nor the worker."""
-        try:
-            super().execute_job(job, queue)
-        except RedisError as error:  # before the fork: the job waits still, and is delivered again
-            self._tell_lost(error)
-
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         """RQ's sign of life; registers anew where Redis has forgotten us."""
         if pipeline is not None:
@@ -74,6 +66,13 @@ class LastingWorker(RQWorker):
         """RQ's state of the worker, as far as Redis takes it."""
         try:
             super().set_state(state, pipeline)
+        except RedisError as error:
+            self._tell_lost(error)
+
+    def set_shutdown_requested_date(self) -> None:
+        """RQ's note of a SIGTERM, which comes in the middle of anything."""
+        try:
+            super().set_shutdown_requested_date()
         except RedisError as error:
             self._tell_lost(error)
 

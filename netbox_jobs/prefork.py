@@ -5,17 +5,19 @@ that a job begins as soon as its id has been taken from Redis.
 """
 
 import inspect
+import logging
 import multiprocessing
 import os
 import select
 import signal
 import threading
 import time
+from datetime import datetime
 from multiprocessing.connection import Connection
 from typing import Any
 from uuid import uuid4
 
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError, RedisError, TimeoutError
 from rq.executions import Execution
 from rq.job import Job as RQJob
 from rq.job import JobStatus
@@ -24,6 +26,8 @@ from rq.worker import Worker as RQWorker
 from rq.worker import WorkerStatus
 
 from .horses import Answer, HorseWorker, Order
+
+logger = logging.getLogger('netbox_jobs')
 
 #: Seconds that a child which is to end in order is waited for.
 _FAREWELL = 5.0
@@ -35,11 +39,11 @@ Ended = tuple[int | None, int | None, Any]
 
 
 class Child:
-    """A process that runs one job after the other."""
+    """A process that waits for a job, or for one after the other."""
 
     def __init__(self, pid: int, pipe: Connection) -> None:
         self.pid, self.pipe = pid, pipe
-        self.descriptor: int | None = os.pidfd_open(pid) if hasattr(os, 'pidfd_open') else None
+        self.descriptor = _descriptor_of(pid)
         #: How many jobs it has begun.
         self.jobs = 0
         #: Whether the job that it has runs in it as the last one.
@@ -115,6 +119,7 @@ class PreforkWorker(HorseWorker):
     _delivery_id: str | None = None  # RQ's id of what the child runs
     _horses = 0  # how many jobs have been begun
     _unclosed: Any = None  # a job whose end RQ's books do not know yet: with queue, execution, beginning and end
+    _begun_at: datetime  # when the last job was handed over
     _state: str
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -135,14 +140,20 @@ class PreforkWorker(HorseWorker):
 
     def teardown(self) -> None:
         """RQ's end, and that of the child."""
-        self._dismiss()
+        self._state = WorkerStatus.BUSY  # a SIGTERM does not come between
         self._close_books()
+        self._dismiss()
         super().teardown()
+
+    def check_for_suspension(self, burst: bool) -> None:
+        """RQ's `suspend`, which may last; nothing is left to be done for the last job meanwhile."""
+        self._close_books()
+        super().check_for_suspension(burst)
 
     def dequeue_job_and_maintain_ttl(self, *args: Any, **kwargs: Any) -> Any:
         """The next job, when nothing is left to be done for the last one."""
         self._close_books()
-        return super().dequeue_job_and_maintain_ttl(*args, **kwargs)
+        return None if self._stop_requested else super().dequeue_job_and_maintain_ttl(*args, **kwargs)
 
     def get_current_job_id(self, *args: Any, **kwargs: Any) -> str | None:
         """RQ's id of the job that runs."""
@@ -155,26 +166,31 @@ class PreforkWorker(HorseWorker):
         """Hand the job over to the child; while it runs, open RQ's books of it, and close those of the one before."""
         self._state = WorkerStatus.BUSY  # whatever Redis says: SIGTERM lets the job finish
         child = self._hand_over(job)
-        begun = None
-        try:
-            begun = super().prepare_execution(job)
-            self._open_books(job)
-        except RedisError as error:  # the job runs nevertheless
-            self._tell_lost(error)
-        if begun is None:
-            begun = self.execution = Execution(uuid4().hex, job.id, connection=self.connection)
-            begun.created_at = now()
+        begun = self._open_books(job)
+        # By when it was handed over: the child may have been at its end before the books were open.
+        job.started_at = begun.created_at = self._begun_at
         child.send((begun.id, begun.created_at))
         self._close_books()
         return begun
 
-    def _open_books(self, job: RQJob) -> None:
+    def _open_books(self, job: RQJob) -> Any:
+        if hasattr(self, 'executions'):  # since RQ 3; of one that could not be begun
+            self.executions.clear()
+        begun = None
         # RQ shows the job's function, for which it would unpickle here what somebody has put into a foreign job.
         known, job._func_name = job._func_name, job.description
         try:
+            begun = super().prepare_execution(job)
             self.prepare_job_execution(job, len(self.queues) == 1)
+        except RedisError as error:
+            self._tell_lost(error)
+        except Exception:  # the job runs nevertheless
+            logger.exception("RQ's books of job %s could not be opened.", job.id)
         finally:
             job._func_name = known
+        if begun is None:
+            begun = self.execution = Execution(uuid4().hex, job.id, connection=self.connection)
+        return begun
 
     def _has_next(self) -> bool:
         return super()._has_next() or self._delivery_id is not None
@@ -184,6 +200,7 @@ class PreforkWorker(HorseWorker):
 
     def _hand_over(self, job: RQJob) -> Child:
         child = self._ready_child()
+        self._begun_at = now()
         with self._handover:
             self._expect(job)
             self._horses += 1
@@ -210,33 +227,45 @@ class PreforkWorker(HorseWorker):
                     self._horse_pid = 0
         return ended
 
+    def _has_answered(self) -> bool:
+        """Whether the child has told of the end of the job."""
+        return self._child is not None and self._child.answer is not None
+
     def _take_books(self, job: RQJob, queue: Any, execution: Any) -> bool:
         """Whether the job has ended well, so that RQ's books about it are closed here, as soon as there is time."""
         answer = self._child.answer if self._child is not None else None
         if answer is None or answer[1] is None:
             return False
-        self._unclosed = job, queue, execution, job.started_at, answer[1]
+        self._unclosed = job, queue, execution, self._begun_at, answer[1]
         return True
 
     def _close_books(self) -> None:
         if self._unclosed is None:
             return
-        job, queue, execution, *times = self._unclosed
+        state, self._state = self._state, WorkerStatus.BUSY  # so that a SIGTERM is noted, and does not come between
+        try:
+            self._close(*self._unclosed)
+        except (ConnectionError, TimeoutError) as error:  # later, if it is not too late then
+            self._tell_lost(error)
+        except Exception:
+            logger.exception("RQ's books of job %s could not be closed.", self._unclosed[0].id)
+            self._unclosed = None
+        else:
+            self._unclosed = None
+        self._state = state
+
+    def _close(self, job: RQJob, queue: Any, execution: Any, *times: datetime) -> None:
         job._status, job._result = JobStatus.FINISHED, None
         job.started_at, job.ended_at = times
         given = {'job': job, 'queue': queue, 'started_job_registry': queue.started_job_registry}
+        if _TAKES_EXECUTION:
+            self.handle_job_success(**given, execution=execution)
+            return
+        current, self.execution = self.execution, execution
         try:
-            if _TAKES_EXECUTION:
-                self.handle_job_success(**given, execution=execution)
-            else:
-                current, self.execution = self.execution, execution
-                try:
-                    self.handle_job_success(**given)
-                finally:
-                    self.execution = None if current is execution else current
-        except RedisError as error:
-            self._tell_lost(error)
-        self._unclosed = None  # not earlier: a SIGTERM that comes between has them closed at the end
+            self.handle_job_success(**given)
+        finally:
+            self.execution = None if current is execution else current
 
     def _bury(self) -> None:
         """The job has ended: what it has left behind ends with its child, if that does not go on."""
@@ -264,17 +293,23 @@ class PreforkWorker(HorseWorker):
             return self._child
         self._dismiss()
         ours, theirs = multiprocessing.Pipe()
-        with self._forking():
-            pid = os.fork()
-            if pid == 0:
-                ours.close()
-                self._child = None
-                self._live(theirs)
+        parent = os.getpid()
+        try:
+            with self._forking():
+                pid = os.fork()
+                if pid == 0:
+                    ours.close()
+                    self._child = None
+                    self._live(theirs, parent)
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
         try:
             os.setpgid(pid, pid)  # as the child does itself: whichever comes first
         except OSError:
             pass
-        theirs.close()
         self._child = Child(pid, ours)
         return self._child
 
@@ -282,6 +317,14 @@ class PreforkWorker(HorseWorker):
         child, self._child = self._child, None
         if child is not None:
             child.dismiss()
+
+
+def _descriptor_of(pid: int) -> int | None:
+    """One by which the end of a process is waited for, where the system has such."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None
 
 
 def _remembering(job_class: Any) -> Any:

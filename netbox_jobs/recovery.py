@@ -201,31 +201,38 @@ def end_orphans(token: str, reason: str = '') -> int:
     worker = Worker.objects.using(using).filter(token=token).first()
     who = f'{worker.name} (process {worker.pid} on {worker.host})' if worker else f'that claimed it as {token}'
     reason = reason or f'no sign of life for {conf.get("WORKER_TIMEOUT")} seconds'
-    ended = 0
-    for job in Job.objects.using(using).running().filter(worker=token):
-        logger.warning('Job %s (%s): its worker %s is gone.', job.pk, job.name, who)
-        try:
-            ended += end_orphan(job, f'The worker {who} is gone: {reason}.')
-        except Exception:  # one that cannot be ended does not keep the others from it
-            if not connections[using].is_usable():
-                raise
-            logger.exception('Job %s (%s) could not be ended; it is tried again.', job.pk, job.name)
+    ended = _end_each(Job.objects.using(using).running().filter(worker=token), f'The worker {who} is gone: {reason}.')
     if worker is not None and not Job.objects.using(using).running().filter(worker=token).exists():
         worker.delete()
     return ended
 
 
-def end_own_orphans(token: str, still_idle: Callable[[], bool] = lambda: True) -> int:
-    """Account for what is recorded as running in a worker that runs nothing; returns how many.
+def end_own_orphans(token: str, job_id: str | None = None, unchanged: Callable[[], bool] = lambda: True) -> int:
+    """Account for what is recorded as running in a worker that does not run it; returns how many.
 
     Args:
         token: The worker's.
-        still_idle: Asked once they have been found: whether it has begun nothing meanwhile, which would be among them.
+        job_id: RQ's id of what it runs; None if it runs nothing.
+        unchanged: Asked once they have been found: whether it has begun nothing meanwhile, which would be among them.
     """
-    orphans = list(Job.objects.using(transitions.database()).running().filter(worker=token))
-    if not orphans or not still_idle():
+    running = Job.objects.using(transitions.database()).running().filter(worker=token)
+    orphans = [job for job in running if job_id is None or str(job.job_id) != job_id[:36]]
+    if not orphans or not unchanged():
         return 0
-    return sum(end_orphan(job, 'Its process is gone, and its end could not be recorded then.') for job in orphans)
+    return _end_each(orphans, 'Its process is gone, and its end could not be recorded then.')
+
+
+def _end_each(orphans: Iterable[Job], reason: str) -> int:
+    ended = 0
+    for job in orphans:
+        logger.warning('Job %s (%s): %s', job.pk, job.name, reason)
+        try:
+            ended += end_orphan(job, reason)
+        except Exception:  # one that cannot be ended does not keep the others from it
+            if not connections[transitions.database()].is_usable():
+                raise
+            logger.exception('Job %s (%s) could not be ended; it is tried again.', job.pk, job.name)
+    return ended
 
 
 def to_be_stopped(token: str) -> list[str]:

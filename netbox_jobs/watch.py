@@ -22,9 +22,12 @@ LOOK = 3.0
 class Watch(threading.Thread):
     """Ends this process, with all that it has spawned, when its parent has died or the claim of the run is lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, parent: int) -> None:
+        """Args:
+        parent: The parent's process id, as it knows itself: it may be dead already.
+        """
         super().__init__(name='netbox_jobs watch', daemon=True)
-        self._parent = os.getppid()
+        self._parent = parent
         self._seen: context.Run | None = None
         self._next_look = 0.0
         self._lost: Any = None

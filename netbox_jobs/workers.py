@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -12,7 +12,6 @@ from django.db import Error as DBError
 from django.db import connections
 from redis.exceptions import RedisError
 from rq.job import Job as RQJob
-from rq.utils import now
 
 from . import context, deadlines, execution, horses, metas, recovery
 from .deadlines import GRACE
@@ -25,6 +24,9 @@ from .preload import Preload
 
 logger = logging.getLogger('netbox_jobs')
 
+# What RQ is told of a process that ended with 0 in the middle of its job, which RQ takes for a good end.
+_ENDED_UNASKED = 1 << 8
+
 
 class Worker(PreforkWorker):
     """A worker with a process for each job. It may run foreign jobs of RQ as well; for ours it keeps the promises."""
@@ -34,7 +36,8 @@ class Worker(PreforkWorker):
     _last_wait: Ended = (None, None, None)
     _horse_began = 0.0
     _stop_deadline: float | None = None  # on the monotonic clock; the horse's end was asked for
-    _stopped_job_id: Any
+    _at_work: str | None = None  # RQ's id of the job that is run, or whose end is being seen to
+    _commanded = False  # one of RQ's commands is being obeyed
 
     def work(self, *args: Any, **kwargs: Any) -> bool:
         """RQ's loop, with the keeper beside it; see `rq.Worker.work()`."""
@@ -48,7 +51,7 @@ class Worker(PreforkWorker):
         deadlines.show_on(SHOW)  # which its horses inherit
         connections.close_all()
         self._preload = Preload()
-        self._keeper = Keeper(lease, lambda: None if self.horse_pid else self._horses, self._end_job)
+        self._keeper = Keeper(lease, lambda: (self._horses, self._at_work), self._end_job)
         self._keeper.start()
         try:
             return super().work(*args, **kwargs)
@@ -81,41 +84,48 @@ class Worker(PreforkWorker):
     def _expect(self, job: RQJob) -> None:
         """From now on, who asks for the end of this delivery is heard."""
         super()._expect(job)
+        self._at_work = job.id
         self._stopped_job_id = self._stop_deadline = None
 
     def monitor_work_horse(self, job: RQJob, queue: Any, *execution_of_rq: Any) -> None:
         """Wait for the horse, settle the row at once when it has died, and then let RQ keep its books."""
         try:
-            self._horse_result = self._await_horse(job, execution_of_rq)
+            self._see_through(job, queue, execution_of_rq)
+            super().monitor_work_horse(job, queue, *execution_of_rq)
+        except RedisError as error:
+            self._tell_lost(error)
+            self._horse_pid = 0
         except SystemExit:  # a second SIGTERM
             self._abandon(job)
             raise
+        finally:
+            self._horse_result = self._delivery_id = self._at_work = None
+            self._stopped_job_id = None  # RQ forgets it only where the horse was killed
+
+    def _see_through(self, job: RQJob, queue: Any, execution_of_rq: tuple[Any, ...]) -> None:
+        self._horse_result = pid, status, usage = self._await_horse(job, execution_of_rq)
         if self._take_books(job, queue, execution_of_rq[0] if execution_of_rq else self.execution):
-            self._horse_result = self._horse_result[0], os.EX_OK, None  # whatever has become of its process since
-        status = self._horse_result[1]
+            self._horse_result = pid, os.EX_OK, usage  # whatever has become of its process since
+        elif status == os.EX_OK and not self._has_answered():
+            self._horse_result = pid, _ENDED_UNASKED, usage
         self._bury()
-        if status != os.EX_OK:
+        if self._horse_result[1] != os.EX_OK:
             self._settle(job, status)
         elif self._preload is not None and self._preload.follow():
             connections.close_all()  # what a module has asked at its import; no two processes share a session
             horses.share_memory()
         if not self._stop_requested:
-            self._ready_child()
-        try:
-            super().monitor_work_horse(job, queue, *execution_of_rq)
-        except RedisError as error:
-            self._tell_lost(error)
-            self._horse_pid = 0
-        finally:
-            self._horse_result = self._delivery_id = None
-            self._stopped_job_id = None  # RQ forgets it only where the horse was killed
+            try:
+                self._ready_child()
+            except OSError as error:  # it is tried again when there is a job
+                logger.warning('No child could be forked (%s).', error)
 
     def _abandon(self, job: RQJob) -> None:
         """The worker ends at once: its horse has been killed and waited for."""
         for number in (signal.SIGTERM, signal.SIGINT):  # a third one must not come between
             signal.signal(number, signal.SIG_IGN)
         self._end_group()
-        self._settle(job, self._last_wait[1])
+        self._settle(job, (self._horse_result or self._last_wait)[1])
 
     def wait_for_horse(self) -> Ended:
         """RQ's monitor is told what ours has seen."""
@@ -127,7 +137,6 @@ class Worker(PreforkWorker):
         self._horse_began = time.monotonic()
         limit = job.timeout if job.timeout and job.timeout > 0 else None
         next_beat = self._horse_began + self.job_monitoring_interval
-        job.started_at = job.started_at or now()
         while True:
             if ended := self._look_for_end(0.25):
                 return ended
@@ -142,19 +151,26 @@ class Worker(PreforkWorker):
                 next_beat = moment + self.job_monitoring_interval
                 self._beat_in_redis(job, execution_of_rq)
 
+    # Who asks for the end of a job hits that job: which one runs is looked at, and its horse told, in one step, during
+    # which no job ends or begins. The database is asked before that, as it may be slow.
+
+    def handle_payload(self, message: Any) -> None:
+        """RQ's commands. (In RQ's thread for them.)"""
+        with self._handover:
+            self._commanded = True
+            try:
+                super().handle_payload(message)
+            finally:
+                self._commanded = False
+        self._carry_out_stop()
+
     def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
-        """End the horse; at the request to stop its job, tell it first, and leave it the grace of its runner."""
+        """End the horse. Where RQ's command to stop its job wants that, it is told first; see `_carry_out_stop()`."""
         with self._handover:
             if not self._horse_pid:
                 return  # RQ would take our own process group for the horse's
-            if self._stopped_job_id is not None and self._stopped_job_id != self._delivery_id:
-                self._stopped_job_id = None  # a job that is over; the request hits no other
+            if self._commanded and self._stopped_job_id is not None and self._stop_deadline is None:
                 return
-            if self._stopped_job_id is not None and self._stop_deadline is None:
-                self._stop_deadline = time.monotonic() + _begin_stop(str(self._stopped_job_id))
-                if self._stop_deadline > time.monotonic():
-                    os.kill(self._horse_pid, STOP)
-                    return
             super().kill_horse(sig)
 
     def _end_job(self, job_id: str) -> None:
@@ -162,10 +178,31 @@ class Worker(PreforkWorker):
 
         By its own id: it may have come by a delivery that is not the one it had last.
         """
-        delivery_id = self._delivery_id
-        if delivery_id is not None and delivery_id[:36] == job_id and self._stopped_job_id is None:
+        with self._handover:
+            delivery_id = self._delivery_id
+            if delivery_id is None or delivery_id[:36] != job_id or self._stopped_job_id is not None:
+                return
             self._stopped_job_id = delivery_id
-            self.kill_horse()
+        self._carry_out_stop()
+
+    def _carry_out_stop(self) -> None:
+        """Tell the horse of the job whose end was asked for, and leave it the grace of its runner."""
+        asked = self._stopped_job_id
+        if asked is None or self._stop_deadline is not None:
+            return
+        grace = _begin_stop(str(asked))
+        with self._handover:
+            if self._stopped_job_id != asked or self._stop_deadline is not None:
+                return
+            if self._delivery_id != asked or not self._horse_pid:
+                self._stopped_job_id = None  # the job is over; the request hits no other
+                return
+            self._stop_deadline = time.monotonic() + grace
+            if grace > 0:
+                with suppress(ProcessLookupError):
+                    os.kill(self._horse_pid, STOP)
+            else:
+                self.kill_horse()
 
     def _show_horse(self) -> None:
         try:

@@ -3,17 +3,14 @@
 import os
 import signal
 import time
-import zlib
 
 import pytest
 from django.test import override_settings
 from redis import Redis
 from rq import Queue
-from rq.registry import FailedJobRegistry, FinishedJobRegistry
 
-from netbox_jobs import delivery
 from netbox_jobs.models import Job, Worker
-from tests.app.jobs import Breaking, Dying, Failing, Plain, Sleeping, Spawning, Stuck, Talking, Telltale
+from tests.app.jobs import Breaking, Dying, Plain, Sleeping, Spawning, Stuck, Talking, Telltale
 from tests.app.models import Thing, Trace
 from tests.processes import RedisProcess, is_alive, status, wait_for
 
@@ -23,6 +20,7 @@ CAUSES = {
     'kill': 'killed by signal 9 (SIGKILL)',
     'segv': 'killed by signal 11 (SIGSEGV)',
     'exit': 'ended with exit code 7',
+    'leave': 'ended with exit code 0',
 }
 
 
@@ -206,28 +204,6 @@ def test_p3_a_child_whose_claim_is_lost_ends_itself_and_changes_nothing(start_wo
     wait_for(lambda: not is_alive(pid), 20)
     assert status(job) == 'errored'
     assert told(Telltale.enqueue())
-
-
-@pytest.mark.parametrize('options', [('--fast',), ()], ids=['fast', 'forking'])
-def test_rqs_own_books_are_kept_and_foreign_jobs_run(start_worker, options):
-    queue = delivery.queue('default')
-    foreign, broken = queue.enqueue('os.getpid'), queue.enqueue('os.getpgid', 'nonsense')
-    garbled = queue.enqueue('os.getpid')
-    queue.connection.hset(garbled.key, 'data', zlib.compress(b'nothing that can be unpickled'))
-    good, bad = Plain.enqueue(), Failing.enqueue()
-    worker = start_worker(*options, '--name', 'fast')
-    wait_for(lambda: status(bad) == 'failed')
-    wait_for(lambda: queue.connection.hget('rq:worker:fast', 'failed_job_count') == b'3')
-    assert foreign.return_value() == worker.horses()[0] if options else foreign.return_value()
-    finished, failed = FinishedJobRegistry(queue=queue), FailedJobRegistry(queue=queue)
-    assert {foreign.id, str(good.job_id)} <= set(finished.get_job_ids())
-    assert {broken.id, garbled.id, str(bad.job_id)} == set(failed.get_job_ids())
-    wait_for(lambda: not queue.started_job_registry.get_job_ids())
-    assert [queue.fetch_job(str(job.job_id)).get_status() for job in (good, bad)] == ['finished', 'failed']
-    books = queue.connection.hgetall('rq:worker:fast')
-    assert int(books[b'successful_job_count']) >= 2
-    assert 0 < float(books[b'total_working_time']) < 60
-    wait_for(lambda: queue.connection.hget('rq:worker:fast', 'state') == b'idle')
 
 
 def test_redis_commands_for_a_job_are_at_most_those_of_rq_and_two(start_worker, tmp_path):

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 from asgiref.sync import sync_to_async
 from django.db import IntegrityError, connection, transaction
@@ -88,7 +89,7 @@ class Dying(JobRunner):
         elif how == 'segv':
             os.kill(os.getpid(), signal.SIGSEGV)
         else:
-            os._exit(7)
+            os._exit(0 if how == 'leave' else 7)
 
 
 class Stubborn(JobRunner):
@@ -479,3 +480,11 @@ connection_created.connect(lambda **kwargs: connections_made.append(1), weak=Fal
 def late_line(logger):
     time.sleep(1)
     logger.info('a line after the end')
+
+
+def wait_or_fail(path):
+    """A job of RQ's own: waits for good, unless the file is there; then it fails."""
+    if os.path.exists(path):
+        raise ValueError('It is there.')
+    Path(path).with_suffix('.begun').touch()
+    time.sleep(300)

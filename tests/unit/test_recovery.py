@@ -90,6 +90,15 @@ def test_an_orphan_that_cannot_be_ended_does_not_keep_the_others_from_it(monkeyp
     assert 'poison' in caplog.text
 
 
+def test_p1_what_a_busy_worker_does_not_run_any_more_is_ended_and_what_it_runs_is_not():
+    orphan, current = claimed(Plain.enqueue()), claimed(Plain.enqueue())
+    assert recovery.end_own_orphans('w' * 32, current.delivery_id, lambda: False) == 0
+    assert recovery.end_own_orphans('w' * 32, current.delivery_id) == 1
+    assert (status(orphan), status(current)) == ('errored', 'running')
+    assert recovery.end_own_orphans('w' * 32) == 1
+    assert status(current) == 'errored'
+
+
 def test_p4_a_dead_run_of_a_schedule_does_not_end_it():
     job = Plain.enqueue_once(interval=60)
     claimed(job)
@@ -123,7 +132,7 @@ def test_a_cut_session_is_no_sign_that_the_observer_is_cut_off_but_a_database_th
     now = 1000.0
     monkeypatch.setattr(recovery.time, 'monotonic', lambda: now)
     lease = CutOff(0)
-    watching = keeper.Keeper(lease, idle=lambda: 0, stop=lambda delivery_id: None)
+    watching = keeper.Keeper(lease, at_work=lambda: (0, None), stop=lambda delivery_id: None)
     job = claimed(Plain.enqueue())
     watching._do(watching._beat)
     now += 9

@@ -7,8 +7,9 @@ from multiprocessing import Pipe
 
 import pytest
 from django.db import transaction
+from rq import Worker as RQWorker
 
-from netbox_jobs import context, delivery, metas
+from netbox_jobs import context, delivery, metas, workers
 from netbox_jobs.exceptions import InstanceGone, JobCanceled, RunnerNotFound
 from netbox_jobs.execution import Execution
 from netbox_jobs.jobs import JobRunner
@@ -252,7 +253,7 @@ def test_p7_a_stop_between_the_handing_over_and_the_wait_for_the_horse_keeps_its
     monkeypatch.setattr(metas, 'stop_grace', lambda path: 0.2)
     queue = delivery.queue('default')
     worker = Worker([queue], connection=queue.connection)
-    worker._keeper = Keeper(None, idle=lambda: None, stop=lambda job_id: None)
+    worker._keeper = Keeper(None, at_work=lambda: (0, None), stop=lambda job_id: None)
     deaf = subprocess.Popen(['sh', '-c', "trap '' USR1; exec sleep 60"], start_new_session=True)
     ours, theirs = Pipe()
     worker._child = Child(deaf.pid, ours)
@@ -267,3 +268,24 @@ def test_p7_a_stop_between_the_handing_over_and_the_wait_for_the_horse_keeps_its
         deaf.wait()
         worker._child.close()
         theirs.close()
+
+
+def test_p7_a_stop_that_comes_when_its_job_has_just_ended_hits_no_other(monkeypatch):
+    queue = delivery.queue('default')
+    worker = Worker([queue], connection=queue.connection)
+    first, second = (queue.fetch_job(Orderly.enqueue().delivery_id) for _ in range(2))
+    killed = []
+    monkeypatch.setattr(RQWorker, 'kill_horse', lambda self, *_: killed.append(self._delivery_id))
+    worker._horse_pid = os.getpid()
+    worker._expect(first)
+
+    def slow(delivery_id):  # the database takes its time, and meanwhile the next job has begun
+        worker._expect(second)
+        return 0.0
+
+    monkeypatch.setattr(workers, '_begin_stop', slow)
+    worker._end_job(first.id[:36])
+    assert (killed, worker._stopped_job_id, worker._stop_deadline) == ([], None, None)
+    monkeypatch.setattr(workers, '_begin_stop', lambda delivery_id: 0.0)
+    worker._end_job(second.id[:36])
+    assert killed == [second.id]
