@@ -14,12 +14,13 @@ from redis.exceptions import RedisError
 from rq.job import Job as RQJob
 
 from . import context, deadlines, execution, horses, metas, recovery
+from .children import Ended
 from .deadlines import GRACE
 from .horses import SHOW, STOP
 from .keeper import Keeper
 from .leases import Lease
 from .models import Job, transitions
-from .prefork import Ended, PreforkWorker
+from .prefork import PreforkWorker
 from .preload import Preload
 
 logger = logging.getLogger('netbox_jobs')

@@ -10,12 +10,12 @@ from django.db import transaction
 from rq import Worker as RQWorker
 
 from netbox_jobs import context, delivery, metas, workers
+from netbox_jobs.children import Child
 from netbox_jobs.exceptions import InstanceGone, JobCanceled, RunnerNotFound
 from netbox_jobs.execution import Execution
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.keeper import Keeper
 from netbox_jobs.models import Job, Schedule, transitions
-from netbox_jobs.prefork import Child
 from netbox_jobs.signals import job_end
 from netbox_jobs.workers import Worker
 from tests.app.jobs import Erring, Orderly, Overriding, Plain, plain_function
