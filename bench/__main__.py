@@ -13,9 +13,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from . import broker
 from .series import table
-
-_MARK = 'bench'
 
 
 def main() -> int:
@@ -38,7 +37,7 @@ def main() -> int:
     if connection.vendor != 'postgresql':
         print('The benchmark needs PostgreSQL: set BENCH_DATABASE_URL.', file=sys.stderr)
         return 2
-    if not _clear_redis(settings.OUR_REDIS) or not _clear_redis(settings.FLOOR_REDIS):
+    if not broker.claim(settings.OUR_REDIS) or not broker.claim(settings.FLOOR_REDIS):
         return 2
     before = connection.settings_dict['NAME']
     made = connection.creation.create_test_db(verbosity=0, autoclobber=True)
@@ -48,6 +47,8 @@ def main() -> int:
         rows = _measure(options)
     finally:
         connection.creation.destroy_test_db(before, verbosity=0)
+        for url in (settings.OUR_REDIS, settings.FLOOR_REDIS):
+            broker.release(url)
     print(table(rows))
     report = {'when': datetime.now(UTC).isoformat(timespec='seconds'), 'quick': options.quick, **_machine()}
     report['rows'] = [row.as_dict() for row in rows]
@@ -89,20 +90,7 @@ def _clear() -> None:
     with connection.cursor() as cursor:
         cursor.execute('TRUNCATE netbox_jobs_job CASCADE')
     for url in (settings.OUR_REDIS, settings.FLOOR_REDIS):
-        _clear_redis(url)
-
-
-def _clear_redis(url: str) -> bool:
-    """Empty a Redis database, if it is ours to empty."""
-    from redis import Redis
-
-    with Redis.from_url(url) as client:
-        if client.dbsize() and not client.exists(_MARK):
-            print(f'{url} is not empty, and not of an earlier benchmark; name another, or empty it.', file=sys.stderr)
-            return False
-        client.flushdb()
-        client.set(_MARK, 1)
-    return True
+        broker.claim(url)
 
 
 def _machine() -> dict[str, object]:
