@@ -18,7 +18,7 @@ from .choices import JobStatusChoices
 from .models import Job, PausedQueue, Progress, Schedule, Worker, transitions
 
 #: So many jobs of a queue are counted in each status,
-COUNTED = 10_000
+COUNTED = 5_000
 #: and so many of those that ended of late are added up, the newest.
 ADDED_UP = 100_000
 HOURS = 24
@@ -288,7 +288,8 @@ def schedule_states(schedules: 'QuerySet[Schedule]') -> list[ScheduleState]:
     """These schedules; each with its latest jobs, by the index on schedule and key."""
     using = transitions.database()
     jobs = Job.objects.using(using)
-    ended = jobs.ended().filter(schedule=OuterRef('pk')).order_by('-pk')
+    # In the order of that index, as `Schedule.last_job` does: what comes first may be of a schedule before.
+    ended = jobs.ended().filter(schedule__lte=OuterRef('pk')).order_by('-schedule_id', '-pk')
     rows: list[Any] = list(
         schedules.using(using).annotate(
             last_key=Subquery(ended.values('pk')[:1]),
@@ -299,4 +300,5 @@ def schedule_states(schedules: 'QuerySet[Schedule]') -> list[ScheduleState]:
     fields = ('pk', 'name', 'status', 'completed', 'started', 'scheduled', 'created', 'schedule_id', 'execution_time')
     found = jobs.only(*fields).in_bulk(keys)
     running = {job.schedule_id: job for job in jobs.running().filter(schedule__in=[row.pk for row in rows])}
-    return [ScheduleState(row, found.get(row.last_key), found.get(row.next_key), running.get(row.pk)) for row in rows]
+    lasts = {row.pk: last for row in rows if (last := found.get(row.last_key)) and last.schedule_id == row.pk}
+    return [ScheduleState(row, lasts.get(row.pk), found.get(row.next_key), running.get(row.pk)) for row in rows]

@@ -26,7 +26,7 @@ _APPS = {
     'celery': ['django_celery_results'],
     'procrastinate': ['procrastinate.contrib.django'],
     'tasks_db': [*_TASKS, 'django_tasks_db'],
-    'tasks_rq': [*_TASKS, 'django_tasks_rq', 'django_rq'],
+    'tasks_rq': ['django_tasks', 'django_tasks_rq', 'django_rq'],
     'django_q': ['django_q'],
     'huey': ['huey.contrib.djhuey'],
     'dramatiq': ['django_dramatiq'],
@@ -36,12 +36,9 @@ INSTALLED_APPS = ['django.contrib.auth', 'django.contrib.contenttypes', *_APPS[P
 CELERY_BROKER_URL = REDIS_URL
 CELERY_RESULT_BACKEND = 'django-db'
 
-TASKS = {
-    'default': {
-        'BACKEND': 'django_tasks_rq.RQBackend' if PEER == 'tasks_rq' else 'django_tasks_db.DatabaseBackend',
-        'QUEUES': ['default'],
-    }
-}
+_BACKENDS = {'tasks_db': 'django_tasks_db.DatabaseBackend', 'tasks_rq': 'django_tasks_rq.RQBackend'}
+if PEER in _BACKENDS:
+    TASKS = {'default': {'BACKEND': _BACKENDS[PEER], 'QUEUES': ['default']}}
 
 # All results are kept, as everybody else's are; django-q2 would keep the last 250. The two times are those that its
 # documentation asks for.

@@ -6,7 +6,7 @@ from django.core.paginator import Paginator
 from django.utils.functional import cached_property
 
 #: So many rows are counted; whoever looks for older ones narrows the list.
-LIMIT = 10_000
+LIMIT = 5_000
 
 
 class BoundedPaginator(Paginator):

@@ -2,9 +2,8 @@
 
 from argparse import Namespace
 
-from django.db.models import Max
-
-from ..models import Job, Schedule, transitions
+from .. import overview
+from ..models import Schedule, transitions
 from . import asking, lookup, shapes, tables, times
 from .exits import DONE, UNDONE, wrong
 from .screen import Screen
@@ -14,11 +13,9 @@ def list_schedules(screen: Screen, options: Namespace) -> int:
     """`jobs schedules`."""
     using = transitions.database()
     found = list(Schedule.objects.using(using).select_related('object_type').order_by('name', 'pk'))
-    jobs = Job.objects.using(using).defer('arguments', 'data')
-    waiting = {job.slot or 0: job for job in jobs.filter(slot__in=[row.pk for row in found])}
-    ended = Job.objects.using(using).ended().filter(schedule__in=[row.pk for row in found]).order_by()
-    latest = ended.values('schedule_id').annotate(latest=Max('pk')).values_list('latest', flat=True)
-    last = {job.schedule_id or 0: job for job in jobs.filter(pk__in=list(latest))}
+    states = {state.schedule.pk: state for state in overview.schedule_states(Schedule.objects.all())}
+    waiting = {key: state.next for key, state in states.items() if state.next is not None}
+    last = {key: state.last for key, state in states.items() if state.last is not None}
     if options.json:
         users = shapes.usernames(found)
         screen.json([shapes.schedule(r, users.get(r.user_id), waiting.get(r.pk), last.get(r.pk)) for r in found])

@@ -3,15 +3,15 @@
 import sys
 from typing import Any
 
+from django_tasks.signals import task_finished  # which this backend sends, also where Django has its own
+
 from ..models import Outcome
 from ..work import write_lines
 
 try:
     from django.tasks import task
-    from django.tasks.signals import task_finished
 except ImportError:
     from django_tasks import task
-    from django_tasks.signals import task_finished
 
 
 @task
