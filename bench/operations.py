@@ -15,7 +15,7 @@ from netbox_jobs.models import Job, Progress, Schedule, transitions
 from tests.app.jobs import Plain
 from tests.app.models import Thing
 
-from . import rows
+from . import plans, rows
 
 TOKEN = uuid.uuid4().hex
 
@@ -34,6 +34,8 @@ class Operation:
     prepare: Callable[[], Any] = _nothing
     #: How often it is done for one sample.
     times: int = 10
+    #: How many rows one of its statements reads at the most, where that is bounded by itself; see `plans`.
+    bound: int | None = None
 
 
 def database() -> str:
@@ -126,6 +128,7 @@ def _pages() -> Iterator[Operation]:
             lambda client, url=url, query=query: _expect(200, client.get(f'{url}?{query}').status_code),  # type: ignore[misc]
             _client,
             times=1,
+            bound=plans.PAGE,
         )
 
 

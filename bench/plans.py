@@ -14,6 +14,9 @@ FULL_SCAN = 300
 #: grow with what has ended.
 READ = 1_200
 
+#: The pages count, search and add up no more jobs than this, however many there are.
+PAGE = 100_001
+
 _FULL = {'Seq Scan', 'ALL'}
 
 
@@ -41,17 +44,19 @@ class Plan:
         """The most rows that one place of the plan has read."""
         return max((reading.rows for reading in self.readings), default=0)
 
-    def faults(self, on_empty: int) -> list[str]:
+    def faults(self, on_empty: int, bound: int | None = None) -> list[str]:
         """What has grown with the table: full scans, and readings of more than a batch.
 
         Args:
             on_empty: How many rows are read for the same on a table without finished jobs.
+            bound: How many may be read at the most, in whatever way, of that which stops there.
         """
         more = on_empty + FULL_SCAN
+        full, other = (more, max(READ, more)) if bound is None else (bound, bound)
         return [
             f'{reading}: {self.sql}'
             for reading in self.readings
-            if reading.rows > (more if reading.how in _FULL else max(READ, more))
+            if reading.rows > (full if reading.how in _FULL else other)
         ]
 
 

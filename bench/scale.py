@@ -151,7 +151,9 @@ def _compare(operation: 'Operation', grounds: 'dict[str, Ground]', rounds: int) 
         'range': [round(min(each), 2), round(max(each), 2)],
         'rows_read': [reads['default'], reads['full']],
         'faults': [
-            f'{operation.name}: {fault}'[:200] for plan in plans['full'] for fault in plan.faults(reads['default'])
+            f'{operation.name}: {fault}'[:200]
+            for plan in plans['full']
+            for fault in plan.faults(reads['default'], operation.bound)
         ],
     }
 

@@ -21,6 +21,8 @@ from .models import Job, PausedQueue, Progress, Schedule, Worker, transitions
 COUNTED = 5_000
 #: and so many of those that ended of late are added up, the newest.
 ADDED_UP = 100_000
+#: If more than so many have ended in the last day, they are added up again after so many seconds at the earliest.
+LARGE, FRESH = 1_000, 15.0
 HOURS = 24
 #: Seconds after which a worker whose counter stands still is called silent (it counts every five).
 SILENT = 30
@@ -178,12 +180,28 @@ class Day:
         return sorted(ranked, key=lambda item: item[1].failed, reverse=True)[:8]
 
 
+# By database: what was added up last in this process, and when, on its monotonic clock.
+_days: dict[str, tuple[float, Day]] = {}
+
+
 def last_day() -> Day:
-    """What ended in the last 24 hours, up to this one; by the index on `completed`."""
-    now = timezone.now()
-    this_hour = now.replace(minute=0, second=0, microsecond=0)
-    since = this_hour - timedelta(hours=HOURS - 1)
-    jobs = Job.objects.using(transitions.database()).filter(completed__gte=since)
+    """What ended in the last 24 hours, up to this one; where that is much, as it was up to `FRESH` seconds ago."""
+    using = transitions.database()
+    since = timezone.now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
+    when, day = _days.get(using, (0.0, None))
+    if day is not None and day.since == since and time.monotonic() - when < FRESH:
+        return day
+    day = _add_up(using, since)
+    if day.total.count > LARGE:
+        _days[using] = time.monotonic(), day
+    else:
+        _days.pop(using, None)
+    return day
+
+
+def _add_up(using: str, since: datetime) -> Day:
+    """By the index on `completed`."""
+    jobs = Job.objects.using(using).filter(completed__gte=since)
     cut = jobs.order_by('-completed').values_list('completed', flat=True)[ADDED_UP : ADDED_UP + 1].first()
     if cut is not None:
         jobs = jobs.filter(completed__gt=cut)

@@ -423,6 +423,19 @@ def test_the_overview_adds_up_the_last_day(boss):
     assert 'Nobody serves it' in page and '<svg' in page and 'style=' not in page
 
 
+def test_a_large_day_is_added_up_anew_only_after_a_while(monkeypatch):
+    monkeypatch.setattr(overview, '_days', {})
+    monkeypatch.setattr(overview, 'LARGE', 2)
+    for number in range(2):
+        make('completed')
+        assert overview.last_day().total.count == number + 1
+    for _ in range(2):
+        make('completed')
+        assert overview.last_day().total.count == 3
+    monkeypatch.setattr(overview, 'FRESH', 0)
+    assert overview.last_day().total.count == 4
+
+
 def test_more_than_can_be_added_up_is_cut_and_the_page_says_since_when(boss, monkeypatch):
     monkeypatch.setattr(overview, 'ADDED_UP', 3)
     for number in range(5):
