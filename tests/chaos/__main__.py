@@ -28,16 +28,21 @@ def main() -> int:
 
     name = connection.settings_dict['NAME']
     connection.creation.create_test_db(verbosity=0, autoclobber=True)
+    wrong = False
     try:
         with tempfile.TemporaryDirectory(prefix='netbox-jobs-chaos-') as folder:
             report = Chaos(
                 seed=options.seed, jobs=options.jobs, strikes=options.faults, workers=options.workers,
                 folder=Path(folder), patience=options.patience,
             ).run()  # fmt: skip
+        wrong = bool(report.violations)
     finally:
-        connection.creation.destroy_test_db(name, verbosity=0)
+        if not wrong:
+            connection.creation.destroy_test_db(name, verbosity=0)
     print(report)
-    return int(bool(report.violations))
+    if wrong:
+        print(f'The rows are left in the database {connection.settings_dict["NAME"]}, for a look.')
+    return int(wrong)
 
 
 if __name__ == '__main__':

@@ -39,7 +39,7 @@ def wrong(
             if job.attempt - starts[job.pk] > job.crashes + (job.status != 'completed') + _cut(kept[job.pk])
         ],
         'retried, and not as often as was asked for': [
-            pk for pk, fails in chaos.fails.items() if pk in jobs and not _retried_rightly(jobs[pk], fails)
+            pk for pk, fails in chaos.fails.items() if pk in jobs and not _retried_rightly(jobs[pk], fails, kept[pk])
         ],
         'ended, and nobody was told, although nothing struck then': [
             job.pk
@@ -59,11 +59,12 @@ def _cut(kept: list[JobAttempt]) -> int:
     return sum(not attempt.crashed and attempt.error.startswith(DATABASE_ERRORS) for attempt in kept)
 
 
-def _retried_rightly(job: Job, fails: int) -> bool:
+def _retried_rightly(job: Job, fails: int, kept: list[JobAttempt]) -> bool:
+    most = fails + _cut(kept)  # an attempt that was cut off has failed as well
     if job.status == 'completed':
-        return job.retries == fails
+        return fails <= job.retries <= most
     # Errored when the retries are used up, or by a death; canceled at any attempt.
-    return job.retries <= min(fails, 4)
+    return job.retries <= min(most, 4)
 
 
 def _struck_at_end(chaos: 'Chaos', job: Job) -> bool:
