@@ -101,8 +101,8 @@ class Keeper(threading.Thread):
             self._beat_and_look()
         # Not the leader's business alone: it may have come a moment ago, and must watch for the whole limit first.
         leads = self._observer.leads(self._lease.token)
-        for token in self._observer.dead(0 if leads else leases.INTERVAL):
-            recovery.end_orphans(token)
+        for token, claims in self._observer.dead(0 if leads else leases.INTERVAL).items():
+            recovery.end_orphans(token, claims=claims)
 
     def _beat_and_look(self) -> None:
         self._lease.beat()

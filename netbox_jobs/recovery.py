@@ -7,7 +7,7 @@ once is enough.
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -141,11 +141,17 @@ def settle_dependents() -> int:
     return len(batch)
 
 
+#: A run of a job: its key, and the number of the attempt.
+Claim = tuple[int, int]
+
+
 class Observer:
     """Watches the workers' counters by its own monotonic clock; no two clocks need to agree."""
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[int | None, float]] = {}
+        # The running jobs by key and attempt: whose they are, and since when they have been seen.
+        self._claims: dict[Claim, tuple[str, float]] = {}
         self._healthy_since: float | None = None
 
     def healthy(self, succeeded: bool) -> None:
@@ -159,11 +165,12 @@ class Observer:
         """Read all counters; returns them by token, with None for claims whose worker has no row."""
         using = transitions.database()
         found: dict[str, int | None] = dict(Worker.objects.using(using).values_list('token', 'beats'))
-        claimed = Job.objects.using(using).running().exclude(worker=None).values_list('worker', flat=True).distinct()
-        for token in claimed:
-            if token is not None:
-                found.setdefault(token, None)
+        running = Job.objects.using(using).running().exclude(worker=None).values_list('pk', 'attempt', 'worker')
+        claims = {(pk, attempt): str(token) for pk, attempt, token in running}
+        for token in claims.values():
+            found.setdefault(token, None)
         now = time.monotonic()
+        self._claims = {claim: self._claims.get(claim, (token, now)) for claim, token in claims.items()}
         for token, beats in found.items():
             if token not in self._seen or self._seen[token][0] != beats:
                 self._seen[token] = (beats, now)
@@ -177,8 +184,11 @@ class Observer:
         alive = [known for known, (beats, since) in self._seen.items() if beats is not None and since > limit]
         return not alive or token <= min(alive)
 
-    def dead(self, deference: float = 0) -> list[str]:
+    def dead(self, deference: float = 0) -> dict[str, set[Claim]]:
         """The tokens whose counter has stood still for the whole limit, as long as we were well ourselves.
+
+        Each with those of its claims that have been seen for as long: a worker that has come back to life may have
+        made one before it has beaten.
 
         Args:
             deference: So many seconds more, for whoever acts only in case that the others do not.
@@ -186,22 +196,29 @@ class Observer:
         limit = conf.get('WORKER_TIMEOUT') + deference
         now = time.monotonic()
         if self._healthy_since is None or now - self._healthy_since < limit:
-            return []
-        return [token for token, (_beats, since) in self._seen.items() if now - since >= limit]
+            return {}
+        dead: dict[str, set[Claim]] = {token: set() for token, (_, since) in self._seen.items() if now - since >= limit}
+        for claim, (token, since) in self._claims.items():
+            if token in dead and now - since >= limit:
+                dead[token].add(claim)
+        return dead
 
 
-def end_orphans(token: str, reason: str = '') -> int:
+def end_orphans(token: str, reason: str = '', claims: Container[Claim] | None = None) -> int:
     """Account for the running jobs of a dead worker, and remove its row; returns how many there were.
 
     Args:
         token: The worker's.
+        claims: Those of its claims that are known to be as old as its death; all, if omitted.
         reason: Why it is known to be dead; that it has shown no sign of life, if omitted.
     """
     using = transitions.database()
     worker = Worker.objects.using(using).filter(token=token).first()
     who = f'{worker.name} (process {worker.pid} on {worker.host})' if worker else f'that claimed it as {token}'
     reason = reason or f'no sign of life for {conf.get("WORKER_TIMEOUT")} seconds'
-    ended = _end_each(Job.objects.using(using).running().filter(worker=token), f'The worker {who} is gone: {reason}.')
+    running = Job.objects.using(using).running().filter(worker=token)
+    orphans = [job for job in running if claims is None or (job.pk, job.attempt) in claims]
+    ended = _end_each(orphans, f'The worker {who} is gone: {reason}.')
     if worker is not None and not Job.objects.using(using).running().filter(worker=token).exists():
         worker.delete()
     return ended

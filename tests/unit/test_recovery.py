@@ -146,6 +146,24 @@ def test_a_cut_session_is_no_sign_that_the_observer_is_cut_off_but_a_database_th
     assert status(job) == 'errored'
 
 
+def test_p3_a_claim_of_a_worker_that_came_back_before_it_has_beaten_is_left_to_it(monkeypatch, settings):
+    settings.NETBOX_JOBS = {'WORKER_TIMEOUT': 10}
+    now = 1000.0
+    monkeypatch.setattr(recovery.time, 'monotonic', lambda: now)
+    watching = keeper.Keeper(CutOff(0), at_work=lambda: (0, None), stop=lambda delivery_id: None)
+    old = claimed(Plain.enqueue())
+    watching._do(watching._beat)
+    now += 9
+    watching._do(watching._beat)
+    new = claimed(Plain.enqueue())  # it had been suspended, and has woken up in this moment
+    now += 2
+    watching._do(watching._beat)
+    assert (status(old), status(new)) == ('errored', 'running')
+    now += 10
+    watching._do(watching._beat)
+    assert status(new) == 'errored'  # it has not come back after all
+
+
 # Waiting for others
 
 
@@ -244,5 +262,5 @@ def test_a_worker_that_is_alive_is_never_an_orphan():
     observer = recovery.Observer()
     observer.healthy(True)
     observer.look()
-    assert observer.dead() == []
+    assert observer.dead() == {}
     assert status(job) == 'running'
