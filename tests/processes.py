@@ -112,7 +112,7 @@ class WorkerProcess:
                 except OSError:
                     continue
                 # A horse leads a process group of its own; the scheduler stays in its parent's.
-                if int(stat[1]) == self.pid and int(stat[2]) == int(entry.name):
+                if stat[0] != 'Z' and int(stat[1]) == self.pid and int(stat[2]) == int(entry.name):
                     found.append(int(entry.name))
         return found
 
