@@ -11,7 +11,7 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
-from django.db import OperationalError, connections
+from django.db import OperationalError, connections, transaction
 from django.utils import timezone
 from redis.exceptions import RedisError
 
@@ -272,23 +272,14 @@ def end_orphan(job: Job, reason: str, *, may_retry: bool = True) -> bool:
         removed for the next time.
     """
     job._fence = {'status': JobStatusChoices.STATUS_RUNNING, 'worker': job.worker, 'attempt': job.attempt}
-    limit = metas.crash_limit(job.runner) if may_retry and job.stopping is None else 0
     try:
-        if job.stopping is not None:
-            done = transitions.end(job, JobStatusChoices.STATUS_CANCELED, transitions.STOPPED, wait=False)
-        elif job.crashes < limit:
-            done = transitions.release(job, delay=0, after=reason, crashed=True, wait=False) or job.ended
-            if not job.ended:
-                number = job.crashes + 1
-                logger.warning('Job %s (%s) is run again after crash %s of %s.', job.pk, job.name, number, limit)
-        else:
-            error = reason
-            if limit:
-                error += f' It has crashed {job.crashes + 1} times; it is run again {limit} times at most.'
-            done = transitions.end(job, JobStatusChoices.STATUS_ERRORED, error, wait=False)
-        if done and job.stopping is None:
-            line = {'level': 'error', 'message': reason}
-            JobLogEntry.objects.using(job._state.db).bulk_create(JobLogEntry.from_dicts(job.pk, [line], job.attempt))
+        # In one transaction, so that nobody sees the end without the line that says why.
+        with transaction.atomic(using=job._state.db):
+            done = _end_or_release(job, reason, may_retry=may_retry)
+            if done and job.stopping is None:
+                line = {'level': 'error', 'message': reason}
+                lines = JobLogEntry.from_dicts(job.pk, [line], job.attempt)
+                JobLogEntry.objects.using(job._state.db).bulk_create(lines)
         return done
     except OperationalError as error:
         if job.ended:
@@ -296,3 +287,17 @@ def end_orphan(job: Job, reason: str, *, may_retry: bool = True) -> bool:
         logger.warning('Job %s (%s) cannot be ended yet (%s).', job.pk, job.name, error)
         sessions.end(job)
         return False
+
+
+def _end_or_release(job: Job, reason: str, *, may_retry: bool) -> bool:
+    if job.stopping is not None:
+        return transitions.end(job, JobStatusChoices.STATUS_CANCELED, transitions.STOPPED, wait=False)
+    limit = metas.crash_limit(job.runner) if may_retry else 0
+    if job.crashes < limit:
+        done = transitions.release(job, delay=0, after=reason, crashed=True, wait=False) or job.ended
+        if not job.ended:
+            logger.warning('Job %s (%s) is run again after crash %s of %s.', job.pk, job.name, job.crashes + 1, limit)
+        return done
+    if limit:
+        reason += f' It has crashed {job.crashes + 1} times; it is run again {limit} times at most.'
+    return transitions.end(job, JobStatusChoices.STATUS_ERRORED, reason, wait=False)

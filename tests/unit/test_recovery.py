@@ -1,5 +1,6 @@
 """Recovery, move by move: what it repairs, what it leaves alone, and what does not hold it up."""
 
+from contextlib import nullcontext
 from datetime import timedelta
 
 import pytest
@@ -97,6 +98,24 @@ def test_p1_what_a_busy_worker_does_not_run_any_more_is_ended_and_what_it_runs_i
     assert (status(orphan), status(current)) == ('errored', 'running')
     assert recovery.end_own_orphans('w' * 32) == 1
     assert status(current) == 'errored'
+
+
+@pytest.mark.parametrize('runner', [Plain, DyingAgain])
+def test_p1_whoever_dies_between_an_orphans_end_and_the_line_that_says_why_has_ended_nothing(monkeypatch, runner):
+    job = claimed(runner.enqueue(interval=60))
+    found = Job.objects.get(pk=job.pk)
+
+    def cut(*args):
+        raise OperationalError('terminating connection')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JobLogEntry, 'from_dicts', cut)
+        with pytest.raises(OperationalError) if runner is Plain else nullcontext():
+            recovery.end_orphan(found, 'gone')
+    assert (status(job), JobAttempt.objects.count(), runner.get_jobs().waiting().count()) == ('running', 0, 0)
+    assert recovery.end_orphan(found, 'gone')  # whoever has lived on tries again, with the same object
+    assert [line.message for line in JobLogEntry.objects.filter(job=job)] == ['gone']
+    assert runner.get_jobs().waiting().count() == 1
 
 
 def test_p4_a_dead_run_of_a_schedule_does_not_end_it():
