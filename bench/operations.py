@@ -10,12 +10,13 @@ from django.db import connections, transaction
 from django.test import Client
 from django.urls import reverse
 
-from netbox_jobs import delivery, recovery, retention
+from netbox_jobs import delivery, overview, recovery, retention
+from netbox_jobs.admin import job_list, paginator
 from netbox_jobs.models import Job, Progress, Schedule, transitions
 from tests.app.jobs import Plain
 from tests.app.models import Thing
 
-from . import plans, rows
+from . import rows
 
 TOKEN = uuid.uuid4().hex
 
@@ -43,12 +44,11 @@ def database() -> str:
     return transitions.database()
 
 
-def operations(batch: int, *, pages: bool = True) -> Iterator[Operation]:
+def operations(batch: int) -> Iterator[Operation]:
     """All of them.
 
     Args:
         batch: How many jobs one round of retention deletes.
-        pages: Whether the admin's pages are among them.
     """
     yield Operation('enqueue', lambda _: Plain.enqueue(whom='world'))
     yield Operation('enqueue, instance and user', lambda given: Plain.enqueue(instance=given[0], user=given[1]), _about)
@@ -65,8 +65,7 @@ def operations(batch: int, *, pages: bool = True) -> Iterator[Operation]:
     yield from _sweep()
     yield from _retention(batch)
     yield from _questions()
-    if pages:
-        yield from _pages()
+    yield from _pages()
 
 
 def _sweep() -> Iterator[Operation]:
@@ -103,24 +102,29 @@ def _questions() -> Iterator[Operation]:
     yield Operation('schedule.next_run', lambda found: found[0].next_run, _schedules)
 
 
-#: Pages by the name of their URL and their query; those that a project does not have are left out.
-PAGES = (
-    ('admin:netbox_jobs_job_changelist', ''),
-    ('admin:netbox_jobs_job_changelist', 'status=running'),
-    ('admin:netbox_jobs_job_changelist', 'status=errored'),
-    ('admin:netbox_jobs_job_changelist', 'queue=default'),
-    ('admin:netbox_jobs_job_changelist', 'when=24h'),
-    ('admin:netbox_jobs_job_changelist', 'o=-7'),
-    ('admin:netbox_jobs_job_changelist', 'q=Plain'),
-    ('admin:netbox_jobs_job_live_list', ''),
-    ('admin:netbox_jobs_schedule_changelist', ''),
-    ('admin:netbox_jobs_worker_changelist', ''),
-    ('admin:netbox_jobs_job_overview', ''),
+#: How many rows one of a page's statements reads at the most: most count up to a limit,
+_COUNTED = max(overview.COUNTED, paginator.LIMIT) + 1
+#: and two look through, or add up, the newest.
+_SEARCHED = job_list.SEARCHED + 1_000
+_ADDED_UP = overview.ADDED_UP + 1
+#: Pages by the name of their URL, their query, and that bound.
+PAGES: tuple[tuple[str, str, int | None], ...] = (
+    ('admin:netbox_jobs_job_changelist', '', _COUNTED),
+    ('admin:netbox_jobs_job_changelist', 'status=running', _COUNTED),
+    ('admin:netbox_jobs_job_changelist', 'status=errored', _COUNTED),
+    ('admin:netbox_jobs_job_changelist', 'queue=default', _COUNTED),
+    ('admin:netbox_jobs_job_changelist', 'when=24h', _COUNTED),
+    ('admin:netbox_jobs_job_changelist', 'o=-7', _COUNTED),
+    ('admin:netbox_jobs_job_changelist', 'q=Plain', _SEARCHED),
+    ('admin:netbox_jobs_job_live_list', '', _COUNTED),
+    ('admin:netbox_jobs_schedule_changelist', '', None),
+    ('admin:netbox_jobs_worker_changelist', '', None),
+    ('admin:netbox_jobs_job_overview', '', _ADDED_UP),
 )
 
 
 def _pages() -> Iterator[Operation]:
-    for name, query in PAGES:
+    for name, query, bound in PAGES:
         url = reverse(name)
         shown = name.removeprefix('admin:netbox_jobs_') + (f'?{query}' if query else '')
         yield Operation(
@@ -128,7 +132,7 @@ def _pages() -> Iterator[Operation]:
             lambda client, url=url, query=query: _expect(200, client.get(f'{url}?{query}').status_code),  # type: ignore[misc]
             _client,
             times=1,
-            bound=plans.PAGE,
+            bound=bound,
         )
 
 

@@ -14,9 +14,6 @@ FULL_SCAN = 300
 #: grow with what has ended.
 READ = 1_200
 
-#: The pages count, search and add up no more jobs than this, however many there are.
-PAGE = 100_001
-
 _FULL = {'Seq Scan', 'ALL'}
 
 

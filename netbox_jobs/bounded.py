@@ -1,6 +1,7 @@
 """Questions that cost the same whatever the number of jobs: counts up to a limit, and the values in an index."""
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, TypeVar
 
 from django.db import connections
@@ -10,9 +11,12 @@ from .models import Job, transitions
 
 K = TypeVar('K')
 
+#: A statement has so many columns at the most; SQLite's limit is 2,000, and PostgreSQL's 1,664.
+_COLUMNS = 500
+
 
 def counts(queries: Mapping[K, 'QuerySet[Any]'], limit: int) -> dict[K, int]:
-    """How many rows each query has, counted up to `limit` + 1; all in one statement.
+    """How many rows each query has, counted up to `limit` + 1; all in one statement, or in one for each few hundred.
 
     Args:
         queries: By any key; each must be served by an index.
@@ -23,7 +27,7 @@ def counts(queries: Mapping[K, 'QuerySet[Any]'], limit: int) -> dict[K, int]:
 
 
 def firsts(queries: 'Mapping[K, QuerySet[Any, Any]]') -> dict[K, Any]:
-    """The value of the first row of each query, None without one; all in one statement.
+    """The value of the first row of each query, None without one; all in one statement, or in one for each few hundred.
 
     Args:
         queries: By any key; each ordered as an index has it, and of one value.
@@ -32,19 +36,20 @@ def firsts(queries: 'Mapping[K, QuerySet[Any, Any]]') -> dict[K, Any]:
 
 
 def _scalars(queries: 'Mapping[K, QuerySet[Any, Any]]', template: str) -> dict[K, Any]:
-    if not queries:
-        return {}
     using = transitions.database()
-    parts: list[str] = []
-    params: list[Any] = []
-    for number, rows in enumerate(queries.values()):
-        sql, values = rows.using(using).query.get_compiler(using).as_sql()
-        parts.append(template.format(sql=sql, number=number))
-        params += values
-    with connections[using].cursor() as cursor:
-        cursor.execute(f'SELECT {", ".join(parts)}', params)
-        row = cursor.fetchone()
-    return dict(zip(queries, row or (), strict=True))
+    found: dict[K, Any] = {}
+    pending = iter(queries.items())
+    while batch := list(islice(pending, _COLUMNS)):
+        parts: list[str] = []
+        params: list[Any] = []
+        for number, (_key, rows) in enumerate(batch):
+            sql, values = rows.using(using).query.get_compiler(using).as_sql()
+            parts.append(template.format(sql=sql, number=number))
+            params += values
+        with connections[using].cursor() as cursor:
+            cursor.execute(f'SELECT {", ".join(parts)}', params)
+            found.update(zip((key for key, _rows in batch), cursor.fetchone(), strict=True))
+    return found
 
 
 def values(field: str, limit: int = 200) -> list[Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import Count, DurationField, ExpressionWrapper, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, DurationField, ExpressionWrapper, F, Max, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, TruncHour
 from django.utils import timezone
 
@@ -306,17 +306,12 @@ def schedule_states(schedules: 'QuerySet[Schedule]') -> list[ScheduleState]:
     """These schedules; each with its latest jobs, by the index on schedule and key."""
     using = transitions.database()
     jobs = Job.objects.using(using)
-    # In the order of that index, as `Schedule.last_job` does: what comes first may be of a schedule before.
-    ended = jobs.ended().filter(schedule__lte=OuterRef('pk')).order_by('-schedule_id', '-pk')
-    rows: list[Any] = list(
-        schedules.using(using).annotate(
-            last_key=Subquery(ended.values('pk')[:1]),
-            next_key=Subquery(jobs.filter(slot=OuterRef('pk')).order_by().values('pk')[:1]),
-        )
-    )
-    keys = {key for row in rows for key in (row.last_key, row.next_key) if key is not None}
+    rows = list(schedules.using(using))
+    lasts = bounded.firsts({row.pk: row.ended_jobs.values('pk') for row in rows})
+    keys = {key for key in lasts.values() if key is not None}
     fields = ('pk', 'name', 'status', 'completed', 'started', 'scheduled', 'created', 'schedule_id', 'execution_time')
     found = jobs.only(*fields).in_bulk(keys)
-    running = {job.schedule_id: job for job in jobs.running().filter(schedule__in=[row.pk for row in rows])}
-    lasts = {row.pk: last for row in rows if (last := found.get(row.last_key)) and last.schedule_id == row.pk}
-    return [ScheduleState(row, lasts.get(row.pk), found.get(row.next_key), running.get(row.pk)) for row in rows]
+    waiting = {job.slot: job for job in jobs.only(*fields, 'slot').filter(slot__in=lasts)}
+    # All that run: they are few, and for those of some schedules, a planner may read all that these have ever run.
+    running = {job.schedule_id: job for job in jobs.running().only(*fields)}
+    return [ScheduleState(row, found.get(lasts[row.pk]), waiting.get(row.pk), running.get(row.pk)) for row in rows]

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -86,12 +87,20 @@ class Schedule(models.Model):
     @property
     def last_job(self) -> 'Job | None':
         """The job that ended last, with when and how it ended; None if none has, or none is kept."""
+        return self.ended_jobs.first()
+
+    @property
+    def ended_jobs(self) -> 'QuerySet[Job]':
+        """Its jobs that have ended, the latest first, by the index on schedule and key.
+
+        As a range of one key: for an equality, a planner takes the order by key alone, and may look for the newest of
+        a schedule that has rested for long among the jobs of all.
+        """
         jobs: Any = self.jobs.model._base_manager.using(self.jobs.db)
-        # In the order of the index on schedule and id, so that it is read by no other: the newest of a schedule that
-        # has rested for long would else be looked for among all that is newer.
-        ended = jobs.filter(schedule_id__lte=self.pk, status__in=JobStatusChoices.TERMINAL_STATE_CHOICES)
-        found: Job | None = ended.order_by('-schedule_id', '-pk').first()
-        return found if found is not None and found.schedule_id == self.pk else None
+        ended: QuerySet[Job] = jobs.filter(
+            schedule_id__gte=self.pk, schedule_id__lte=self.pk, status__in=JobStatusChoices.TERMINAL_STATE_CHOICES
+        )
+        return ended.order_by('-schedule_id', '-pk')
 
     def change(self, *, interval: int | None = None, cron: str | None = None, timezone: str | None = None) -> None:
         """Have it recur otherwise, from the occurrence that waits on.
