@@ -68,6 +68,8 @@ class Call:
     retry: dict[str, Any] = field(default_factory=dict)
     dependencies: list[UUID] = field(default_factory=list)
     kwargs: dict[str, Any] = field(default_factory=dict)
+    #: Which of these the caller has named; the others are defaults.
+    given: frozenset[str] = frozenset()
 
     @property
     def recurrence(self) -> Recurrence:
@@ -111,18 +113,20 @@ def check(
     """
     if schedule_at is not None and immediate:
         raise ValueError('schedule_at and immediate exclude each other: a job runs now, or at its time.')
-    target, runner = _identify(func, importable=not immediate)
+    target, runner, kind = _identify(func, importable=not immediate)
+    meta = getattr(kind, 'Meta', None)
     scheduled = clock.check('schedule_at', schedule_at)
     schedules.check_interval(interval)
-    name = storable_text(str(name or getattr(func, '__name__', '')))
+    own_name = str(getattr(func, '__name__', '') if kind is None else kind.name)
+    name = storable_text(str(name or own_name))
     if len(name) > _LONGEST_NAME:
         raise ValueError(f'name has {len(name)} characters; at most {_LONGEST_NAME} can be stored: {name[:60]!r}…')
-    if notifications is None:
-        notifications = JobNotificationChoices.NOTIFICATION_ALWAYS
-    elif notifications not in JobNotificationChoices.values():
+    if notifications is not None and notifications not in JobNotificationChoices.values():
         raise ValueError(
             f'notifications is {notifications!r}; expected one of {", ".join(JobNotificationChoices.values())}.'
         )
+    if 'job' in kwargs:
+        raise TypeError('job is the name under which the call gets the job itself; name the argument otherwise.')
     kwargs = dict(kwargs)
     cron, time_zone = _cron(kwargs, interval)
     retry = _retry({key: kwargs.pop(key) for key in RETRY_OPTIONS if key in kwargs})
@@ -130,12 +134,25 @@ def check(
         if option in kwargs:
             raise UnsupportedOption(f"RQ's option {option!r} is not accepted: {reason}.")
     options, timeout, dependencies = _rq_options({key: kwargs.pop(key) for key in RQ_OPTIONS if key in kwargs})
+    given = {
+        'name': name != own_name,
+        'queue_name': queue_name is not None,
+        'user_id': user is not None,
+        'notifications': notifications is not None,
+        'job_timeout': timeout is not None,
+        'retry': bool(retry),
+        'kwargs': bool(kwargs),
+    }
+    if timeout is None:
+        timeout = _seconds('Meta.job_timeout', getattr(meta, 'job_timeout', None))
+    if queue_name is None:
+        queue_name = getattr(meta, 'queue', None) or queues.DEFAULT_QUEUES[1]
     object_type, object_id, object_db = identify_instance(instance, alias)
     return Call(
         target=target,
         runner=runner,
         name=name,
-        queue_name=queues.check(queue_name or queues.DEFAULT_QUEUES[1]),
+        queue_name=queues.check(queue_name),
         user_id=_identify_user(user),
         object_type=object_type,
         object_id=object_id,
@@ -145,11 +162,12 @@ def check(
         cron=cron,
         time_zone=time_zone,
         retry=retry,
-        notifications=notifications,
+        notifications=notifications or JobNotificationChoices.NOTIFICATION_ALWAYS,
         job_timeout=timeout,
         options=options,
         dependencies=dependencies,
         kwargs=kwargs,
+        given=frozenset(name for name, named in given.items() if named),
     )
 
 
@@ -188,6 +206,17 @@ def resolve(path: str) -> Any:
     raise RunnerNotFound(f'{path} cannot be imported: it was renamed or removed, or this worker runs other code.')
 
 
+def call(target: Callable[..., Any], job: Any, kwargs: dict[str, Any]) -> Any:
+    """Call what a job runs: with its job under that name, as NetBox does, or else as the first argument."""
+    parameters = inspect.signature(target).parameters.values()
+    named = any(each.name == 'job' and each.kind is not each.POSITIONAL_ONLY for each in parameters)
+    first = any(each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD) for each in parameters)
+    anything = any(each.kind is each.VAR_KEYWORD for each in parameters)
+    if named or (anything and not first):
+        return target(job=job, **kwargs)
+    return target(job, **kwargs)
+
+
 def identify_instance(instance: Model | None, alias: str) -> tuple[ContentType | None, str | None, str]:
     """The content type, the primary key as text, and the database (if not `alias`) of a saved model object.
 
@@ -216,15 +245,16 @@ def _identify_user(user: Any) -> Any:
     return user.pk
 
 
-def _identify(func: Callable[..., Any], *, importable: bool) -> tuple[Callable[..., Any], str]:
-    """The callable, and the path by which rows know it: that of the runner class, or of a plain function."""
+def _identify(func: Callable[..., Any], *, importable: bool) -> tuple[Callable[..., Any], str, Any]:
+    """The callable, the path by which rows know it, and its runner class; None for a plain function."""
     owner = getattr(func, '__self__', None)
     if inspect.isclass(owner) and getattr(owner, 'is_job_runner', False) and func.__name__ == 'handle':
         named: Any = owner
+        kind: Any = owner
         if inspect.isabstract(owner):
             raise TypeError(f'{path_of(owner)} does not implement run(), so it cannot be enqueued.')
     else:
-        named = func
+        named, kind = func, None
     if (
         not callable(func)
         or not hasattr(named, '__qualname__')
@@ -241,7 +271,7 @@ def _identify(func: Callable[..., Any], *, importable: bool) -> tuple[Callable[.
         )
     if len(path) > _LONGEST_PATH:
         raise ValueError(f'The path {path} has {len(path)} characters; at most {_LONGEST_PATH} can be stored.')
-    return func, path
+    return func, path, kind
 
 
 def _cron(kwargs: dict[str, Any], interval: int | None) -> tuple[str, str]:

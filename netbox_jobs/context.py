@@ -49,6 +49,8 @@ _run: ContextVar['Run | None'] = ContextVar('netbox_jobs.run', default=None)
 ending: ContextVar['Job | None'] = ContextVar('netbox_jobs.ending', default=None)
 #: The place that `enqueue_once()` holds for the job that the runner's `enqueue()` is about to make.
 place: ContextVar['Place | None'] = ContextVar('netbox_jobs.place', default=None)
+#: A job that is enqueued once more; what the runner's `enqueue()` omits is taken from it.
+model: ContextVar['Job | None'] = ContextVar('netbox_jobs.model', default=None)
 # A worker runs one job at a time: threads, which do not inherit the context, belong to it. Unless that job runs others
 # within itself, when nobody can tell.
 _sole_run: 'Run | None' = None
@@ -153,6 +155,16 @@ def making_successor_of(job: 'Job') -> Iterator[None]:
         yield
     finally:
         ending.reset(token)
+
+
+@contextmanager
+def taking_from(job: 'Job') -> Iterator[None]:
+    """What `enqueue()` omits in here, for the job's runner and instance, is as the job has it."""
+    token = model.set(job)
+    try:
+        yield
+    finally:
+        model.reset(token)
 
 
 def process_token() -> str:

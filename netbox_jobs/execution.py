@@ -93,7 +93,7 @@ def run_here(job: Job, target: Callable[..., Any], kwargs: dict[str, Any]) -> No
     """
     run = Execution(job)
     with run.attended():
-        run.call(lambda: target(job, **kwargs))
+        run.call(lambda: calls.call(target, job, kwargs))
         run.settle()
     if isinstance(run.failure, KeyboardInterrupt | SystemExit):
         raise run.failure
@@ -222,7 +222,7 @@ class Execution:
         limit = job.job_timeout or queues.timeout(job.queue_name)
         self._deadline = Deadline(limit, self._interrupted, watched=context.is_child_of_worker())
         with self._deadline:
-            self.call(lambda: target(job, **kwargs))
+            self.call(lambda: calls.call(target, job, kwargs))
         self.settle()
 
     def complete(self, returned: Any) -> None:

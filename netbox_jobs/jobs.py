@@ -172,16 +172,8 @@ class JobRunner(ABC):
         Override it to add to every call, and call `super().enqueue(*args, **kwargs)`: periodic jobs make their
         successors through it as well.
         """
-        return Job.enqueue(cls.handle, *args, **cls._with_defaults(kwargs))
-
-    @classmethod
-    def _with_defaults(cls, kwargs: dict[str, Any]) -> dict[str, Any]:
         kwargs['name'] = kwargs.get('name') or cls.name
-        if kwargs.get('queue_name') is None:
-            kwargs['queue_name'] = getattr(cls.Meta, 'queue', None)
-        if kwargs.get('job_timeout') is None:
-            kwargs['job_timeout'] = getattr(cls.Meta, 'job_timeout', None)
-        return kwargs
+        return Job.enqueue(cls.handle, *args, **kwargs)
 
     @classmethod
     def enqueue_many(cls, calls: Iterable[Mapping[str, Any]], **common: Any) -> list[Job]:
@@ -202,7 +194,7 @@ class JobRunner(ABC):
         """
         given = many.spread(calls, common)
         if cls.enqueue.__func__ is JobRunner.enqueue.__func__:  # type: ignore[attr-defined]
-            return many.enqueue(many.check(cls.handle, [cls._with_defaults(call) for call in given]))
+            return many.enqueue(many.check(cls.handle, given))
         with transaction.atomic(using=transitions.database()):
             return [cls.enqueue(**call) for call in given]
 
@@ -291,16 +283,6 @@ def _path(cls: type[JobRunner]) -> str:
     return f'{cls.__module__}.{cls.__qualname__}'
 
 
-#: The parameters of `Job.enqueue()` by which the columns of a schedule are given.
-_GIVEN_BY = {
-    'name': 'name',
-    'notifications': 'notifications',
-    'queue_name': 'queue_name',
-    'user': 'user_id',
-    'job_timeout': 'job_timeout',
-}
-
-
 def _check_once(
     cls: type[JobRunner],
     instance: models.Model | None,
@@ -311,25 +293,20 @@ def _check_once(
     """Check a call of `enqueue_once()`; returns it with what it names explicitly, which is what it may change."""
     parameters = set(inspect.signature(Job.enqueue).parameters) - {'func', 'kwargs'}
     own = {key: value for key, value in kwargs.items() if key in parameters}
-    meta = cls.Meta
     call = enqueueing.check(
         cls.handle,
         instance=instance,
-        name=own.get('name') or cls.name,
+        name=own.get('name') or '',
         user=own.get('user'),
         schedule_at=schedule_at,
         interval=interval,
         immediate=False,
-        queue_name=own.get('queue_name') or getattr(meta, 'queue', None),
+        queue_name=own.get('queue_name'),
         notifications=own.get('notifications'),
-        kwargs={
-            'job_timeout': getattr(meta, 'job_timeout', None),
-            **{key: value for key, value in kwargs.items() if key not in parameters},
-        },
+        kwargs={key: value for key, value in kwargs.items() if key not in parameters},
     )
-    given = {column for parameter, column in _GIVEN_BY.items() if kwargs.get(parameter) is not None}
+    given = set(call.given)
+    given |= {'name'} if own.get('name') else set()
     given |= {'schedule_at'} if schedule_at is not None else set()
     given |= {'interval', 'cron', 'time_zone'} if call.recurrence else set()
-    given |= {'retry_policy'} if call.retry else set()
-    given |= {'kwargs'} if call.kwargs else set()
     return call, given

@@ -49,10 +49,34 @@ class PluginConfig(AppConfig):
 
     def __init__(self, app_name: str, app_module: Any) -> None:
         super().__init__(app_name, app_module)
-        self._check_version()
-        self._check_settings()
+        configured = getattr(settings, 'PLUGINS_CONFIG', {})
+        if not isinstance(configured, dict) or not isinstance(configured.get(self.name, {}), dict):
+            raise ImproperlyConfigured(
+                f"PLUGINS_CONFIG must be a dictionary of dictionaries: {{'{self.name}': {{'setting': value}}}}."
+            )
+        own = dict(configured.get(self.name, {}))
+        self.validate(own, conf.API_VERSION)
+        settings.PLUGINS_CONFIG = {**configured, self.name: own}
         self.complete_settings()
         queues.register_plugin(self.name, self.queues)
+
+    @classmethod
+    def validate(cls, user_config: dict[str, Any], netbox_version: str) -> None:
+        """Check the plugin against the project, and fill its defaults in; called once, when Django starts.
+
+        Override it to check more, and call `super().validate(user_config, netbox_version)`.
+
+        Args:
+            user_config: The plugin's settings in `PLUGINS_CONFIG`, to be completed in place.
+            netbox_version: The version of NetBox's job API.
+
+        Raises:
+            ImproperlyConfigured: A version bound excludes us, or a required setting is missing.
+        """
+        cls._check_version(netbox_version)
+        cls._check_settings(user_config)
+        for setting, value in cls.default_settings.items():
+            user_config.setdefault(setting, value)
 
     def complete_settings(self) -> None:
         """Fill the plugin's defaults in `PLUGINS_CONFIG`, where the project has not set them."""
@@ -61,37 +85,35 @@ class PluginConfig(AppConfig):
         if configured.get(self.name) != own:
             settings.PLUGINS_CONFIG = {**configured, self.name: own}
 
-    def _check_version(self) -> None:
-        current = Version(conf.API_VERSION)
+    @classmethod
+    def _check_version(cls, version: str) -> None:
+        current, name = Version(version), getattr(cls, 'name', cls.__name__)
         try:
-            if self.min_version is not None and current < Version(self.min_version):
+            if cls.min_version is not None and current < Version(cls.min_version):
                 raise ImproperlyConfigured(
-                    f'{self.name} needs version {self.min_version} or later of the NetBox job API; this is {current}.'
+                    f'{name} needs version {cls.min_version} or later of the NetBox job API; this is {current}.'
                 )
-            if self.max_version is not None and current > Version(self.max_version):
+            if cls.max_version is not None and current > Version(cls.max_version):
                 raise ImproperlyConfigured(
-                    f'{self.name} works with the NetBox job API up to version {self.max_version}; this is {current}.'
+                    f'{name} works with the NetBox job API up to version {cls.max_version}; this is {current}.'
                 )
         except (InvalidVersion, TypeError) as error:
             raise ImproperlyConfigured(
-                f"{self.name}: min_version and max_version must be texts such as '4.2.0': {error}"
+                f"{name}: min_version and max_version must be texts such as '4.2.0': {error}"
             ) from error
 
-    def _check_settings(self) -> None:
-        if not isinstance(self.default_settings, dict):
-            raise ImproperlyConfigured(f'{self.name}: default_settings must be a dictionary.')
-        if isinstance(self.required_settings, str) or not isinstance(self.required_settings, list | tuple):
-            raise ImproperlyConfigured(f'{self.name}: required_settings must be a list of names.')
-        configured = getattr(settings, 'PLUGINS_CONFIG', {})
-        if not isinstance(configured, dict) or not isinstance(configured.get(self.name, {}), dict):
-            raise ImproperlyConfigured(
-                f"PLUGINS_CONFIG must be a dictionary of dictionaries: {{'{self.name}': {{'setting': value}}}}."
-            )
-        missing = [name for name in self.required_settings if name not in configured.get(self.name, {})]
+    @classmethod
+    def _check_settings(cls, user_config: dict[str, Any]) -> None:
+        name = getattr(cls, 'name', cls.__name__)
+        if not isinstance(cls.default_settings, dict):
+            raise ImproperlyConfigured(f'{name}: default_settings must be a dictionary.')
+        if isinstance(cls.required_settings, str) or not isinstance(cls.required_settings, list | tuple):
+            raise ImproperlyConfigured(f'{name}: required_settings must be a list of names.')
+        missing = [setting for setting in cls.required_settings if setting not in user_config]
         if missing:
             raise ImproperlyConfigured(
-                f'{self.name} requires the setting(s) {", ".join(missing)} in '
-                f"PLUGINS_CONFIG['{self.name}'] of the project's settings."
+                f'{name} requires the setting(s) {", ".join(missing)} in '
+                f"PLUGINS_CONFIG['{name}'] of the project's settings."
             )
 
 

@@ -1,5 +1,6 @@
 """From a checked call to rows: insert a job, keep a schedule's one waiting job, run one here and now."""
 
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,7 +11,7 @@ from django.utils import timezone
 from .. import arguments, calls, clock, context, delivery
 from ..calls import Call
 from ..choices import JobStatusChoices
-from ..exceptions import InstanceGone
+from ..exceptions import ArgumentsRefused, InstanceGone
 from . import transitions
 from .dependents import depend
 from .jobs import Job
@@ -42,6 +43,8 @@ def enqueue(call: Call) -> Job:
         return place.fill(call)
     if call.recurrence and (predecessor := _being_succeeded(call)):
         return succeed(call, predecessor)
+    if (model := context.model.get()) is not None and _is_about_the_same(call, model):
+        complete(call, model)
     using = transitions.database()
     job = new_job(call)
     if not call.recurrence and not call.dependencies:
@@ -58,6 +61,29 @@ def enqueue(call: Call) -> Job:
     return job
 
 
+def complete(call: Call, job: Job, *, wholly: bool = False) -> None:
+    """Fill in what a call omits, as a job of the same runner and instance has it.
+
+    Args:
+        call: The call.
+        job: The job.
+        wholly: Also for whom it is done, and with which arguments.
+
+    Raises:
+        InstanceGone: An object among the arguments no longer exists.
+    """
+    options = {name: value for name, value in job.options.items() if name not in ('depends_on', 'allow_failure')}
+    call.options = options | call.options
+    fields = {'queue_name': 'queue_name', 'job_timeout': 'job_timeout', 'retry': 'retry_policy'}
+    if wholly:
+        fields |= {name: name for name in ('name', 'notifications', 'user_id')}
+        if 'kwargs' not in call.given:
+            with suppress(ArgumentsRefused):
+                call.kwargs = job.get_arguments()
+    for name in fields.keys() - call.given:
+        setattr(call, name, getattr(job, fields[name]))
+
+
 def succeed(call: Call, predecessor: Job, schedule: Schedule | None = None) -> Job:
     """The one successor of a job: made now, or found if it was made before."""
     using = predecessor._state.db or transitions.database()
@@ -68,6 +94,7 @@ def succeed(call: Call, predecessor: Job, schedule: Schedule | None = None) -> J
         schedule = Schedule.objects.using(using).filter(pk=predecessor.schedule_id).first()
         if schedule is None:
             return predecessor  # its schedule has been ended: nothing follows, whoever asks
+    complete(call, predecessor)
     try:
         with transaction.atomic(using=using):
             if schedule is None:
@@ -75,6 +102,9 @@ def succeed(call: Call, predecessor: Job, schedule: Schedule | None = None) -> J
                 schedule.save(using=using)
                 jobs.filter(pk=predecessor.pk).update(schedule=schedule)
                 predecessor.schedule = schedule
+            elif call.recurrence and call.recurrence not in (schedule.recurrence, predecessor.recurrence_at_claim):
+                when = {'interval': call.interval, 'cron': call.cron, 'time_zone': call.time_zone}
+                Schedule.objects.using(using).filter(pk=schedule.pk).update(**when)
             if call.scheduled is None and call.recurrence:
                 call.scheduled = predecessor.next_time(call.recurrence)
             job = new_job(call)
@@ -116,15 +146,14 @@ def again(job: Job) -> Job:
         raise InstanceGone(f'The object of job {job.pk} ({job.name}) no longer exists.')
     using = transitions.database()
     with transaction.atomic(using=using):
-        new: Job = enqueue_(
-            instance=job.object,
-            name=job.name,
-            user=job.user,
-            queue_name=job.queue_name,
-            notifications=job.notifications,
-            **job.call_options(),
-            **job.get_arguments(),
-        )
+        with context.taking_from(job):
+            new: Job = enqueue_(
+                instance=job.object,
+                name=job.name,
+                user=job.user,
+                notifications=job.notifications,
+                **job.get_arguments(),
+            )
         Job.objects.using(using).filter(pk=new.pk).update(retry_of=job)
         new.retry_of = job
     return new
@@ -236,9 +265,9 @@ def _being_succeeded(call: Call) -> Job | None:
         job = run.job if run is not None else None
     if job is None or (job.schedule_id is None and job.interval is None and job is not context.ending.get()):
         return None
-    same = (job.runner, job.object_type_id, job.object_id) == (
-        call.runner,
-        call.object_type.pk if call.object_type else None,
-        call.object_id,
-    )
-    return job if same else None
+    return job if _is_about_the_same(call, job) else None
+
+
+def _is_about_the_same(call: Call, job: Job) -> bool:
+    object_type_id = call.object_type.pk if call.object_type else None
+    return (job.runner, job.object_type_id, job.object_id) == (call.runner, object_type_id, call.object_id)

@@ -13,7 +13,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from .. import arguments, calls, delivery
+from .. import arguments
 from ..choices import JobNotificationChoices, JobStatusChoices
 from ..schedules import Recurrence
 from .fields import InstanceKey, ObjectIdField, UserKey
@@ -202,18 +202,10 @@ class Job(GuardedSave, KeepsLog, Steerable, models.Model):
             self.arguments_format, bytes(self.arguments), self.arguments_signature, self.job_id, self.runner
         )
 
-    def call_options(self) -> dict[str, Any]:
-        """The options of the call, as `enqueue()` takes them; what it depended on is over and not among them."""
-        options = delivery.rq_options(self)
-        options.pop('depends_on', None)
-        if self.job_timeout is not None:
-            options['job_timeout'] = self.job_timeout
-        for option, key in (('max_retries', 'max_retries'), ('retry_backoff', 'backoff')):
-            if key in self.retry_policy:
-                options[option] = self.retry_policy[key]
-        if 'on' in self.retry_policy:
-            options['retry_on'] = [calls.resolve(path) for path in self.retry_policy['on']]
-        return options
+    @property
+    def recurrence_at_claim(self) -> Recurrence:
+        """The interval that it was claimed with; `run()` may have set another since."""
+        return Recurrence(self.interval if self._claimed_at is None else self._claimed_interval)
 
     def next_time(self, recurrence: Recurrence) -> datetime:
         """When the occurrence after this one is due."""

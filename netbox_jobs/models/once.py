@@ -11,7 +11,7 @@ from ..calls import Call
 from ..choices import JobStatusChoices
 from . import transitions
 from .dependents import depend
-from .enqueueing import new_job, new_schedule, succeed
+from .enqueueing import complete, new_job, new_schedule, succeed
 from .jobs import Job
 from .schedules import Schedule
 
@@ -23,24 +23,31 @@ _WHEN = frozenset({'cron', 'interval', 'time_zone'})
 
 @dataclass
 class Place:
-    """Where `enqueue_once()` wants its new job: in which schedule, and after which job that runs now."""
+    """Where `enqueue_once()` wants its new job: in which schedule, and after which job.
+
+    That one runs now, or was the last of a chain that has stopped. What the call omits is as it had it.
+    """
 
     key: str
     schedule: Schedule
-    running: Job | None
+    before: Job | None
 
     def fill(self, call: Call) -> Job:
         """Insert the job of `enqueue_once()`, as the runner's own `enqueue()` wants it."""
         context.place.set(None)  # what else this enqueue() makes goes elsewhere
         using = transitions.database()
         schedule = self.schedule
+        if self.before is not None:
+            complete(call, self.before, wholly=True)
         differs = {name: value for name in _SHARED | _WHEN if (value := getattr(call, name)) != getattr(schedule, name)}
         if schedule.suspended:
             differs['suspended'] = ''  # what stood in the way of the last occurrence is no reason against this one
         if differs:
             Schedule.objects.using(using).filter(pk=schedule.pk).update(**differs)
-        if self.running is not None:
-            return succeed(call, self.running, schedule)
+            for name, value in differs.items():
+                setattr(schedule, name, value)
+        if self.before is not None and not self.before.ended:
+            return succeed(call, self.before, schedule)
         job = new_job(call)
         job.schedule, job.slot = schedule, schedule.pk
         if schedule.paused and job.due is not None:
@@ -62,6 +69,7 @@ def find_place(call: Call, given: set[str]) -> Job | Place:
     """
     using = transitions.database()
     schedule = _lock_schedule(call, given, using)
+    recurred = bool(schedule.recurrence)
     moved = bool(given & _WHEN) and schedule.recurrence != call.recurrence
     if moved:
         values = {name: getattr(call, name) for name in _WHEN}
@@ -81,7 +89,7 @@ def find_place(call: Call, given: set[str]) -> Job | Place:
     running = Job.objects.using(using).running().filter(schedule=schedule).order_by('-pk').first()
     if running is not None and not moved and not _changes(running, call, given):
         return running
-    return Place(call.key, schedule, running)
+    return Place(call.key, schedule, running or (schedule.last_job if recurred else None))
 
 
 def _lock_schedule(call: Call, given: set[str], using: str) -> Schedule:
@@ -107,7 +115,7 @@ def _lock_schedule(call: Call, given: set[str], using: str) -> Schedule:
 def _changes(job: Job, call: Call, given: set[str]) -> dict[str, Any]:
     """What the caller named and the row has otherwise."""
     changes = {name: getattr(call, name) for name in given & (_SHARED | {'interval'})}
-    if 'retry_policy' in given:
+    if 'retry' in given:
         changes['retry_policy'] = call.retry
     if 'schedule_at' in given:
         changes['scheduled'] = call.scheduled

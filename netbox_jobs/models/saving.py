@@ -19,6 +19,9 @@ logger = logging.getLogger('netbox_jobs')
 
 #: What user code may change on an existing row; the rest is changed by `start()`, `terminate()` and `enqueue_once()`.
 USER_FIELDS = ('data', 'error', 'interval')
+#: What it may change if it names it: nothing else writes these during the life of a job, but `enqueue_once()` does to
+#: one that waits, which a plain `save()` must not undo.
+NAMED_FIELDS = ('name', 'notifications', 'object_db', 'object_id', 'object_type', 'user')
 
 
 class GuardedSave(_Base):
@@ -36,9 +39,11 @@ class GuardedSave(_Base):
     _lost: bool
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Insert a new row; on an existing one write `data`, `error` and `interval`, and no other field.
+        """Insert a new row; on an existing one write `data`, `error` and `interval`.
 
-        It never brings a deleted row back, and during a run it writes only as long as the run holds its claim.
+        What a job is about and for whom (`object_type`, `object_id`, `name`, `user`, `notifications`) is written if
+        `update_fields` names it, and no other field is. It never brings a deleted row back, and during a run it writes
+        only as long as the run holds its claim.
 
         Raises:
             ValueError: `update_fields` names another field.
@@ -55,12 +60,14 @@ class GuardedSave(_Base):
 
     def _save_user_fields(self, update_fields: Iterable[str] | None, using: str | None) -> None:
         wanted = set(USER_FIELDS if update_fields is None else update_fields) - {'log_entries'}
-        if refused := wanted - set(USER_FIELDS):
+        wanted = {name.removesuffix('_id') if name in ('object_type_id', 'user_id') else name for name in wanted}
+        if refused := wanted - {*USER_FIELDS, *NAMED_FIELDS}:
             raise ValueError(
-                f'save() of an existing job writes only {", ".join(USER_FIELDS)}, not {", ".join(sorted(refused))}; '
-                'a status is changed by start() and terminate(), a schedule by enqueue_once().'
+                f'save() of an existing job writes only {", ".join(USER_FIELDS)}, and {", ".join(NAMED_FIELDS)} if '
+                f'named, not {", ".join(sorted(refused))}; a status is changed by start() and terminate(), a schedule '
+                'by enqueue_once().'
             )
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = {name: getattr(self, name) for name in wanted & set(NAMED_FIELDS)}
         if 'data' in wanted:
             values['data'] = storable_data(self.data, 'data')
         if 'error' in wanted:

@@ -76,10 +76,8 @@ def _through_enqueue(job: Job, recurrence: Recurrence) -> Job | None:
                     user=job.user,
                     schedule_at=job.next_time(recurrence),
                     interval=recurrence.interval,
-                    queue_name=job.queue_name,
                     notifications=job.notifications,
                     **({'cron': recurrence.cron, 'timezone': recurrence.time_zone} if recurrence.cron else {}),
-                    **job.call_options(),
                     **kwargs,
                 )
             if found := Job.objects.using(job._state.db).filter(predecessor_id=job.pk).first():

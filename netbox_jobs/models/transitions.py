@@ -7,7 +7,6 @@ wait for each other.
 import logging
 import time
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -401,7 +400,7 @@ def _explain_lost(job: Job, status: str, using: str) -> None:
 
 
 def _announce_start(job: Job) -> None:
-    transaction.on_commit(partial(_send, job_start, job), using=job._state.db, robust=True)
+    transaction.on_commit(lambda: _send(job_start, job), using=job._state.db, robust=True)
 
 
 def conclude(job: Job) -> None:
@@ -415,6 +414,8 @@ def conclude(job: Job) -> None:
 
 def _send(signal: Any, job: Job) -> None:
     name = 'job_start' if signal is job_start else 'job_end'
+    if job.pk is None:  # run and deleted in one transaction; an object without a key can be nobody's sender
+        return
     for receiver, response in signal.send_robust(sender=job):
         if isinstance(response, Exception):
             logger.error('Job %s (%s): the %s receiver %r raised.', job.pk, job.name, name, receiver, exc_info=response)

@@ -216,6 +216,63 @@ class Overriding(JobRunner):
         self.job.data = {'marked': marked}
 
 
+class OwnQueue(JobRunner):
+    """Names its queue in `enqueue()`, beside whatever the caller names."""
+
+    class Meta:
+        name = 'Own queue'
+
+    @classmethod
+    def enqueue(cls, *args, **kwargs):
+        return super().enqueue(*args, queue_name='low', **kwargs)
+
+    def run(self, **kwargs):
+        trace(self.job, 'start')
+
+
+class Telling(JobRunner):
+    """Lets its caller know what it raised, as some in the wild do."""
+
+    @classmethod
+    def handle(cls, job, *args, **kwargs):
+        super().handle(job, *args, **kwargs)
+        if job.status != 'completed':
+            raise RuntimeError(f'it ended as {job.status}')
+
+    def run(self, **kwargs):
+        raise ValueError('no')
+
+
+class Rearranging(JobRunner):
+    """Enqueues the occurrence after itself, at another interval."""
+
+    def run(self, to=None, **kwargs):
+        if to:
+            type(self).enqueue(interval=to)
+
+
+def function_with_job_last(word, job, more=None):
+    job.data = {'word': word, 'more': more}
+
+
+def function_with_job_by_name(*, job, **kwargs):
+    job.data = kwargs
+
+
+def function_with_another_name(mine, **kwargs):
+    mine.data = kwargs
+
+
+class TakingAll(JobRunner):
+    @classmethod
+    def handle(cls, *args, **kwargs):
+        kwargs['job'].data = 'seen'
+        super().handle(*args, **kwargs)
+
+    def run(self, word):
+        self.job.data = [self.job.data, word]
+
+
 class Moving(JobRunner):
     class Meta:
         name = 'Moving'

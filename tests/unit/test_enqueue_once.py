@@ -119,6 +119,24 @@ def test_while_it_runs_a_change_lands_on_the_next_occurrence():
     assert following.scheduled - job.started == timedelta(minutes=30)
 
 
+@pytest.mark.parametrize('change', [{'interval': 30}, {'notifications': 'never'}])
+def test_p4_while_it_runs_what_a_change_omits_is_as_the_running_job_has_it(work, django_user_model, change):
+    user = django_user_model.objects.create(username='u')
+    named = {
+        'name': 'own name', 'user': user, 'queue_name': 'low', 'job_timeout': 44, 'notifications': 'on_failure',
+        'max_retries': 3, 'retry_on': [OSError], 'description': 'words', 'word': 'x',
+    }  # fmt: skip
+    job = Plain.enqueue_once(interval=10, **named)
+    job.start()
+    following = Job.objects.get(pk=Plain.enqueue_once(**change).pk)
+    kept = ('name', 'user', 'queue_name', 'job_timeout', 'notifications', 'retry_policy', 'options', 'interval')
+    wanted = {name: getattr(job, name) for name in kept} | change
+    assert {name: getattr(following, name) for name in kept} == wanted
+    assert following.get_arguments() == {'word': 'x'}
+    shared = ('name', 'user', 'queue_name', 'job_timeout', 'notifications', 'interval')
+    assert {name: getattr(following.schedule, name) for name in shared} == {name: wanted[name] for name in shared}
+
+
 def test_after_its_end_a_one_shot_job_can_be_enqueued_once_again(work):
     first = Plain.enqueue_once()
     work()
@@ -305,6 +323,16 @@ def test_a_suspended_chain_goes_on_when_it_is_asked_for_again(work):
     assert status(again) == 'completed'
     assert Plain.get_jobs().waiting().get().predecessor_id == again.pk
     assert Schedule.objects.get().suspended == ''
+
+
+def test_p4_a_suspended_chain_that_is_asked_for_again_has_what_it_had(work):
+    job = Plain.enqueue_once(interval=10, word='x', queue_name='low')
+    work()
+    Schedule.objects.update(suspended='its runner was away')
+    Job.objects.waiting().update(status='errored', slot=None, completed=timezone.now())
+    again = Plain.enqueue_once(interval=10)
+    assert again.pk > job.pk
+    assert (again.queue_name, again.get_arguments(), again.predecessor_id) == ('low', {'word': 'x'}, None)
 
 
 def test_queries_do_not_grow_with_the_jobs_of_others(django_assert_max_num_queries):

@@ -6,11 +6,11 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from netbox_jobs import recovery
+from netbox_jobs import execution, recovery
 from netbox_jobs.jobs import JobRunner
-from netbox_jobs.models import Job, Schedule
+from netbox_jobs.models import Job, Schedule, transitions
 from netbox_jobs.schedules import Recurrence
-from tests.app.jobs import Erring, Failing, Moving, Overriding, Plain, plain_function
+from tests.app.jobs import Erring, Failing, Moving, Overriding, OwnQueue, Plain, Rearranging, plain_function
 from tests.app.models import Thing, Trace
 from tests.processes import status
 
@@ -262,3 +262,31 @@ def test_next_time_is_the_later_of_one_interval_on_and_a_minute_from_now(interva
         previous = now - timedelta(seconds=ago)
         expected = max(previous + timedelta(minutes=interval), now + timedelta(minutes=1))
         assert Recurrence(interval).next(previous, now) == expected
+
+
+def test_p4_an_enqueue_that_names_the_queue_itself_makes_the_successor(work, caplog):
+    job = OwnQueue.enqueue(interval=10, job_timeout=44, word='x')
+    work()
+    after = successor(job)
+    assert (after.queue_name, after.job_timeout, after.get_arguments()) == ('low', 44, {'word': 'x'})
+    assert 'copied instead' not in caplog.text
+    assert Job.objects.get(pk=job.pk).retry().queue_name == 'low'
+
+
+def test_an_interval_that_the_run_enqueues_counts_from_then_on(work):
+    job = Rearranging.enqueue(interval=60, queue_name='low', to=20)
+    work()
+    after = successor(job)
+    assert (after.interval, after.queue_name) == (20, 'low')
+    assert Schedule.objects.get().interval == 20
+    after.terminate()
+    assert successor(after).interval == 20
+
+
+def test_a_run_that_hands_on_its_interval_does_not_undo_what_the_schedule_was_changed_to():
+    job = Rearranging.enqueue(interval=60, to=60)
+    claimed = transitions.claim(str(job.job_id), 'w' * 32, 'default')
+    job.schedule.change(interval=20)
+    with execution.attending(claimed):
+        Rearranging.enqueue(interval=60)
+    assert Schedule.objects.get().interval == 20
