@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import django_rq
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils.module_loading import import_string
 from django_rq import connection_utils
@@ -43,6 +44,10 @@ BATCH = 500
 _queues: dict[str, tuple[Any, Queue]] = {}
 _clients: list[tuple[Any, Any]] = []
 _paused_until: dict[int, float] = {}
+
+
+class _Resting(ConnectionError):
+    """A server could not be reached a moment ago, and is left alone: which is no further failure of it."""
 
 
 def queue(name: str) -> Queue:
@@ -101,12 +106,9 @@ def deliver(job: 'Job', *, inline: bool = True) -> bool:
         if inline and not queues.is_async(job.queue_name):
             import_string('netbox_jobs.execution.run_delivered')(str(job.job_id))
             return True
-        target = queue(job.queue_name)
-        if _is_paused(target):
-            raise ConnectionError('it could not be reached a moment ago')
-        _enqueue(target, job)
+        _enqueue(_reachable(job.queue_name), job)
     except (ConnectionError, TimeoutError) as error:
-        _pause(job.queue_name)
+        _note(job.queue_name, error)
         logger.warning(
             'Job %s (%s) is stored, but Redis does not answer (%s); it is delivered when Redis is back.',
             job.pk, job.name, error,
@@ -129,8 +131,7 @@ def deliver_many(jobs: 'Sequence[Job]') -> int:
             try:
                 delivered += _deliver_batch(name, found[first : first + BATCH])
             except Exception as error:
-                if isinstance(error, ConnectionError | TimeoutError):
-                    _pause(name)
+                _note(name, error)
                 failure = error
     if failure is not None:
         logger.warning(
@@ -143,9 +144,7 @@ def deliver_many(jobs: 'Sequence[Job]') -> int:
 def _deliver_batch(name: str, jobs: 'Sequence[Job]') -> int:
     if not queues.is_async(name):
         return sum(deliver(job) for job in jobs)
-    target = queue(name)
-    if _is_paused(target):
-        raise ConnectionError('it could not be reached a moment ago')
+    target = _reachable(name)
     calls = [_delivery(job) for job in jobs]
     if not copies.enqueue(target, ENTRY, calls):
         target.enqueue_many([Queue.prepare_data(ENTRY, **call) for call in calls])
@@ -219,10 +218,18 @@ def answers(queue_name: str) -> bool:
         return False
     try:
         target.connection.ping()
-    except RedisError:
-        _pause(queue_name)
+    except RedisError as error:
+        _note(queue_name, error)
         return False
     return True
+
+
+def is_resting(queue_name: str) -> bool:
+    """Whether a delivery would be in vain now: the Redis of the queue is left alone, or the queue is not known here."""
+    try:
+        return _is_paused(queue(queue_name))
+    except (ValueError, LookupError, ImproperlyConfigured):
+        return True
 
 
 def run_here(job: 'Job', target: Any, kwargs: dict[str, Any]) -> None:
@@ -238,5 +245,14 @@ def _is_paused(target: Queue) -> bool:
     return time.monotonic() < _paused_until.get(_server(target), 0)
 
 
-def _pause(queue_name: str) -> None:
-    _paused_until[_server(queue(queue_name))] = time.monotonic() + PAUSE
+def _reachable(queue_name: str) -> Queue:
+    target = queue(queue_name)
+    if _is_paused(target):
+        raise _Resting('it could not be reached a moment ago')
+    return target
+
+
+def _note(queue_name: str, error: Exception) -> None:
+    """Leave the server of a queue alone for a while, if that is what the error says."""
+    if isinstance(error, ConnectionError | TimeoutError) and not isinstance(error, _Resting):
+        _paused_until[_server(queue(queue_name))] = time.monotonic() + PAUSE

@@ -133,6 +133,7 @@ class Execution:
         self._next_look = 0.0
         self._interrupt: Callable[[], Any] | None = None
         self._again: BaseException | None = None
+        self._error_before = job.error
 
     @property
     def owns_connection(self) -> bool:
@@ -196,7 +197,9 @@ class Execution:
             try:
                 return write()
             except _CONNECTION_ERRORS as error:
-                if not self._owns_connection or time.monotonic() + pause > give_up:
+                # Within somebody's transaction there is nothing to try again: what it has done is rolled back.
+                mendable = self._owns_connection and not connections[self._using].in_atomic_block
+                if not mendable or time.monotonic() + pause > give_up:
                     raise
                 logger.warning('Job %s: its end could not be written (%s); trying again.', self.job.pk, error)
             mend_connections()
@@ -271,12 +274,13 @@ class Execution:
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """In somebody else's transaction (`immediate` inside `atomic`): keep it usable, whatever `run()` does to it.
+        """In somebody else's transaction: keep it usable, whatever `run()` does to it.
 
-        What `run()` has written stays, unless the transaction is broken and cannot be used but by rolling back.
+        That of a caller (`immediate` inside `atomic`), or of a plugin's `handle()` around all of it. What `run()` has
+        written stays, unless the transaction is broken and cannot be used but by rolling back.
         """
         connection = connections[self._using]
-        if self._owns_connection or not connection.in_atomic_block:
+        if not connection.in_atomic_block:
             yield
             return
         failure = None
@@ -320,7 +324,10 @@ class Execution:
 
     def _end_as(self, error: BaseException) -> None:
         if isinstance(error, JobFailed):
-            self.job.terminate(JobStatusChoices.STATUS_FAILED, error=str(error) or None)
+            own = self.job.error if self.job.error != self._error_before else ''
+            if own and str(error) not in own:
+                self._lines.add('error', str(error), time.time())
+            self.job.terminate(JobStatusChoices.STATUS_FAILED, error=own or str(error) or None)
             return
         if isinstance(error, JobTimeoutException):
             logger.warning('Job %s (%s): %s', self.job.pk, self.job.name, error)

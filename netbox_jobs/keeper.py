@@ -21,6 +21,8 @@ PRUNE = 600.0
 PRUNED = 10_000
 #: Seconds that a worker which does not lead leaves a due job to the one that does.
 DEFERENCE = 2.0
+#: The same for a job that RQ has lost: the leader may be the one who cannot reach Redis, or does not know the queue.
+LONG_DEFERENCE = 15.0
 
 
 class Keeper(threading.Thread):
@@ -44,8 +46,15 @@ class Keeper(threading.Thread):
         self._busy = threading.Lock()
         # The worker itself has beaten and delivered a moment ago: its first job is not kept waiting by a second time.
         begin = time.monotonic() + POLL
-        self._next = {self._beat: begin, self._deliver_due: begin, self._recover: begin, self._prune: begin + 60}
-        self._every = {self._beat: leases.INTERVAL, self._deliver_due: POLL, self._recover: SWEEP, self._prune: PRUNE}
+        self._every = {
+            self._beat: leases.INTERVAL,
+            self._deliver_due: POLL,
+            self._see_to_own: SWEEP,
+            self._settle_dependents: SWEEP,
+            self._redeliver: SWEEP,
+            self._prune: PRUNE,
+        }
+        self._next = dict.fromkeys(self._every, begin) | {self._prune: begin + 60}
 
     @contextmanager
     def between_duties(self) -> Iterator[None]:
@@ -83,13 +92,23 @@ class Keeper(threading.Thread):
             try:
                 duty()
             except DBError as error:
-                if duty == self._beat:
-                    self._observer.healthy(False)
                 logger.warning('The database does not answer (%s); trying again.', error)
                 connections.close_all()
             except Exception:
                 logger.exception('The keeper of this worker failed at a duty; it goes on.')
                 connections.close_all()
+
+    def _between(self) -> None:
+        """Between two steps of a duty that may take long: a sign of life, if it is time; and a fork has its turn."""
+        if self._next[self._beat] > time.monotonic():
+            return
+        self._busy.release()
+        try:
+            self._over.wait(0.001)
+        finally:
+            self._busy.acquire()
+        self._next[self._beat] = time.monotonic() + self._every[self._beat]
+        self._beat()
 
     def _beat(self) -> None:
         try:
@@ -98,10 +117,13 @@ class Keeper(threading.Thread):
             # A session that was cut is no database that is away: who can connect at once has been there all the time,
             # and so could all the others.
             connections.close_all()
-            self._beat_and_look()
+            try:
+                self._beat_and_look()
+            except DBError:
+                self._observer.healthy(False)
+                raise
         # Not the leader's business alone: it may have come a moment ago, and must watch for the whole limit first.
-        leads = self._observer.leads(self._lease.token)
-        for token, claims in self._observer.dead(0 if leads else leases.INTERVAL).items():
+        for token, claims in self._observer.dead(0 if self._leads() else leases.INTERVAL).items():
             recovery.end_orphans(token, claims=claims)
 
     def _beat_and_look(self) -> None:
@@ -109,22 +131,27 @@ class Keeper(threading.Thread):
         self._observer.healthy(True)
         self._observer.look()
 
-    def _deliver_due(self) -> None:
-        leads = self._observer.leads(self._lease.token)
-        recovery.deliver_due(0 if leads else DEFERENCE)
+    def _leads(self) -> bool:
+        return self._observer.leads(self._lease.token)
 
-    def _recover(self) -> None:
+    def _deliver_due(self) -> None:
+        recovery.deliver_due(0 if self._leads() else DEFERENCE, self._between)
+
+    def _see_to_own(self) -> None:
         seen = _begun, job_id = self._at_work()
         # Ends that could not be recorded at the time, because the database was away.
         recovery.end_own_orphans(self._lease.token, job_id, lambda: self._at_work() == seen)
         if job_id is not None:
             for job_id in recovery.to_be_stopped(self._lease.token):
                 self._end_job(job_id)
-        if not self._observer.leads(self._lease.token):
-            return
-        recovery.settle_dependents()
-        recovery.redeliver_vanished()
+
+    def _redeliver(self) -> None:
+        recovery.redeliver_vanished(0 if self._leads() else LONG_DEFERENCE, self._between)
+
+    def _settle_dependents(self) -> None:
+        if self._leads():
+            recovery.settle_dependents(self._between)
 
     def _prune(self) -> None:
-        if self._observer.leads(self._lease.token):
-            retention.prune(limit=PRUNED)
+        if self._leads():
+            retention.prune(limit=PRUNED, between=self._between)

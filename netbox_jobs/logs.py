@@ -26,6 +26,9 @@ INTERVAL = 1.0
 BATCH = 500
 #: and from so many on, whoever logs waits for the writer, so that memory stays flat.
 HELD = 5000
+#: One INSERT takes lines of about so many characters at the most, and a line is cut at half as many: a server takes no
+#: statement that is too large (16 MiB on MariaDB).
+LARGE = 2_000_000
 _LARGEST = 2**63 - 1
 
 
@@ -57,7 +60,7 @@ class LineWriter:
             job_id=self._job_id,
             attempt=self._attempt,
             level=level[:20],
-            message=storable_text(message),
+            message=_cut(storable_text(message)),
             timestamp=clock.to_stored(datetime.fromtimestamp(created, UTC)),
         )
         with self._changed:
@@ -107,7 +110,7 @@ class LineWriter:
         with self._writing:
             try:
                 self._write_progress()
-                while batch := self._lines[:BATCH]:
+                while batch := self._batch():
                     JobLogEntry.objects.using(self._using).bulk_create(batch)
                     with self._changed:
                         del self._lines[: len(batch)]
@@ -119,6 +122,14 @@ class LineWriter:
                 return False
             self._stuck = False
         return True
+
+    def _batch(self) -> list[JobLogEntry]:
+        size = 0
+        for number, line in enumerate(self._lines[:BATCH], 1):
+            size += len(line.message)
+            if size > LARGE // 2:
+                return self._lines[:number]
+        return self._lines[:BATCH]
 
     def close(self) -> None:
         """Write the rest; the run is over."""
@@ -159,6 +170,12 @@ class LineWriter:
                 next_write = time.monotonic() + INTERVAL
         finally:
             connections.close_all()
+
+
+def _cut(message: str) -> str:
+    if len(message) <= LARGE // 2:
+        return message
+    return f'{message[: LARGE // 2]}… ({len(message):,} characters)'
 
 
 def _storable(number: int) -> int:

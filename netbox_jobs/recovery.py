@@ -15,7 +15,7 @@ from django.db import OperationalError, connections, transaction
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from . import clock, conf, delivery, metas, queues, sessions
+from . import clock, conf, delivery, leases, metas, queues, sessions
 from .choices import JobStatusChoices
 from .models import Job, JobLogEntry, PausedQueue, Worker, transitions
 from .models.dependents import settle_dependent
@@ -29,24 +29,35 @@ _BATCH = 500
 _TELLING = 3
 
 
-def deliver_due(older_than: float = 0) -> int:
+def _nothing() -> None:
+    return None
+
+
+def deliver_due(older_than: float = 0, between: Callable[[], None] = _nothing) -> int:
     """Hand over the scheduled jobs whose time has come; returns how many.
+
+    Those of a queue that this process cannot reach are left to whoever can.
 
     Args:
         older_than: Seconds for which they must be due already: whoever is only there in case that the others are
             not, leaves the first moments to them.
+        between: Called between two steps, so that whoever has many to deliver can give signs of life.
     """
     jobs = Job.objects.using(transitions.database())
     delivered = 0
+    resting: set[str] = set()
     while True:
         due = jobs.filter(status=JobStatusChoices.STATUS_SCHEDULED, due__lte=clock.now_ms() - int(older_than * 1000))
         due = due.exclude(predecessor__status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES).exclude(
             schedule__paused=True
         )
-        due = due.exclude(queue_name__in=_paused())
+        due = due.exclude(queue_name__in=_paused()).exclude(queue_name__in=resting)
         batch = list(due.order_by('due')[:_BATCH])
         for job in batch:
-            if transitions.deliverable(job):
+            between()
+            if job.queue_name in resting or delivery.is_resting(job.queue_name):
+                resting.add(job.queue_name)
+            elif transitions.deliverable(job, unless_paused=True):
                 delivery.deliver(job, inline=False)
                 delivered += 1
         if len(batch) < _BATCH:
@@ -58,21 +69,28 @@ def _paused() -> Any:
     return PausedQueue.objects.using(transitions.database()).values('name')
 
 
-def redeliver_vanished() -> int:
-    """Deliver anew the waiting jobs of which RQ knows nothing (any more); returns how many."""
+def redeliver_vanished(older_than: float = 0, between: Callable[[], None] = _nothing) -> int:
+    """Deliver anew the waiting jobs of which RQ knows nothing (any more); returns how many.
+
+    Args:
+        older_than: Seconds beyond the usual ones for which they must have been delivered; see `deliver_due()`.
+        between: Called between two steps; see `deliver_due()`.
+    """
     redelivered = 0
-    for job in vanished():
-        if transitions.deliverable(job):
+    for job in vanished(older_than, between):
+        between()
+        if not delivery.is_resting(job.queue_name) and transitions.deliverable(job):
             logger.warning('Job %s (%s): RQ has lost its delivery; delivered again.', job.pk, job.name)
             delivery.deliver(job, inline=False)
             redelivered += 1
     return redelivered
 
 
-def vanished() -> Iterator[Job]:
+def vanished(older_than: float = 0, between: Callable[[], None] = _nothing) -> Iterator[Job]:
     """The jobs that were delivered a while ago, wait still, and are in no queue of RQ."""
     known: dict[str, set[str] | None] = {}
-    for batch in _overdue():
+    for batch in _overdue(older_than):
+        between()
         missing: dict[str, list[Job]] = defaultdict(list)
         for job in batch:
             if job.queue_name not in known:
@@ -84,10 +102,10 @@ def vanished() -> Iterator[Job]:
             yield from _not_deferred(queue_name, jobs)
 
 
-def _overdue() -> Iterator[list[Job]]:
+def _overdue(older_than: float) -> Iterator[list[Job]]:
     """Batches of jobs that were delivered a while ago and wait still, by the index on status and due."""
     waiting = Job.objects.using(transitions.database()).filter(
-        status=JobStatusChoices.STATUS_PENDING, due__lte=clock.now_ms() - DELIVERY_GRACE
+        status=JobStatusChoices.STATUS_PENDING, due__lte=clock.now_ms() - DELIVERY_GRACE - int(older_than * 1000)
     )
     waiting = waiting.exclude(queue_name__in=_paused())
     after: tuple[int, int] | None = None
@@ -124,8 +142,11 @@ def _not_deferred(queue_name: str, jobs: list[Job]) -> Iterable[Job]:
     return [job for job in jobs if job.delivery_id not in deferred]
 
 
-def settle_dependents() -> int:
+def settle_dependents(between: Callable[[], None] = _nothing) -> int:
     """Look again at the jobs that need not wait for others any more, in case that an end went by unseen.
+
+    Args:
+        between: Called between two steps; see `deliver_due()`.
 
     Returns:
         How many there were.
@@ -137,7 +158,13 @@ def settle_dependents() -> int:
     free = gated.exclude(dependencies__status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES)
     batch = list(free.order_by('pk')[:_BATCH])
     for job in batch:
-        settle_dependent(job)
+        between()
+        try:
+            settle_dependent(job)
+        except Exception:  # one that cannot be settled does not keep the others from it
+            if not connections[transitions.database()].is_usable():
+                raise
+            logger.exception('Job %s (%s), which waits for others, could not be settled.', job.pk, job.name)
     return len(batch)
 
 
@@ -146,30 +173,47 @@ Claim = tuple[int, int]
 
 
 class Observer:
-    """Watches the workers' counters by its own monotonic clock; no two clocks need to agree."""
+    """Watches the workers' counters by its own monotonic clock; no two clocks need to agree.
+
+    It is told of each heartbeat of its own, and looks after it.
+    """
 
     def __init__(self) -> None:
+        # Seconds that it has watched, which is what everything here is measured in.
+        self._watched = 0.0
+        self._last_beat: float | None = None
         self._seen: dict[str, tuple[int | None, float]] = {}
         # The running jobs by key and attempt: whose they are, and since when they have been seen.
         self._claims: dict[Claim, tuple[str, float]] = {}
+        self._serving: set[str] = set()
         self._healthy_since: float | None = None
 
     def healthy(self, succeeded: bool) -> None:
-        """Tell it of each of the observer's own heartbeats: who is cut off itself declares nobody dead."""
+        """Tell it of each of the observer's own heartbeats: who is cut off itself declares nobody dead.
+
+        And a standstill of its own, which may have been everybody's, counts for little: of the time between two of
+        its heartbeats it has watched two intervals, or half the limit, at the most.
+        """
+        now = time.monotonic()
+        if self._last_beat is not None:
+            self._watched += min(now - self._last_beat, 2 * leases.INTERVAL, conf.get('WORKER_TIMEOUT') / 2)
+        self._last_beat = now
         if not succeeded:
             self._healthy_since = None
         elif self._healthy_since is None:
-            self._healthy_since = time.monotonic()
+            self._healthy_since = self._watched
 
     def look(self) -> dict[str, int | None]:
         """Read all counters; returns them by token, with None for claims whose worker has no row."""
         using = transitions.database()
-        found: dict[str, int | None] = dict(Worker.objects.using(using).values_list('token', 'beats'))
+        workers = list(Worker.objects.using(using).values_list('token', 'beats', 'queues'))
+        found: dict[str, int | None] = {token: beats for token, beats, _queues in workers}
+        self._serving = {token for token, _beats, queues in workers if queues}
         running = Job.objects.using(using).running().exclude(worker=None).values_list('pk', 'attempt', 'worker')
         claims = {(pk, attempt): str(token) for pk, attempt, token in running}
         for token in claims.values():
             found.setdefault(token, None)
-        now = time.monotonic()
+        now = self._watched
         self._claims = {claim: self._claims.get(claim, (token, now)) for claim, token in claims.items()}
         for token, beats in found.items():
             if token not in self._seen or self._seen[token][0] != beats:
@@ -179,9 +223,12 @@ class Observer:
         return found
 
     def leads(self, token: str) -> bool:
-        """Whether the observer's own token is the first of those that show life: it does what one has to do."""
-        limit = time.monotonic() - min(15, conf.get('WORKER_TIMEOUT'))
-        alive = [known for known, (beats, since) in self._seen.items() if beats is not None and since > limit]
+        """Whether the observer's own token is the first of the workers that show life: it does what one has to do.
+
+        Whoever serves no queues is no worker, and does nothing for others.
+        """
+        limit = self._watched - min(15, conf.get('WORKER_TIMEOUT'))
+        alive = [known for known in self._serving & self._seen.keys() if self._seen[known][1] > limit]
         return not alive or token <= min(alive)
 
     def dead(self, deference: float = 0) -> dict[str, set[Claim]]:
@@ -194,7 +241,7 @@ class Observer:
             deference: So many seconds more, for whoever acts only in case that the others do not.
         """
         limit = conf.get('WORKER_TIMEOUT') + deference
-        now = time.monotonic()
+        now = self._watched
         if self._healthy_since is None or now - self._healthy_since < limit:
             return {}
         dead: dict[str, set[Claim]] = {token: set() for token, (_, since) in self._seen.items() if now - since >= limit}
@@ -229,11 +276,16 @@ def end_own_orphans(token: str, job_id: str | None = None, unchanged: Callable[[
 
     Args:
         token: The worker's.
-        job_id: RQ's id of what it runs; None if it runs nothing.
+        job_id: RQ's id of what it runs; None if it runs nothing. Nothing is done while that is no job of ours.
         unchanged: Asked once they have been found: whether it has begun nothing meanwhile, which would be among them.
     """
     running = Job.objects.using(transitions.database()).running().filter(worker=token)
-    orphans = [job for job in running if job_id is None or str(job.job_id) != job_id[:36]]
+    orphans = list(running)
+    if job_id is not None:
+        # What it runs may run others within itself (`immediate`), later than it has begun.
+        current = next((job for job in orphans if str(job.job_id) == job_id[:36]), None)
+        since = current.started if current is not None else None
+        orphans = [job for job in orphans if since is not None and job.started is not None and job.started < since]
     if not orphans or not unchanged():
         return 0
     return _end_each(orphans, 'Its process is gone, and its end could not be recorded then.')

@@ -46,6 +46,8 @@ def _orphans(dry_run: bool, on_wait: Callable[[float], None], sleep: Callable[[f
         return
     # A worker counts every few seconds; one whose count has moved lives, and need not be watched any longer.
     before = recovery.Observer().look()
+    # One that comes back to life in the last moment may claim another job before it counts.
+    claims = set(running.values_list('pk', 'attempt'))
     limit = max(conf.get('WORKER_TIMEOUT'), 2 * leases.INTERVAL + 1)
     on_wait(limit)
     waited = 0.0
@@ -58,5 +60,9 @@ def _orphans(dry_run: bool, on_wait: Callable[[float], None], sleep: Callable[[f
     count = 0
     by_worker = running.filter(worker__in=suspects).order_by().values_list('worker').annotate(Count('pk'))
     for token, held in by_worker:
-        count += held if dry_run else recovery.end_orphans(token or '', f'no sign of life for {limit:.0f} seconds')
+        count += held if dry_run else _end(token or '', limit, claims)
     yield Finding(count, "running jobs' worker is gone: errored, or run again where the runner asks for it")
+
+
+def _end(token: str, limit: float, claims: set[recovery.Claim]) -> int:
+    return recovery.end_orphans(token, f'no sign of life for {limit:.0f} seconds', claims)

@@ -1,9 +1,12 @@
 """Retention: jobs that ended long ago are deleted, with what was written about them."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import router, transaction
+from django.db.models import PROTECT, RESTRICT, Exists, ManyToOneRel, OuterRef
+from django.db.models.deletion import Collector
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -14,12 +17,13 @@ _BATCH = 500
 _SWEPT = 1_000
 
 
-def prune(days: int | None = None, *, limit: int | None = None) -> int:
+def prune(days: int | None = None, *, limit: int | None = None, between: Callable[[], None] = lambda: None) -> int:
     """Delete jobs that ended more than `days` ago, with their logs; never one that waits or runs.
 
     Args:
         days: The setting `JOB_RETENTION` if omitted; 0 keeps all.
         limit: Delete so many at the most.
+        between: Called between two batches.
 
     Returns:
         How many were deleted.
@@ -33,6 +37,11 @@ def prune(days: int | None = None, *, limit: int | None = None) -> int:
     # expression, as a database takes the two conditions for independent, and the rows that fulfil them for few.)
     old = Job.objects.using(using).ended().alias(end=Coalesce('completed', 'created'))
     old = old.filter(created__lt=cutoff, end__lt=cutoff).order_by('created')
+    for relation in _references(using):
+        if relation.on_delete in (PROTECT, RESTRICT):
+            old = old.exclude(
+                Exists(relation.related_model._base_manager.filter(**{relation.field.name: OuterRef('pk')}))
+            )
     deleted = 0
     while limit is None or deleted < limit:
         size = _BATCH if limit is None else min(_BATCH, limit - deleted)
@@ -40,6 +49,7 @@ def prune(days: int | None = None, *, limit: int | None = None) -> int:
         if batch:
             _delete(batch, using)
         deleted += len(batch)
+        between()
         if len(batch) < size:
             for model, moment in ((JobLogEntry, 'timestamp'), (JobAttempt, 'ended'), (Progress, 'updated')):
                 _sweep(model, moment, cutoff, using)
@@ -49,6 +59,7 @@ def prune(days: int | None = None, *, limit: int | None = None) -> int:
 
 def _delete(batch: list[int], using: str) -> None:
     with transaction.atomic(using=using):
+        _follow(batch, using)
         links = Job.dependencies.through.objects.using(using)
         links.filter(from_job_id__in=batch)._raw_delete(using)
         links.filter(to_job_id__in=batch)._raw_delete(using)
@@ -57,6 +68,28 @@ def _delete(batch: list[int], using: str) -> None:
             # Old jobs have keys near each other; without the range, a database may prefer to read all of the log.
             rows.filter(job_id__gte=min(batch), job_id__lte=max(batch))._raw_delete(using)
         Job.objects.using(using).ended().filter(pk__in=batch)._raw_delete(using)
+
+
+def _references(using: str) -> list[Any]:
+    """The foreign keys of other apps' models to jobs whose `on_delete` is Django's to carry out, not the database's."""
+    return [
+        relation
+        for relation in Job._meta.get_fields(include_hidden=True)
+        if isinstance(relation, ManyToOneRel)
+        and relation.related_model._meta.app_label != Job._meta.app_label
+        and not hasattr(relation.on_delete, 'on_delete_sql')
+        and router.allow_migrate_model(using, relation.related_model)
+    ]
+
+
+def _follow(batch: list[int], using: str) -> None:
+    """Do what the foreign keys of others want done when these jobs are deleted."""
+    collector = Collector(using=using)
+    for relation in _references(using):
+        rows = relation.related_model._base_manager.using(using).filter(**{f'{relation.field.name}__in': batch})
+        if rows:
+            relation.on_delete(collector, relation.field, rows, using)
+    collector.delete()
 
 
 def _sweep(model: Any, moment: str, cutoff: datetime, using: str) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import signal
 import time
 from contextlib import AbstractContextManager, suppress
@@ -25,6 +26,8 @@ from .preload import Preload
 
 logger = logging.getLogger('netbox_jobs')
 
+# A name that RQ has given, which is like no other.
+_RQ_NAME = re.compile('[0-9a-f]{32}')
 # What RQ is told of a process that ended with 0 in the middle of its job, which RQ takes for a good end.
 _ENDED_UNASKED = 1 << 8
 
@@ -43,7 +46,9 @@ class Worker(PreforkWorker):
     def work(self, *args: Any, **kwargs: Any) -> bool:
         """RQ's loop, with the keeper beside it; see `rq.Worker.work()`."""
         lease = Lease(
-            self.name if len(self.name) == 32 else os.urandom(16).hex(), self.name, ','.join(self.queue_names())
+            self.name if _RQ_NAME.fullmatch(self.name) else os.urandom(16).hex(),
+            self.name,
+            ','.join(self.queue_names()),
         )
         context.adopt_token(lease.token)
         lease.beat()

@@ -30,17 +30,18 @@ def release_dependents(job: Job) -> None:
 
 
 def settle_dependent(dependent: Job) -> None:
-    """Look at what a job depends on: all ended well, and it is due; one ended otherwise, and it is errored."""
+    """Look at what a job depends on: all ended well, and it is due; one ended otherwise, and it is errored at once."""
     using = dependent._state.db
     states = list(dependent.dependencies.using(using).values_list('status', 'name', 'pk'))
-    if any(status not in JobStatusChoices.TERMINAL_STATE_CHOICES for status, _, _ in states):
-        return
-    broken = [row for row in states if row[0] != JobStatusChoices.STATUS_COMPLETED]
+    waiting = [row for row in states if row[0] not in JobStatusChoices.TERMINAL_STATE_CHOICES]
+    broken = [row for row in states if row not in waiting and row[0] != JobStatusChoices.STATUS_COMPLETED]
     if broken and not dependent.options.get('allow_failure'):
         status, name, pk = broken[0]
         dependent.terminate(
             JobStatusChoices.STATUS_ERRORED, error=f'It depends on job {pk} ({name}), which ended as {status}.'
         )
+        return
+    if waiting:
         return
     moment = clock.now_ms() if dependent.scheduled is None else max(clock.now_ms(), clock.to_ms(dependent.scheduled))
     paused = Schedule.objects.using(using).filter(pk=dependent.schedule_id or 0, paused=True).exists()

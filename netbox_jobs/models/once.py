@@ -138,7 +138,8 @@ def _update_waiting(job: Job, schedule: Schedule, call: Call, given: set[str]) -
     if not changes:
         return True
     queue, delivered = job.queue_name, job.delivery_id
-    redeliver = 'queue_name' in changes and job.status == JobStatusChoices.STATUS_PENDING
+    # RQ was told of the time limit, too.
+    redeliver = bool(changes.keys() & {'job_timeout', 'queue_name'}) and job.status == JobStatusChoices.STATUS_PENDING
     if 'scheduled' in changes and job.due is not None and call.scheduled is not None:
         due = clock.to_ms(call.scheduled)
         if due > clock.now_ms() or schedule.paused:

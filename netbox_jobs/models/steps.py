@@ -35,8 +35,8 @@ def pause(schedule: Schedule) -> bool:
     with transaction.atomic(using=using):
         if not Schedule.objects.using(using).filter(pk=schedule.pk, paused=False).update(paused=True):
             return False
-        job = Job.objects.using(using).filter(slot=schedule.pk, status=JobStatusChoices.STATUS_PENDING).first()
-        if job is not None:
+        # Beside the one that waits, there may be one that was given back while the next was arranged already.
+        for job in Job.objects.using(using).filter(schedule=schedule, status=JobStatusChoices.STATUS_PENDING):
             transitions.put_back(job)
     schedule.paused = True
     return True

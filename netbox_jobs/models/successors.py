@@ -61,9 +61,9 @@ def _recurrence(job: Job, schedule: Schedule | None) -> Recurrence:
 
 def _through_enqueue(job: Job, recurrence: Recurrence) -> Job | None:
     """Let the runner's own `enqueue()` make it; None if that did not, for whatever reason."""
-    if job.object_id is not None and job.object is None:
-        return None  # without its object, enqueue() would begin another chain; the row can be copied as it is
     try:
+        if job.object_id is not None and job.object is None:
+            return None  # without its object, enqueue() would begin another chain; the row can be copied as it is
         runner = calls.resolve(job.runner)
         if not getattr(runner, 'is_job_runner', False):
             return None

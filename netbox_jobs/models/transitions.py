@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.db import IntegrityError, connections, router, transaction
+from django.db import DataError, IntegrityError, connections, router, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -53,14 +53,25 @@ def rehearse(using: str) -> None:
     claims.take(uuid4(), context.process_token(), using)
 
 
+class _Unstorable(Exception):
+    """The database refuses what the end of a job would write."""
+
+
 # Waiting
 
 
-def deliverable(job: Job) -> bool:
-    """Make a due job that waits ready for one more delivery to RQ; False if somebody else has, or it waits no more."""
+def deliverable(job: Job, *, unless_paused: bool = False) -> bool:
+    """Make a due job that waits ready for one more delivery to RQ; False if somebody else has, or it waits no more.
+
+    Args:
+        job: The job.
+        unless_paused: Not while its schedule is paused, which may have happened since it was read.
+    """
     ready = Job.objects.using(job._state.db).filter(
         pk=job.pk, status=job.status, deliveries=job.deliveries, due=job.due
     )
+    if unless_paused and job.schedule_id is not None:
+        ready = ready.exclude(schedule_id__in=Schedule.objects.using(job._state.db).filter(paused=True).values('pk'))
     due = clock.now_ms()
     if not ready.update(status=JobStatusChoices.STATUS_PENDING, deliveries=F('deliveries') + 1, due=due):
         return False
@@ -234,8 +245,17 @@ def request_stop(job: Job) -> bool:
     """Ask for the end of a running job, or cancel one that waits; False if there was nothing to ask for."""
     using = job._state.db or database()
     running = Job.objects.using(using).running().filter(pk=job.pk)
-    if not mark_stopping(running):
-        return not running.exists() and cancel(job)
+    for _ in range(5):  # it may be claimed, or given back, in this very moment
+        if mark_stopping(running):
+            break
+        if running.exclude(stopping=None).exists():
+            return False
+        if cancel(job):
+            return True
+        if job.status in JobStatusChoices.TERMINAL_STATE_CHOICES:
+            return False
+    else:
+        return False
     job.refresh_from_db(using, fields=('status', 'deliveries', 'queue_name', 'stopping'))
     queue, delivered = job.queue_name, job.delivery_id
     transaction.on_commit(lambda: delivery.stop(queue, delivered), using=using, robust=True)
@@ -288,8 +308,11 @@ def end(job: Job, status: str, error: str | None = None, *, wait: bool = True) -
             return finish(schedule)
 
     def finish(schedule: Schedule | None) -> bool:
-        if not statements.update(using, values, {'id': job.pk, **fence}):
-            return False
+        try:
+            if not statements.update(using, values, {'id': job.pk, **fence}):
+                return False
+        except (DataError, IntegrityError) as problem:
+            raise _Unstorable(str(problem)) from problem
         _reflect(job, values)
         if schedule is not None and job.attempt:
             Schedule.objects.using(using).filter(pk=schedule.pk).update(runs=F('runs') + 1)
@@ -299,7 +322,16 @@ def end(job: Job, status: str, error: str | None = None, *, wait: bool = True) -
         transaction.on_commit(job._conclude, using=using, robust=True)
         return True
 
-    if run.persist(write) if run else write():
+    try:
+        written = run.persist(write) if run else write()
+    except _Unstorable as problem:  # by this database: MariaDB's JSON has 32 levels at the most
+        values.pop('data', None)
+        values |= {
+            'status': JobStatusChoices.STATUS_ERRORED,
+            'error': storable_text(f'{values["error"]}\njob.data cannot be stored: {problem}'.strip()),
+        }
+        written = run.persist(write) if run else write()
+    if written:
         return True
     _explain_lost(job, status, using)
     return False
@@ -407,7 +439,10 @@ def conclude(job: Job) -> None:
     """What follows when the end of a job is committed."""
     job._before_end = None
     if job.awaited:
-        release_dependents(job)
+        try:
+            release_dependents(job)
+        except Exception:  # recovery looks at them again
+            logger.exception('Job %s (%s): what depends on it could not be released yet.', job.pk, job.name)
     _send(job_end, job)
     notifications.notify(job)
 

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from asgiref.sync import sync_to_async
+from django.contrib.contenttypes.models import ContentType
 from django.db import IntegrityError, connection, transaction
 from django.db.backends.signals import connection_created
 from django.utils.translation import activate, get_language
@@ -230,17 +231,21 @@ class OwnQueue(JobRunner):
         trace(self.job, 'start')
 
 
-class Telling(JobRunner):
-    """Lets its caller know what it raised, as some in the wild do."""
+class Attaching(JobRunner):
+    """Finds out in its run what it is about."""
 
-    @classmethod
-    def handle(cls, job, *args, **kwargs):
-        super().handle(job, *args, **kwargs)
-        if job.status != 'completed':
-            raise RuntimeError(f'it ended as {job.status}')
+    def run(self, about):
+        self.job.object_type = ContentType.objects.get_for_model(about)
+        self.job.object_id, self.job.name = about.pk, 'about it'
+        self.job.save(update_fields=['object_type', 'object_id', 'name'])
 
-    def run(self, **kwargs):
-        raise ValueError('no')
+
+class Detailing(JobRunner):
+    """Says more than its exception does."""
+
+    def run(self, message):
+        self.job.error = 'what went wrong, at length'
+        raise JobFailed(message)
 
 
 class Rearranging(JobRunner):

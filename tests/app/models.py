@@ -39,3 +39,15 @@ class Trace(models.Model):
 
     def __str__(self):
         return f'{self.job_pk} {self.what}'
+
+
+class Report(models.Model):
+    """What a plugin has that refers to jobs."""
+
+    job = models.ForeignKey('netbox_jobs.Job', on_delete=models.SET_NULL, blank=True, null=True, related_name='+')
+    made_by = models.ForeignKey('netbox_jobs.Job', on_delete=models.CASCADE, blank=True, null=True, related_name='+')
+    proof = models.ForeignKey('netbox_jobs.Job', on_delete=models.PROTECT, blank=True, null=True, related_name='+')
+    jobs = models.ManyToManyField('netbox_jobs.Job', related_name='+')
+
+    def __str__(self):
+        return f'Report {self.pk}'

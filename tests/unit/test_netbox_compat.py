@@ -14,6 +14,15 @@ from netbox_jobs.choices import JobStatusChoices
 from netbox_jobs.exceptions import JobFailed
 from netbox_jobs.jobs import JobRunner, system_jobs
 from netbox_jobs.models import Job
+from tests.app.jobs import (
+    Attaching,
+    Detailing,
+    Plain,
+    TakingAll,
+    function_with_another_name,
+    function_with_job_by_name,
+    function_with_job_last,
+)
 from tests.app.models import Thing
 from tests.compat import (
     adaptive_polling,
@@ -424,3 +433,39 @@ class AsPluginsTestTest(TestCase):
             Simple.enqueue(immediate=True)
             raise RuntimeError
         self.assertEqual(Simple.get_jobs().count(), 0)
+
+
+@pytest.mark.parametrize(
+    ('function', 'given', 'data'),
+    [
+        (function_with_job_last, {'word': 'x'}, {'word': 'x', 'more': None}),
+        (function_with_job_by_name, {'word': 'x'}, {'word': 'x'}),
+        (function_with_another_name, {'word': 'x'}, {'word': 'x'}),
+        (TakingAll.handle, {'word': 'x'}, ['seen', 'x']),
+    ],
+)
+@pytest.mark.parametrize('immediate', [False, True])
+def test_a_job_is_passed_by_its_name_wherever_that_stands(work, function, given, data, immediate):
+    job = Job.enqueue(function, immediate=immediate, **given)
+    work()
+    assert (status(job), Job.objects.get(pk=job.pk).data) == ('completed', data)
+
+
+def test_a_runner_may_say_in_its_run_what_its_job_is_about(run):
+    thing = Thing.objects.create()
+    job = run(Attaching, about=thing)
+    assert (job.status, job.object, job.name) == ('completed', thing, 'about it')
+    assert [found.pk for found in thing.jobs.all()] == [job.pk]
+
+
+def test_the_error_that_run_has_set_stands_before_the_message_of_its_failure(run):
+    job = run(Detailing, message='short')
+    assert (job.status, job.error) == ('failed', 'what went wrong, at length')
+    assert messages(job) == ['short']
+    assert run(Detailing, message='at length').log_entries == []
+
+
+def test_p8_an_argument_may_not_be_called_job():
+    with pytest.raises(TypeError, match='job is the name'):
+        Plain.enqueue(job=5)
+    assert not Job.objects.exists()

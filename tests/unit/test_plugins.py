@@ -73,6 +73,21 @@ def test_what_is_wrong_with_a_plugin_is_said_at_start_up(configure, attributes, 
         configure(**attributes)
 
 
+def test_a_plugin_may_check_its_settings_itself(configure, settings):
+    def validate(cls, user_config, netbox_version):
+        PluginConfig.validate.__func__(cls, user_config, netbox_version)
+        if user_config['limit'] > 5:
+            raise ImproperlyConfigured(f'{user_config["limit"]} is too much for {netbox_version}')
+        user_config['seen'] = True
+
+    given = {'default_settings': {'limit': 3}, 'validate': classmethod(validate)}
+    configure(**given)
+    assert settings.PLUGINS_CONFIG['made_plugin'] == {'limit': 3, 'seen': True}
+    settings.PLUGINS_CONFIG = {'made_plugin': {'limit': 9}}
+    with pytest.raises(ImproperlyConfigured, match=r'9 is too much for 4\.7'):
+        configure(**given)
+
+
 def test_version_bounds_that_include_us_pass(configure):
     assert configure(min_version='4.1.0', max_version='4.7.99', queues=['q']).name == 'made_plugin'
     assert 'made_plugin.q' in settings.RQ_QUEUES

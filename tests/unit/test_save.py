@@ -132,6 +132,18 @@ def test_save_names_and_writes_single_fields():
     assert job.data == {'a': 1}
 
 
+def test_save_writes_for_whom_and_about_what_a_job_is_if_that_is_named(django_user_model):
+    job, thing = Plain.enqueue(), Thing.objects.create()
+    job.user, job.name, job.object = django_user_model.objects.create(username='u'), 'other', thing
+    job.save()
+    assert Job.objects.get(pk=job.pk).name == 'Plain'
+    job.save(update_fields=['user_id', 'name', 'object_type', 'object_id'])
+    found = Job.objects.get(pk=job.pk)
+    assert (found.user, found.name, found.object) == (job.user, 'other', thing)
+    with pytest.raises(ValueError, match='not queue_name, status'):
+        job.save(update_fields=['name', 'status', 'queue_name'])
+
+
 def test_save_of_data_that_cannot_be_stored_names_it():
     job = Plain.enqueue()
     job.data = {'a': {1, 2}}

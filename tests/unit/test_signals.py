@@ -38,6 +38,16 @@ def test_signals_go_out_once_after_the_commit_with_the_job_as_sender():
         job_end.disconnect(ended)
 
 
+def test_a_job_that_is_run_and_deleted_in_one_transaction_is_nobodys_sender(seen):
+    done = []
+    with transaction.atomic():
+        Plain.enqueue(immediate=True).delete()
+        transaction.on_commit(lambda: done.append(True))
+    assert done == [True]
+    assert seen == []
+    assert not Job.objects.exists()
+
+
 def test_a_raising_receiver_is_logged_and_changes_no_status(caplog, work):
     def receiver(sender, **kwargs):
         raise RuntimeError('receiver')
