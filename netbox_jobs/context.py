@@ -37,8 +37,12 @@ class Run(Protocol):
     def stopping(self) -> bool:
         """Whether the end of the run was asked for."""
 
-    def before_end(self) -> None:
-        """`run()` is over: lift its timeout, mend the connection, write the log lines still held."""
+    def before_end(self) -> bool:
+        """`run()` is over: lift its timeout, mend the connection, write the log lines still held.
+
+        Returns:
+            Whether a transaction was broken and had to be given up, with what had been written in it.
+        """
 
     def persist(self, write: 'Callable[[], T]') -> 'T':
         """Call `write`, again after reconnecting if the database is away."""

@@ -181,13 +181,16 @@ class Execution:
                 self._stop.set()
         return self._stop.is_set() or (self._within is not None and self._within.stopping)
 
-    def before_end(self) -> None:
-        """Lift the time limit, mend a broken connection, write the log."""
+    def before_end(self) -> bool:
+        """Lift the time limit, mend a broken connection, write the log; returns whether a transaction was given up."""
         if self._deadline is not None:
             self._deadline.disarm()
+        given_up = False
         if self._owns_connection and self._is_broken():
+            given_up = connections[self._using].in_atomic_block
             mend_connections()
         self._lines.close()
+        return given_up
 
     def persist(self, write: Callable[[], T]) -> T:
         """Call `write`, again after reconnecting while the database is away, for a minute at most."""
@@ -291,9 +294,7 @@ class Execution:
                 failure = error
             if self._is_broken():
                 transaction.set_rollback(True, using=self._using)
-                failure = failure or TransactionManagementError(
-                    'run() went on after a database error within the transaction; what it had written is rolled back.'
-                )
+                failure = failure or TransactionManagementError(transitions.GIVEN_UP)
         if failure is not None:
             raise failure
 

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 from django.db import DataError, IntegrityError, connections, router, transaction
 from django.db.models import F
+from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
 from .. import clock, context, delivery, notifications, schedules
@@ -31,6 +32,8 @@ logger = logging.getLogger('netbox_jobs')
 
 #: The error of a job that was stopped while it ran.
 STOPPED = 'It was stopped while it ran.'
+#: The error of a run that did not notice that what it did came to nothing.
+GIVEN_UP = 'run() went on after a database error within the transaction; what it had written is rolled back.'
 
 
 def database() -> str:
@@ -286,7 +289,8 @@ def end(job: Job, status: str, error: str | None = None, *, wait: bool = True) -
         OperationalError: `wait` is False, and somebody holds a lock.
     """
     if run := context.run_of(job):
-        run.before_end()
+        if run.before_end() and status == JobStatusChoices.STATUS_COMPLETED:
+            status, error = JobStatusChoices.STATUS_ERRORED, repr(TransactionManagementError(GIVEN_UP))
         if job._fence is None:
             job._fence = run.job._fence
     reopen(job)

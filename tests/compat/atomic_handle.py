@@ -1,8 +1,9 @@
 """Ends its job in the very transaction in which it runs, so that both or neither come true."""
 
+from contextlib import suppress
 from datetime import timedelta
 
-from django.db import transaction
+from django.db import IntegrityError, connection, transaction
 
 from netbox_jobs.choices import JobStatusChoices
 from netbox_jobs.jobs import JobRunner
@@ -40,6 +41,11 @@ class AtomicJob(JobRunner):
         Thing.objects.create(name='made')
         if how == 'early':
             raise RuntimeError('too early')
+        if how == 'cut':  # as a server does that is restarted
+            connection.connection.close()
+        if how == 'swallowed':
+            with suppress(IntegrityError):
+                Thing.objects.create(pk=Thing.objects.latest('pk').pk)
         return how
 
 
@@ -53,3 +59,12 @@ class LastWordJob(AtomicJob):
             cls(job).run(*args, **kwargs)
             job.terminate()
             cls.check(**kwargs)
+
+
+class WrappingJob(AtomicJob):
+    """Wraps all of a run in a transaction."""
+
+    @classmethod
+    def handle(cls, job, *args, **kwargs):
+        with transaction.atomic():
+            super(AtomicJob, cls).handle(job, *args, **kwargs)

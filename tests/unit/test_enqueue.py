@@ -180,6 +180,16 @@ def test_a_job_whose_dependency_fails_is_errored_and_says_so(work):
     assert f'depends on job {first.pk}' in second.error
 
 
+def test_p7_a_job_one_of_whose_dependencies_has_failed_does_not_run_when_that_is_deleted(work):
+    failed, waiting = Failing.enqueue(queue_name='low'), Plain.enqueue(queue_name='high')
+    job = Plain.enqueue(depends_on=[failed, waiting])
+    work('low')
+    assert status(job) == 'errored'
+    Job.objects.get(pk=failed.pk).delete()
+    work()
+    assert (status(waiting), status(job)) == ('completed', 'errored')
+
+
 def test_depends_on_an_ended_job_runs_at_once(work):
     first = Plain.enqueue(immediate=True)
     second = Plain.enqueue(depends_on=str(first.job_id))

@@ -71,6 +71,13 @@ def test_a_pending_job_that_is_put_off_does_not_run_before_its_time(work):
     assert status(job) == 'scheduled'
 
 
+def test_a_pending_job_whose_time_limit_changes_is_delivered_with_that():
+    Plain.enqueue_once(job_timeout=3)
+    job = Job.objects.get(pk=Plain.enqueue_once(job_timeout=60).pk)
+    assert delivery.queue('default').job_ids == [job.delivery_id]
+    assert delivery.queue('default').fetch_job(job.delivery_id).timeout == 60
+
+
 def test_jobs_made_by_enqueue_are_neither_touched_nor_counted():
     thing = Thing.objects.create()
     plain = Plain.enqueue(instance=thing, schedule_at=at(1))

@@ -4,7 +4,10 @@ import logging
 import threading
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from netbox_jobs import logs
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.models import Job, JobLogEntry
 from tests.app.jobs import Plain, Talking
@@ -146,6 +149,33 @@ def test_many_lines_are_written_in_order(work):
     assert status(job) == 'completed'
     assert messages(job) == [f'line {n} of 2345' for n in range(1, 2346)]
     assert JobLogEntry.objects.filter(job_id=job.pk).count() == 2345
+
+
+def test_p6_lines_of_any_length_are_written_in_statements_that_a_server_takes(monkeypatch):
+    monkeypatch.setattr(logs, 'LARGE', 100)
+    job = Plain.enqueue()
+    writer = logs.LineWriter(job, own_connection=False)
+    for number in range(6):
+        writer.add('info', f'{number}' * 30, 0.0)
+    writer.add('info', 'x' * 70, 0.0)
+    with CaptureQueriesContext(connection) as queries:
+        assert writer.flush()
+    assert len(queries) == 4  # two lines of 30 characters each, and the rest
+    assert messages(job) == [f'{number}' * 30 for number in range(6)] + [f'{"x" * 50}… (70 characters)']
+
+
+def test_what_only_this_database_refuses_is_named():
+    data = []
+    for _ in range(40):
+        data = [data]  # MariaDB's JSON has 32 levels at the most
+    job = Plain.enqueue(interval=10)
+    job.start()
+    job.data = data
+    job.terminate()
+    refused = connection.vendor == 'mysql'
+    assert status(job) == ('errored' if refused else 'completed')
+    assert ('job.data cannot be stored' in Job.objects.get(pk=job.pk).error) == refused
+    assert Plain.get_jobs().waiting().get().predecessor_id == job.pk
 
 
 def test_the_logger_is_named_after_the_class_and_takes_every_level_whatever_the_project_logs():

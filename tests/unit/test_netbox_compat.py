@@ -191,6 +191,16 @@ def test_a_runner_that_ends_its_job_in_the_transaction_of_its_run(run, how, endi
     assert [(found.status, found.predecessor_id) for found in following] == [('scheduled', job.pk)] * bool(interval)
 
 
+@pytest.mark.parametrize('runner', [atomic_handle.AtomicJob, atomic_handle.LastWordJob, atomic_handle.WrappingJob])
+@pytest.mark.parametrize(('how', 'made', 'ending'), [
+    ('well', 1, 'completed'), ('cut', 0, 'errored'), ('swallowed', 0, 'errored'),
+])  # fmt: skip
+def test_a_job_whose_work_was_rolled_back_is_not_completed(run, runner, how, made, ending):
+    job = run(runner, how=how)
+    assert (Thing.objects.count(), job.status) == (made, ending)
+    assert bool(job.error) == (ending == 'errored')
+
+
 @pytest.mark.parametrize(('how', 'ending'), [('well', 'completed'), ('late', 'errored')])
 def test_an_end_that_was_rolled_back_is_none(run, how, ending):
     job = run(atomic_handle.LastWordJob, how=how)

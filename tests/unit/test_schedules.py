@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from netbox_jobs import delivery, jobs, recovery
 from netbox_jobs.jobs import JobRunner, system_job
-from netbox_jobs.models import Job, PausedQueue, Schedule
+from netbox_jobs.models import Job, PausedQueue, Schedule, transitions
 from netbox_jobs.schedules import Recurrence
 from tests.app.jobs import Plain, Sleeping
 from tests.app.models import Thing, Trace
@@ -196,6 +196,26 @@ def test_a_job_that_was_handed_over_already_is_taken_back_by_a_pause(work):
     work()
     assert status(job) == 'completed'
     assert Schedule.objects.get().resume() is False
+
+
+def test_a_pause_in_the_very_moment_of_the_handing_over_counts(monkeypatch):
+    job = scheduled()
+    Job.objects.filter(pk=job.pk).update(due=0)
+    monkeypatch.setattr(delivery, 'is_resting', lambda queue_name: not Schedule.objects.get().pause())
+    assert recovery.deliver_due() == 0
+    assert status(job) == 'scheduled'
+
+
+def test_a_pause_takes_back_a_retry_beside_the_occurrence_after_it():
+    job = Plain.enqueue_once(interval=60, max_retries=1)
+    claimed = transitions.claim(str(job.job_id), 'w' * 32, 'default')
+    following = Plain.enqueue_once(interval=30)
+    assert transitions.release(claimed, 0, after='an error')
+    recovery.deliver_due()
+    assert (status(job), status(following)) == ('pending', 'scheduled')
+    Schedule.objects.get().pause()
+    assert (status(job), status(following)) == ('scheduled', 'scheduled')
+    assert transitions.claim(str(job.job_id), 'w' * 32, 'default') is None
 
 
 def test_a_new_job_of_a_paused_schedule_waits_too(work):

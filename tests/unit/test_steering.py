@@ -248,6 +248,24 @@ def test_p7_a_stop_between_the_claim_and_the_run_is_heard():
         assert not context.current_run().stopping
 
 
+@pytest.mark.parametrize('moment', ['mark_stopping', 'cancel'])
+def test_p7_a_stop_in_the_very_moment_of_the_claim_is_heard(monkeypatch, moment):
+    job = Orderly.enqueue()
+    ask, claims = getattr(transitions, moment), []
+
+    def interleaved(given):
+        if moment == 'mark_stopping':
+            asked = ask(given)  # it waits still
+        if not claims:
+            claims.append(transitions.claim(str(job.job_id), 'w' * 32, 'default'))
+        return asked if moment == 'mark_stopping' else ask(given)
+
+    monkeypatch.setattr(transitions, moment, interleaved)
+    assert Job.objects.get(pk=job.pk).stop() is True
+    assert Job.objects.get(pk=job.pk).stopping is not None
+    assert claims[0] is not None
+
+
 def test_p7_a_stop_between_the_handing_over_and_the_wait_for_the_horse_keeps_its_grace(monkeypatch):
     job = transitions.claim(str(Orderly.enqueue().job_id), context.process_token(), 'default')
     monkeypatch.setattr(metas, 'stop_grace', lambda path: 0.2)
