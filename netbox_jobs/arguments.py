@@ -23,7 +23,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 from django.db.models import Model
 from django.utils.crypto import constant_time_compare
-from django.utils.dateparse import parse_date, parse_datetime, parse_duration, parse_time
+from django.utils.dateparse import parse_date, parse_datetime, parse_duration
 from django.utils.duration import duration_iso_string
 
 from . import conf
@@ -194,7 +194,7 @@ def _unpickle(payload: bytes) -> Kwargs:
 _SCALARS: dict[type, tuple[str, Callable[[Any], str], Callable[[str], Any]]] = {
     datetime: ('datetime', datetime.isoformat, parse_datetime),
     date: ('date', date.isoformat, parse_date),
-    time: ('time', time.isoformat, parse_time),
+    time: ('time', time.isoformat, time.fromisoformat),
     timedelta: ('timedelta', duration_iso_string, parse_duration),
     Decimal: ('decimal', str, Decimal),
     UUID: ('uuid', str, UUID),

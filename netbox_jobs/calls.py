@@ -113,6 +113,8 @@ def check(
     """
     if schedule_at is not None and immediate:
         raise ValueError('schedule_at and immediate exclude each other: a job runs now, or at its time.')
+    if kwargs.get('depends_on') and immediate:
+        raise ValueError('depends_on and immediate exclude each other: a job runs now, or after others.')
     target, runner, kind = _identify(func, importable=not immediate)
     meta = getattr(kind, 'Meta', None)
     scheduled = clock.check('schedule_at', schedule_at)
@@ -328,13 +330,15 @@ def _seconds(name: str, value: Any, least: int = 1) -> int | None:
         seconds = None
     if seconds is None or (seconds < least and seconds != -1) or (isinstance(value, float) and value != seconds):
         raise ValueError(f"{name} is {value!r}; expected whole seconds, a text such as '10m', or -1 for no limit.")
+    if seconds > 2_147_483_647:
+        raise ValueError(f'{name} is {value!r}; at most 2147483647 seconds can be stored.')
     return seconds
 
 
 def _callback(name: str, value: Any) -> dict[str, Any]:
     callback = value if isinstance(value, Callback) else Callback(value)
     path = callback.func if isinstance(callback.func, str) else path_of(callback.func)
-    if '<' in path:
+    if '<' in path or path.startswith('__main__.'):
         raise ValueError(
             f'{name} is {path}, which a worker cannot import; use a function at the top level of a module.'
         )
@@ -355,6 +359,8 @@ def _dependencies(value: Any) -> tuple[list[UUID], list[str], bool]:
             allow_failure = allow_failure or item.allow_failure
         elif isinstance(item, Model) and isinstance(job_id := getattr(item, 'job_id', None), UUID):
             ours.append(job_id)
+        elif isinstance(item, UUID):
+            ours.append(item)
         elif isinstance(item, RQJob | str):
             name = item.id if isinstance(item, RQJob) else item
             try:

@@ -47,4 +47,7 @@ def check(name: str, moment: object) -> datetime | None:
             f'{name} is the naive datetime {moment}; USE_TZ is on, so it must carry its time zone: use '
             'django.utils.timezone.now() or make_aware().'
         )
-    return to_stored(moment)
+    try:
+        return to_stored(moment)
+    except OverflowError:
+        raise ValueError(f'{name} is {moment}, which is no moment in UTC.') from None

@@ -1,13 +1,16 @@
 """What the worker commands have in common: which queues, which worker, and the system jobs."""
 
+import importlib
 import logging
 from collections import defaultdict
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DBError
+from django.utils.module_loading import module_has_submodule
 from django_rq import connection_utils
 from redis.exceptions import RedisError
 from rq.logutils import setup_loghandlers
@@ -101,6 +104,7 @@ class WorkerCommand(BaseCommand):
         return getattr(settings, 'RQ', {}).get('WORKER_CLASS', WORKER_CLASS)
 
     def _schedule_system_jobs(self) -> list[str]:
+        import_jobs()
         scheduled = []
         for runner, kwargs in system_jobs.items():
             try:
@@ -113,6 +117,16 @@ class WorkerCommand(BaseCommand):
             interval = kwargs.get('interval')
             scheduled.append(f'{runner.name} (every {interval} min)' if interval else str(runner.name))
         return scheduled
+
+
+def import_jobs() -> None:
+    """Import the module `jobs` of every installed app, so that the system jobs in it are known."""
+    for config in apps.get_app_configs():
+        if module_has_submodule(config.module, 'jobs'):
+            try:
+                importlib.import_module(f'{config.name}.jobs')
+            except Exception:  # other apps' jobs can be run nevertheless
+                logger.exception('%s.jobs cannot be imported; its system jobs are not scheduled.', config.name)
 
 
 def _log_to_console(verbosity: int) -> None:

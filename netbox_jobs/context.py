@@ -60,6 +60,8 @@ model: ContextVar['Job | None'] = ContextVar('netbox_jobs.model', default=None)
 _sole_run: 'Run | None' = None
 _within_sole = 0
 _lock = threading.Lock()
+# The runs by the identity of their job object, for threads that do not inherit the context.
+_of_object: 'dict[int, Run]' = {}
 # The end of the delivered run was asked for in the moment between its claim and its beginning.
 _asked_early = False
 # Those that were there before the run began belong to none: a worker's own, or left behind by an earlier job.
@@ -121,9 +123,11 @@ class JobIdFilter(logging.Filter):
 
 
 def run_of(job: 'Job') -> 'Run | None':
-    """The current run if it is a run of this very job object's row, or None."""
+    """The current run if it is a run of this very job object's row, or that of this object in another thread."""
     run = current_run()
-    return run if run is not None and run.job.pk == job.pk else None
+    if run is not None and run.job.pk == job.pk:
+        return run
+    return _of_object.get(id(job))
 
 
 @contextmanager
@@ -138,11 +142,17 @@ def running(run: 'Run', *, sole: bool = False) -> Iterator[None]:
             _sole_run = run
         else:
             _within_sole += 1
+    before = _of_object.get(id(run.job))
+    _of_object[id(run.job)] = run
     if sole and _asked_early:
         run.stop()
     try:
         yield
     finally:
+        if before is None:
+            del _of_object[id(run.job)]
+        else:
+            _of_object[id(run.job)] = before
         _run.reset(token)
         with _lock:
             if sole:

@@ -14,14 +14,15 @@ from django.utils.functional import classproperty
 
 from . import context, execution, logs, metas, schedules
 from .calls import schedule_key
+from .choices import JobStatusChoices
 from .context import current_job
 from .exceptions import JobCanceled, JobFailed
 from .models import Job, Schedule, enqueueing, many, transitions
 from .models.once import find_place
 from .models.querysets import JobQuerySet
 
-# JobFailed and Job are found here as well, where plugins look for them.
-__all__ = ('Job', 'JobFailed', 'JobRunner', 'current_job', 'system_job')
+# Job, JobFailed and JobStatusChoices are found here as well, where plugins look for them.
+__all__ = ('Job', 'JobFailed', 'JobRunner', 'JobStatusChoices', 'current_job', 'system_job')
 
 R = TypeVar('R', bound='type[JobRunner]')
 T = TypeVar('T')
@@ -89,7 +90,7 @@ class JobRunner(ABC):
         job: The job that this object runs.
         """
         self.job = job
-        self.logger: logging.Logger = logs.runner_logger(type(self).__name__)
+        self.logger: logging.Logger = logs.runner_logger(type(self).__name__, job)
 
     @classproperty
     def name(cls) -> str:
@@ -160,7 +161,7 @@ class JobRunner(ABC):
         jobs = Job.objects.filter(runner=_path(cls))
         if instance is None:
             return jobs
-        if instance.pk is None:
+        if instance.pk is None or instance._state.adding:
             return jobs.none()
         object_type, object_id, object_db = enqueueing.identify_instance(instance)
         return jobs.filter(object_type=object_type, object_id=object_id, object_db=object_db)

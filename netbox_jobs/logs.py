@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db import Error as DBError
 from django.db import connections
@@ -183,16 +184,40 @@ def _storable(number: int) -> int:
     return max(-_LARGEST, min(number, _LARGEST))
 
 
+class RunnerLogger(logging.Logger):
+    """The logger of one runner object: what it says is its job's, in whatever thread. Nothing is left of it behind."""
+
+    def __init__(self, name: str, job: Any) -> None:
+        super().__init__(name, logging.DEBUG)
+        self.parent = _class_logger(name)
+        self._job = job
+
+    def makeRecord(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
+        """The record, with whose line it is."""
+        record = super().makeRecord(*args, **kwargs)
+        record.netbox_job = self._job
+        return record
+
+    def __reduce__(self) -> Any:
+        return logging.getLogger, (self.name,)  # as any logger: there is one of this name in every process
+
+
 class JobHandler(logging.Handler):
-    """The one handler of the `netbox_jobs` logger: a runner's lines go to the log of the job that runs here."""
+    """The one handler of the `netbox_jobs` logger: a runner's lines go to the log of its job.
+
+    Those of a logger that is no runner object's go to the log of the job that runs here.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         # The logger `netbox_jobs` itself is the framework's own voice; those below it belong to runners.
         if record.name == logger.name:
             return
         try:
-            if run := context.current_run():
-                run.job.log(record)
+            job = getattr(record, 'netbox_job', None)
+            if job is None and (run := context.current_run()):
+                job = run.job
+            if job is not None and hasattr(job, 'log'):
+                job.log(record)
         except Exception:
             self.handleError(record)
 
@@ -200,11 +225,15 @@ class JobHandler(logging.Handler):
 _handler = JobHandler()
 
 
-def runner_logger(name: str) -> logging.Logger:
-    """The logger `netbox_jobs.<name>`, every level of which reaches the job's log, whatever LOGGING says."""
+def runner_logger(name: str, job: Any) -> logging.Logger:
+    """The logger `netbox_jobs.<name>` of a runner of this job; every level is kept, whatever LOGGING says."""
+    return RunnerLogger(f'{logger.name}.{name}', job)
+
+
+def _class_logger(name: str) -> logging.Logger:
     if _handler not in logger.handlers:
         logger.addHandler(_handler)
-    own = logging.getLogger(f'{logger.name}.{name}')
+    own = logging.getLogger(name)
     if own.level != logging.DEBUG:  # setting it empties the caches of all loggers
         own.setLevel(logging.DEBUG)
     return own

@@ -107,7 +107,8 @@ class PluginConfig(AppConfig):
         name = getattr(cls, 'name', cls.__name__)
         if not isinstance(cls.default_settings, dict):
             raise ImproperlyConfigured(f'{name}: default_settings must be a dictionary.')
-        if isinstance(cls.required_settings, str) or not isinstance(cls.required_settings, list | tuple):
+        required = cls.required_settings
+        if not isinstance(required, list | tuple) or not all(isinstance(setting, str) for setting in required):
             raise ImproperlyConfigured(f'{name}: required_settings must be a list of names.')
         missing = [setting for setting in cls.required_settings if setting not in user_config]
         if missing:

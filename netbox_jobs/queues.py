@@ -13,6 +13,7 @@ from .exceptions import UnknownQueue
 #: In strict priority: `high` is emptied before `default` is looked at, and that before `low`.
 DEFAULT_QUEUES = (RQ_QUEUE_HIGH, RQ_QUEUE_DEFAULT, RQ_QUEUE_LOW)
 
+_LONGEST_NAME = 100
 _plugin_queues: dict[str, tuple[str, ...]] = {}
 
 
@@ -30,6 +31,8 @@ def register_plugin(plugin: str, queues: object) -> None:
             raise ImproperlyConfigured(
                 f'{plugin}: the queue name {name!r} is not usable; expected a short name without spaces or commas.'
             )
+        if len(f'{plugin}.{name}') > _LONGEST_NAME:
+            raise ImproperlyConfigured(f'The queue {plugin}.{name} has more than {_LONGEST_NAME} characters.')
     _plugin_queues[plugin] = tuple(f'{plugin}.{name}' for name in dict.fromkeys(names))
     complete_settings()
 
@@ -76,11 +79,13 @@ def check(name: str) -> str:
         UnknownQueue: It does not; the message lists those that do.
     """
     queues = configured()
-    if name not in queues:
+    if not isinstance(name, str) or name not in queues:
         raise UnknownQueue(
             f'There is no queue {name!r}; the queues are {", ".join(map(repr, sorted(queues)))}. A plugin declares '
             'its own in PluginConfig.queues, a project in RQ_QUEUES.'
         )
+    if len(name) > _LONGEST_NAME:
+        raise ValueError(f'The name of the queue {name!r} is longer than the {_LONGEST_NAME} characters that are kept.')
     return name
 
 

@@ -79,7 +79,10 @@ def redeliver_vanished(older_than: float = 0, between: Callable[[], None] = _not
     redelivered = 0
     for job in vanished(older_than, between):
         between()
-        if not delivery.is_resting(job.queue_name) and transitions.deliverable(job):
+        ttl = job.options.get('ttl') or -1
+        if 0 < ttl * 1000 <= clock.now_ms() - (job.due or 0):  # it is RQ that has dropped it, as it was told to
+            transitions.cancel(job, f'No worker took it within its ttl of {ttl} seconds.')
+        elif not delivery.is_resting(job.queue_name) and transitions.deliverable(job):
             logger.warning('Job %s (%s): RQ has lost its delivery; delivered again.', job.pk, job.name)
             delivery.deliver(job, inline=False)
             redelivered += 1

@@ -55,7 +55,7 @@ def check(max_retries: Any = None, backoff: Any = None, on: Any = None) -> dict[
     given: dict[str, Any] = {}
     if max_retries is not None:
         if isinstance(max_retries, bool) or not isinstance(max_retries, int) or not 0 <= max_retries <= 10_000:
-            raise ValueError(f'max_retries is {max_retries!r}; expected a whole number from 0.')
+            raise ValueError(f'max_retries is {max_retries!r}; expected a whole number from 0 to 10000.')
         given['max_retries'] = max_retries
     if backoff is not None:
         steps = [backoff] if isinstance(backoff, int | float) else backoff

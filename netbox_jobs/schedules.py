@@ -48,6 +48,8 @@ def check_cron(cron: object, time_zone: object = None) -> tuple[str, str]:
             "for example '0 3 * * 1-5'."
         )
     text = ' '.join(cron.split())
+    if len(text) > 200:
+        raise ValueError(f'cron has {len(text)} characters; at most 200 can be stored: {text[:60]!r}…')
     try:
         next(CronSim(text.upper(), datetime(2024, 1, 1)))
     except CronSimError as error:

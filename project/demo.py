@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
+from example_plugin.tests.source_server import SourceServer
+
 from .browser import Browser
 from .processes import Children, free_port, is_free
-from .source_server import SourceServer
 
 USER, VISITOR, PASSWORD = 'demo', 'visitor', 'demo'
 LIMIT = 60  # seconds

@@ -13,9 +13,9 @@ from rq import SimpleWorker
 
 from example_plugin.jobs import PurgeRecordsJob, SyncSourceJob
 from example_plugin.models import Record, Source
+from example_plugin.tests import source_server
+from example_plugin.tests.source_server import LARGE, SourceServer
 from netbox_jobs.choices import JobStatusChoices
-from project import source_server
-from project.source_server import LARGE, SourceServer
 
 
 class SyncSourceTest(TestCase):

@@ -3,7 +3,7 @@
 import logging
 import uuid
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -178,6 +178,13 @@ class Job(GuardedSave, KeepsLog, Steerable, models.Model):
             return None
         minutes, seconds = divmod(self.execution_time.total_seconds(), 60)
         return f'{int(minutes)} minutes, {seconds:.2f} seconds'
+
+    @property
+    def elapsed_time(self) -> timedelta | None:
+        """How long the run took, or has taken so far; None before it begins."""
+        if self.execution_time is not None or self.started is None or self.ended:
+            return self.execution_time
+        return timezone.now() - self.started
 
     @property
     def ended(self) -> bool:

@@ -81,10 +81,12 @@ class KeepsLog:
         message = record.getMessage()
         if record.exc_info:
             message = f'{message}\n{logging.Formatter().formatException(record.exc_info)}'
+        line = {'level': record.levelname.lower(), 'message': message}
         if run := context.run_of(self):  # type: ignore[arg-type]
-            run.log(record.levelname.lower(), message, record.created)
+            run.log(line['level'], message, record.created)
+        elif self.pk is None:
+            self.log_entries.append({**line, 'timestamp': timezone.now()})
         else:
-            line = {'level': record.levelname.lower(), 'message': message}
             JobLogEntry.objects.using(self._state.db).bulk_create(
                 JobLogEntry.from_dicts(self.pk, [line], self.attempt or 1)
             )

@@ -229,14 +229,14 @@ def release(job: Job, delay: float, *, after: str | None = None, crashed: bool =
 # -> ended
 
 
-def cancel(job: Job) -> bool:
-    """End a job that waits as canceled; False if it waits no more."""
+def cancel(job: Job, error: str | None = None) -> bool:
+    """End a job that waits as canceled, with a reason if there is one; False if it waits no more."""
     job.refresh_from_db(fields=('status', 'deliveries', 'queue_name', 'schedule_id', 'interval', 'awaited'))
     if job.status not in JobStatusChoices.WAITING_STATE_CHOICES:
         return False
     fence, job._fence = job._fence, {'status__in': JobStatusChoices.WAITING_STATE_CHOICES}
     with transaction.atomic(using=job._state.db):
-        if not end(job, JobStatusChoices.STATUS_CANCELED):
+        if not end(job, JobStatusChoices.STATUS_CANCELED, error):
             job._fence, job._lost = fence, False
             return False
         if job.deliveries:

@@ -16,8 +16,8 @@ from playwright.sync_api import expect
 
 from example_plugin.jobs import SyncSourceJob
 from example_plugin.models import Record, Source
+from example_plugin.tests.source_server import LARGE, SourceServer
 from netbox_jobs.models import Job, JobLogEntry, Progress
-from project.source_server import LARGE, SourceServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

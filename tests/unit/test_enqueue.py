@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from datetime import datetime, timedelta
+from datetime import timezone as timezone_of
 from unittest.mock import MagicMock
 
 import fakeredis
@@ -192,9 +193,10 @@ def test_p7_a_job_one_of_whose_dependencies_has_failed_does_not_run_when_that_is
 
 def test_depends_on_an_ended_job_runs_at_once(work):
     first = Plain.enqueue(immediate=True)
-    second = Plain.enqueue(depends_on=str(first.job_id))
+    second, third = (Plain.enqueue(depends_on=found) for found in (str(first.job_id), first.job_id))
+    assert list(third.dependencies.all()) == [first]
     work()
-    assert status(second) == 'completed'
+    assert (status(second), status(third)) == ('completed', 'completed')
 
 
 def test_depends_on_a_job_of_rq_alone_is_left_to_rq(work):
@@ -297,6 +299,32 @@ def test_p8_what_a_worker_cannot_import_is_refused(call):
     with pytest.raises((ValueError, TypeError)):
         Job.enqueue(targets[call])
     assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ('given', 'words'),
+    [
+        ({'job_timeout': 10**12}, 'at most 2147483647 seconds'),
+        ({'cron': f'{",".join(str(n % 60) for n in range(80))} * * * *'}, 'at most 200'),
+        ({'schedule_at': datetime.max.replace(tzinfo=timezone_of(timedelta(hours=-5)))}, 'no moment in UTC'),
+        ({'queue_name': ['default']}, 'no queue'),
+        ({'max_retries': 10**9}, '0 to 10000'),
+        ({'immediate': True, 'depends_on': 'x'}, 'exclude each other'),
+    ],
+)
+def test_p8_what_no_column_holds_is_an_error_at_the_call(given, words):
+    with pytest.raises(ValueError, match=words):
+        Plain.enqueue(**given)
+    assert not Job.objects.exists()
+
+
+def test_p8_a_callback_of_main_is_refused():
+    def here(*args):
+        return None
+
+    here.__module__, here.__qualname__ = '__main__', 'here'
+    with pytest.raises(ValueError, match=r'__main__\.here'):
+        Plain.enqueue(on_failure=here)
 
 
 def test_a_runner_without_run_is_refused():

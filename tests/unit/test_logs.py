@@ -1,7 +1,10 @@
 """A job's log: everything said through its logger, and nothing else."""
 
 import logging
+import pickle
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import MagicMock
 
 import pytest
 from django.db import connection
@@ -199,7 +202,7 @@ def test_lines_of_jobs_go_on_to_the_projects_own_handlers(caplog):
     assert ('netbox_jobs.Talking', logging.INFO, 'line 1 of 1') in caplog.record_tuples
 
 
-def test_other_loggers_and_other_times_are_not_the_jobs():
+def test_other_loggers_are_not_the_jobs():
     class Elsewhere(JobRunner):
         def run(self):
             logging.getLogger('some.library').warning('not mine')
@@ -207,8 +210,41 @@ def test_other_loggers_and_other_times_are_not_the_jobs():
             self.logger.info('mine')
 
     job = Elsewhere.enqueue(immediate=True)
-    Elsewhere(job).logger.info('too late')
+    logging.getLogger('netbox_jobs.Elsewhere').info('nobody runs')
     assert messages(job) == ['mine']
+
+
+def test_what_a_runner_says_is_its_jobs_whoever_runs_meanwhile_and_in_whatever_thread():
+    class Saying(JobRunner):
+        def run(self, about=None, threads=None):
+            if threads is not None:  # which know nothing of the context
+                threads.submit(self.logger.info, 'in a thread').result()
+            self.logger.info('in its run')
+            if about is not None:
+                Saying(about).logger.info('about another')
+
+    other = Plain.enqueue()
+    with ThreadPoolExecutor(1) as threads:
+        job = Saying.enqueue(immediate=True, about=other, threads=threads)
+    assert messages(job) == ['in a thread', 'in its run']
+    assert messages(other) == ['about another']
+    other.start()
+    Saying(other).run()  # by hand
+    other.terminate()
+    assert messages(other) == ['about another', 'in its run']
+    unsaved = Job(name='not yet')
+    Saying(unsaved).run()
+    assert messages(unsaved) == ['in its run']
+    mock = MagicMock()
+    Saying(mock).run()
+    assert [call.args[0].getMessage() for call in mock.log.call_args_list] == ['in its run']
+    Saying(None).run()  # says it to nobody
+
+
+def test_the_logger_of_a_runner_leaves_nothing_behind_and_can_be_sent_elsewhere():
+    runner = Plain(Job(name='x'))
+    assert logging.getLogger(runner.logger.name) is not runner.logger
+    assert pickle.loads(pickle.dumps(runner.logger)) is logging.getLogger('netbox_jobs.Plain')
 
 
 def test_a_failure_keeps_the_lines_before_it_and_the_traceback_after_them(work):

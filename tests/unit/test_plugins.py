@@ -11,6 +11,7 @@ from django.test import override_settings
 
 from netbox_jobs import queues
 from netbox_jobs.choices import JobIntervalChoices, JobNotificationChoices, JobStatusChoices
+from netbox_jobs.commands import import_jobs
 from netbox_jobs.jobs import JobRunner, system_job, system_jobs
 from netbox_jobs.plugins import PluginConfig, get_plugin_config
 from tests.app.jobs import Housekeeping
@@ -61,6 +62,8 @@ def test_defaults_stand_behind_what_the_project_sets():
         ({'queues': ['a b']}, 'not usable'),
         ({'required_settings': ['key']}, 'requires the setting.*key'),
         ({'required_settings': 'key'}, 'list of names'),
+        ({'required_settings': [1]}, 'list of names'),
+        ({'queues': ['x' * 90]}, 'more than 100'),
         ({'default_settings': []}, 'dictionary'),
         ({'min_version': '4.8'}, 'needs version 4.8'),
         ({'max_version': '4.6.9'}, 'up to version 4.6.9'),
@@ -128,3 +131,24 @@ def test_choices():
     assert set(JobStatusChoices.values()) == set(JobStatusChoices.colors)
     assert [JobIntervalChoices.INTERVAL_MINUTELY, JobIntervalChoices.INTERVAL_DAILY] == [1, 1440]
     assert dict(JobNotificationChoices).keys() == {'always', 'on_failure', 'never'}
+
+
+def test_a_worker_knows_the_system_jobs_of_every_app_whoever_imports_them(tmp_path, monkeypatch, settings, caplog):
+    for name, code in (
+        ('late_app', 'from netbox_jobs.jobs import JobRunner, system_job\n@system_job(interval=60)\n'
+                     'class Tidy(JobRunner):\n    def run(self):\n        pass\n'),
+        ('broken_app', 'import nothing_of_the_kind\n'),
+    ):  # fmt: skip
+        (tmp_path / name).mkdir()
+        (tmp_path / name / '__init__.py').touch()
+        (tmp_path / name / 'jobs.py').write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, 'broken_app', 'late_app']
+    before = dict(system_jobs)
+    try:
+        import_jobs()
+        assert [runner.__name__ for runner in system_jobs.keys() - before.keys()] == ['Tidy']
+    finally:
+        for name in system_jobs.keys() - before.keys():
+            del system_jobs[name]
+    assert 'broken_app.jobs cannot be imported' in caplog.text

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.core.management import call_command
 from django.db import OperationalError
+from django.db.models import F
 from django.utils import timezone
 
 from netbox_jobs import context, delivery, keeper, leases, recovery, retention
@@ -205,6 +206,18 @@ def test_p1_an_end_that_went_by_unseen_is_made_good_however_many_wait_rightly(mo
     for job in rightly:
         job.refresh_from_db()
         assert (job.status, job.due) == ('pending', None)
+
+
+def test_what_no_worker_took_within_its_ttl_does_not_run_any_more(work):
+    job, other = Plain.enqueue(ttl=60, interval=10), Plain.enqueue(ttl=3600)
+    Job.objects.update(due=F('due') - 61_000)
+    delivery.queue('default').empty()
+    assert recovery.redeliver_vanished() == 1
+    work()
+    assert (status(job), status(other)) == ('canceled', 'completed')
+    job.refresh_from_db()
+    assert job.error == 'No worker took it within its ttl of 60 seconds.'
+    assert Plain.get_jobs().waiting().get().predecessor_id == job.pk
 
 
 # By hand

@@ -1,4 +1,4 @@
-"""A local HTTP server that plays the remote sources of the demonstration: well-behaved ones, and others."""
+"""A local HTTP server that plays the remote sources, for tests and the demonstration: well-behaved ones, and others."""
 
 import json
 import threading
