@@ -138,7 +138,7 @@ def check(
     options, timeout, dependencies = _rq_options({key: kwargs.pop(key) for key in RQ_OPTIONS if key in kwargs})
     given = {
         'name': name != own_name,
-        'queue_name': queue_name is not None,
+        'queue_name': queue_name not in (None, ''),
         'user_id': user is not None,
         'notifications': notifications is not None,
         'job_timeout': timeout is not None,
@@ -147,7 +147,7 @@ def check(
     }
     if timeout is None:
         timeout = _seconds('Meta.job_timeout', getattr(meta, 'job_timeout', None))
-    if queue_name is None:
+    if queue_name in (None, ''):
         queue_name = getattr(meta, 'queue', None) or queues.DEFAULT_QUEUES[1]
     object_type, object_id, object_db = identify_instance(instance, alias)
     return Call(
@@ -210,11 +210,15 @@ def resolve(path: str) -> Any:
 
 def call(target: Callable[..., Any], job: Any, kwargs: dict[str, Any]) -> Any:
     """Call what a job runs: with its job under that name, as NetBox does, or else as the first argument."""
-    parameters = inspect.signature(target).parameters.values()
-    named = any(each.name == 'job' and each.kind is not each.POSITIONAL_ONLY for each in parameters)
-    first = any(each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD) for each in parameters)
-    anything = any(each.kind is each.VAR_KEYWORD for each in parameters)
-    if named or (anything and not first):
+    # (Not by its signature, which would evaluate annotations.)
+    code = getattr(getattr(target, '__func__', target), '__code__', None)
+    if code is None:
+        return target(job, **kwargs)
+    bound = int(hasattr(target, '__self__'))
+    names = code.co_varnames[bound : code.co_argcount + code.co_kwonlyargcount]
+    named = 'job' in names[max(code.co_posonlyargcount - bound, 0) :]
+    takes_first = code.co_argcount > bound
+    if named or (code.co_flags & inspect.CO_VARKEYWORDS and not takes_first):
         return target(job=job, **kwargs)
     return target(job, **kwargs)
 

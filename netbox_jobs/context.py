@@ -149,10 +149,11 @@ def running(run: 'Run', *, sole: bool = False) -> Iterator[None]:
     try:
         yield
     finally:
-        if before is None:
-            del _of_object[id(run.job)]
-        else:
-            _of_object[id(run.job)] = before
+        if _of_object.get(id(run.job)) is run:
+            if before is None:
+                del _of_object[id(run.job)]
+            else:
+                _of_object[id(run.job)] = before
         _run.reset(token)
         with _lock:
             if sole:

@@ -13,8 +13,16 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
 from asgiref.sync import async_to_sync
+from django.db import (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    connections,
+    transaction,
+)
 from django.db import Error as DBError
-from django.db import InterfaceError, InternalError, OperationalError, connections, transaction
 from django.db.transaction import TransactionManagementError
 from rq.timeouts import JobTimeoutException
 
@@ -325,7 +333,7 @@ class Execution:
 
     def _end_as(self, error: BaseException) -> None:
         if isinstance(error, JobFailed):
-            own = self.job.error if self.job.error != self._error_before else ''
+            own = str(self.job.error or '') if self.job.error != self._error_before else ''
             if own and str(error) not in own:
                 self._lines.add('error', str(error), time.time())
             self.job.terminate(JobStatusChoices.STATUS_FAILED, error=own or str(error) or None)
@@ -359,7 +367,7 @@ class Execution:
         self.before_end()
         try:
             released = self.persist(lambda: transitions.release(job, delay, after=repr(error)))
-        except (TypeError, ValueError):  # what it has left in job.data cannot be stored
+        except (TypeError, ValueError, DataError, IntegrityError):  # what it has left in job.data cannot be stored
             self._end_as(error)
             return
         if job.ended:  # it was stopped in this very moment

@@ -23,6 +23,8 @@ PRUNED = 10_000
 DEFERENCE = 2.0
 #: The same for a job that RQ has lost: the leader may be the one who cannot reach Redis, or does not know the queue.
 LONG_DEFERENCE = 15.0
+#: And it looks for those less often, as a comparison reads all that waits.
+COMPARISON = 30.0
 
 
 class Keeper(threading.Thread):
@@ -41,6 +43,7 @@ class Keeper(threading.Thread):
         self._at_work = at_work
         self._end_job = stop
         self._observer = recovery.Observer()
+        self._next_comparison = 0.0
         self._over = threading.Event()
         # Held while the database or Redis is talked to.
         self._busy = threading.Lock()
@@ -146,7 +149,10 @@ class Keeper(threading.Thread):
                 self._end_job(job_id)
 
     def _redeliver(self) -> None:
-        recovery.redeliver_vanished(0 if self._leads() else LONG_DEFERENCE, self._between)
+        now, leads = time.monotonic(), self._leads()
+        if leads or now >= self._next_comparison:
+            self._next_comparison = now + COMPARISON
+            recovery.redeliver_vanished(0 if leads else LONG_DEFERENCE, self._between)
 
     def _settle_dependents(self) -> None:
         if self._leads():

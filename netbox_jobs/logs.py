@@ -184,6 +184,16 @@ def _storable(number: int) -> int:
     return max(-_LARGEST, min(number, _LARGEST))
 
 
+class _Whose:
+    """The job of a record, in this process: a record that is sent elsewhere leaves it behind."""
+
+    def __init__(self, job: Any) -> None:
+        self.job = job
+
+    def __reduce__(self) -> Any:
+        return type(None), ()
+
+
 class RunnerLogger(logging.Logger):
     """The logger of one runner object: what it says is its job's, in whatever thread. Nothing is left of it behind."""
 
@@ -195,8 +205,15 @@ class RunnerLogger(logging.Logger):
     def makeRecord(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
         """The record, with whose line it is."""
         record = super().makeRecord(*args, **kwargs)
-        record.netbox_job = self._job
+        record.netbox_job = _Whose(self._job)
         return record
+
+    def filter(self, record: logging.LogRecord) -> Any:
+        """Also what the logger of the class filters."""
+        passed = super().filter(record)
+        if not passed or self.parent is None:
+            return passed
+        return self.parent.filter(passed if isinstance(passed, logging.LogRecord) else record)
 
     def __reduce__(self) -> Any:
         return logging.getLogger, (self.name,)  # as any logger: there is one of this name in every process
@@ -213,7 +230,8 @@ class JobHandler(logging.Handler):
         if record.name == logger.name:
             return
         try:
-            job = getattr(record, 'netbox_job', None)
+            whose = getattr(record, 'netbox_job', None)
+            job = whose.job if isinstance(whose, _Whose) else None
             if job is None and (run := context.current_run()):
                 job = run.job
             if job is not None and hasattr(job, 'log'):

@@ -1,17 +1,20 @@
 """Retention: jobs that ended long ago are deleted, with what was written about them."""
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import router, transaction
-from django.db.models import PROTECT, RESTRICT, Exists, ManyToOneRel, OuterRef
+from django.db.models import PROTECT, RESTRICT, Exists, ManyToOneRel, OuterRef, ProtectedError, RestrictedError
 from django.db.models.deletion import Collector
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from . import conf
 from .models import Job, JobAttempt, JobLogEntry, Progress, transitions
+
+logger = logging.getLogger('netbox_jobs')
 
 _BATCH = 500
 _SWEPT = 1_000
@@ -40,21 +43,39 @@ def prune(days: int | None = None, *, limit: int | None = None, between: Callabl
     for relation in _references(using):
         if relation.on_delete in (PROTECT, RESTRICT):
             old = old.exclude(
-                Exists(relation.related_model._base_manager.filter(**{relation.field.name: OuterRef('pk')}))
+                Exists(
+                    relation.related_model._base_manager.filter(
+                        **{relation.field.name: OuterRef(relation.field.target_field.name)}
+                    )
+                )
             )
     deleted = 0
     while limit is None or deleted < limit:
         size = _BATCH if limit is None else min(_BATCH, limit - deleted)
         batch = list(old.values_list('pk', flat=True)[:size])
-        if batch:
-            _delete(batch, using)
-        deleted += len(batch)
+        kept = _delete_unless_protected(batch, using)
+        if kept:
+            old = old.exclude(pk__in=kept)
+        deleted += len(batch) - len(kept)
         between()
         if len(batch) < size:
             for model, moment in ((JobLogEntry, 'timestamp'), (JobAttempt, 'ended'), (Progress, 'updated')):
                 _sweep(model, moment, cutoff, using)
             break
     return deleted
+
+
+def _delete_unless_protected(batch: list[int], using: str) -> list[int]:
+    """Delete these jobs; returns those that cannot be, as something that would go with them is protected."""
+    try:
+        if batch:
+            _delete(batch, using)
+    except (ProtectedError, RestrictedError) as error:
+        if len(batch) == 1:
+            logger.info('Job %s is old, and kept: %s', batch[0], error)
+            return batch
+        return [kept for pk in batch for kept in _delete_unless_protected([pk], using)]
+    return []
 
 
 def _delete(batch: list[int], using: str) -> None:
@@ -86,7 +107,8 @@ def _follow(batch: list[int], using: str) -> None:
     """Do what the foreign keys of others want done when these jobs are deleted."""
     collector = Collector(using=using)
     for relation in _references(using):
-        rows = relation.related_model._base_manager.using(using).filter(**{f'{relation.field.name}__in': batch})
+        jobs = Job.objects.using(using).filter(pk__in=batch)
+        rows = relation.related_model._base_manager.using(using).filter(**{f'{relation.field.name}__in': jobs})
         if rows:
             relation.on_delete(collector, relation.field, rows, using)
     collector.delete()

@@ -1,6 +1,8 @@
 """From a checked call to rows: insert a job, keep a schedule's one waiting job, run one here and now."""
 
+from collections.abc import Collection
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -8,7 +10,7 @@ from uuid import UUID, uuid4
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from .. import arguments, calls, clock, context, delivery
+from .. import arguments, calls, clock, context, delivery, queues
 from ..calls import Call
 from ..choices import JobStatusChoices
 from ..exceptions import ArgumentsRefused, InstanceGone
@@ -43,8 +45,9 @@ def enqueue(call: Call) -> Job:
         return place.fill(call)
     if call.recurrence and (predecessor := _being_succeeded(call)):
         return succeed(call, predecessor)
-    if (model := context.model.get()) is not None and _is_about_the_same(call, model):
-        complete(call, model)
+    if (model := context.model.get()) is not None and _is_again(call, model):
+        complete(call, model, None)
+        queues.check(call.queue_name)
     using = transitions.database()
     job = new_job(call)
     if not call.recurrence and not call.dependencies:
@@ -61,26 +64,31 @@ def enqueue(call: Call) -> Job:
     return job
 
 
-def complete(call: Call, job: Job, *, wholly: bool = False) -> None:
+def complete(call: Call, job: Job, named: Collection[str] | None, *, wholly: bool = False) -> None:
     """Fill in what a call omits, as a job of the same runner and instance has it.
 
     Args:
         call: The call.
         job: The job.
+        named: The fields that the call is to keep; None if the job's count, whatever the runner's `enqueue()` has
+            made of the call.
         wholly: Also for whom it is done, and with which arguments.
 
     Raises:
-        InstanceGone: An object among the arguments no longer exists.
+        InstanceGone: An object among the arguments of a job that runs no longer exists.
     """
     options = {name: value for name, value in job.options.items() if name not in ('depends_on', 'allow_failure')}
-    call.options = options | call.options
-    fields = {'queue_name': 'queue_name', 'job_timeout': 'job_timeout', 'retry': 'retry_policy'}
+    call.options = call.options | options if named is None else options | call.options
+    fields = {'job_timeout': 'job_timeout', 'retry': 'retry_policy'}
+    if job.queue_name:  # a row made by hand need not have one
+        fields['queue_name'] = 'queue_name'
     if wholly:
         fields |= {name: name for name in ('name', 'notifications', 'user_id')}
-        if 'kwargs' not in call.given:
-            with suppress(ArgumentsRefused):
+        if 'kwargs' not in (named or ()):
+            # Of a chain that has stopped, they may be what stopped it.
+            with suppress(ArgumentsRefused, *((InstanceGone,) if job.ended else ())):
                 call.kwargs = job.get_arguments()
-    for name in fields.keys() - call.given:
+    for name in fields.keys() - set(named or ()):
         setattr(call, name, getattr(job, fields[name]))
 
 
@@ -94,7 +102,7 @@ def succeed(call: Call, predecessor: Job, schedule: Schedule | None = None) -> J
         schedule = Schedule.objects.using(using).filter(pk=predecessor.schedule_id).first()
         if schedule is None:
             return predecessor  # its schedule has been ended: nothing follows, whoever asks
-    complete(call, predecessor)
+    complete(call, predecessor, None if context.ending.get() is predecessor else call.given)
     try:
         with transaction.atomic(using=using):
             if schedule is None:
@@ -109,10 +117,11 @@ def succeed(call: Call, predecessor: Job, schedule: Schedule | None = None) -> J
                 call.scheduled = predecessor.next_time(call.recurrence)
             job = new_job(call)
             job.schedule, job.slot, job.predecessor_id = schedule, schedule.pk, predecessor.pk
-            if not predecessor.ended:
+            if not predecessor.ended and not call.dependencies:
                 # Handed over when that has ended, so that two occurrences never run side by side.
                 job.status, job.deliveries = JobStatusChoices.STATUS_SCHEDULED, 0
             job.save(using=using)
+            depend(job, call.dependencies, using)
     except IntegrityError:
         # Somebody else has made it at the same moment; the unique constraints allow for one.
         found = jobs.filter(predecessor_id=predecessor.pk).first()
@@ -266,6 +275,14 @@ def _being_succeeded(call: Call) -> Job | None:
     if job is None or (job.schedule_id is None and job.interval is None and job is not context.ending.get()):
         return None
     return job if _is_about_the_same(call, job) else None
+
+
+def _is_again(call: Call, job: Job) -> bool:
+    """Whether the call is for what the job was; its runner may be known by another path by now."""
+    return _is_about_the_same(replace(call, runner=job.runner), job) and call.runner in (
+        job.runner,
+        calls.path_of(calls.resolve(job.runner)),
+    )
 
 
 def _is_about_the_same(call: Call, job: Job) -> bool:

@@ -31,6 +31,7 @@ class Place:
     key: str
     schedule: Schedule
     before: Job | None
+    given: set[str]
 
     def fill(self, call: Call) -> Job:
         """Insert the job of `enqueue_once()`, as the runner's own `enqueue()` wants it."""
@@ -38,7 +39,7 @@ class Place:
         using = transitions.database()
         schedule = self.schedule
         if self.before is not None:
-            complete(call, self.before, wholly=True)
+            complete(call, self.before, self.given, wholly=True)
         differs = {name: value for name in _SHARED | _WHEN if (value := getattr(call, name)) != getattr(schedule, name)}
         if schedule.suspended:
             differs['suspended'] = ''  # what stood in the way of the last occurrence is no reason against this one
@@ -89,7 +90,7 @@ def find_place(call: Call, given: set[str]) -> Job | Place:
     running = Job.objects.using(using).running().filter(schedule=schedule).order_by('-pk').first()
     if running is not None and not moved and not _changes(running, call, given):
         return running
-    return Place(call.key, schedule, running or (schedule.last_job if recurred else None))
+    return Place(call.key, schedule, running or (schedule.last_job if recurred else None), given)
 
 
 def _lock_schedule(call: Call, given: set[str], using: str) -> Schedule:
@@ -139,7 +140,8 @@ def _update_waiting(job: Job, schedule: Schedule, call: Call, given: set[str]) -
         return True
     queue, delivered = job.queue_name, job.delivery_id
     # RQ was told of the time limit, too.
-    redeliver = bool(changes.keys() & {'job_timeout', 'queue_name'}) and job.status == JobStatusChoices.STATUS_PENDING
+    delivered_anew = bool(changes.keys() & {'job_timeout', 'queue_name'}) and job.due is not None
+    redeliver = delivered_anew and job.status == JobStatusChoices.STATUS_PENDING
     if 'scheduled' in changes and job.due is not None and call.scheduled is not None:
         due = clock.to_ms(call.scheduled)
         if due > clock.now_ms() or schedule.paused:

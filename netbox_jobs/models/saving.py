@@ -67,7 +67,9 @@ class GuardedSave(_Base):
                 f'named, not {", ".join(sorted(refused))}; a status is changed by start() and terminate(), a schedule '
                 'by enqueue_once().'
             )
-        values: dict[str, Any] = {name: getattr(self, name) for name in wanted & set(NAMED_FIELDS)}
+        columns = {'object_type': 'object_type_id', 'user': 'user_id'}
+        named = (columns.get(name, name) for name in wanted & set(NAMED_FIELDS))
+        values: dict[str, Any] = {name: getattr(self, name) for name in named}
         if 'data' in wanted:
             values['data'] = storable_data(self.data, 'data')
         if 'error' in wanted:

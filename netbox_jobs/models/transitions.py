@@ -6,6 +6,7 @@ wait for each other.
 
 import logging
 import time
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -56,10 +57,6 @@ def rehearse(using: str) -> None:
     claims.take(uuid4(), context.process_token(), using)
 
 
-class _Unstorable(Exception):
-    """The database refuses what the end of a job would write."""
-
-
 # Waiting
 
 
@@ -74,7 +71,8 @@ def deliverable(job: Job, *, unless_paused: bool = False) -> bool:
         pk=job.pk, status=job.status, deliveries=job.deliveries, due=job.due
     )
     if unless_paused and job.schedule_id is not None:
-        ready = ready.exclude(schedule_id__in=Schedule.objects.using(job._state.db).filter(paused=True).values('pk'))
+        paused = Schedule.objects.using(job._state.db).filter(pk=job.schedule_id, paused=True)
+        ready = ready.exclude(schedule_id__in=paused.values('pk'))
     due = clock.now_ms()
     if not ready.update(status=JobStatusChoices.STATUS_PENDING, deliveries=F('deliveries') + 1, due=due):
         return False
@@ -312,11 +310,8 @@ def end(job: Job, status: str, error: str | None = None, *, wait: bool = True) -
             return finish(schedule)
 
     def finish(schedule: Schedule | None) -> bool:
-        try:
-            if not statements.update(using, values, {'id': job.pk, **fence}):
-                return False
-        except (DataError, IntegrityError) as problem:
-            raise _Unstorable(str(problem)) from problem
+        if not _write_end(using, values, {'id': job.pk, **fence}):
+            return False
         _reflect(job, values)
         if schedule is not None and job.attempt:
             Schedule.objects.using(using).filter(pk=schedule.pk).update(runs=F('runs') + 1)
@@ -326,16 +321,7 @@ def end(job: Job, status: str, error: str | None = None, *, wait: bool = True) -
         transaction.on_commit(job._conclude, using=using, robust=True)
         return True
 
-    try:
-        written = run.persist(write) if run else write()
-    except _Unstorable as problem:  # by this database: MariaDB's JSON has 32 levels at the most
-        values.pop('data', None)
-        values |= {
-            'status': JobStatusChoices.STATUS_ERRORED,
-            'error': storable_text(f'{values["error"]}\njob.data cannot be stored: {problem}'.strip()),
-        }
-        written = run.persist(write) if run else write()
-    if written:
+    if run.persist(write) if run else write():
         return True
     _explain_lost(job, status, using)
     return False
@@ -388,6 +374,21 @@ def _outcome(job: Job, status: str, error: str | None) -> tuple[str, dict[str, A
         'slot': None,
     }
     return status, values
+
+
+def _write_end(using: str, values: dict[str, Any], fence: dict[str, Any]) -> int:
+    """The terminal UPDATE; data that only this database refuses (MariaDB's JSON has 32 levels) makes it errored."""
+    connection = connections[using]
+    guarded = connection.vendor == 'mysql' and connection.in_atomic_block and values.get('data') is not None
+    try:
+        with transaction.atomic(using=using) if guarded else nullcontext():
+            return statements.update(using, values, fence)
+    except (DataError, IntegrityError) as problem:
+        if values.pop('data', None) is None:
+            raise
+        error = f'{values["error"]}\njob.data cannot be stored: {problem}'.strip()
+        values |= {'status': JobStatusChoices.STATUS_ERRORED, 'error': storable_text(error)}
+        return statements.update(using, values, fence)
 
 
 def suspend(job: Job, reason: str) -> None:

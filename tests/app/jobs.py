@@ -231,6 +231,31 @@ class OwnQueue(JobRunner):
         trace(self.job, 'start')
 
 
+class Deep(JobRunner):
+    """Leaves data that MariaDB takes for no JSON: more than 32 levels of it."""
+
+    def run(self, fail=False, **kwargs):
+        data = []
+        for _ in range(40):
+            data = [data]
+        self.job.data = data
+        if fail:
+            raise ValueError('no')
+
+
+class Defaulting(JobRunner):
+    """Names a queue and a limit in `enqueue()`, where the caller names none."""
+
+    @classmethod
+    def enqueue(cls, *args, **kwargs):
+        kwargs.setdefault('queue_name', 'low')
+        kwargs.setdefault('job_timeout', 7200)
+        return super().enqueue(*args, **kwargs)
+
+    def run(self, **kwargs):
+        trace(self.job, 'start')
+
+
 class Attaching(JobRunner):
     """Finds out in its run what it is about."""
 
@@ -243,8 +268,8 @@ class Attaching(JobRunner):
 class Detailing(JobRunner):
     """Says more than its exception does."""
 
-    def run(self, message):
-        self.job.error = 'what went wrong, at length'
+    def run(self, message, error='what went wrong, at length'):
+        self.job.error = error
         raise JobFailed(message)
 
 

@@ -48,6 +48,10 @@ class Report(models.Model):
     made_by = models.ForeignKey('netbox_jobs.Job', on_delete=models.CASCADE, blank=True, null=True, related_name='+')
     proof = models.ForeignKey('netbox_jobs.Job', on_delete=models.PROTECT, blank=True, null=True, related_name='+')
     jobs = models.ManyToManyField('netbox_jobs.Job', related_name='+')
+    known_as = models.ForeignKey(
+        'netbox_jobs.Job', to_field='job_id', on_delete=models.CASCADE, blank=True, null=True, related_name='+'
+    )
+    based_on = models.ForeignKey('self', on_delete=models.PROTECT, blank=True, null=True)
 
     def __str__(self):
         return f'Report {self.pk}'

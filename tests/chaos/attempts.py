@@ -70,5 +70,7 @@ def _retried_rightly(job: Job, fails: int, kept: list[JobAttempt]) -> bool:
 def _struck_at_end(chaos: 'Chaos', job: Job) -> bool:
     if 'after it' in job.arguments_shown or job.completed is None:
         return True
+    if job.stopping is not None and job.status == 'completed':
+        return True  # the stop came as it ended, and ended its process before that could tell
     moment = job.completed.timestamp()
     return any(-TELLING < blow - moment < TELLING for blow in chaos.blows)

@@ -318,6 +318,10 @@ def test_p8_what_no_column_holds_is_an_error_at_the_call(given, words):
     assert not Job.objects.exists()
 
 
+def test_an_empty_name_of_a_queue_is_the_default():
+    assert Plain.enqueue(queue_name='').queue_name == 'default'
+
+
 def test_p8_a_callback_of_main_is_refused():
     def here(*args):
         return None

@@ -78,6 +78,32 @@ def test_a_pending_job_whose_time_limit_changes_is_delivered_with_that():
     assert delivery.queue('default').fetch_job(job.delivery_id).timeout == 60
 
 
+def test_what_waits_for_others_waits_on_when_its_time_limit_changes(work):
+    other = Plain.enqueue(queue_name='low')
+    Plain.enqueue_once(depends_on=other)
+    job = Plain.enqueue_once(job_timeout=99)
+    assert Job.objects.get(pk=job.pk).due is None
+    work('low')
+    work()
+    assert (status(other), status(job), job.job_timeout) == ('completed', 'completed', 99)
+
+
+def test_while_it_runs_the_occurrence_after_may_wait_for_others(work):
+    job, other = Plain.enqueue_once(interval=10), Plain.enqueue(queue_name='low')
+    job.start()
+    after = Plain.enqueue_once(interval=20, depends_on=other)
+    job.terminate()
+    assert Job.objects.get(pk=after.pk).due is None
+    work('low')
+    assert Job.objects.get(pk=after.pk).due is not None
+
+
+def test_while_it_runs_the_runners_own_name_can_be_given_back():
+    Plain.enqueue_once(interval=10, name='custom').start()
+    assert Plain.enqueue_once(interval=20).name == 'custom'
+    assert Plain.enqueue_once(interval=20, name='Plain').name == 'Plain'
+
+
 def test_jobs_made_by_enqueue_are_neither_touched_nor_counted():
     thing = Thing.objects.create()
     plain = Plain.enqueue(instance=thing, schedule_at=at(1))

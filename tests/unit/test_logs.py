@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import MagicMock
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from netbox_jobs import logs
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.models import Job, JobLogEntry
-from tests.app.jobs import Plain, Talking
+from tests.app.jobs import Deep, Plain, Talking
 from tests.processes import status
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -154,6 +154,39 @@ def test_many_lines_are_written_in_order(work):
     assert JobLogEntry.objects.filter(job_id=job.pk).count() == 2345
 
 
+def test_what_only_this_database_refuses_ends_a_retry_and_leaves_a_transaction_usable(work):
+    retried = Deep.enqueue(max_retries=1, fail=True)
+    work()
+    assert status(retried) == ('errored' if connection.vendor == 'mysql' else 'scheduled')
+    with transaction.atomic():
+        job = Deep.enqueue(immediate=True, interval=10)
+        assert Job.objects.count() == 3
+    assert status(job) == ('errored' if connection.vendor == 'mysql' else 'completed')
+
+
+def test_a_filter_on_the_logger_of_the_class_is_heard():
+    own = logging.getLogger('netbox_jobs.Talking')
+    quiet = lambda record: '2' not in record.getMessage()  # noqa: E731
+    own.addFilter(quiet)
+    try:
+        job = Talking.enqueue(lines=3, immediate=True)
+    finally:
+        own.removeFilter(quiet)
+    assert messages(job) == ['line 1 of 3', 'line 3 of 3']
+
+
+def test_a_record_can_be_sent_to_another_process():
+    records = []
+    handler = logging.Handler()
+    handler.emit = records.append
+    logging.getLogger('netbox_jobs.Talking').addHandler(handler)
+    try:
+        Talking.enqueue(lines=1, immediate=True)
+    finally:
+        logging.getLogger('netbox_jobs.Talking').removeHandler(handler)
+    assert pickle.loads(pickle.dumps(records[0].__dict__))['netbox_job'] is None
+
+
 def test_p6_lines_of_any_length_are_written_in_statements_that_a_server_takes(monkeypatch):
     monkeypatch.setattr(logs, 'LARGE', 100)
     job = Plain.enqueue()
@@ -163,7 +196,7 @@ def test_p6_lines_of_any_length_are_written_in_statements_that_a_server_takes(mo
     writer.add('info', 'x' * 70, 0.0)
     with CaptureQueriesContext(connection) as queries:
         assert writer.flush()
-    assert sum(query['sql'].startswith('INSERT') for query in queries) == 4  # two lines of 30 characters each, and the rest
+    assert sum(query['sql'].startswith('INSERT') for query in queries) == 4  # two lines each, and the rest
     assert messages(job) == [f'{number}' * 30 for number in range(6)] + [f'{"x" * 50}… (70 characters)']
 
 

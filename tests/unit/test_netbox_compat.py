@@ -475,6 +475,11 @@ def test_the_error_that_run_has_set_stands_before_the_message_of_its_failure(run
     assert run(Detailing, message='at length').log_entries == []
 
 
+def test_an_error_that_is_no_text_is_one_nevertheless(run):
+    job = run(Detailing, message='short', error=ValueError('odd'))
+    assert (job.status, job.error) == ('failed', 'odd')
+
+
 def test_p8_an_argument_may_not_be_called_job():
     with pytest.raises(TypeError, match='job is the name'):
         Plain.enqueue(job=5)

@@ -270,18 +270,22 @@ def test_retention_sweeps_what_was_written_about_jobs_that_are_gone(monkeypatch)
 
 
 def test_retention_does_what_the_foreign_keys_of_others_want():
-    unset, cascaded, protected, many = (Plain.enqueue() for _ in range(4))
+    unset, cascaded, protected, many, known, needed = (Plain.enqueue() for _ in range(6))
     kept = Report.objects.create(job=unset)
     Report.objects.create(made_by=cascaded)
     proof = Report.objects.create(proof=protected)
     kept.jobs.set([many])
+    Report.objects.create(known_as=known)
+    last = Report.objects.create(based_on=Report.objects.create(made_by=needed))
     old = timezone.now() - timedelta(days=100)
     Job.objects.update(status='completed', completed=old, created=old)
-    assert retention.prune() == 3
-    assert list(Job.objects.all()) == [protected]
+    assert retention.prune() == 4
+    assert set(Job.objects.all()) == {protected, needed}
     assert list(Report.objects.order_by('pk').values_list('pk', 'job', 'jobs')) == [
         (kept.pk, None, None),
         (proof.pk, None, None),
+        (last.based_on_id, None, None),
+        (last.pk, None, None),
     ]
 
 

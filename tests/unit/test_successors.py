@@ -10,7 +10,7 @@ from netbox_jobs import execution, recovery
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.models import Job, Schedule, transitions
 from netbox_jobs.schedules import Recurrence
-from tests.app.jobs import Erring, Failing, Moving, Overriding, OwnQueue, Plain, Rearranging, plain_function
+from tests.app.jobs import Defaulting, Erring, Failing, Moving, Overriding, OwnQueue, Plain, Rearranging, plain_function
 from tests.app.models import Thing, Trace
 from tests.processes import status
 
@@ -290,3 +290,27 @@ def test_a_run_that_hands_on_its_interval_does_not_undo_what_the_schedule_was_ch
     with execution.attending(claimed):
         Rearranging.enqueue(interval=60)
     assert Schedule.objects.get().interval == 20
+
+
+def test_p4_an_enqueue_that_has_defaults_of_its_own_keeps_what_the_row_has(work):
+    job = Defaulting.enqueue(interval=10, queue_name='high', job_timeout=44)
+    work()
+    after, again = successor(job), Job.objects.get(pk=job.pk).retry()
+    assert [(found.queue_name, found.job_timeout) for found in (after, again)] == [('high', 44)] * 2
+    plain = Defaulting.enqueue(interval=10)
+    work()
+    assert (successor(plain).queue_name, successor(plain).job_timeout) == ('low', 7200)
+
+
+def test_p4_the_next_occurrence_of_a_row_made_by_hand_has_a_queue():
+    job = Job.objects.create(name='by hand', interval=10)
+    Plain.handle(job)
+    assert successor(job).queue_name == 'default'
+
+
+def test_p8_a_retry_into_a_queue_that_is_gone_is_refused(work):
+    job = Plain.enqueue()
+    work()
+    Job.objects.filter(pk=job.pk).update(queue_name='gone')
+    with pytest.raises(ValueError, match='gone'):
+        Job.objects.get(pk=job.pk).retry()
