@@ -30,6 +30,7 @@ class Report:
     detection: dict[str, list[float]]
     lateness: list[float]
     wrong: dict[str, list[Any]] = field(default_factory=dict)
+    rows: list[str] = field(default_factory=list)
 
     @property
     def violations(self) -> dict[str, list[Any]]:
@@ -47,6 +48,7 @@ class Report:
             ),
             f'lateness:   {_spread(self.lateness)} from the time of a scheduled job to its delivery',
             *(f'{len(jobs):>6}  {what}{f": {jobs[:10]}" if jobs else ""}' for what, jobs in self.wrong.items()),
+            *self.rows,
         ]
         return '\n'.join(lines)
 
@@ -60,8 +62,10 @@ def count(chaos: 'Chaos', seconds: float) -> Report:
     starts = Counter({pk: sum(trace.what == 'start' for trace in found) for pk, found in traces.items()})
     ended = [job for job in jobs.values() if job.ended]
     chains = [job for job in ended if job.schedule_id and Schedule.objects.filter(pk=job.schedule_id).exists()]
-    successors = Counter(job.predecessor_id for job in jobs.values() if job.predecessor_id)
     gone = chaos.deleted | chaos.deleted_waiting
+    # Those that were deleted since were made all the same.
+    followed = [*(job.predecessor_id for job in jobs.values()), *gone.values()]
+    successors = Counter(pk for pk in followed if pk is not None)
     to_come = {
         job.pk
         for job in jobs.values()
@@ -69,7 +73,7 @@ def count(chaos: 'Chaos', seconds: float) -> Report:
     }
     wrong: dict[str, list[Any]] = {
         'faults that could not strike in time': chaos.left_over,
-        'lost: committed, and neither there nor deleted': sorted(chaos.enqueued - jobs.keys() - gone),
+        'lost: committed, and neither there nor deleted': sorted(chaos.enqueued - jobs.keys() - gone.keys()),
         'not ended, and no next occurrence either': [
             pk for pk, job in jobs.items() if not job.ended and pk not in to_come
         ],
@@ -89,9 +93,9 @@ def count(chaos: 'Chaos', seconds: float) -> Report:
         ],
         'run although rolled back': [job.pk for job in jobs.values() if str(job.job_id) in chaos.rolled_back],
         'run although deleted while waiting': [pk for pk in chaos.deleted_waiting if starts[pk]],
-        'back although deleted': sorted(gone & jobs.keys()),
+        'back although deleted': sorted(gone.keys() & jobs.keys()),
         'periodic, ended, and without a successor': [job.pk for job in chains if not successors[job.pk]],
-        'periodic with two successors': [pk for pk, number in successors.items() if pk and number > 1],
+        'periodic with two successors': [pk for pk, number in successors.items() if number > 1],
         'schedules with two waiting jobs': [
             row['schedule']
             for row in Job.objects.waiting().exclude(schedule=None).values('schedule').annotate(n=Count('pk'))
@@ -107,8 +111,23 @@ def count(chaos: 'Chaos', seconds: float) -> Report:
     ]
     return Report(
         chaos.seed, seconds, len(chaos.enqueued), Counter(job.status for job in jobs.values()), chaos.counts,
-        _detection(chaos, jobs), lateness, wrong,
+        _detection(chaos, jobs), lateness, wrong, _rows(wrong, jobs, traces),
     )  # fmt: skip
+
+
+def _rows(wrong: dict[str, list[Any]], jobs: dict[int, Job], traces: dict[int, list[Trace]]) -> list[str]:
+    """What the database says of the jobs that are not as they must be, and of the others of their schedules."""
+    named = {pk for found in wrong.values() for pk in found if pk in jobs}
+    chains = {jobs[pk].schedule_id for pk in named} - {None}
+    shown = ('status', 'name', 'schedule_id', 'slot', 'predecessor_id', 'attempt', 'crashes', 'retries', 'releases',
+             'deliveries', 'scheduled', 'started', 'completed', 'stopping', 'error')  # fmt: skip
+    lines = []
+    for pk, job in sorted(jobs.items()):
+        if pk in named or job.schedule_id in chains:
+            values = ', '.join(f'{name} {getattr(job, name)}' for name in shown)
+            told = ', '.join(f'{trace.what} {trace.at:%H:%M:%S.%f} in {trace.pid}' for trace in traces[pk])
+            lines.append(f'job {pk}: {values}; traces: {told}')
+    return lines
 
 
 def _detection(chaos: 'Chaos', jobs: dict[int, Job]) -> dict[str, list[float]]:

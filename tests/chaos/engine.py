@@ -51,8 +51,9 @@ class Chaos:
         self.folder, self._started, self._size = folder, 0, workers
         self.enqueued: set[int] = set()
         self.rolled_back: set[str] = set()
-        self.deleted: set[int] = set()
-        self.deleted_waiting: set[int] = set()
+        # Keys of deleted jobs, with those of the jobs that they followed.
+        self.deleted: dict[int, int | None] = {}
+        self.deleted_waiting: dict[int, int | None] = {}
         self.suspended: set[int] = set()
         self.cannot_complete: set[int] = set()
         self.stopped: dict[int, float] = {}

@@ -223,15 +223,15 @@ def delete_waiting(chaos: 'Chaos') -> None:
     with transaction.atomic():
         job = Job.objects.select_for_update().waiting().filter(name__startswith='Working', attempt=0).first()
         if job is not None:
-            chaos.deleted_waiting.add(job.pk)
+            chaos.deleted_waiting[job.pk] = job.predecessor_id
             job.delete()
 
 
 def delete_running(chaos: 'Chaos') -> None:
-    """A job that runs is deleted."""
+    """A job that runs is deleted. (One that ends in this very moment is an ended one: its chain goes on.)"""
     job = Job.objects.running().filter(name__startswith='Working').first()
     if job is not None:
-        chaos.deleted.add(job.pk)
+        chaos.deleted[job.pk] = job.predecessor_id
         job.delete()
 
 
