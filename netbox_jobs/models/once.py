@@ -48,7 +48,10 @@ class Place:
             for name, value in differs.items():
                 setattr(schedule, name, value)
         if self.before is not None and not self.before.ended:
-            return succeed(call, self.before, schedule)
+            job = succeed(call, self.before, schedule)
+            if job.pk == self.before.pk:  # given back in this very moment: it is the one that waits
+                _update_waiting(job, schedule, call, self.given)
+            return job
         job = new_job(call)
         job.schedule, job.slot = schedule, schedule.pk
         if schedule.paused and job.due is not None:
@@ -80,17 +83,33 @@ def find_place(call: Call, given: set[str]) -> Job | Place:
         if call.scheduled is None and call.cron:
             call.scheduled = call.recurrence.first(timezone.now())
             given = given | {'schedule_at'}
-    held = Job.objects.using(using).filter(slot=schedule.pk)
-    job = held.first()
-    if job is not None and job.status not in JobStatusChoices.WAITING_STATE_CHOICES:
-        held.update(slot=None)  # somebody has given it another status with a query of their own
-        job = None
-    if job is not None and _update_waiting(job, schedule, call, given):
+    for _ in range(_LOOKS):
+        job = _waiting_or_running(schedule, using)
+        if job is None or job.slot is None:
+            break
+        if job.status not in JobStatusChoices.WAITING_STATE_CHOICES:
+            # Somebody has given it another status with a query of their own.
+            Job.objects.using(using).filter(pk=job.pk).update(slot=None)
+        elif _update_waiting(job, schedule, call, given):
+            return job
+    if job is not None and not moved and not _changes(job, call, given):
         return job
-    running = Job.objects.using(using).running().filter(schedule=schedule).order_by('-pk').first()
-    if running is not None and not moved and not _changes(running, call, given):
-        return running
-    return Place(call.key, schedule, running or (schedule.last_job if recurred else None), given)
+    return Place(call.key, schedule, job or (schedule.last_job if recurred else None), given)
+
+
+#: How often to look again at a job that was claimed, given back or delivered anew between the look and the UPDATE.
+_LOOKS = 5
+
+
+def _waiting_or_running(schedule: Schedule, using: str) -> Job | None:
+    """The job that has the schedule's slot, else the one that runs; None if there is neither."""
+    jobs = Job.objects.using(using)
+    held = jobs.filter(slot=schedule.pk)
+    if job := held.first():
+        return job
+    # Both by one statement: a job that is given back, or claimed, between two looks would be seen by none of them.
+    active = held.order_by().union(jobs.running().filter(schedule=schedule).order_by(), all=True)
+    return max(active, key=lambda job: (job.slot is not None, job.pk), default=None)
 
 
 def _lock_schedule(call: Call, given: set[str], using: str) -> Schedule:

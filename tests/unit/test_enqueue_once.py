@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from netbox_jobs import delivery
 from netbox_jobs.jobs import JobRunner
-from netbox_jobs.models import Job, Schedule
+from netbox_jobs.models import Job, Schedule, once, transitions
 from tests.app.jobs import Failing, Overriding, Plain, Sleeping
 from tests.app.models import TextThing, Thing
 from tests.processes import status
@@ -308,6 +308,68 @@ def test_rq_sees_it_after_the_commit_and_never_after_a_rollback():
         job = Plain.enqueue_once()
         assert delivery.queue('default').job_ids == []
     assert delivery.queue('default').job_ids == [str(job.job_id)]
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """Have something happen to the job when `enqueue_once()` has found it, before what it does then."""
+
+    def _meanwhile(step, happens):
+        real, done = getattr(once, step), []
+
+        def stepped(*args):
+            if not done:
+                done.append(True)
+                happens()
+            return real(*args)
+
+        monkeypatch.setattr(once, step, stepped)
+
+    return _meanwhile
+
+
+def test_a_job_delivered_anew_in_this_very_moment_is_updated_all_the_same(meanwhile):
+    job, when = Plain.enqueue_once(interval=10), at(1)
+    meanwhile('_update_waiting', lambda: transitions.deliverable(Job.objects.get(pk=job.pk)))
+    assert Plain.enqueue_once(schedule_at=when).pk == job.pk
+    job.refresh_from_db()
+    assert (job.status, job.scheduled, job.deliveries) == ('scheduled', when, 2)
+
+
+def test_a_job_claimed_in_this_very_moment_gets_a_successor(meanwhile):
+    job, when = Plain.enqueue_once(interval=10), at(1)
+    meanwhile('_update_waiting', lambda: transitions.claim(str(job.job_id), 'w', 'default'))
+    following = Plain.enqueue_once(schedule_at=when)
+    assert (following.predecessor_id, following.scheduled) == (job.pk, when)
+
+
+def test_a_job_given_back_in_this_very_moment_is_updated_itself(meanwhile):
+    job, when = Plain.enqueue_once(interval=10), at(1)
+    running = transitions.claim(str(job.job_id), 'w', 'default')
+    meanwhile('succeed', lambda: transitions.release(running, 0))
+    assert Plain.enqueue_once(schedule_at=when).pk == job.pk
+    job.refresh_from_db()
+    assert (job.status, job.scheduled, job.slot) == ('scheduled', when, job.schedule_id)
+    assert Plain.get_jobs().count() == 1
+
+
+def test_a_job_given_back_between_the_looks_is_seen():
+    job = Plain.enqueue_once(interval=10)
+    running = transitions.claim(str(job.job_id), 'w', 'default')
+    looks = []
+
+    def look(execute, sql, *args):
+        if 'slot' in sql.partition('WHERE')[2] and sql.startswith(('SELECT', '(SELECT')):
+            looks.append(sql)
+            if len(looks) == 2:  # the first one saw that nobody has the slot
+                transitions.release(running, 0)
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(look):
+        assert Plain.enqueue_once(queue_name='low').pk == job.pk
+    job.refresh_from_db()
+    assert (job.queue_name, Plain.get_jobs().count()) == ('low', 1)
+    assert len(looks) >= 2
 
 
 def test_a_rolled_back_change_leaves_the_waiting_job_as_it_was(work):
