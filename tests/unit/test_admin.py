@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib import admin
@@ -366,7 +366,7 @@ def test_without_redis_every_page_opens_and_says_so(boss, rows, settings):
 )
 def test_the_list_is_filtered_searched_and_sorted(boss, query, expected):
     source = Source.objects.create(name='s', url='x')
-    long_ago = timezone.now().replace(year=2020, month=3, day=4)
+    long_ago = datetime(2020, 3, 4, 12, tzinfo=UTC)  # noon, so that it is the same day wherever the project says it is
     make('failed', name='old', queue_name='low', created=long_ago, completed=long_ago)
     make('failed', name='late')
     make(name='talks', runner='tests.app.jobs.Talking')
