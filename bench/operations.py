@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from netbox_jobs import delivery, overview, recovery, retention
 from netbox_jobs.admin import job_list, paginator
-from netbox_jobs.models import Job, Progress, Schedule, transitions
+from netbox_jobs.models import Job, Progress, Schedule, database, transitions
 from tests.app.jobs import Plain
 from tests.app.models import Thing
 
@@ -37,11 +37,6 @@ class Operation:
     times: int = 10
     #: How many rows one of its statements reads at the most, where that is bounded by itself; see `plans`.
     bound: int | None = None
-
-
-def database() -> str:
-    """The alias of the database in use."""
-    return transitions.database()
 
 
 def operations(batch: int) -> Iterator[Operation]:

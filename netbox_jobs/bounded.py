@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from django.db import connections
 from django.db.models import QuerySet
 
-from .models import Job, transitions
+from .models import Job, database
 
 K = TypeVar('K')
 
@@ -36,7 +36,7 @@ def firsts(queries: 'Mapping[K, QuerySet[Any, Any]]') -> dict[K, Any]:
 
 
 def _scalars(queries: 'Mapping[K, QuerySet[Any, Any]]', template: str) -> dict[K, Any]:
-    using = transitions.database()
+    using = database()
     found: dict[K, Any] = {}
     pending = iter(queries.items())
     while batch := list(islice(pending, _COLUMNS)):
@@ -59,7 +59,7 @@ def values(field: str, limit: int = 200) -> list[Any]:
         field: The name of the field of `Job`.
         limit: How many at most.
     """
-    connection = connections[transitions.database()]
+    connection = connections[database()]
     table = connection.ops.quote_name(Job._meta.db_table)
     column = connection.ops.quote_name(str(Job._meta.get_field(field).column))  # type: ignore[union-attr]
     # (A DISTINCT would read the whole index.)

@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from . import conf, queues
-from .models import transitions
+from .models import database
 from .plugins import PluginConfig
 
 
@@ -96,10 +96,10 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
 
 def check_sqlite(**kwargs: Any) -> list[checks.CheckMessage]:
     """SQLite needs three options, or callers fail with "database is locked" as soon as two of them write."""
-    database = settings.DATABASES[transitions.database()]
-    if not database['ENGINE'].endswith('sqlite3'):
+    configured = settings.DATABASES[database()]
+    if not configured['ENGINE'].endswith('sqlite3'):
         return []
-    options = database.get('OPTIONS', {})
+    options = configured.get('OPTIONS', {})
     lacking = []
     if str(options.get('transaction_mode', '')).upper() != 'IMMEDIATE':
         lacking.append("'transaction_mode': 'IMMEDIATE'")

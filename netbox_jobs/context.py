@@ -4,9 +4,9 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import uuid4
 
 if TYPE_CHECKING:
@@ -163,23 +163,22 @@ def running(run: 'Run', *, sole: bool = False) -> Iterator[None]:
 
 
 @contextmanager
-def making_successor_of(job: 'Job') -> Iterator[None]:
+def _bound(variable: ContextVar[Any], value: Any) -> Iterator[None]:
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)
+
+
+def making_successor_of(job: 'Job') -> AbstractContextManager[None]:
     """What `enqueue()` makes with an interval in here, for the job's runner and instance, is its successor."""
-    token = ending.set(job)
-    try:
-        yield
-    finally:
-        ending.reset(token)
+    return _bound(ending, job)
 
 
-@contextmanager
-def taking_from(job: 'Job') -> Iterator[None]:
+def taking_from(job: 'Job') -> AbstractContextManager[None]:
     """What `enqueue()` omits in here, for the job's runner and instance, is as the job has it."""
-    token = model.set(job)
-    try:
-        yield
-    finally:
-        model.reset(token)
+    return _bound(model, job)
 
 
 def process_token() -> str:
@@ -196,14 +195,9 @@ def adopt_token(token: str) -> None:
     _token, _inherited = (os.getpid(), token), True
 
 
-@contextmanager
-def filling(held: 'Place') -> Iterator[None]:
+def filling(held: 'Place') -> AbstractContextManager[None]:
     """The next job that `enqueue()` makes for the held place's key goes there."""
-    token = place.set(held)
-    try:
-        yield
-    finally:
-        place.reset(token)
+    return _bound(place, held)
 
 
 def is_child_of_worker() -> bool:

@@ -8,41 +8,28 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, TypeVar
 
-from asgiref.sync import async_to_sync
-from django.db import (
-    DataError,
-    IntegrityError,
-    InterfaceError,
-    InternalError,
-    OperationalError,
-    connections,
-    transaction,
-)
-from django.db import Error as DBError
-from django.db.transaction import TransactionManagementError
+from django.db import DataError, IntegrityError, connections
 from rq.timeouts import JobTimeoutException
 
-from . import calls, conf, context, queues, retries
+from . import calls, conf, context, mending, queues, retries
 from .choices import JobStatusChoices
+from .coroutines import CoroutineRunner
 from .deadlines import Deadline
 from .exceptions import ArgumentsRefused, InstanceGone, JobCanceled, JobFailed, RunnerNotFound
 from .leases import BorrowedLease
 from .logs import LineWriter
-from .models import Job, transitions
+from .models import Job, database, transitions
 from .retries import RetryPolicy
 
 logger = logging.getLogger('netbox_jobs')
 T = TypeVar('T')
 
-#: Seconds for which the outcome of a job is tried to be written while the database is away.
-PERSISTENCE = 60.0
 #: Seconds between two looks into the database whether the end of the run was asked for, where no worker tells.
 STOP_LOOK = 1.0
-_CONNECTION_ERRORS = (OperationalError, InterfaceError, InternalError)
 
 
 def perform(job_id: str) -> None:
@@ -65,7 +52,7 @@ def run_delivered(job_id: str, *, sole: bool = False) -> 'Execution | None':
         job_id: The job's `job_id`.
         sole: Whether this process runs nothing else meanwhile.
     """
-    using = transitions.database()
+    using = database()
     if not connections[using].in_atomic_block:
         for connection in connections.all(initialized_only=True):
             connection.close_if_unusable_or_obsolete()
@@ -85,11 +72,11 @@ def run_delivered(job_id: str, *, sole: bool = False) -> 'Execution | None':
 def _claim(job_id: str, using: str) -> Job | None:
     try:
         return transitions.claim(job_id, context.process_token(), using)
-    except _CONNECTION_ERRORS:
+    except mending.CONNECTION_ERRORS:
         # A connection that was kept from one job to the next may be dead; a new one tells.
         if connections[using].in_atomic_block:
             raise
-        mend_connections()
+        mending.mend()
         return transitions.claim(job_id, context.process_token(), using)
 
 
@@ -131,15 +118,15 @@ class Execution:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.failure: BaseException | None = None
-        self._using = job._state.db or transitions.database()
+        self._using = job._state.db or database()
         self._owns_connection = not connections[self._using].in_atomic_block
-        self._alone = _is_in_memory(self._using)
+        self._alone = mending.is_in_memory(self._using)
         self._lines = LineWriter(job, own_connection=self._owns_connection and job.deliveries > 0 and not self._alone)
         self._deadline: Deadline | None = None
         self._within = context.current_run()
         self._stop = threading.Event()
         self._next_look = 0.0
-        self._interrupt: Callable[[], Any] | None = None
+        self._coroutines = CoroutineRunner()
         self._again: BaseException | None = None
         self._error_before = job.error
 
@@ -174,8 +161,7 @@ class Execution:
     def stop(self) -> None:
         """The end of the run was asked for: tell it. Safe to call from a signal handler, and from any thread."""
         self._stop.set()
-        if self._interrupt is not None:
-            self._interrupt()
+        self._coroutines.cancel()
 
     @property
     def stopping(self) -> bool:
@@ -194,28 +180,17 @@ class Execution:
         if self._deadline is not None:
             self._deadline.disarm()
         given_up = False
-        if self._owns_connection and self._is_broken():
+        if self._owns_connection and mending.is_broken(self._using):
             given_up = connections[self._using].in_atomic_block
-            mend_connections()
+            mending.mend()
         self._lines.close()
         return given_up
 
     def persist(self, write: Callable[[], T]) -> T:
         """Call `write`, again after reconnecting while the database is away, for a minute at most."""
-        give_up = time.monotonic() + PERSISTENCE
-        pause = 0.05
-        while True:
-            try:
-                return write()
-            except _CONNECTION_ERRORS as error:
-                # Within somebody's transaction there is nothing to try again: what it has done is rolled back.
-                mendable = self._owns_connection and not connections[self._using].in_atomic_block
-                if not mendable or time.monotonic() + pause > give_up:
-                    raise
-                logger.warning('Job %s: its end could not be written (%s); trying again.', self.job.pk, error)
-            mend_connections()
-            time.sleep(pause)
-            pause = min(pause * 2, 5.0)
+        if not self._owns_connection:
+            return write()
+        return mending.persist(write, self._using, f'Job {self.job.pk}: its end')
 
     # The run
 
@@ -234,7 +209,7 @@ class Execution:
             self._refuse(error)
             return
         limit = job.job_timeout or queues.timeout(job.queue_name)
-        self._deadline = Deadline(limit, self._interrupted, watched=context.is_child_of_worker())
+        self._deadline = Deadline(limit, self._coroutines.cancel, watched=context.is_child_of_worker())
         with self._deadline:
             self.call(lambda: calls.call(target, job, kwargs))
         self.settle()
@@ -250,30 +225,13 @@ class Execution:
         if not inspect.iscoroutine(returned):
             return
         try:
-            async_to_sync(self._attend)(returned)
+            self._coroutines.run(returned, unwanted=self._stop.is_set)
         except asyncio.CancelledError:
             if self._deadline is not None and self._deadline.expired:
                 raise self._deadline.error() from None
             if self._stop.is_set():
                 raise JobCanceled from None
             raise
-
-    async def _attend(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        loop, task = asyncio.get_running_loop(), asyncio.ensure_future(coroutine)
-        self._interrupt = lambda: loop.call_soon_threadsafe(task.cancel)
-        try:
-            if self._stop.is_set():
-                task.cancel()
-            await task
-        finally:
-            self._interrupt = None
-
-    def _interrupted(self) -> bool:
-        """Cancel the task that runs, if one does; returns whether one does."""
-        if self._interrupt is None:
-            return False
-        self._interrupt()
-        return True
 
     def call(self, run: Callable[[], Any]) -> None:
         """Call it; what it raises is kept as the failure, also `SystemExit` and its like."""
@@ -283,28 +241,12 @@ class Execution:
         except BaseException as error:
             self.failed_with(error)
 
-    @contextmanager
-    def guarded(self) -> Iterator[None]:
+    def guarded(self) -> AbstractContextManager[None]:
         """In somebody else's transaction: keep it usable, whatever `run()` does to it.
 
-        That of a caller (`immediate` inside `atomic`), or of a plugin's `handle()` around all of it. What `run()` has
-        written stays, unless the transaction is broken and cannot be used but by rolling back.
+        That of a caller (`immediate` inside `atomic`), or of a plugin's `handle()` around all of it.
         """
-        connection = connections[self._using]
-        if not connection.in_atomic_block:
-            yield
-            return
-        failure = None
-        with transaction.atomic(using=self._using):
-            try:
-                yield
-            except BaseException as error:
-                failure = error
-            if self._is_broken():
-                transaction.set_rollback(True, using=self._using)
-                failure = failure or TransactionManagementError(transitions.GIVEN_UP)
-        if failure is not None:
-            raise failure
+        return mending.guarded(self._using)
 
     def failed_with(self, error: BaseException) -> None:
         """Take note of what ended the run."""
@@ -382,7 +324,7 @@ class Execution:
         """End what `handle()` left running; write again what it ended within a transaction that came to nothing."""
         job = self.job
         if self._owns_connection and connections[self._using].in_atomic_block:
-            mend_connections()
+            mending.mend()
         status, error = job.status, job.error
         if transitions.reopen(job) and (self.failure is None or status != JobStatusChoices.STATUS_COMPLETED):
             transitions.end(job, status, error)
@@ -417,30 +359,6 @@ class Execution:
         transitions.suspend(self.job, str(error))
         self.job.terminate(JobStatusChoices.STATUS_ERRORED, error=str(error))
 
-    def _is_broken(self) -> bool:
-        """Whether a transaction is open on this connection that takes no more statements."""
-        connection = connections[self._using]
-        if not connection.in_atomic_block and connection.get_autocommit():
-            return False
-        if connection.needs_rollback:
-            return True
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute('SELECT 1')
-        except DBError:
-            return True
-        return False
-
-
-def _is_in_memory(using: str) -> bool:
-    """Whether the database is SQLite's in memory, as Django's tests have it.
-
-    Nobody outside of this process looks at it, and a second connection that writes would make `run()` fail with
-    "database table is locked", which no timeout helps against.
-    """
-    connection: Any = connections[using]
-    return connection.vendor == 'sqlite' and bool(connection.is_in_memory_db())
-
 
 def retry_policy(job: Job) -> RetryPolicy:
     """How the job is retried: what its call says, else its runner.
@@ -454,21 +372,6 @@ def retry_policy(job: Job) -> RetryPolicy:
     meta = getattr(calls.resolve(job.runner), 'Meta', None)
     named = retries.check(*(getattr(meta, option, None) for option in calls.RETRY_OPTIONS))
     return RetryPolicy(**{**named, **stored})
-
-
-def mend_connections() -> None:
-    """Roll back and close whatever `run()` has left open on this thread's connections."""
-    for connection in connections.all(initialized_only=True):
-        connection.run_on_commit = []
-        connection.in_atomic_block = False
-        connection.savepoint_ids = []
-        connection.needs_rollback = False
-        try:
-            if connection.connection is not None:
-                connection.rollback()
-            connection.close()
-        except DBError:  # it was lost; what was open on it is rolled back by the server
-            connection.connection = None
 
 
 def _lift_rq_limit() -> None:

@@ -21,10 +21,10 @@ from rq.job import Job as RQJob
 from rq.utils import now
 from rq.worker import Worker as RQWorker
 
-from . import calls, context, deadlines, execution
+from . import calls, context, deadlines, mending
 from .delivery import ENTRY
 from .lasting import LastingWorker
-from .models import transitions
+from .models import database, transitions
 from .preload import Preload
 from .watch import Watch
 
@@ -49,7 +49,7 @@ Answer = tuple[bool, datetime | None]
 
 def warm_up() -> None:
     """In the parent: what each horse would else do for itself, and what would have it copy memory that it shares."""
-    transitions.warm_up(transitions.database())
+    transitions.warm_up(database())
     importlib.import_module('netbox_jobs.jobs')  # what the module of every runner imports
     share_memory()
 
@@ -217,7 +217,7 @@ class HorseWorker(LastingWorker):
         reset_queries()
         opened = [c for c in connections.all(initialized_only=True) if c.connection is not None]
         if any(c.in_atomic_block or not c.autocommit for c in opened):
-            execution.mend_connections()
+            mending.mend()
         try:
             # What a job has started, and not waited for, ends with it; so does this process.
             os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -244,7 +244,7 @@ def _is_plain(job: RQJob) -> bool:
 def _rehearse() -> None:
     """While there is no job yet: have the session make ready what it needs for a claim."""
     try:
-        transitions.rehearse(transitions.database())
+        transitions.rehearse(database())
     except DBError as error:
         logger.debug('The rehearsal failed (%s); the job finds out itself.', error)
 
@@ -256,12 +256,12 @@ def _connect(*, again: bool = False) -> None:
         again: Whether this has been done before: what does not answer any more, or is too old, is replaced. As that
             is looked for with a statement, nothing on the way forgets a connection that is idle.
     """
-    connection = connections[transitions.database()]
+    connection = connections[database()]
     try:
         if again and connection.connection is not None:
             connection.close_if_unusable_or_obsolete()
             if connection.connection is not None and not connection.is_usable():
-                execution.mend_connections()
+                mending.mend()
         connection.ensure_connection()
     except DBError as error:
         logger.info('The database does not answer yet (%s).', error)

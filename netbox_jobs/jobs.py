@@ -17,7 +17,7 @@ from .calls import schedule_key
 from .choices import JobStatusChoices
 from .context import current_job
 from .exceptions import JobCanceled, JobFailed
-from .models import Job, Schedule, enqueueing, many, transitions
+from .models import Job, Schedule, database, enqueueing, many
 from .models.once import find_place
 from .models.querysets import JobQuerySet
 
@@ -196,7 +196,7 @@ class JobRunner(ABC):
         given = many.spread(calls, common)
         if cls.enqueue.__func__ is JobRunner.enqueue.__func__:  # type: ignore[attr-defined]
             return many.enqueue(many.check(cls.handle, given))
-        with transaction.atomic(using=transitions.database()):
+        with transaction.atomic(using=database()):
             return [cls.enqueue(**call) for call in given]
 
     @classmethod
@@ -226,7 +226,7 @@ class JobRunner(ABC):
         if kwargs.get('immediate'):
             raise ValueError('immediate and enqueue_once() exclude each other; use enqueue(immediate=True).')
         call, given = _check_once(cls, instance, schedule_at, interval, kwargs)
-        with transaction.atomic(using=transitions.database()):
+        with transaction.atomic(using=database()):
             found = find_place(call, given)
             if isinstance(found, Job):
                 return found
@@ -259,7 +259,7 @@ class JobRunner(ABC):
             Whether there was something to end.
         """
         key = schedule_key(_path(cls), *enqueueing.identify_instance(instance))
-        schedule = Schedule.objects.using(transitions.database()).filter(key=key).first()
+        schedule = Schedule.objects.using(database()).filter(key=key).first()
         if schedule is None:
             return False
         schedule.end()

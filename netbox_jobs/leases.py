@@ -10,7 +10,7 @@ from django.db import connections
 from django.db.models import F
 
 from . import context
-from .models import Job, Worker, transitions
+from .models import Job, Worker, database
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -26,7 +26,7 @@ class Lease:
 
     def beat(self) -> None:
         """Count on; make the row if it is not there (any more)."""
-        rows = Worker.objects.using(transitions.database())
+        rows = Worker.objects.using(database())
         if not rows.filter(token=self.token).update(beats=F('beats') + 1):
             rows.get_or_create(
                 token=self.token,
@@ -40,7 +40,7 @@ class Lease:
 
     def close(self) -> None:
         """Remove the row: this process ends in order, and holds no claim."""
-        Worker.objects.using(transitions.database()).filter(token=self.token).delete()
+        Worker.objects.using(database()).filter(token=self.token).delete()
 
 
 class BorrowedLease:
@@ -79,4 +79,4 @@ class BorrowedLease:
 
 
 def _others_run(token: str) -> bool:
-    return Job.objects.using(transitions.database()).running().filter(worker=token).exists()
+    return Job.objects.using(database()).running().filter(worker=token).exists()

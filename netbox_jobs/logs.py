@@ -16,7 +16,7 @@ from django.db import connections
 from django.utils import timezone
 
 from . import clock, context
-from .models import Job, JobLogEntry, Progress, transitions
+from .models import Job, JobLogEntry, Progress, database
 from .text import storable_text
 
 logger = logging.getLogger('netbox_jobs')
@@ -43,7 +43,7 @@ class LineWriter:
             from time to time where no transaction is open.
         """
         self._job_id, self._attempt = job.pk, job.attempt or 1
-        self._using = job._state.db or transitions.database()
+        self._using = job._state.db or database()
         self._threaded = own_connection
         self._lines: list[JobLogEntry] = []
         self._changed = threading.Condition()

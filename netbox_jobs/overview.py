@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from . import bounded, clock, queues
 from .choices import JobStatusChoices
-from .models import Job, PausedQueue, Progress, Schedule, Worker, transitions
+from .models import Job, PausedQueue, Progress, Schedule, Worker, database
 
 #: So many jobs of a queue are counted in each status,
 COUNTED = 5_000
@@ -63,7 +63,7 @@ def queue_states(workers: Iterable[Worker], failed: dict[str, int]) -> list[Queu
     names = queue_names()
     found = {name: QueueState(name, configured=configured) for name, configured in names.items()}
     now = clock.now_ms()
-    jobs = Job.objects.using(transitions.database())
+    jobs = Job.objects.using(database())
     wanted: dict[tuple[str, str], QuerySet[Job]] = {}
     oldest: dict[tuple[str, str], Any] = {}
     for name in found:
@@ -77,7 +77,7 @@ def queue_states(workers: Iterable[Worker], failed: dict[str, int]) -> list[Queu
             due = wanted[name, key].filter(due__isnull=False)
             oldest[name, key] = due.order_by('due').values('due')
     numbers, dues = bounded.counts(wanted, COUNTED), bounded.firsts(oldest)
-    paused = dict(PausedQueue.objects.using(transitions.database()).values_list('name', 'since'))
+    paused = dict(PausedQueue.objects.using(database()).values_list('name', 'since'))
     serving = [worker.queues.replace(',', ' ').split() for worker in workers]
     for name, state in found.items():
         state.waiting = min(numbers[name, 'pending'] + numbers[name, 'overdue'], COUNTED + 1)
@@ -186,7 +186,7 @@ _days: dict[str, tuple[float, Day]] = {}
 
 def last_day() -> Day:
     """What ended in the last 24 hours, up to this one; where that is much, as it was up to `FRESH` seconds ago."""
-    using = transitions.database()
+    using = database()
     since = timezone.now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
     when, day = _days.get(using, (0.0, None))
     if day is not None and day.since == since and time.monotonic() - when < FRESH:
@@ -265,7 +265,7 @@ _beats: dict[str, tuple[int, float]] = {}
 
 def worker_states() -> list[WorkerState]:
     """All workers with the jobs that they run now."""
-    using = transitions.database()
+    using = database()
     workers = list(Worker.objects.using(using).order_by('name')[:500])
     tokens = {worker.token for worker in workers}
     running: dict[str, list[Job]] = defaultdict(list)
@@ -304,7 +304,7 @@ class ScheduleState:
 
 def schedule_states(schedules: 'QuerySet[Schedule]') -> list[ScheduleState]:
     """These schedules; each with its latest jobs, by the index on schedule and key."""
-    using = transitions.database()
+    using = database()
     jobs = Job.objects.using(using)
     rows = list(schedules.using(using))
     lasts = bounded.firsts({row.pk: row.ended_jobs.values('pk') for row in rows})

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from . import clock, conf, delivery, leases, metas, queues, sessions
 from .choices import JobStatusChoices
-from .models import Job, JobLogEntry, PausedQueue, Worker, transitions
+from .models import Job, JobLogEntry, PausedQueue, Worker, database, transitions
 from .models.dependents import settle_dependent
 
 logger = logging.getLogger('netbox_jobs')
@@ -43,7 +43,7 @@ def deliver_due(older_than: float = 0, between: Callable[[], None] = _nothing) -
             not, leaves the first moments to them.
         between: Called between two steps, so that whoever has many to deliver can give signs of life.
     """
-    jobs = Job.objects.using(transitions.database())
+    jobs = Job.objects.using(database())
     delivered = 0
     resting: set[str] = set()
     while True:
@@ -66,7 +66,7 @@ def deliver_due(older_than: float = 0, between: Callable[[], None] = _nothing) -
 
 def _paused() -> Any:
     """The names of the paused queues, as a query."""
-    return PausedQueue.objects.using(transitions.database()).values('name')
+    return PausedQueue.objects.using(database()).values('name')
 
 
 def redeliver_vanished(older_than: float = 0, between: Callable[[], None] = _nothing) -> int:
@@ -107,7 +107,7 @@ def vanished(older_than: float = 0, between: Callable[[], None] = _nothing) -> I
 
 def _overdue(older_than: float) -> Iterator[list[Job]]:
     """Batches of jobs that were delivered a while ago and wait still, by the index on status and due."""
-    waiting = Job.objects.using(transitions.database()).filter(
+    waiting = Job.objects.using(database()).filter(
         status=JobStatusChoices.STATUS_PENDING, due__lte=clock.now_ms() - DELIVERY_GRACE - int(older_than * 1000)
     )
     waiting = waiting.exclude(queue_name__in=_paused())
@@ -154,7 +154,7 @@ def settle_dependents(between: Callable[[], None] = _nothing) -> int:
     Returns:
         How many there were.
     """
-    gated = Job.objects.using(transitions.database()).filter(status=JobStatusChoices.STATUS_PENDING, due=None)
+    gated = Job.objects.using(database()).filter(status=JobStatusChoices.STATUS_PENDING, due=None)
     # Rows made by hand wait for nobody, and nothing here could run them.
     gated = gated.exclude(runner='')
     # Not those that rightly wait: there may be more of them than a batch, before the one that does not.
@@ -165,7 +165,7 @@ def settle_dependents(between: Callable[[], None] = _nothing) -> int:
         try:
             settle_dependent(job)
         except Exception:  # one that cannot be settled does not keep the others from it
-            if not connections[transitions.database()].is_usable():
+            if not connections[database()].is_usable():
                 raise
             logger.exception('Job %s (%s), which waits for others, could not be settled.', job.pk, job.name)
     return len(batch)
@@ -208,7 +208,7 @@ class Observer:
 
     def look(self) -> dict[str, int | None]:
         """Read all counters; returns them by token, with None for claims whose worker has no row."""
-        using = transitions.database()
+        using = database()
         workers = list(Worker.objects.using(using).values_list('token', 'beats', 'queues'))
         found: dict[str, int | None] = {token: beats for token, beats, _queues in workers}
         self._serving = {token for token, _beats, queues in workers if queues}
@@ -262,7 +262,7 @@ def end_orphans(token: str, reason: str = '', claims: Container[Claim] | None = 
         claims: Those of its claims that are known to be as old as its death; all, if omitted.
         reason: Why it is known to be dead; that it has shown no sign of life, if omitted.
     """
-    using = transitions.database()
+    using = database()
     worker = Worker.objects.using(using).filter(token=token).first()
     who = f'{worker.name} (process {worker.pid} on {worker.host})' if worker else f'that claimed it as {token}'
     reason = reason or f'no sign of life for {conf.get("WORKER_TIMEOUT")} seconds'
@@ -282,7 +282,7 @@ def end_own_orphans(token: str, job_id: str | None = None, unchanged: Callable[[
         job_id: RQ's id of what it runs; None if it runs nothing. Nothing is done while that is no job of ours.
         unchanged: Asked once they have been found: whether it has begun nothing meanwhile, which would be among them.
     """
-    running = Job.objects.using(transitions.database()).running().filter(worker=token)
+    running = Job.objects.using(database()).running().filter(worker=token)
     orphans = list(running)
     if job_id is not None:
         # What it runs may run others within itself (`immediate`), later than it has begun.
@@ -301,7 +301,7 @@ def _end_each(orphans: Iterable[Job], reason: str) -> int:
         try:
             ended += end_orphan(job, reason)
         except Exception:  # one that cannot be ended does not keep the others from it
-            if not connections[transitions.database()].is_usable():
+            if not connections[database()].is_usable():
                 raise
             logger.exception('Job %s (%s) could not be ended; it is tried again.', job.pk, job.name)
     return ended
@@ -310,7 +310,7 @@ def _end_each(orphans: Iterable[Job], reason: str) -> int:
 def to_be_stopped(token: str) -> list[str]:
     """The ids of the jobs that a worker runs although their end was asked for: Redis could not tell it so."""
     asked = timezone.now() - timedelta(seconds=_TELLING)
-    jobs = Job.objects.using(transitions.database()).running().filter(worker=token, stopping__lt=asked)
+    jobs = Job.objects.using(database()).running().filter(worker=token, stopping__lt=asked)
     return [str(job_id) for job_id in jobs.values_list('job_id', flat=True)]
 
 

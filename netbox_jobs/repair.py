@@ -7,7 +7,7 @@ from django.db.models import Count
 
 from . import clock, conf, leases, recovery
 from .choices import JobStatusChoices
-from .models import Job, transitions
+from .models import Job, database
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def run(*, dry_run: bool, on_wait: Callable[[float], None], sleep: Callable[[flo
         on_wait: Told how many seconds the workers of running jobs are going to be watched.
         sleep: How to wait, in seconds.
     """
-    jobs = Job.objects.using(transitions.database())
+    jobs = Job.objects.using(database())
     late = jobs.filter(status=JobStatusChoices.STATUS_SCHEDULED, due__lte=clock.now_ms())
     count = late.count() if dry_run else recovery.deliver_due()
     yield Finding(count, 'scheduled jobs are due: handed to RQ')
@@ -40,7 +40,7 @@ def run(*, dry_run: bool, on_wait: Callable[[float], None], sleep: Callable[[flo
 
 
 def _orphans(dry_run: bool, on_wait: Callable[[float], None], sleep: Callable[[float], None]) -> Iterator[Finding]:
-    running = Job.objects.using(transitions.database()).running().exclude(worker=None)
+    running = Job.objects.using(database()).running().exclude(worker=None)
     if not running.exists():
         yield Finding(0, 'running jobs whose worker is gone')
         return

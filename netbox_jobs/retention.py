@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from . import conf
-from .models import Job, JobAttempt, JobLogEntry, Progress, transitions
+from .models import Job, JobAttempt, JobLogEntry, Progress, database
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -34,7 +34,7 @@ def prune(days: int | None = None, *, limit: int | None = None, between: Callabl
     days = conf.retention() if days is None else days
     if days <= 0:
         return 0
-    using = transitions.database()
+    using = database()
     cutoff = timezone.now() - timedelta(days=days)
     # By the index on `created`, which comes first: what was created later cannot have ended earlier. (The end is an
     # expression, as a database takes the two conditions for independent, and the rows that fulfil them for few.)

@@ -6,7 +6,7 @@ from django.db import Error as DBError
 from django.db import connections
 
 from . import conf
-from .models import Job, transitions
+from .models import Job, database
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -33,7 +33,7 @@ def end(job: Job) -> bool:
     Returns:
         Whether there was such a session, and it was ended.
     """
-    connection = connections[job._state.db or transitions.database()]
+    connection = connections[job._state.db or database()]
     if connection.vendor not in _FIND or job.backend_id is None:
         return False
     try:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from . import clock, queues
 from .choices import JobStatusChoices
-from .models import Job, PausedQueue, Progress, Worker, transitions
+from .models import Job, PausedQueue, Progress, Worker, database
 
 #: What has failed within this time is counted.
 RECENTLY = timedelta(days=1)
@@ -67,7 +67,7 @@ def served_by(worker: Worker) -> list[str]:
 
 def queue_stats() -> list[QueueStats]:
     """All queues: high, default, low, then the others by name; also one that has jobs and is configured no more."""
-    using = transitions.database()
+    using = database()
     jobs = Job.objects.using(using).order_by()
     now = clock.now_ms()
     later = Q(status=JobStatusChoices.STATUS_SCHEDULED, due__gt=now)
@@ -102,7 +102,7 @@ def queue_stats() -> list[QueueStats]:
 
 def worker_activity() -> list[WorkerActivity]:
     """All workers, the oldest first, each with the jobs that it runs; what no known worker runs comes last."""
-    using = transitions.database()
+    using = database()
     jobs = Job.objects.using(using).running().select_related('object_type').defer('arguments', 'data').order_by('pk')
     running = list(jobs)
     progress = progress_of(running)
@@ -119,7 +119,7 @@ def worker_activity() -> list[WorkerActivity]:
 
 def progress_of(jobs: list[Job]) -> dict[int, Progress]:
     """How far these jobs are, by their primary keys, in one query; without those that have not told."""
-    rows = Progress.objects.using(transitions.database())
+    rows = Progress.objects.using(database())
     return rows.in_bulk([job.pk for job in jobs]) if jobs else {}
 
 

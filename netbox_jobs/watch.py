@@ -11,7 +11,7 @@ from django.db import Error as DBError
 from django.db import connections
 
 from . import context
-from .models import Job, transitions
+from .models import Job, database
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -67,7 +67,7 @@ def _lost_fence(run: context.Run) -> dict[str, Any] | None:
     if fence is None or run.job.ended:
         return None
     try:
-        held = Job.objects.using(transitions.database()).filter(pk=run.job.pk, **fence).exists()
+        held = Job.objects.using(database()).filter(pk=run.job.pk, **fence).exists()
     except DBError:
         connections.close_all()
         return None

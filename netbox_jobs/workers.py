@@ -20,7 +20,7 @@ from .deadlines import GRACE
 from .horses import SHOW, STOP
 from .keeper import Keeper
 from .leases import Lease
-from .models import Job, transitions
+from .models import Job, database, transitions
 from .prefork import PreforkWorker
 from .preload import Preload
 
@@ -240,7 +240,7 @@ class Worker(PreforkWorker):
         if overran:
             cause = f'It exceeded its time limit of {limit} seconds and did not heed it. {cause}'
         try:
-            using = transitions.database()
+            using = database()
             found = Job.objects.using(using).filter(job_id=job_id, worker=context.process_token()).first()
             if found is not None:
                 logger.warning('Job %s (%s): %s', found.pk, found.name, cause)
@@ -263,7 +263,7 @@ def _our_job_id(job: RQJob) -> str | None:
 def _begin_stop(delivery_id: str) -> float:
     """Seconds that the job of this delivery of RQ has for an orderly end. (In RQ's thread for commands.)"""
     try:
-        rows = Job.objects.using(transitions.database()).filter(job_id=delivery_id[:36]).running()
+        rows = Job.objects.using(database()).filter(job_id=delivery_id[:36]).running()
         transitions.mark_stopping(rows)  # already marked, unless it was RQ's own command that was used
         path = rows.values_list('runner', flat=True).first()
         return metas.stop_grace(path) if path else 0.0

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from .. import bounded, queues
 from ..choices import JobStatusChoices
-from ..models import Job, transitions
+from ..models import Job, database
 from . import shown
 from .paginator import LIMIT
 
@@ -68,7 +68,7 @@ class StatusFilter(JobFilter):
 
 
 def _numbers() -> dict[str, int]:
-    jobs = Job.objects.using(transitions.database())
+    jobs = Job.objects.using(database())
     return bounded.counts({value: jobs.filter(status=value) for value in JobStatusChoices.values()}, LIMIT)
 
 
@@ -129,7 +129,7 @@ class ObjectTypeFilter(JobFilter):
     field = 'object_type_id'
 
     def lookups(self, request: Any, model_admin: Any) -> Any:
-        found = ContentType.objects.db_manager(transitions.database()).in_bulk(bounded.values('object_type', CHOICES))
+        found = ContentType.objects.db_manager(database()).in_bulk(bounded.values('object_type', CHOICES))
         return sorted(((str(pk), kind.name) for pk, kind in found.items()), key=lambda choice: choice[1])
 
     def queryset(self, request: Any, queryset: 'QuerySet[Job]') -> 'QuerySet[Job]':
@@ -214,7 +214,7 @@ def _below(parts: list[str]) -> list[str]:
     """The years, months or days in which jobs may have been created: between the oldest and the newest."""
     if len(parts) == 3:
         return []
-    jobs = Job.objects.using(transitions.database())
+    jobs = Job.objects.using(database())
     first = jobs.order_by('created').values_list('created', flat=True).first()
     last = jobs.order_by('-created').values_list('created', flat=True).first()
     if first is None or last is None:

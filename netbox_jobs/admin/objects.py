@@ -13,7 +13,7 @@ from django.urls import path
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
-from ..models import Job, enqueueing, transitions
+from ..models import Job, database, enqueueing
 from . import rows
 from .base import PagesAdmin
 
@@ -71,7 +71,7 @@ class ObjectJobsPage(PagesAdmin):
     def object_live_view(self, request: HttpRequest, object_type: int, object_id: str) -> HttpResponse:
         """The latest jobs of an object that the user may see."""
         self.check_view(request)
-        kind = ContentType.objects.db_manager(transitions.database()).filter(pk=object_type).first()
+        kind = ContentType.objects.db_manager(database()).filter(pk=object_type).first()
         model: Any = kind.model_class() if kind is not None else None
         owner: Any = self.admin_site._registry.get(model)
         try:
@@ -85,7 +85,7 @@ class ObjectJobsPage(PagesAdmin):
 
     def object_jobs(self, object_type: int, object_id: str) -> dict[str, Any]:
         """The latest jobs of an object, for the template."""
-        jobs = Job.objects.using(transitions.database()).filter(object_type_id=object_type, object_id=object_id)
+        jobs = Job.objects.using(database()).filter(object_type_id=object_type, object_id=object_id)
         found = list(rows.light(jobs).order_by('-pk')[: SHOWN + 1])
         rows.dress(found)
         return {

@@ -10,7 +10,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
 from .. import overview
-from ..models import PausedQueue, Schedule, Worker, transitions
+from ..models import PausedQueue, Schedule, Worker, database
 from . import charts, marks, rows, shown
 from .base import PagesAdmin
 
@@ -50,7 +50,7 @@ class OverviewPage(PagesAdmin):
         if request.method != 'POST':
             return HttpResponseNotAllowed(['POST'])
         name = request.POST.get('name', '').replace('\x00', '')
-        paused = PausedQueue.objects.using(transitions.database())
+        paused = PausedQueue.objects.using(database())
         if request.POST.get('do') == 'resume':
             paused.filter(name=name).delete()
             self.say(request, _('Queue %(name)s goes on.') % {'name': name})

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Left
 
 from ..choices import JobStatusChoices
-from ..models import Job, Progress, Schedule, transitions
+from ..models import Job, Progress, Schedule, database
 
 #: What no list shows, and may be large.
 HEAVY = ('arguments', 'arguments_shown', 'data', 'error', 'options', 'retry_policy')
@@ -28,7 +28,7 @@ def dress(jobs: Iterable[Job]) -> None:
     dress_with_users(found)
     dress_with_objects(found)
     running = [job.pk for job in found if job.status == JobStatusChoices.STATUS_RUNNING]
-    told = Progress.objects.using(transitions.database()).in_bulk(running) if running else {}
+    told = Progress.objects.using(database()).in_bulk(running) if running else {}
     for job in found:
         job.shown_progress = told.get(job.pk)  # type: ignore[attr-defined]
 
@@ -51,7 +51,7 @@ def dress_with_objects(rows: Sequence[Job | Schedule]) -> None:
             groups[row.object_type_id, row.object_db].append(row)
     if not groups:
         return
-    home = transitions.database()
+    home = database()
     types = ContentType.objects.db_manager(home).in_bulk({type_id for type_id, _alias in groups})
     for (type_id, alias), members in groups.items():
         model = types[type_id].model_class() if type_id in types else None

@@ -3,7 +3,7 @@
 import logging
 import time
 
-from ..models import Job, JobLogEntry, transitions
+from ..models import Job, JobLogEntry, database
 from .exits import undone
 from .screen import Screen, View
 from .waiting import reason
@@ -19,7 +19,7 @@ def lines_of(job: Job, level: str = 'debug', after: int = 0) -> 'list[JobLogEntr
 
     Levels that are not Python's own are never left out.
     """
-    rows = JobLogEntry.objects.using(transitions.database()).filter(job_id=job.pk, pk__gt=after)
+    rows = JobLogEntry.objects.using(database()).filter(job_id=job.pk, pk__gt=after)
     below = [name for name in _LEVELS if logging.getLevelName(name.upper()) < logging.getLevelName(level.upper())]
     return list(rows.exclude(level__in=below).order_by('pk')[:_BATCH])
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..choices import JobStatusChoices
 from ..exceptions import ArgumentsRefused, InstanceGone, RunnerNotFound
-from ..models import Job, JobLogEntry, Worker, transitions
+from ..models import Job, JobLogEntry, Worker, database
 from ..stats import progress_of
 from . import asking, follow, lookup, shapes, tables, times
 from .exits import DONE, INTERRUPTED, UNDONE, wrong
@@ -20,7 +20,7 @@ _TAIL = 10
 
 def list_jobs(screen: Screen, options: Namespace) -> int:
     """`jobs list`."""
-    rows = Job.objects.using(transitions.database()).select_related('object_type').defer('arguments', 'data')
+    rows = Job.objects.using(database()).select_related('object_type').defer('arguments', 'data')
     if options.status:
         rows = rows.filter(status__in=options.status)
     if options.runner:
@@ -46,7 +46,7 @@ def list_jobs(screen: Screen, options: Namespace) -> int:
 def show(screen: Screen, options: Namespace) -> int:
     """`jobs show`."""
     job = lookup.job(options.id)
-    using = transitions.database()
+    using = database()
     worker = Worker.objects.using(using).filter(token=job.worker).first() if job.worker else None
     attempts = list(job.attempts.using(using).all())
     if options.json:
@@ -105,7 +105,7 @@ def log(screen: Screen, options: Namespace) -> int:
             follow.Follower(shown, job, options.level).show_lines()
     except KeyboardInterrupt:
         return INTERRUPTED
-    if not options.json and not JobLogEntry.objects.using(transitions.database()).filter(job_id=job.pk).exists():
+    if not options.json and not JobLogEntry.objects.using(database()).filter(job_id=job.pk).exists():
         screen.notice(f'Job {job.pk} ({job.name}) has no log lines.')
     return DONE
 

@@ -23,7 +23,7 @@ from rq.utils import parse_timeout
 from .. import calls, queues
 from ..exceptions import RunnerNotFound, UnknownQueue
 from ..jobs import JobRunner
-from ..models import Job, Schedule, transitions
+from ..models import Job, Schedule, database
 from .exits import wrong
 
 
@@ -34,7 +34,7 @@ def jobs(ids: list[str]) -> list[Job]:
 
 def job(text: str) -> Job:
     """The job of this number or `job_id`."""
-    rows = Job.objects.using(transitions.database()).select_related('object_type')
+    rows = Job.objects.using(database()).select_related('object_type')
     if text.isascii() and text.isdigit():
         found = rows.filter(pk=int(text)).first()
     else:
@@ -56,7 +56,7 @@ def schedule(text: str) -> Schedule:
     """The schedule of this number."""
     if not (text.isascii() and text.isdigit()):
         raise wrong(f'{text!r} is no id of a schedule; expected its number, as "jobs schedules" lists it.')
-    found = Schedule.objects.using(transitions.database()).filter(pk=int(text)).first()
+    found = Schedule.objects.using(database()).filter(pk=int(text)).first()
     if found is None:
         raise wrong(f'There is no schedule {text}.')
     return found
@@ -83,7 +83,7 @@ def user(name: str) -> Any:
 def instance_type(text: str) -> tuple[ContentType, str]:
     """The content type and the canonical key of `app.model:pk`, whether or not there is such an object."""
     model, key = _model_and_key(text)
-    types = ContentType.objects.db_manager(transitions.database())
+    types = ContentType.objects.db_manager(database())
     return types.get_for_model(model, for_concrete_model=False), str(key)
 
 
@@ -176,7 +176,7 @@ def runner(text: str) -> type[JobRunner]:
 
 def runner_path(text: str) -> str:
     """The path of a runner, also of one whose code is gone and whose jobs are left."""
-    if Job.objects.using(transitions.database()).filter(runner=text).exists():
+    if Job.objects.using(database()).filter(runner=text).exists():
         return text
     return calls.path_of(runner(text))
 

@@ -3,7 +3,7 @@
 from argparse import Namespace
 
 from .. import overview
-from ..models import Schedule, transitions
+from ..models import Schedule, database
 from . import asking, lookup, shapes, tables, times
 from .exits import DONE, UNDONE, wrong
 from .screen import Screen
@@ -11,7 +11,7 @@ from .screen import Screen
 
 def list_schedules(screen: Screen, options: Namespace) -> int:
     """`jobs schedules`."""
-    using = transitions.database()
+    using = database()
     found = list(Schedule.objects.using(using).select_related('object_type').order_by('name', 'pk'))
     states = {state.schedule.pk: state for state in overview.schedule_states(Schedule.objects.all())}
     waiting = {key: state.next for key, state in states.items() if state.next is not None}

@@ -1,5 +1,5 @@
 from .fields import InstanceRelation
-from .jobs import Job
+from .jobs import Job, database
 from .logs import JobLogEntry
 from .mixins import JobsMixin
 from .progress import JobAttempt, Progress
@@ -17,4 +17,5 @@ __all__ = (
     'Progress',
     'Schedule',
     'Worker',
+    'database',
 )

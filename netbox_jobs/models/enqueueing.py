@@ -16,13 +16,13 @@ from ..choices import JobStatusChoices
 from ..exceptions import ArgumentsRefused, InstanceGone
 from . import transitions
 from .dependents import depend
-from .jobs import Job
+from .jobs import Job, database
 from .schedules import Schedule
 
 
 def check(func: Any, **given: Any) -> Call:
     """Check one call; see `calls.check()`. Looks up which of its dependencies are jobs of ours."""
-    alias = transitions.database()
+    alias = database()
     call = calls.check(func, alias=alias, **given)
     if call.dependencies:
         rows = Job.objects.using(alias).filter(job_id__in=call.dependencies)
@@ -36,7 +36,7 @@ def check(func: Any, **given: Any) -> Call:
 
 def identify_instance(instance: Any) -> tuple[Any, str | None, str]:
     """By what rows know the object that they are about: content type, primary key, and database if another."""
-    return calls.identify_instance(instance, transitions.database())
+    return calls.identify_instance(instance, database())
 
 
 def enqueue(call: Call) -> Job:
@@ -48,7 +48,7 @@ def enqueue(call: Call) -> Job:
     if (model := context.model.get()) is not None and _is_again(call, model):
         complete(call, model, None)
         queues.check(call.queue_name)
-    using = transitions.database()
+    using = database()
     job = new_job(call)
     if not call.recurrence and not call.dependencies:
         job.save(using=using)
@@ -94,7 +94,7 @@ def complete(call: Call, job: Job, named: Collection[str] | None, *, wholly: boo
 
 def succeed(call: Call, predecessor: Job, schedule: Schedule | None = None) -> Job:
     """The one successor of a job: made now, or found if it was made before."""
-    using = predecessor._state.db or transitions.database()
+    using = predecessor._state.db or database()
     jobs = Job.objects.using(using)
     if found := jobs.filter(predecessor_id=predecessor.pk).first():
         return found
@@ -132,7 +132,7 @@ def succeed(call: Call, predecessor: Job, schedule: Schedule | None = None) -> J
 
 def run_now(call: Call) -> Job:
     """Insert the job of a call as running in this process, and run it before returning."""
-    using = transitions.database()
+    using = database()
     job = new_job(call, immediate=True)
     job.status, job.started = JobStatusChoices.STATUS_RUNNING, timezone.now()
     job.worker, job.attempt, job.deliveries = context.process_token(), 1, 0
@@ -153,7 +153,7 @@ def again(job: Job) -> Job:
     enqueue_ = runner.enqueue if getattr(runner, 'is_job_runner', False) else partial(Job.enqueue, runner)
     if job.object_id is not None and job.object is None:
         raise InstanceGone(f'The object of job {job.pk} ({job.name}) no longer exists.')
-    using = transitions.database()
+    using = database()
     with transaction.atomic(using=using):
         with context.taking_from(job):
             new: Job = enqueue_(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import MinValueValidator
-from django.db import models
+from django.db import models, router
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -316,3 +316,8 @@ class Job(GuardedSave, KeepsLog, Steerable, models.Model):
             kwargs=kwargs,
         )
         return enqueueing.run_now(call) if immediate else enqueueing.enqueue(call)
+
+
+def database() -> str:
+    """The alias of the database that holds the jobs."""
+    return router.db_for_write(Job)

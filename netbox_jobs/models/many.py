@@ -8,8 +8,8 @@ from django.db import connections, transaction
 
 from .. import context, delivery
 from ..calls import Call
-from . import bulk, enqueueing, transitions
-from .jobs import Job
+from . import bulk, enqueueing
+from .jobs import Job, database
 from .schedules import Schedule
 
 
@@ -53,7 +53,7 @@ def enqueue(calls: list[Call]) -> list[Job]:
     What needs a look at other rows is inserted by itself: a call that depends on others, or that may be the successor
     of the job that runs here.
     """
-    using = transitions.database()
+    using = database()
     with transaction.atomic(using=using):
         # All are made before the first is written: arguments that cannot be stored are found here.
         jobs: list[Job | None] = [

@@ -9,10 +9,9 @@ from django.utils import timezone
 from .. import arguments, clock, context, delivery
 from ..calls import Call
 from ..choices import JobStatusChoices
-from . import transitions
 from .dependents import depend
 from .enqueueing import complete, new_job, new_schedule, succeed
-from .jobs import Job
+from .jobs import Job, database
 from .schedules import Schedule
 
 #: The fields that a schedule and its jobs share.
@@ -36,7 +35,7 @@ class Place:
     def fill(self, call: Call) -> Job:
         """Insert the job of `enqueue_once()`, as the runner's own `enqueue()` wants it."""
         context.place.set(None)  # what else this enqueue() makes goes elsewhere
-        using = transitions.database()
+        using = database()
         schedule = self.schedule
         if self.before is not None:
             complete(call, self.before, self.given, wholly=True)
@@ -71,7 +70,7 @@ def find_place(call: Call, given: set[str]) -> Job | Place:
         call: The call.
         given: Which fields the caller named; the others stay as they are.
     """
-    using = transitions.database()
+    using = database()
     schedule = _lock_schedule(call, given, using)
     recurred = bool(schedule.recurrence)
     moved = bool(given & _WHEN) and schedule.recurrence != call.recurrence

@@ -7,14 +7,14 @@ from .. import clock, delivery
 from ..choices import JobStatusChoices
 from ..schedules import Recurrence
 from . import transitions
-from .jobs import Job
+from .jobs import Job, database
 from .schedules import Schedule
 from .successors import make_successor
 
 
 def change(schedule: Schedule, recurrence: Recurrence) -> None:
     """See `Schedule.change()`."""
-    using = schedule._state.db or transitions.database()
+    using = schedule._state.db or database()
     values = {'interval': recurrence.interval, 'cron': recurrence.cron, 'time_zone': recurrence.time_zone}
     with transaction.atomic(using=using):
         Schedule.objects.using(using).filter(pk=schedule.pk).update(**values, suspended='')
@@ -31,7 +31,7 @@ def change(schedule: Schedule, recurrence: Recurrence) -> None:
 
 def pause(schedule: Schedule) -> bool:
     """See `Schedule.pause()`."""
-    using = schedule._state.db or transitions.database()
+    using = schedule._state.db or database()
     with transaction.atomic(using=using):
         if not Schedule.objects.using(using).filter(pk=schedule.pk, paused=False).update(paused=True):
             return False
@@ -44,7 +44,7 @@ def pause(schedule: Schedule) -> bool:
 
 def resume(schedule: Schedule) -> bool:
     """See `Schedule.resume()`. Whatever is due is handed over within a second, by recovery's poll."""
-    using = schedule._state.db or transitions.database()
+    using = schedule._state.db or database()
     with transaction.atomic(using=using):
         rows = Schedule.objects.using(using).filter(pk=schedule.pk).exclude(paused=False, suspended='')
         resumed = rows.update(paused=False, suspended='')
@@ -65,7 +65,7 @@ def _continue(schedule: Schedule, using: str) -> Job | None:
 
 def run_now(schedule: Schedule) -> Job | None:
     """See `Schedule.run_now()`."""
-    using = schedule._state.db or transitions.database()
+    using = schedule._state.db or database()
     with transaction.atomic(using=using):
         Schedule.objects.using(using).filter(pk=schedule.pk).update(key=schedule.key)  # the lock of the chain
         job = Job.objects.using(using).filter(slot=schedule.pk).first()

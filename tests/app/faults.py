@@ -11,6 +11,7 @@ from django.db import connection, transaction
 
 from netbox_jobs import execution
 from netbox_jobs.models import JobAttempt, transitions
+from netbox_jobs.models.transitions import ending
 
 STEPS = ('before the terminal write', 'before the successor', 'before the commit', 'after it')
 #: The same where a job is given back for another attempt.
@@ -28,9 +29,9 @@ def install(step: str) -> None:
     if step == 'before the terminal write':
         _around(execution.Execution, 'before_end', before=die)
     elif step == 'before the successor':
-        _around(transitions, '_reflect', after=die)
+        _around(ending, '_reflect', after=die)
     elif step == 'before the commit':
-        _around(transitions, 'make_successor', after=die)
+        _around(ending, 'make_successor', after=die)
     elif step == 'after it':
         _around(transitions, 'conclude', before=die)
     elif step == 'before it is given back':

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from example_plugin.models import Source
 from netbox_jobs import permissions, wording
-from netbox_jobs.models import Job, JobAttempt, JobLogEntry, Progress, transitions
+from netbox_jobs.models import Job, JobAttempt, JobLogEntry, Progress, database, transitions
 from netbox_jobs.templatetags.netbox_jobs import register
 from tests.app.jobs import Erring, Failing, Plain, Talking
 from tests.app.models import TextThing, Thing, UUIDThing
@@ -387,7 +387,7 @@ def test_what_an_earlier_attempt_told_is_not_shown(thing):
 def test_a_job_that_is_to_be_tried_again_says_why_and_when(thing):
     owner = user('owner')
     job = make_running(Plain.enqueue(instance=thing, user=owner))
-    transitions._hold(job)
+    transitions.running._hold(job)
     assert transitions.release(job, 3600, after='ConnectionError()')
     assert JobAttempt.objects.get(job=job).error == 'ConnectionError()'
     page = client_of(owner).get(url('progress', job)).content.decode()
@@ -466,7 +466,7 @@ def test_nobody_else_keeps_an_answer(thing):
 
 
 def queries(ask):
-    using = transitions.database()
+    using = database()
     with CaptureQueriesContext(connections[using]) as captured:
         ask()
     return [query['sql'] for query in captured]

@@ -16,6 +16,7 @@ from netbox_jobs.execution import Execution
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.keeper import Keeper
 from netbox_jobs.models import Job, Schedule, transitions
+from netbox_jobs.models.transitions import stopping
 from netbox_jobs.signals import job_end
 from netbox_jobs.workers import Worker
 from tests.app.jobs import Erring, Orderly, Overriding, Plain, plain_function
@@ -251,7 +252,7 @@ def test_p7_a_stop_between_the_claim_and_the_run_is_heard():
 @pytest.mark.parametrize('moment', ['mark_stopping', 'cancel'])
 def test_p7_a_stop_in_the_very_moment_of_the_claim_is_heard(monkeypatch, moment):
     job = Orderly.enqueue()
-    ask, claims = getattr(transitions, moment), []
+    ask, claims = getattr(stopping, moment), []
 
     def interleaved(given):
         if moment == 'mark_stopping':
@@ -260,7 +261,7 @@ def test_p7_a_stop_in_the_very_moment_of_the_claim_is_heard(monkeypatch, moment)
             claims.append(transitions.claim(str(job.job_id), 'w' * 32, 'default'))
         return asked if moment == 'mark_stopping' else ask(given)
 
-    monkeypatch.setattr(transitions, moment, interleaved)
+    monkeypatch.setattr(stopping, moment, interleaved)
     assert Job.objects.get(pk=job.pk).stop() is True
     assert Job.objects.get(pk=job.pk).stopping is not None
     assert claims[0] is not None
