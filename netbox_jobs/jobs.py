@@ -194,7 +194,7 @@ class JobRunner(ABC):
             ValueError, TypeError: As `enqueue()`, before anything is written; a note says which call it is about.
         """
         given = many.spread(calls, common)
-        if cls.enqueue.__func__ is JobRunner.enqueue.__func__:  # type: ignore[attr-defined]
+        if _enqueues_plainly(cls):
             return many.enqueue(many.check(cls.handle, given))
         with transaction.atomic(using=database()):
             return [cls.enqueue(**call) for call in given]
@@ -227,7 +227,7 @@ class JobRunner(ABC):
             raise ValueError('immediate and enqueue_once() exclude each other; use enqueue(immediate=True).')
         call, given = _check_once(cls, instance, schedule_at, interval, kwargs)
         with transaction.atomic(using=database()):
-            found = find_place(call, given)
+            found = find_place(call, given, final=_enqueues_plainly(cls))
             if isinstance(found, Job):
                 return found
             when = found.schedule.recurrence
@@ -282,6 +282,11 @@ class JobRunner(ABC):
 
 def _path(cls: type[JobRunner]) -> str:
     return f'{cls.__module__}.{cls.__qualname__}'
+
+
+def _enqueues_plainly(cls: type[JobRunner]) -> bool:
+    """Whether the runner leaves `enqueue()` as it is."""
+    return cls.enqueue.__func__ is JobRunner.enqueue.__func__  # type: ignore[attr-defined]
 
 
 def _check_once(

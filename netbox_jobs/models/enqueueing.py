@@ -85,8 +85,8 @@ def complete(call: Call, job: Job, named: Collection[str] | None, *, wholly: boo
     if wholly:
         fields |= {name: name for name in ('name', 'notifications', 'user_id')}
         if 'kwargs' not in (named or ()):
-            # Of a chain that has stopped, they may be what stopped it.
-            with suppress(ArgumentsRefused, *((InstanceGone,) if job.ended else ())):
+            # Of a chain that has stopped, they may be what stopped it; those of a job that waits are kept anyway.
+            with suppress(ArgumentsRefused, *((InstanceGone,) if job.ended or job.slot is not None else ())):
                 call.kwargs = job.get_arguments()
     for name in fields.keys() - set(named or ()):
         setattr(call, name, getattr(job, fields[name]))

@@ -22,18 +22,19 @@ _WHEN = frozenset({'cron', 'interval', 'time_zone'})
 
 @dataclass
 class Place:
-    """Where `enqueue_once()` wants its new job: in which schedule, and after which job.
+    """Where `enqueue_once()` wants its new job: in which schedule, and in place of or after which job.
 
-    That one runs now, or was the last of a chain that has stopped. What the call omits is as it had it.
+    That one waits, runs now, or was the last of a chain that has stopped. What the call omits is as it had it.
     """
 
     key: str
     schedule: Schedule
     before: Job | None
     given: set[str]
+    moved: bool
 
     def fill(self, call: Call) -> Job:
-        """Insert the job of `enqueue_once()`, as the runner's own `enqueue()` wants it."""
+        """Insert the job of `enqueue_once()`, or update it, as the runner's own `enqueue()` wants it."""
         context.place.set(None)  # what else this enqueue() makes goes elsewhere
         using = database()
         schedule = self.schedule
@@ -47,9 +48,13 @@ class Place:
             for name, value in differs.items():
                 setattr(schedule, name, value)
         if self.before is not None and not self.before.ended:
+            if self.before.slot is not None and self._update(self.before, call):
+                return self.before
+            if not self.moved and not _changes(self.before, call, self.given):
+                return self.before
             job = succeed(call, self.before, schedule)
             if job.pk == self.before.pk:  # given back in this very moment: it is the one that waits
-                _update_waiting(job, schedule, call, self.given)
+                self._update(job, call)
             return job
         job = new_job(call)
         job.schedule, job.slot = schedule, schedule.pk
@@ -60,8 +65,13 @@ class Place:
         delivery.deliver_after_commit(job)
         return job
 
+    def _update(self, job: Job, call: Call) -> bool:
+        if 'schedule_at' in self.given and call.scheduled is None:
+            call.scheduled = call.recurrence.first(timezone.now())
+        return _update_waiting(job, self.schedule, call, self.given)
 
-def find_place(call: Call, given: set[str]) -> Job | Place:
+
+def find_place(call: Call, given: set[str], *, final: bool = True) -> Job | Place:
     """The one waiting job of the call's runner and instance, brought up to date; or the place for a new one.
 
     Locks the schedule until the transaction ends. Jobs that `enqueue()` made are none of its business.
@@ -69,6 +79,7 @@ def find_place(call: Call, given: set[str]) -> Job | Place:
     Args:
         call: The call.
         given: Which fields the caller named; the others stay as they are.
+        final: Whether the runner's own `enqueue()` would make no other call of it.
     """
     using = database()
     schedule = _lock_schedule(call, given, using)
@@ -89,11 +100,13 @@ def find_place(call: Call, given: set[str]) -> Job | Place:
         if job.status not in JobStatusChoices.WAITING_STATE_CHOICES:
             # Somebody has given it another status with a query of their own.
             Job.objects.using(using).filter(pk=job.pk).update(slot=None)
+        elif not final and ('kwargs' in given or _changes(job, call, given)):
+            break
         elif _update_waiting(job, schedule, call, given):
             return job
-    if job is not None and not moved and not _changes(job, call, given):
+    if job is not None and not moved and final and not _changes(job, call, given):
         return job
-    return Place(call.key, schedule, job or (schedule.last_job if recurred else None), given)
+    return Place(call.key, schedule, job or (schedule.last_job if recurred else None), given, moved)
 
 
 #: How often to look again at a job that was claimed, given back or delivered anew between the look and the UPDATE.

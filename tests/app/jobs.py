@@ -256,6 +256,23 @@ class Defaulting(JobRunner):
         trace(self.job, 'start')
 
 
+class Translating(JobRunner):
+    """Makes other arguments of the caller's in `enqueue()`, and a note of them on the job."""
+
+    calls = 0
+
+    @classmethod
+    def enqueue(cls, *args, kind='all', **kwargs):
+        cls.calls += 1
+        job = super().enqueue(*args, kinds=[kind.upper()], **kwargs)
+        job.data = {'kinds': [kind.upper()]}
+        job.save(update_fields=['data'])
+        return job
+
+    def run(self, kinds):
+        self.job.data = {'ran': kinds}
+
+
 class Attaching(JobRunner):
     """Finds out in its run what it is about."""
 
