@@ -184,11 +184,8 @@ def _storable(number: int) -> int:
     return max(-_LARGEST, min(number, _LARGEST))
 
 
-class _Whose:
-    """The job of a record, in this process: a record that is sent elsewhere leaves it behind."""
-
-    def __init__(self, job: Any) -> None:
-        self.job = job
+class _Kept:
+    """Marks a record whose line is kept, in this process: one that is sent to another is kept there."""
 
     def __reduce__(self) -> Any:
         return type(None), ()
@@ -198,15 +195,16 @@ class RunnerLogger(logging.Logger):
     """The logger of one runner object: what it says is its job's, in whatever thread. Nothing is left of it behind."""
 
     def __init__(self, name: str, job: Any) -> None:
-        super().__init__(name, logging.DEBUG)
-        self.parent = _class_logger(name)
+        above = _class_logger(name)
+        super().__init__(above.name, logging.DEBUG)
+        self.parent = above
         self._job = job
 
-    def makeRecord(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
-        """The record, with whose line it is."""
-        record = super().makeRecord(*args, **kwargs)
-        record.netbox_job = _Whose(self._job)
-        return record
+    def callHandlers(self, record: logging.LogRecord) -> None:
+        """Keep the line first: also of a logger that somebody has told not to propagate."""
+        _handler.keep(record, self._job)
+        record.netbox_job = _Kept()
+        super().callHandlers(record)
 
     def filter(self, record: logging.LogRecord) -> Any:
         """Also what the logger of the class filters."""
@@ -220,38 +218,43 @@ class RunnerLogger(logging.Logger):
 
 
 class JobHandler(logging.Handler):
-    """The one handler of the `netbox_jobs` logger: a runner's lines go to the log of its job.
+    """The one handler of the loggers below which runners have theirs: lines go to the log of the job that runs here.
 
-    Those of a logger that is no runner object's go to the log of the job that runs here.
+    Those of a runner object's logger are its job's, which that sees to itself.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
         # The logger `netbox_jobs` itself is the framework's own voice; those below it belong to runners.
-        if record.name == logger.name:
+        if record.name == logger.name or isinstance(getattr(record, 'netbox_job', None), _Kept):
+            return
+        if run := context.current_run():
+            self.keep(record, run.job)
+
+    def keep(self, record: logging.LogRecord, job: Any) -> None:
+        """Put it into the log of this job."""
+        if not hasattr(job, 'log'):
             return
         try:
-            whose = getattr(record, 'netbox_job', None)
-            job = whose.job if isinstance(whose, _Whose) else None
-            if job is None and (run := context.current_run()):
-                job = run.job
-            if job is not None and hasattr(job, 'log'):
-                job.log(record)
+            job.log(record)
         except Exception:
             self.handleError(record)
 
 
 _handler = JobHandler()
+# By this name, with that of the class behind it, code that was written for NetBox may ask for a runner's logger.
+_netbox = logging.getLogger('netbox.jobs')
 
 
 def runner_logger(name: str, job: Any) -> logging.Logger:
     """The logger `netbox_jobs.<name>` of a runner of this job; every level is kept, whatever LOGGING says."""
-    return RunnerLogger(f'{logger.name}.{name}', job)
+    return RunnerLogger(name, job)
 
 
 def _class_logger(name: str) -> logging.Logger:
-    if _handler not in logger.handlers:
-        logger.addHandler(_handler)
-    own = logging.getLogger(name)
-    if own.level != logging.DEBUG:  # setting it empties the caches of all loggers
-        own.setLevel(logging.DEBUG)
-    return own
+    for root in (logger, _netbox):
+        if _handler not in root.handlers:
+            root.addHandler(_handler)
+        own = root.getChild(name)
+        if own.level != logging.DEBUG:  # setting it empties the caches of all loggers
+            own.setLevel(logging.DEBUG)
+    return logger.getChild(name)

@@ -100,6 +100,31 @@ def test_parallel_immediate_jobs_keep_their_lines_apart():
         assert messages(job) == [f'{number}.{line}' for line in range(5)]
 
 
+def test_lines_are_kept_whatever_the_runner_does_to_its_logger(work):
+    class Muted(JobRunner):
+        def __init__(self, job):
+            super().__init__(job)
+            self.logger.propagate = False
+
+        def run(self):
+            self.logger.info('said %s', 'once')
+            self.logger.getChild('below').debug('below')
+
+    class Named(JobRunner):
+        """Asks for its logger as code does that was written for NetBox."""
+
+        def __init__(self, job):
+            super().__init__(job)
+            self.logger = logging.getLogger(f'netbox.jobs.{type(self).__name__}')
+
+        def run(self):
+            self.logger.debug('said %s', 'once')
+            logging.getLogger('netbox.jobs').error('said twice')
+
+    assert messages(Muted.enqueue(immediate=True)) == ['said once', 'below']
+    assert messages(Named.enqueue(immediate=True)) == ['said once', 'said twice']
+
+
 def test_no_handler_is_left_behind():
     Talking.enqueue(immediate=True)
     before = len(logging.getLogger('netbox_jobs').handlers)
