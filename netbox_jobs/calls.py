@@ -133,7 +133,7 @@ def check(
     cron, time_zone = _cron(kwargs, interval)
     retry = _retry({key: kwargs.pop(key) for key in RETRY_OPTIONS if key in kwargs})
     for option, reason in _REFUSED.items():
-        if option in kwargs:
+        if kwargs.pop(option, None):
             raise UnsupportedOption(f"RQ's option {option!r} is not accepted: {reason}.")
     options, timeout, dependencies = _rq_options({key: kwargs.pop(key) for key in RQ_OPTIONS if key in kwargs})
     given = {
@@ -304,7 +304,7 @@ def _rq_options(given: dict[str, Any]) -> tuple[dict[str, Any], int | None, list
     timeout = _seconds('job_timeout', options.pop('job_timeout', None))
     for key in _TTLS:
         if key in options:
-            options[key] = _seconds(key, options[key], least=-1 if key == 'result_ttl' else 1)
+            options[key] = _seconds(key, options[key], least=1 if key == 'ttl' else 0)
     for key in _CALLBACKS:
         if key in options:
             options[key] = _callback(key, options[key])

@@ -13,6 +13,10 @@ class _ChoiceSetType(type):
 
     CHOICES: tuple[tuple[Any, Any], ...]
 
+    def __call__(cls) -> list[tuple[Any, Any]]:
+        """The choices as a list, for where a function is expected."""
+        return list(cls.CHOICES)
+
     def __iter__(cls) -> Iterator[tuple[Any, Any]]:
         return iter(cls.CHOICES)
 

@@ -157,8 +157,11 @@ class JobRunner(ABC):
 
     @classmethod
     def get_jobs(cls, instance: models.Model | None = None) -> JobQuerySet:
-        """All jobs of this runner, or those about `instance` (a saved model object)."""
-        jobs = Job.objects.filter(runner=_path(cls))
+        """All jobs of this runner, or those about `instance` (a saved model object).
+
+        Rows that were made by hand, and are of no runner, count by their name.
+        """
+        jobs = Job.objects.filter(models.Q(runner=_path(cls)) | models.Q(runner='', name=cls.name))
         if instance is None:
             return jobs
         if instance.pk is None or instance._state.adding:

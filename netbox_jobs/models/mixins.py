@@ -18,8 +18,7 @@ class JobsMixin(models.Model):
     class Meta:
         abstract = True
 
-    def get_latest_jobs(self) -> dict[str, Any]:
-        """The latest ended job of each name, by name."""
+    def get_latest_jobs(self) -> Any:
+        """The ended jobs about this object, the latest first, as a QuerySet; without their `data`, until it is read."""
         ended = self.jobs.filter(status__in=JobStatusChoices.TERMINAL_STATE_CHOICES)
-        latest = ended.order_by().values('name').annotate(latest=models.Max('pk')).values_list('latest', flat=True)
-        return {job.name: job for job in self.jobs.filter(pk__in=list(latest))}
+        return ended.order_by('-created', '-pk').defer('data')

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import models, transaction
 
 from .. import context, schedules
+from ..choices import JobStatusChoices
 from ..text import storable_data, storable_text
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class GuardedSave(_Base):
     data: Any
     error: Any
     interval: Any
+    status: Any
     objects: Any
     DoesNotExist: Any
     _assigned_log_entries: Any
@@ -42,8 +44,9 @@ class GuardedSave(_Base):
         """Insert a new row; on an existing one write `data`, `error` and `interval`.
 
         What a job is about and for whom (`object_type`, `object_id`, `name`, `user`, `notifications`) is written if
-        `update_fields` names it, and no other field is. It never brings a deleted row back, and during a run it writes
-        only as long as the run holds its claim.
+        `update_fields` names it. A terminal `status` that it names ends the job as `terminate()` does, unless it has
+        ended or is being run here. No other field is written. It never brings a deleted row back, and during a run it
+        writes only as long as the run holds its claim.
 
         Raises:
             ValueError: `update_fields` names another field.
@@ -61,6 +64,9 @@ class GuardedSave(_Base):
     def _save_user_fields(self, update_fields: Iterable[str] | None, using: str | None) -> None:
         wanted = set(USER_FIELDS if update_fields is None else update_fields) - {'log_entries'}
         wanted = {name.removesuffix('_id') if name in ('object_type_id', 'user_id') else name for name in wanted}
+        ends = 'status' in wanted and self.status in JobStatusChoices.TERMINAL_STATE_CHOICES
+        if ends:
+            wanted -= {'status', 'started', 'completed'}
         if refused := wanted - {*USER_FIELDS, *NAMED_FIELDS}:
             raise ValueError(
                 f'save() of an existing job writes only {", ".join(USER_FIELDS)}, and {", ".join(NAMED_FIELDS)} if '
@@ -77,6 +83,11 @@ class GuardedSave(_Base):
         if 'interval' in wanted:
             schedules.check_interval(self.interval)
             values['interval'] = self.interval
+        if ends and self._current_fence() is None:
+            from . import transitions
+
+            # As terminate() does it: the first end stands. A run that holds the claim ends as it does.
+            transitions.end(self, self.status, self.error or None)  # type: ignore[arg-type]
         if not values:
             return
         fence = self._current_fence()

@@ -121,10 +121,17 @@ def test_meta_queue_and_time_limit_are_defaults_that_a_call_overrides():
 
 def test_rq_options_go_to_rq_and_not_to_run(work):
     job = Plain.enqueue(
-        job_timeout=77, result_ttl=5, failure_ttl=6, at_front=True, meta={'m': 1}, description='about', word='x'
+        job_timeout=77,
+        result_ttl=5,
+        failure_ttl=0,
+        at_front=True,
+        meta={'m': 1},
+        description='about',
+        word='x',
+        retry=None,
     )
     found = delivery.queue('default').fetch_job(str(job.job_id))
-    assert (found.timeout, found.result_ttl, found.failure_ttl) == (77, 5, 6)
+    assert (found.timeout, found.result_ttl, found.failure_ttl) == (77, 5, 0)
     assert (found.meta, found.description) == ({'m': 1}, 'about')
     work()
     job.refresh_from_db()

@@ -40,7 +40,7 @@ def test_the_jobs_of_an_object(pair):
     one, other = pair
     assert one.jobs.count() == 2
     assert not other.jobs.exists()
-    assert list(one.get_latest_jobs()) == ['Plain']
+    assert [job.name for job in one.get_latest_jobs()] == ['Plain']
 
 
 def test_filter_across_the_relation(pair):
@@ -94,6 +94,14 @@ def test_texts_that_differ_in_case_are_different_objects():
     upper._state.adding = False
     assert Plain.get_jobs(lower).count() == 1
     assert Plain.get_jobs(upper).count() == 0
+
+
+def test_get_jobs_has_rows_of_no_runner_by_their_name():
+    thing = Thing.objects.create()
+    made = Job.objects.create(name='Plain', object=thing, status='running')
+    others = Failing.enqueue(name='Plain'), Job.objects.create(name='Failing')
+    assert list(Plain.get_jobs(thing)) == list(Plain.get_jobs()) == [made]
+    assert set(Failing.get_jobs()) == set(others)
 
 
 def test_get_jobs_without_an_instance_lists_all():
@@ -168,13 +176,15 @@ def test_the_object_of_a_job_that_is_gone_is_none(pair):
     assert job.object_id == str(one.pk)
 
 
-def test_get_latest_jobs_has_the_latest_ended_job_of_each_name():
+def test_get_latest_jobs_are_the_ended_ones_the_latest_first():
     thing = Thing.objects.create()
-    Plain.enqueue(instance=thing, immediate=True)
-    latest = Plain.enqueue(instance=thing, immediate=True)
+    first = Plain.enqueue(instance=thing, immediate=True)
     failed = Failing.enqueue(instance=thing, immediate=True)
+    last = Plain.enqueue(instance=thing, immediate=True)
     Plain.enqueue(instance=thing)
-    assert thing.get_latest_jobs() == {'Plain': latest, 'Failing': failed}
+    assert list(thing.get_latest_jobs()) == [last, failed, first]
+    assert thing.get_latest_jobs().first() == last
+    assert 'data' in thing.get_latest_jobs()[0].get_deferred_fields()
 
 
 def test_objects_of_two_models_with_one_key_have_jobs_of_their_own():

@@ -75,6 +75,32 @@ def test_save_of_an_existing_row_writes_data_error_and_interval_only():
         job.save(update_fields=['status'])
 
 
+def test_a_terminal_status_that_save_names_ends_the_job_as_terminate_does():
+    job = Plain.enqueue(interval=10)
+    job.status, job.error, job.data = 'failed', 'lost', {'k': 1}
+    job.save(update_fields=['status', 'completed', 'error', 'data'])
+    found = Job.objects.get(pk=job.pk)
+    assert (found.status, found.error, found.data) == ('failed', 'lost', {'k': 1})
+    assert found.completed is not None
+    assert Plain.get_jobs().waiting().get().predecessor_id == job.pk
+    job.status = 'completed'
+    job.save(update_fields=['status'])
+    late = Job.objects.defer('data').get(pk=job.pk)
+    late.status = 'errored'
+    late.save(update_fields=['status', 'completed'])
+    assert status(job) == 'failed'  # the first end stands
+
+
+def test_a_status_that_a_run_saves_does_not_end_it():
+    class Declaring(JobRunner):
+        def run(self):
+            self.job.status = 'errored'
+            self.job.save(update_fields=['status', 'error'])
+            assert status(self.job) == 'running'
+
+    assert status(Declaring.enqueue(immediate=True)) == 'completed'
+
+
 @pytest.mark.parametrize(
     ('value', 'words'),
     [({'a': [{1, 2}]}, "job.data['a'][0] (set)"), ({'n': math.nan}, "job.data['n']"), (object(), 'job.data (object)')],
