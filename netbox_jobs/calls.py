@@ -233,7 +233,10 @@ def identify_instance(instance: Model | None, alias: str) -> tuple[ContentType |
     if instance is None:
         return None, None, ''
     if not isinstance(instance, Model):
-        raise TypeError(f'instance is a {type(instance).__name__}; expected a saved model object or None.')
+        raise TypeError(
+            f'instance is {instance!r:.60} ({type(instance).__name__}); expected a saved model object or None. (It is '
+            'the first argument; those of run() are given by their names.)'
+        )
     if instance._state.adding or instance.pk is None:
         raise ValueError(f'instance is an unsaved {instance._meta.label}; save it before a job can be about it.')
     if isinstance(instance.pk, tuple):

@@ -84,7 +84,10 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
             or (name == 'ARGUMENTS_FORMAT' and value not in ('pickle', 'json'))
         ):
             found.append(
-                checks.Error(f'NETBOX_JOBS[{name!r}] is {value!r}; its default is {default!r}.', id='netbox_jobs.E005')
+                checks.Error(
+                    f'NETBOX_JOBS[{name!r}] is {value!r}; expected {_expected(default)}. Its default is {default!r}.',
+                    id='netbox_jobs.E005',
+                )
             )
     try:
         if values['NOTIFY']:
@@ -92,6 +95,12 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
     except (ImportError, TypeError, AttributeError) as error:
         found.append(checks.Error(f"NETBOX_JOBS['NOTIFY'] cannot be imported: {error}.", id='netbox_jobs.E007'))
     return found
+
+
+def _expected(default: object) -> str:
+    if isinstance(default, bool):
+        return 'True or False'
+    return 'a number from 0' if isinstance(default, int | float) else "'pickle' or 'json'"
 
 
 def check_sqlite(**kwargs: Any) -> list[checks.CheckMessage]:

@@ -18,6 +18,7 @@ from rq.logutils import setup_loghandlers
 from . import delivery, queues
 from .exceptions import UnknownQueue
 from .jobs import system_jobs
+from .models import Worker, database
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -53,6 +54,7 @@ class WorkerCommand(BaseCommand):
         served = self._queues(names, options.pop('all_queues', False))
         self._check_servers(served)
         self._check_redis(served[0])
+        self._check_database()
         _log_to_console(options.get('verbosity', 1))
         if not names and len(served) == len(queues.DEFAULT_QUEUES) and (others := self._unserved(served)):
             self.stderr.write(
@@ -97,6 +99,12 @@ class WorkerCommand(BaseCommand):
                 'but none starts without it.'
             ) from error
 
+    def _check_database(self) -> None:
+        try:
+            Worker.objects.using(database()).exists()
+        except DBError as error:
+            raise CommandError(f'The database is not ready for jobs ({error}); did you run "migrate"?') from error
+
     def _unserved(self, served: list[str]) -> list[str]:
         return [name for name in queues.plugin_queues() if name not in served]
 
@@ -109,8 +117,6 @@ class WorkerCommand(BaseCommand):
         for runner, kwargs in system_jobs.items():
             try:
                 runner.enqueue_once(**kwargs)
-            except DBError as error:
-                raise CommandError(f'The database is not ready for jobs ({error}); did you run "migrate"?') from error
             except Exception:
                 logger.exception('The system job %s could not be scheduled.', runner.name)
                 continue

@@ -158,7 +158,7 @@ def _job_context(request: HttpRequest, job: Job, told: Progress | None, *, actio
         'attempt': _('attempt %(number)s') % {'number': wording.count(attempt)} if attempt > 1 else '',
         'progress': told,
         'message': wording.printable(told.message) if told is not None else '',
-        'bar': running or told is not None,
+        'bar': running or (told is not None and not (job.ended and told.percent is None)),
         'error': wording.first_line(job.error if error is None else error) if job.ended else '',
         'actions': _actions(request, job) if actions else [],
     }
@@ -183,6 +183,8 @@ def _notes(shown: dict[str, Any]) -> list[str]:
         notes.append(_('started at %(time)s') % when)
     elif job.due is None:
         notes.append(_('waits for other jobs'))
+    elif paused := job.paused_by:
+        notes.append(_('its schedule is paused') if paused == 'schedule' else _('its queue is paused'))
     elif job.status == JobStatusChoices.STATUS_PENDING:
         notes.append(_('waits for a worker'))
     else:

@@ -9,6 +9,7 @@ from operator import length_hint
 from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
+from django.core.exceptions import ImproperlyConfigured
 from django.db import models, transaction
 from django.utils.functional import classproperty
 
@@ -42,12 +43,17 @@ def system_job(
         timezone: the name of their time zone; the project's if omitted.
 
     Raises:
-        ImproperlyConfigured: There is neither a whole number of minutes from 1 nor a cron expression, or both.
+        ImproperlyConfigured: There is neither a whole number of minutes from 1 nor a cron expression, or both; or
+            what is decorated is no runner.
     """
+    if callable(interval):
+        raise ImproperlyConfigured('@system_job needs to be told when: @system_job(interval=60), in minutes.')
     schedules.check_registered(interval, cron, timezone)
     when: dict[str, Any] = {'interval': interval} if cron is None else {'cron': cron, 'timezone': timezone}
 
     def register(cls: R) -> R:
+        if not getattr(cls, 'is_job_runner', False):
+            raise ImproperlyConfigured(f'@system_job decorates {cls!r}; expected a subclass of JobRunner.')
         system_jobs[cls] = {**system_jobs.get(cls, {}), **when}
         return cls
 

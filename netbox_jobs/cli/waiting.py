@@ -4,7 +4,7 @@ from django.utils import timezone
 
 from .. import clock, stats
 from ..choices import JobStatusChoices
-from ..models import Job, PausedQueue, Worker
+from ..models import Job, Worker
 from . import times
 
 
@@ -17,12 +17,12 @@ def reason(job: Job) -> str:
         open_ = job.dependencies.using(using).exclude(status__in=JobStatusChoices.TERMINAL_STATE_CHOICES)
         awaited = sorted(open_.values_list('pk', flat=True))
         return f'it waits for {", ".join(f"job {pk}" for pk in awaited[:5])}' if awaited else ''
-    if job.schedule is not None and job.schedule.paused:
+    if (paused := job.paused_by) == 'schedule':
         return f'its schedule {job.schedule_id} is paused'
+    if paused:
+        return f'the queue {job.queue_name} is paused'
     if job.due > clock.now_ms() and job.scheduled is not None and job.scheduled > timezone.now():
         return f'it is due {times.relative(job.scheduled)}'
-    if PausedQueue.objects.using(using).filter(name=job.queue_name).exists():
-        return f'the queue {job.queue_name} is paused'
     if not any(job.queue_name in stats.served_by(worker) for worker in Worker.objects.using(using).all()):
         return f'no worker serves the queue {job.queue_name}'
     return ''

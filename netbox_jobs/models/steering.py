@@ -2,8 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
+from .. import clock
 from ..choices import JobStatusChoices
 from .progress import Progress
+from .queues import PausedQueue
+from .schedules import Schedule
 
 if TYPE_CHECKING:
     from .jobs import Job
@@ -15,6 +18,9 @@ class Steerable:
     pk: Any
     name: str
     status: str
+    due: Any
+    schedule_id: Any
+    queue_name: str
     _state: Any
 
     def cancel(self) -> bool:
@@ -61,6 +67,17 @@ class Steerable:
         return enqueueing.again(self)  # type: ignore[arg-type]
 
     retry.alters_data = True  # type: ignore[attr-defined]
+
+    @property
+    def paused_by(self) -> str:
+        """What keeps the job from being handed over: 'schedule' or 'queue', whichever is paused; else empty."""
+        if self.status not in JobStatusChoices.WAITING_STATE_CHOICES or self.due is None:
+            return ''
+        using = self._state.db
+        if self.schedule_id and Schedule.objects.using(using).filter(pk=self.schedule_id, paused=True).exists():
+            return 'schedule'
+        overdue = self.due <= clock.now_ms()
+        return 'queue' if overdue and PausedQueue.objects.using(using).filter(name=self.queue_name).exists() else ''
 
     @property
     def progress(self) -> Progress | None:

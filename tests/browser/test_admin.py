@@ -69,6 +69,19 @@ def test_every_page_passes_axe_and_fits_its_window(visit, violations, width, sch
             assert page.evaluate('document.documentElement.scrollWidth <= innerWidth'), path
 
 
+def test_pages_lead_back_in_one_line_of_links_on_every_django(visit):
+    page = visit(url('worker_changelist'))
+    page.get_by_role('main').get_by_role('link', name='Overview').click()
+    bar = page.get_by_role('navigation', name='Breadcrumbs')
+    tops = [item.bounding_box()['y'] for item in bar.locator('li').all()]
+    assert len(tops) == 4
+    assert len(set(tops)) == 1
+    shade = 'item => getComputedStyle(item).backgroundColor'
+    assert bar.locator('ol').evaluate(shade) not in ('rgba(0, 0, 0, 0)', 'rgb(255, 255, 255)')
+    page.get_by_role('main').get_by_role('link', name='All jobs').click()
+    expect(page).to_have_url(re.compile(url('job_changelist')))
+
+
 def test_a_job_is_watched_stopped_and_retried(visit, start_worker):
     job = Sleeping.enqueue(seconds=120)
     page = visit(url('job_change', job.pk))
@@ -89,9 +102,10 @@ def test_a_job_is_watched_stopped_and_retried(visit, start_worker):
 
 def test_a_log_of_ten_thousand_lines_is_followed(visit):
     job = make('running')
-    JobLogEntry.objects.bulk_create([JobLogEntry(job=job, level='info', message=f'early {n}') for n in range(10)])
     page = visit(url('job_change', job.pk))
+    JobLogEntry.objects.bulk_create([JobLogEntry(job=job, level='info', message=f'early {n}') for n in range(10)])
     expect(page.get_by_text('early 9')).to_be_visible()
+    expect(page.get_by_role('link', name='Earlier lines')).to_be_hidden()
     JobLogEntry.objects.bulk_create(
         [JobLogEntry(job=job, level='info', message=f'line {n} of many') for n in range(10_000)], batch_size=2000
     )

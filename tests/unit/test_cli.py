@@ -467,6 +467,8 @@ def test_run_finds_a_runner_by_its_name(jobs):
         'tests.app.jobs.Plain',
         'example_plugin.jobs.PurgeRecordsJob',
     ]
+    assert jobs('run', 'OwnQueue').code == 0
+    assert Job.objects.latest('pk').name == 'Own queue'
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from example_plugin.models import Source
 from netbox_jobs import permissions, wording
-from netbox_jobs.models import Job, JobAttempt, JobLogEntry, Progress, database, transitions
+from netbox_jobs.models import Job, JobAttempt, JobLogEntry, PausedQueue, Progress, database, transitions
 from netbox_jobs.templatetags.netbox_jobs import register
 from tests.app.jobs import Erring, Failing, Plain, Talking
 from tests.app.models import TextThing, Thing, UUIDThing
@@ -382,6 +382,26 @@ def test_what_an_earlier_attempt_told_is_not_shown(thing):
     page = client_of(owner).get(url('progress', job)).content.decode()
     assert '90 %' not in page
     assert 'attempt 2' in page
+
+
+def test_a_job_says_that_its_schedule_or_its_queue_is_paused(thing):
+    owner = user('owner')
+    job = Plain.enqueue_once(instance=thing, user=owner, interval=60, schedule_at=timezone.now() + timedelta(hours=1))
+    assert 'due at' in client_of(owner).get(url('progress', job)).content.decode()
+    job.schedule.pause()
+    page = client_of(owner).get(url('progress', job)).content.decode()
+    assert 'its schedule is paused' in page
+    assert 'due at' not in page
+    PausedQueue.pause('low')
+    waiting = Plain.enqueue(instance=thing, user=owner, queue_name='low')
+    assert 'its queue is paused' in client_of(owner).get(url('progress', waiting)).content.decode()
+
+
+def test_a_job_that_has_ended_without_a_known_total_has_no_bar(thing):
+    owner = user('owner')
+    job = Plain.enqueue(instance=thing, user=owner, immediate=True)
+    Progress.objects.create(job=job, attempt=1, current=12, total=None)
+    assert '<progress' not in client_of(owner).get(url('progress', job)).content.decode()
 
 
 def test_a_job_that_is_to_be_tried_again_says_why_and_when(thing):

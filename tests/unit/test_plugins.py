@@ -14,7 +14,7 @@ from netbox_jobs.choices import JobIntervalChoices, JobNotificationChoices, JobS
 from netbox_jobs.commands import import_jobs
 from netbox_jobs.jobs import JobRunner, system_job, system_jobs
 from netbox_jobs.plugins import PluginConfig, get_plugin_config
-from tests.app.jobs import Housekeeping
+from tests.app.jobs import Housekeeping, Plain
 
 
 @pytest.fixture
@@ -106,6 +106,14 @@ def test_a_plugin_may_override_ready_without_super():
 def test_a_system_job_needs_a_whole_number_of_minutes(interval):
     with pytest.raises(ImproperlyConfigured, match='minutes'):
         system_job(interval=interval)
+
+
+def test_system_job_says_what_it_decorates_and_that_it_needs_to_be_told_when():
+    with pytest.raises(ImproperlyConfigured, match='expected a subclass of JobRunner'):
+        system_job(interval=60)(print)
+    with pytest.raises(ImproperlyConfigured, match=r'@system_job\(interval=60\)'):
+        system_job(Plain)
+    assert print not in system_jobs
 
 
 def test_system_job_and_setup_only_register():

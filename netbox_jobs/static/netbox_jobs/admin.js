@@ -88,6 +88,8 @@
       last = Math.max(last, Number(fresh.dataset.last));
       if (fresh.childElementCount) {
         list.append(...fresh.children);
+        // A log that was empty begins with the first line that comes.
+        if (!Number(list.dataset.first)) list.dataset.first = list.firstElementChild.dataset.line;
         empty.hidden = true;
         if (wanted.checked) {
           while (list.childElementCount > HELD) list.firstElementChild.remove();
