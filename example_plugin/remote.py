@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import HTTPException, InvalidURL
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -52,26 +53,28 @@ def pages(url: str, timeout: float) -> Iterator[Page]:
 def _fetch(url: str, number: int, timeout: float) -> Page:
     if not url.startswith(('http://', 'https://')):
         raise SourceUnusable(f'{url!r} is not an http or https URL.')
-    parts = urlsplit(url)
-    query = '&'.join(filter(None, (parts.query, urlencode({'page': number}))))
     try:
+        parts = urlsplit(url)
+        query = '&'.join(filter(None, (parts.query, urlencode({'page': number}))))
         request = Request(urlunsplit(parts._replace(query=query)), headers={'Accept': 'application/json'})
         with urlopen(request, timeout=timeout) as response:
             body, total = response.read(LIMIT + 1), response.headers.get('X-Total-Count', '')
+            if response.length and len(body) <= LIMIT:  # so much more was announced
+                raise SourceUnavailable(f'{url} broke off.')
     except HTTPError as error:
         with error:
             trouble = error.code >= 500 or error.code in (408, 429)
             kind = SourceUnavailable if trouble else SourceUnusable
             raise kind(f'{url} answers with {error.code} {error.reason}.') from error
-    except (URLError, OSError) as error:
-        raise SourceUnavailable(f'{url} cannot be reached: {getattr(error, "reason", error)}.') from error
-    except ValueError as error:
+    except (InvalidURL, ValueError) as error:
         raise SourceUnusable(f'{url} cannot be read: {error}.') from error
+    except (URLError, OSError, HTTPException) as error:
+        raise SourceUnavailable(f'{url} cannot be reached: {getattr(error, "reason", error)!s}.') from error
     if len(body) > LIMIT:
         raise SourceUnusable(f'{url} serves more than {LIMIT:,} bytes.')
     try:
         records = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SourceUnusable(f'{url} does not serve JSON: {error}.') from error
     if not isinstance(records, list):
         raise SourceUnusable(f'{url} serves a {type(records).__name__}, not a list of records.')

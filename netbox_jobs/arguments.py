@@ -27,7 +27,7 @@ from django.utils.dateparse import parse_date, parse_datetime, parse_duration
 from django.utils.duration import duration_iso_string
 
 from . import conf
-from .exceptions import ArgumentsRefused, ArgumentsTooLarge, InstanceGone
+from .exceptions import ArgumentsRefused, ArgumentsTooLarge, FormatUnknown, InstanceGone
 from .text import storable_text
 
 Kwargs = dict[str, Any]
@@ -79,11 +79,17 @@ def decode(format: str, payload: bytes, signature: str, job_id: UUID | str, path
     Raises:
         ArgumentsRefused: The signature does not fit, or the JSON-only mode meets pickled arguments.
         InstanceGone: An object among the arguments no longer exists.
+        FormatUnknown: They are ours, and stored as this release does not know.
     """
     verify(format, payload, signature, job_id, path)
     if format == 'pickle' and conf.get('ARGUMENTS_FORMAT') == 'json':
         raise ArgumentsRefused(
             "The arguments of this job are pickled; NETBOX_JOBS['ARGUMENTS_FORMAT'] is 'json': they are not decoded."
+        )
+    if format not in ('pickle', 'json'):
+        raise FormatUnknown(
+            f'The arguments of this job are stored as {format!r}, by another release of netbox_jobs than that of this '
+            'worker: restart it with that one.'
         )
     return _codec(format)[1](payload) if payload else {}
 

@@ -62,10 +62,11 @@ def values(field: str, limit: int = 200) -> list[Any]:
     connection = connections[database()]
     table = connection.ops.quote_name(Job._meta.db_table)
     column = connection.ops.quote_name(str(Job._meta.get_field(field).column))  # type: ignore[union-attr]
-    # (A DISTINCT would read the whole index.)
+    # (A DISTINCT would read the whole index; and PostgreSQL has no MIN of UUIDs, as keys of users may be.)
+    first = f'(SELECT {column} FROM {table} WHERE {column} {{beyond}} ORDER BY {column} LIMIT 1)'
     sql = (
-        f'WITH RECURSIVE found (value, number) AS (SELECT MIN({column}), 1 FROM {table} UNION ALL '
-        f'SELECT (SELECT MIN({column}) FROM {table} WHERE {column} > found.value), found.number + 1 FROM found '
+        f'WITH RECURSIVE found (value, number) AS (SELECT {first.format(beyond="IS NOT NULL")}, 1 UNION ALL '
+        f'SELECT {first.format(beyond="> found.value")}, found.number + 1 FROM found '
         f'WHERE found.value IS NOT NULL AND found.number < %s) SELECT value FROM found WHERE value IS NOT NULL'
     )
     with connection.cursor() as cursor:

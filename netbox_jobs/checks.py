@@ -51,8 +51,9 @@ def check_plugins(**kwargs: Any) -> list[checks.CheckMessage]:
     """A plugin's configuration in its `__init__.py`, which Django does not look into, must be installed by its path."""
     found: list[checks.CheckMessage] = []
     for config in apps.get_app_configs():
-        for candidate in vars(config.module or object).values():
-            if not isinstance(candidate, type) or not issubclass(candidate, PluginConfig):
+        classes = (value for value in vars(config.module or object).values() if isinstance(value, type))
+        for candidate in dict.fromkeys(classes):  # NetBox's idiom gives it a second name: `config = ...`
+            if not issubclass(candidate, PluginConfig):
                 continue
             if candidate.__module__ == config.name and not isinstance(config, candidate):
                 path = f'{candidate.__module__}.{candidate.__qualname__}'

@@ -35,7 +35,7 @@ class WorkerCommand(BaseCommand):
             '--all-queues',
             action='store_true',
             default=False,
-            help='Serve all configured queues: high, default, low, then the others by name.',
+            help='Serve all configured queues: those named, then high, default, low, then the others by name.',
         )
 
         parser.add_argument(
@@ -75,10 +75,11 @@ class WorkerCommand(BaseCommand):
 
     def _queues(self, names: tuple[str, ...], everything: bool) -> list[str]:
         try:
-            if everything:
-                known = queues.configured()
-                return [*queues.DEFAULT_QUEUES, *sorted(known.keys() - set(queues.DEFAULT_QUEUES))]
-            return [queues.check(name) for name in dict.fromkeys(names or queues.DEFAULT_QUEUES)]
+            named = [queues.check(name) for name in dict.fromkeys(names or queues.DEFAULT_QUEUES)]
+            if not everything:
+                return named
+            known = queues.configured()
+            return list(dict.fromkeys([*named, *queues.DEFAULT_QUEUES, *sorted(known)]))
         except (UnknownQueue, ImproperlyConfigured) as error:
             raise CommandError(str(error)) from error
 
@@ -120,8 +121,9 @@ class WorkerCommand(BaseCommand):
             except Exception:
                 logger.exception('The system job %s could not be scheduled.', runner.name)
                 continue
-            interval = kwargs.get('interval')
-            scheduled.append(f'{runner.name} (every {interval} min)' if interval else str(runner.name))
+            interval, cron = kwargs.get('interval'), kwargs.get('cron')
+            when = f' (every {interval} min)' if interval else f' ({cron})' if cron else ''
+            scheduled.append(f'{runner.name}{when}')
         return scheduled
 
 

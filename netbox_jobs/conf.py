@@ -36,9 +36,11 @@ def get(name: str) -> Any:
     """Return the setting `name` of `NETBOX_JOBS`, or its default.
 
     Raises:
-        ImproperlyConfigured: `NETBOX_JOBS` holds a key that does not exist.
+        ImproperlyConfigured: `NETBOX_JOBS` is no dictionary, or holds a key that does not exist.
     """
     configured = getattr(settings, 'NETBOX_JOBS', {})
+    if not isinstance(configured, dict):
+        raise ImproperlyConfigured(f'NETBOX_JOBS is {configured!r}; expected a dictionary.')
     if unknown := configured.keys() - DEFAULTS.keys():
         raise ImproperlyConfigured(
             f'NETBOX_JOBS has the unknown key(s) {", ".join(sorted(unknown))}; known are {", ".join(sorted(DEFAULTS))}.'

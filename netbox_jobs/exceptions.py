@@ -4,6 +4,7 @@ __all__ = (
     'AlreadyClaimed',
     'ArgumentsRefused',
     'ArgumentsTooLarge',
+    'FormatUnknown',
     'InstanceGone',
     'JobCanceled',
     'JobFailed',
@@ -49,6 +50,10 @@ class InstanceGone(Exception):
 
 class RunnerNotFound(Exception):
     """The code of a job cannot be imported in this process."""
+
+
+class FormatUnknown(RunnerNotFound):
+    """The arguments of a job were stored by a release that this process does not run: another worker may."""
 
 
 class AlreadyClaimed(RuntimeError):

@@ -1,6 +1,6 @@
 """The names of queues: which exist, which belong to plugins, and how `RQ_QUEUES` is completed with them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -23,7 +23,7 @@ def register_plugin(plugin: str, queues: object) -> None:
     Raises:
         ImproperlyConfigured: `queues` is not a list of plain names.
     """
-    if isinstance(queues, str) or not isinstance(queues, Iterable):
+    if isinstance(queues, str | Mapping) or not isinstance(queues, Iterable):
         raise ImproperlyConfigured(f"{plugin}: queues is {queues!r}; expected a list of names such as ['sync'].")
     names = list(queues)
     for name in names:

@@ -40,9 +40,14 @@ class _Handler(BaseHTTPRequestHandler):
                 body = json.dumps([{'value': 'a record without a key'}])
             case '/text':
                 body = 'this is no JSON'
+            case '/broken-off':
+                headers['Content-Length'] = str(len(body) + 1)
+            case '/babble':
+                self.wfile.write(b'SSH-2.0-no-web-server\r\n')
+                return
         payload = body.encode()
         self.send_response(status)
-        for name, value in {**headers, 'Content-Length': str(len(payload))}.items():
+        for name, value in {'Content-Length': str(len(payload)), **headers}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(payload)

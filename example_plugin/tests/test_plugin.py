@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from rq import SimpleWorker
 
+from example_plugin import remote
 from example_plugin.jobs import PurgeRecordsJob, SyncSourceJob
 from example_plugin.models import Record, Source
 from example_plugin.tests import source_server
@@ -62,16 +63,28 @@ class SyncSourceTest(TestCase):
         self.assertIn('does not serve JSON', job.error)
 
     def test_a_bad_url_fails_the_job(self):
-        source = Source.objects.create(name='typo', url='htp:/nowhere')
-        job = SyncSourceJob.enqueue(instance=source, immediate=True)
-        self.assertEqual(job.status, JobStatusChoices.STATUS_FAILED)
-        self.assertIn('not an http or https URL', job.error)
+        for url, words in (
+            ('htp:/nowhere', 'not an http or https URL'),
+            ('http://127.0.0.1:9/a b', 'cannot be read'),
+            ('http://127.0.0.1:port/', 'cannot be read'),
+            ('http://[::1', 'cannot be read'),
+        ):
+            with self.subTest(url):
+                source = Source.objects.create(name=url, url=url)
+                job = SyncSourceJob.enqueue(instance=source, immediate=True)
+                self.assertEqual(job.status, JobStatusChoices.STATUS_FAILED)
+                self.assertIn(words, job.error)
 
     def test_a_record_that_breaks_our_assumptions_is_an_error(self):
         source, job = self.sync('/odd')
         self.assertEqual(job.status, JobStatusChoices.STATUS_ERRORED)
         self.assertEqual(job.error, "KeyError('key')")
         self.assertEqual(source.records.count(), 0)
+
+    def test_an_answer_that_breaks_off_or_is_no_http_may_be_better_the_next_time(self):
+        for path in ('/broken-off', '/babble'):
+            with self.subTest(path), self.assertRaises(remote.SourceUnavailable):
+                list(remote.pages(self.site + path, timeout=5))
 
 
 class RetryTest(TransactionTestCase):

@@ -93,10 +93,11 @@ def test_the_start_line_says_what_is_served_and_what_is_not(start_worker):
 
 def test_all_queues_serves_the_plugins_queues_too(start_worker):
     job = Plain.enqueue(queue_name='tests.app.bulk')
-    worker = start_worker('--all-queues', '--burst')
+    worker = start_worker('low', '--all-queues', '--burst')
     worker.process.wait(30)
     assert status(job) == 'completed'
     assert 'Plugin queues without it' not in worker.output
+    assert 'Serving low, high, default, ' in worker.output  # what is named comes first
 
 
 def test_an_unknown_queue_is_one_clear_sentence(start_worker):

@@ -91,6 +91,15 @@ def test_a_plugin_that_stands_first_has_its_queues_settings_and_system_jobs(work
     assert status(job) == 'completed'
 
 
+def test_the_admin_lists_and_filters_jobs_by_a_user_with_a_key_of_another_type(admin_client, admin_user):
+    job = Plain.enqueue(user=admin_user)
+    Plain.enqueue()
+    for query in ('', f'?user={admin_user.pk}', '?q=Plain'):
+        page = admin_client.get(f'/admin/netbox_jobs/job/{query}')
+        assert page.status_code == 200, query
+        assert job in page.context['cl'].result_list
+
+
 def test_enqueue_once_compares_times_as_they_are_stored():
     when = datetime.now() + timedelta(hours=1)
     first = Plain.enqueue_once(schedule_at=when)

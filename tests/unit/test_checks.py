@@ -14,6 +14,7 @@ from netbox_jobs.plugins import PluginConfig
 def test_a_plugin_that_is_installed_without_its_config_is_told_so(monkeypatch):
     module = types.ModuleType('lost_plugin')
     module.LostConfig = type('LostConfig', (PluginConfig,), {'name': 'lost_plugin', '__module__': 'lost_plugin'})
+    module.config = module.LostConfig
     module.__path__ = ['/nowhere']
     monkeypatch.setattr(apps, 'get_app_configs', lambda: [AppConfig('lost_plugin', module)])
     assert [error.id for error in checks.check_plugins()] == ['netbox_jobs.E006']
@@ -46,6 +47,8 @@ def test_bad_settings_are_named(settings):
     assert [error.id for error in checks.check_settings()] == ['netbox_jobs.E005']
     settings.NETBOX_JOBS = {'PRELOAD_RUNNERS': False}
     assert checks.check_settings() == []
+    settings.NETBOX_JOBS = ['PRELOAD_RUNNERS']
+    assert 'expected a dictionary' in checks.check_settings()[0].msg
     settings.NETBOX_JOBS = {'TYPO': 1}
     assert [error.id for error in checks.check_settings()] == ['netbox_jobs.E004']
     settings.NETBOX_JOBS, settings.JOB_RETENTION = {}, 'forever'

@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from rq import SimpleWorker
 
-from netbox_jobs import delivery, recovery
+from netbox_jobs import arguments, delivery, recovery
 from netbox_jobs.choices import JobNotificationChoices, JobStatusChoices
 from netbox_jobs.exceptions import JobFailed, UnknownQueue, UnsupportedOption
 from netbox_jobs.jobs import JobRunner
@@ -395,6 +395,24 @@ def test_a_runner_that_is_gone_is_given_back_and_then_errored(work, settings):
     assert status(job) == 'errored'
     assert 'tests.app.jobs.Renamed cannot be imported' in job.error
     assert 'cannot be imported' in Schedule.objects.get().suspended
+
+
+def test_arguments_stored_by_another_release_are_left_to_a_worker_of_that(work, settings):
+    job = Plain.enqueue(word='x')
+    stored = arguments.Stored('pickle2', b'what only that can read', '')
+    Job.objects.filter(pk=job.pk).update(
+        arguments=stored.payload,
+        arguments_format='pickle2',
+        arguments_signature=stored.signature(job.job_id, job.runner),
+    )
+    work()
+    assert (status(job), job.releases, job.attempt) == ('scheduled', 1, 0)
+    settings.NETBOX_JOBS = {'RUNNER_GRACE': 0}
+    Job.objects.filter(pk=job.pk).update(due=0)
+    recovery.deliver_due()
+    work()
+    assert status(job) == 'errored'
+    assert "stored as 'pickle2', by another release" in job.error
 
 
 def test_runners_can_be_built_and_run_by_hand():

@@ -59,6 +59,7 @@ def test_defaults_stand_behind_what_the_project_sets():
     [
         ({'queues': 'sync'}, 'list of names'),
         ({'queues': [1]}, '1 is not usable'),
+        ({'queues': {'sync': 1}}, 'list of names'),
         ({'queues': ['a b']}, 'not usable'),
         ({'required_settings': ['key']}, 'requires the setting.*key'),
         ({'required_settings': 'key'}, 'list of names'),
