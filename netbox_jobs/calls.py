@@ -298,6 +298,9 @@ def _retry(given: dict[str, Any]) -> dict[str, Any]:
     checked = retries.check(given.get('max_retries'), given.get('retry_backoff'), given.get('retry_on'))
     if 'on' in checked:
         checked['on'] = [path_of(kind) for kind in checked['on']]
+        for path in checked['on']:
+            if '<' in path or path.startswith('__main__.'):
+                raise ValueError(f'retry_on names {path}, which a worker cannot import; define it in a module.')
     return checked
 
 

@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 from django.conf import settings
 from django.utils import timezone
 
+#: Beyond which nothing is planned: intervals are added to what is.
+LAST_YEAR = 4999
+
 
 def now_ms() -> int:
     """This moment, in milliseconds since the epoch."""
@@ -36,7 +39,7 @@ def check(name: str, moment: object) -> datetime | None:
     """Return `moment` as it is stored.
 
     Raises:
-        ValueError: It is no datetime, or a naive one in a project with `USE_TZ`.
+        ValueError: It is no datetime, a naive one in a project with `USE_TZ`, or beyond `LAST_YEAR`.
     """
     if moment is None:
         return None
@@ -47,6 +50,8 @@ def check(name: str, moment: object) -> datetime | None:
             f'{name} is the naive datetime {moment}; USE_TZ is on, so it must carry its time zone: use '
             'django.utils.timezone.now() or make_aware().'
         )
+    if moment.year > LAST_YEAR:
+        raise ValueError(f'{name} is {moment}; expected a moment up to the year {LAST_YEAR}.')
     try:
         return to_stored(moment)
     except OverflowError:

@@ -11,9 +11,9 @@ from .models import Job, JobAttempt, JobLogEntry, Progress, Schedule
 
 def before_delete(instance: Job, using: str, **kwargs: Any) -> None:
     """A chain ends with its waiting or running job. (Its schedule goes first: the order in which all lock them.)"""
-    status = Job.objects.using(using).filter(pk=instance.pk).values_list('status', flat=True).first()
-    if status is not None:
-        instance.status = status
+    row = Job.objects.using(using).filter(pk=instance.pk).values_list('status', 'awaited').first()
+    if row is not None:
+        instance.status, instance.awaited = row
     ended = instance.status in JobStatusChoices.TERMINAL_STATE_CHOICES
     if instance.schedule_id is not None and not ended:
         Schedule.objects.using(using).filter(pk=instance.schedule_id).delete()

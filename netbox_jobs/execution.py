@@ -24,6 +24,7 @@ from .leases import BorrowedLease
 from .logs import LineWriter
 from .models import Job, database, transitions
 from .retries import RetryPolicy
+from .text import described
 
 logger = logging.getLogger('netbox_jobs')
 T = TypeVar('T')
@@ -57,6 +58,8 @@ def run_delivered(job_id: str, *, sole: bool = False) -> 'Execution | None':
         for connection in connections.all(initialized_only=True):
             connection.close_if_unusable_or_obsolete()
     job = _claim(job_id, using)
+    if job is not None and job.ended:
+        return None  # a receiver of job_start has ended it
     if job is None:
         if transitions.hold_back(job_id, using):
             logger.info('Job %s waits in the database: its queue is paused.', job_id)
@@ -86,6 +89,8 @@ def run_here(job: Job, target: Callable[..., Any], kwargs: dict[str, Any]) -> No
     Raises:
         SystemExit, KeyboardInterrupt: What `run()` raised of that kind, after it was recorded.
     """
+    if job.ended:
+        return  # a receiver of job_start has ended it
     run = Execution(job)
     with run.attended():
         run.call(lambda: calls.call(target, job, kwargs))
@@ -129,6 +134,7 @@ class Execution:
         self._coroutines = CoroutineRunner()
         self._again: BaseException | None = None
         self._error_before = job.error
+        self._pid = os.getpid()
 
     @property
     def owns_connection(self) -> bool:
@@ -183,6 +189,9 @@ class Execution:
         if self._owns_connection and mending.is_broken(self._using):
             given_up = connections[self._using].in_atomic_block
             mending.mend()
+        elif self._owns_connection and mending.is_left_open(self._using):
+            self._lines.add('warning', 'run() has left autocommit off; what it has not committed is lost.', time.time())
+            mending.mend()
         self._lines.close()
         return given_up
 
@@ -201,7 +210,8 @@ class Execution:
             target = calls.resolve(job.runner)
             if getattr(target, 'is_job_runner', False):
                 target = target.handle
-            job._kwargs = kwargs = job.get_arguments()
+            kwargs = job.get_arguments()
+            job._decoded = dict(kwargs)
         except RunnerNotFound as error:
             self._release_or_end(error)
             return
@@ -221,7 +231,10 @@ class Execution:
 
         Raises:
             JobTimeoutException, JobCanceled: It was cancelled by one of those.
+            TypeError: It is a generator.
         """
+        if inspect.isgenerator(returned) or inspect.isasyncgen(returned):
+            raise TypeError('run() contains a yield, so that calling it runs none of it; call what yields from run().')
         if not inspect.iscoroutine(returned):
             return
         try:
@@ -240,6 +253,10 @@ class Execution:
                 self.complete(run())
         except BaseException as error:
             self.failed_with(error)
+        finally:
+            if os.getpid() != self._pid:
+                # A copy of this process that run() has forked, and that was to end in it: it shares our connections.
+                os._exit(1)
 
     def guarded(self) -> AbstractContextManager[None]:
         """In somebody else's transaction: keep it usable, whatever `run()` does to it.
@@ -283,8 +300,9 @@ class Execution:
         if isinstance(error, JobTimeoutException):
             logger.warning('Job %s (%s): %s', self.job.pk, self.job.name, error)
         trace = ''.join(traceback.format_exception(error))
-        self._lines.add('error', f'{error!r}\n{trace}', time.time())
-        self.job.terminate(JobStatusChoices.STATUS_ERRORED, error=repr(error))
+        said = described(error)
+        self._lines.add('error', f'{said}\n{trace}', time.time())
+        self.job.terminate(JobStatusChoices.STATUS_ERRORED, error=said)
 
     def _is_covered(self, error: BaseException) -> bool:
         """Whether the job is to be run again after this error. (An immediate one ends here and now.)"""
@@ -299,16 +317,16 @@ class Execution:
     def _give_back(self, error: BaseException) -> None:
         """Have the job run again after its backoff."""
         job = self.job
-        delay = retry_policy(job).delay(job.retries)
+        delay, said = retry_policy(job).delay(job.retries), described(error)
         trace = ''.join(traceback.format_exception(error))
         self._lines.add(
             'warning',
-            f'{error!r}\nAttempt {job.attempt} failed; the next one is due in {delay:.1f} s.\n{trace}',
+            f'{said}\nAttempt {job.attempt} failed; the next one is due in {delay:.1f} s.\n{trace}',
             time.time(),
         )
         self.before_end()
         try:
-            released = self.persist(lambda: transitions.release(job, delay, after=repr(error)))
+            released = self.persist(lambda: transitions.release(job, delay, after=said))
         except (TypeError, ValueError, DataError, IntegrityError):  # what it has left in job.data cannot be stored
             self._end_as(error)
             return
@@ -318,7 +336,7 @@ class Execution:
         job._lost = True  # this object holds no claim any more
         if released:
             self.failure = None
-            logger.info('Job %s (%s) is run again in %.1f seconds, after %r.', job.pk, job.name, delay, error)
+            logger.info('Job %s (%s) is run again in %.1f seconds, after %s.', job.pk, job.name, delay, said)
 
     def settle(self) -> None:
         """End what `handle()` left running; write again what it ended within a transaction that came to nothing."""

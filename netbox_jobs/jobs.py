@@ -154,7 +154,7 @@ class JobRunner(ABC):
         job.start()
         with execution.attending(job) as run:
             try:
-                job._kwargs = kwargs
+                job._kwargs = None if _is_same(kwargs, job._decoded) else kwargs
                 with run.guarded():
                     run.complete(cls(job).run(*args, **kwargs))
                 job.terminate()
@@ -287,6 +287,15 @@ class JobRunner(ABC):
         if kwargs.get('interval') is not None or kwargs.get('cron'):
             schedules.check_registered(kwargs.get('interval'), kwargs.get('cron'), kwargs.get('timezone'))
         system_jobs[cls] = kwargs
+
+
+def _is_same(kwargs: dict[str, Any], decoded: dict[str, Any] | None) -> bool:
+    """Whether these are the very objects that were decoded; `run()` may change what is in them."""
+    return (
+        decoded is not None
+        and kwargs.keys() == decoded.keys()
+        and all(value is decoded[name] for name, value in kwargs.items())
+    )
 
 
 def _path(cls: type[JobRunner]) -> str:

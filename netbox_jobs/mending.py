@@ -46,6 +46,13 @@ def is_broken(using: str) -> bool:
     return False
 
 
+def is_left_open(using: str) -> bool:
+    """Whether somebody has switched autocommit off, so that nothing is kept that nobody commits."""
+    connection = connections[using]
+    wanted = connection.settings_dict['AUTOCOMMIT']
+    return bool(wanted and connection.connection and not connection.in_atomic_block and not connection.get_autocommit())
+
+
 @contextmanager
 def guarded(using: str) -> Iterator[None]:
     """Keep the transaction that is open, if one is, usable, whatever is done to it within the block.

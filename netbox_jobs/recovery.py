@@ -48,9 +48,9 @@ def deliver_due(older_than: float = 0, between: Callable[[], None] = _nothing) -
     resting: set[str] = set()
     while True:
         due = jobs.filter(status=JobStatusChoices.STATUS_SCHEDULED, due__lte=clock.now_ms() - int(older_than * 1000))
-        due = due.exclude(predecessor__status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES).exclude(
-            schedule__paused=True
-        )
+        due = due.exclude(predecessor__status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES)
+        due = due.exclude(schedule__in=jobs.running().exclude(schedule=None).values('schedule'))
+        due = due.exclude(schedule__paused=True)
         due = due.exclude(queue_name__in=_paused()).exclude(queue_name__in=resting)
         batch = list(due.order_by('due')[:_BATCH])
         for job in batch:
@@ -79,9 +79,8 @@ def redeliver_vanished(older_than: float = 0, between: Callable[[], None] = _not
     redelivered = 0
     for job in vanished(older_than, between):
         between()
-        ttl = job.options.get('ttl') or -1
-        if 0 < ttl * 1000 <= clock.now_ms() - (job.due or 0):  # it is RQ that has dropped it, as it was told to
-            transitions.cancel(job, f'No worker took it within its ttl of {ttl} seconds.')
+        if _has_outlived(job):
+            transitions.cancel(job, f'No worker took it within its ttl of {job.options["ttl"]} seconds.')
         elif not delivery.is_resting(job.queue_name) and transitions.deliverable(job):
             logger.warning('Job %s (%s): RQ has lost its delivery; delivered again.', job.pk, job.name)
             delivery.deliver(job, inline=False)
@@ -99,10 +98,18 @@ def vanished(older_than: float = 0, between: Callable[[], None] = _nothing) -> I
             if job.queue_name not in known:
                 known[job.queue_name] = _ids_in(job.queue_name)
             ids = known[job.queue_name]
-            if ids is not None and job.delivery_id not in ids:
+            if _has_outlived(job):
+                yield job  # its id stands in RQ's queue, until a worker comes upon it
+            elif ids is not None and job.delivery_id not in ids:
                 missing[job.queue_name].append(job)
         for queue_name, jobs in missing.items():
             yield from _not_deferred(queue_name, jobs)
+
+
+def _has_outlived(job: Job) -> bool:
+    """Whether RQ has dropped a delivery that waited for longer than its `ttl`, as it was told to."""
+    ttl = job.options.get('ttl') or -1
+    return bool(0 < ttl * 1000 <= clock.now_ms() - (job.due or 0))
 
 
 def _overdue(older_than: float) -> Iterator[list[Job]]:

@@ -13,6 +13,8 @@ DEFAULT_BACKOFF = 10.0
 #: Seconds that no backoff exceeds.
 LONGEST_BACKOFF = 3600.0
 
+_YEAR = 366 * 86_400.0
+
 Backoff = float | Sequence[float]
 
 
@@ -42,7 +44,7 @@ class RetryPolicy:
         From a list, the number in this place (or its last); else exponential with full jitter.
         """
         if isinstance(self.backoff, int | float):
-            return float(FullJitterBackoff(cap=LONGEST_BACKOFF, base=self.backoff).compute(retries))
+            return float(FullJitterBackoff(cap=LONGEST_BACKOFF, base=self.backoff).compute(min(retries, 60)))
         return float(self.backoff[min(retries, len(self.backoff) - 1)])
 
 
@@ -62,9 +64,13 @@ def check(max_retries: Any = None, backoff: Any = None, on: Any = None) -> dict[
         if (
             not isinstance(steps, list | tuple)
             or not steps
-            or any(isinstance(step, bool) or not isinstance(step, int | float) or step < 0 for step in steps)
+            or any(
+                isinstance(step, bool) or not isinstance(step, int | float) or not 0 <= step <= _YEAR for step in steps
+            )
         ):
-            raise ValueError(f'retry_backoff is {backoff!r}; expected seconds, or a list of seconds.')
+            raise ValueError(
+                f'retry_backoff is {backoff!r}; expected seconds (a year of them at most), or a list of them.'
+            )
         given['backoff'] = backoff if isinstance(backoff, int | float) else list(backoff)
     if on is not None:
         kinds = (on,) if isinstance(on, type) else on

@@ -11,9 +11,28 @@ _UNSTORABLE = re.compile('[\x00\ud800-\udfff]')
 _UNSTORABLE_IN_JSON = re.compile(r'\\u(0000|d[89a-f][0-9a-f]{2})', re.IGNORECASE)
 
 
+#: Characters of an error that are kept: what a server takes in one statement is limited, too.
+LONGEST_ERROR = 500_000
+
+
 def storable_text(text: str) -> str:
     """The text with NUL and lone surrogates replaced by U+FFFD."""
     return _UNSTORABLE.sub('\ufffd', text)
+
+
+def described(error: BaseException) -> str:
+    """What `repr()` says of an exception, also if that raises."""
+    try:
+        return repr(error)
+    except Exception as problem:
+        return f'<{type(error).__name__}: its repr() raised {type(problem).__name__}>'
+
+
+def storable_error(text: str) -> str:
+    """An error as a row keeps it: storable, and of no more than `LONGEST_ERROR` characters."""
+    if len(text) > LONGEST_ERROR:
+        text = f'{text[:LONGEST_ERROR]}… ({len(text):,} characters)'
+    return storable_text(text)
 
 
 def storable_data(value: Any, name: str) -> Any:
@@ -28,23 +47,24 @@ def storable_data(value: Any, name: str) -> Any:
         encoded = json.dumps(value, cls=DjangoJSONEncoder, allow_nan=False)
     except RecursionError as error:
         raise ValueError(f'{name} contains itself, or is nested too deeply to be stored as JSON.') from error
-    except (TypeError, ValueError) as error:
-        raise type(error)(f'{_culprit(value, name)} cannot be stored as JSON: {error}.') from error
+    except Exception as error:  # what a lazy object raises when it is looked at, for one
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(f'{_culprit(value, name)} cannot be stored as JSON: {described(error)}.') from error
     return _clean(json.loads(encoded)) if _UNSTORABLE_IN_JSON.search(encoded) else value
 
 
 def _culprit(value: Any, where: str) -> str:
-    children = (
-        [(f'{where}[{key!r}]', item) for key, item in value.items()]
-        if isinstance(value, dict)
-        else [(f'{where}[{index}]', item) for index, item in enumerate(value)]
-        if isinstance(value, list | tuple)
-        else []
-    )
+    try:
+        pairs = (
+            value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list | tuple) else ())
+        )
+        children = [(f'{where}[{key!r}]', item) for key, item in pairs]
+    except Exception:  # it cannot even be looked at
+        children = []
     for path, child in children:
         try:
             json.dumps(child, cls=DjangoJSONEncoder, allow_nan=False)
-        except (TypeError, ValueError):
+        except Exception:
             return _culprit(child, path)
     return f'{where} ({type(value).__name__})'
 

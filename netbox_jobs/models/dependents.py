@@ -45,11 +45,11 @@ def settle_dependent(dependent: Job) -> None:
         return
     moment = clock.now_ms() if dependent.scheduled is None else max(clock.now_ms(), clock.to_ms(dependent.scheduled))
     paused = Schedule.objects.using(using).filter(pk=dependent.schedule_id or 0, paused=True).exists()
-    later = paused or moment > clock.now_ms()
+    later = paused or moment > clock.now_ms() or dependent.follows_enqueued()
     values = {
         'status': JobStatusChoices.STATUS_SCHEDULED if later else JobStatusChoices.STATUS_PENDING,
         'due': moment,
-        'deliveries': 0 if later else 1,
+        'deliveries': dependent.deliveries + (0 if later else 1),
     }
     rows = Job.objects.using(using).filter(pk=dependent.pk, status=JobStatusChoices.STATUS_PENDING, due=None)
     if rows.update(**values):

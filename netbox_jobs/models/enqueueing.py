@@ -141,7 +141,7 @@ def run_now(call: Call) -> Job:
             job.schedule = new_schedule(call, job.job_id.hex)
             job.schedule.save(using=using)
         job.save(using=using)
-    job._kwargs = call.kwargs
+    job._decoded = dict(call.kwargs)
     transitions.hold_new(job)
     delivery.run_here(job, call.target, call.kwargs)
     return job
@@ -287,4 +287,5 @@ def _is_again(call: Call, job: Job) -> bool:
 
 def _is_about_the_same(call: Call, job: Job) -> bool:
     object_type_id = call.object_type.pk if call.object_type else None
-    return (job.runner, job.object_type_id, job.object_id) == (call.runner, object_type_id, call.object_id)
+    theirs = (job.runner, job.object_type_id, job.object_id, job.object_db)
+    return theirs == (call.runner, object_type_id, call.object_id, call.object_db)

@@ -123,6 +123,8 @@ class Job(GuardedSave, KeepsLog, Steerable, models.Model):
     _lost = False  # the claim that this object held is somebody else's now, or its row is gone
     # What this object held before it wrote the job's end, until that is committed.
     _before_end: dict[str, Any] | None = None
+    #: The arguments as `handle()` got them, and those that it has run the job with, if they were others.
+    _decoded: dict[str, Any] | None = None
     _kwargs: dict[str, Any] | None = None
     # When it was claimed by this process, on the monotonic clock, and with which interval.
     _claimed_at: float | None = None
@@ -157,6 +159,13 @@ class Job(GuardedSave, KeepsLog, Steerable, models.Model):
             return reverse('admin:netbox_jobs_job_change', args=(self.pk,))
         except NoReverseMatch:
             return ''
+
+    def follows_enqueued(self) -> bool:
+        """Whether another occurrence of its schedule has not ended: until then, recovery keeps this one waiting."""
+        if self.schedule_id is None:
+            return False
+        others = type(self).objects.using(self._state.db).filter(schedule_id=self.schedule_id).exclude(pk=self.pk)
+        return others.filter(status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES).exists()
 
     def refresh_from_db(self, using: str | None = None, fields: Any = None, from_queryset: Any = None) -> None:
         """Load the row again; `log_entries` may be among the fields."""

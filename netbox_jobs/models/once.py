@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db import connections, transaction
 from django.utils import timezone
@@ -50,7 +51,7 @@ class Place:
         if self.before is not None and not self.before.ended:
             if self.before.slot is not None and self._update(self.before, call):
                 return self.before
-            if not self.moved and not _changes(self.before, call, self.given):
+            if not self.moved and not call.dependencies and not _changes(self.before, call, self.given):
                 return self.before
             job = succeed(call, self.before, schedule)
             if job.pk == self.before.pk:  # given back in this very moment: it is the one that waits
@@ -104,7 +105,7 @@ def find_place(call: Call, given: set[str], *, final: bool = True) -> Job | Plac
             break
         elif _update_waiting(job, schedule, call, given):
             return job
-    if job is not None and not moved and final and not _changes(job, call, given):
+    if job is not None and not moved and final and not call.dependencies and not _changes(job, call, given):
         return job
     return Place(call.key, schedule, job or (schedule.last_job if recurred else None), given, moved)
 
@@ -141,7 +142,7 @@ def _lock_schedule(call: Call, given: set[str], using: str) -> Schedule:
             unique_fields=by_key,
             update_fields=sorted(fields) or ['key'],
         )
-    return schedules.get(key=call.key)
+    return schedules.select_for_update().get(key=call.key)  # as it is now, whatever this transaction saw first
 
 
 def _changes(job: Job, call: Call, given: set[str]) -> dict[str, Any]:
@@ -151,6 +152,8 @@ def _changes(job: Job, call: Call, given: set[str]) -> dict[str, Any]:
         changes['retry_policy'] = call.retry
     if 'schedule_at' in given:
         changes['scheduled'] = call.scheduled
+    if call.options:
+        changes['options'] = job.options | call.options
     changes = {name: value for name, value in changes.items() if getattr(job, name) != value}
     if 'kwargs' in given:
         stored = arguments.encode(call.kwargs)
@@ -164,14 +167,19 @@ def _changes(job: Job, call: Call, given: set[str]) -> dict[str, Any]:
     return changes
 
 
+def _depends_on(job: Job, job_ids: list[UUID]) -> bool:
+    return set(job.dependencies.using(job._state.db).values_list('job_id', flat=True)) == set(job_ids)
+
+
 def _update_waiting(job: Job, schedule: Schedule, call: Call, given: set[str]) -> bool:
     """Bring a waiting job up to date; False if it has been claimed in the meantime."""
     changes = _changes(job, call, given)
-    if not changes:
+    waits_for_others = bool(call.dependencies) and not _depends_on(job, call.dependencies)
+    if not changes and not waits_for_others:
         return True
     queue, delivered = job.queue_name, job.delivery_id
     # RQ was told of the time limit, too.
-    delivered_anew = bool(changes.keys() & {'job_timeout', 'queue_name'}) and job.due is not None
+    delivered_anew = bool(changes.keys() & {'job_timeout', 'options', 'queue_name'}) and job.due is not None
     redeliver = delivered_anew and job.status == JobStatusChoices.STATUS_PENDING
     if 'scheduled' in changes and job.due is not None and call.scheduled is not None:
         due = clock.to_ms(call.scheduled)
@@ -180,6 +188,12 @@ def _update_waiting(job: Job, schedule: Schedule, call: Call, given: set[str]) -
             redeliver = False
         else:
             redeliver = True
+    if waits_for_others:
+        changes |= {'status': JobStatusChoices.STATUS_PENDING, 'due': None, 'deliveries': job.deliveries}
+        redeliver = False
+    elif redeliver and job.follows_enqueued():  # recovery hands it over when that has ended
+        changes |= {'status': JobStatusChoices.STATUS_SCHEDULED, 'due': clock.now_ms()}
+        redeliver = False
     if redeliver:
         changes |= {
             'status': JobStatusChoices.STATUS_PENDING,
@@ -192,7 +206,9 @@ def _update_waiting(job: Job, schedule: Schedule, call: Call, given: set[str]) -
     had_delivery = job.status == JobStatusChoices.STATUS_PENDING
     for name, value in changes.items():
         setattr(job, name, value)
-    if had_delivery and (redeliver or job.status == JobStatusChoices.STATUS_SCHEDULED):
+    if waits_for_others:
+        depend(job, call.dependencies, job._state.db or database())
+    if had_delivery and (redeliver or waits_for_others or job.status == JobStatusChoices.STATUS_SCHEDULED):
         transaction.on_commit(lambda: delivery.withdraw(queue, [delivered]), using=job._state.db, robust=True)
     if redeliver:
         delivery.deliver_after_commit(job)

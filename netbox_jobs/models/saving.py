@@ -9,7 +9,7 @@ from django.db import models, transaction
 
 from .. import context, schedules
 from ..choices import JobStatusChoices
-from ..text import storable_data, storable_text
+from ..text import storable_data, storable_error
 
 if TYPE_CHECKING:
     _Base = models.Model
@@ -79,7 +79,7 @@ class GuardedSave(_Base):
         if 'data' in wanted:
             values['data'] = storable_data(self.data, 'data')
         if 'error' in wanted:
-            values['error'] = storable_text(str(self.error or ''))
+            values['error'] = storable_error(str(self.error or ''))
         if 'interval' in wanted:
             schedules.check_interval(self.interval)
             values['interval'] = self.interval

@@ -77,6 +77,6 @@ def run_now(schedule: Schedule) -> Job | None:
             rows = Job.objects.using(using).filter(pk=job.pk, status=job.status, deliveries=job.deliveries)
             rows.update(scheduled=now, due=clock.now_ms())
             job.scheduled, job.due = now, Job.objects.using(using).values_list('due', flat=True).get(pk=job.pk)
-            if transitions.deliverable(job):
+            if not job.follows_enqueued() and transitions.deliverable(job):
                 delivery.deliver_after_commit(job)
     return job

@@ -256,6 +256,16 @@ class Defaulting(JobRunner):
         trace(self.job, 'start')
 
 
+class Emptying(JobRunner):
+    """Uses its arguments up."""
+
+    def run(self, items, thing=None):
+        self.job.data = list(items)
+        items.clear()
+        if thing is not None:
+            thing.delete()
+
+
 class Translating(JobRunner):
     """Makes other arguments of the caller's in `enqueue()`, and a note of them on the job."""
 

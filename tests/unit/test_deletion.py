@@ -172,3 +172,12 @@ def test_deleting_the_object_forgets_a_schedule_that_has_run_once(work):
     assert Schedule.objects.exists()
     thing.delete()
     assert not Schedule.objects.exists()
+
+
+def test_what_depends_on_a_deleted_job_is_errored_also_if_that_was_loaded_before():
+    job = Plain.enqueue(schedule_at=timezone.now() + timedelta(hours=1))
+    dependent = Plain.enqueue(depends_on=job)
+    job.delete()  # an object that has not been told of its dependents
+    dependent.refresh_from_db()
+    assert dependent.status == 'errored'
+    assert 'which was deleted before it had ended' in dependent.error

@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from netbox_jobs import delivery
+from netbox_jobs import delivery, recovery
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.models import Job, Schedule, once, transitions
 from tests.app.jobs import Failing, Overriding, Plain, Sleeping, Translating
@@ -482,3 +482,58 @@ def test_queries_do_not_grow_with_the_jobs_of_others(django_assert_max_num_queri
     Plain.enqueue_once(interval=10)
     with django_assert_max_num_queries(6):
         Plain.enqueue_once(interval=10)
+
+
+def test_options_of_rq_reach_the_waiting_job():
+    job = Plain.enqueue_once(interval=10)
+    Plain.enqueue_once(ttl=50, meta={'m': 1})
+    job.refresh_from_db()
+    assert job.options == {'ttl': 50, 'meta': {'m': 1}}
+    told = delivery.queue('default').fetch_job(job.delivery_id)
+    assert (told.ttl, told.meta, job.deliveries) == (50, {'m': 1}, 2)
+    Plain.enqueue_once(ttl=50)
+    assert Job.objects.get(pk=job.pk).deliveries == 2
+
+
+def test_a_waiting_job_waits_for_what_enqueue_once_names(work):
+    job = Plain.enqueue_once(interval=10)
+    first = Sleeping.enqueue(seconds=0, schedule_at=at(1))
+    assert Plain.enqueue_once(depends_on=first).pk == job.pk
+    work()
+    job.refresh_from_db()
+    assert (job.status, job.due) == ('pending', None)
+    Job.objects.filter(pk=first.pk).update(due=0)
+    recovery.deliver_due()
+    work()
+    assert status(job) == 'completed'
+    assert Plain.enqueue_once(depends_on=first).predecessor_id == job.pk
+
+
+def test_what_is_arranged_beside_a_running_job_does_not_begin_before_that_has_ended(work):
+    job = Plain.enqueue_once(a=1)
+    running = transitions.claim(str(job.job_id), 'w', 'default')
+    following = Plain.enqueue_once(a=2)
+    Plain.enqueue_once(schedule_at=timezone.now())
+    following.refresh_from_db()
+    assert following.status == 'scheduled'
+    assert following.schedule.run_now().status == 'scheduled'
+    recovery.deliver_due()
+    assert status(following) == 'scheduled'
+    assert transitions.end(running, 'completed')
+    recovery.deliver_due()
+    work()
+    assert status(following) == 'completed'
+
+
+def test_what_waited_for_others_does_not_begin_beside_a_running_occurrence(work):
+    job = Plain.enqueue_once(a=1)
+    running = transitions.claim(str(job.job_id), 'w', 'default')
+    first = Sleeping.enqueue(seconds=0)
+    following = Plain.enqueue_once(a=2, depends_on=first)
+    work()
+    assert status(first) == 'completed'
+    assert status(following) == 'scheduled'
+    assert transitions.end(running, 'completed')
+    recovery.deliver_due()
+    work()
+    assert status(following) == 'completed'

@@ -9,7 +9,7 @@ from django.db import OperationalError
 from django.db.models import F
 from django.utils import timezone
 
-from netbox_jobs import context, delivery, keeper, leases, recovery, retention
+from netbox_jobs import clock, context, delivery, keeper, leases, recovery, retention
 from netbox_jobs.models import Job, JobAttempt, JobLogEntry, Progress, Worker, transitions
 from tests.app.jobs import DyingAgain, Plain, WorkingRetried
 from tests.app.models import Report
@@ -322,3 +322,10 @@ def test_a_worker_that_is_alive_is_never_an_orphan():
     observer.look()
     assert observer.dead() == {}
     assert status(job) == 'running'
+
+
+def test_what_has_outlived_its_ttl_is_canceled_although_its_id_stands_in_rqs_queue():
+    job = Plain.enqueue(ttl=60)
+    Job.objects.filter(pk=job.pk).update(due=clock.now_ms() - 120_000)
+    recovery.redeliver_vanished()
+    assert status(job) == 'canceled'

@@ -236,3 +236,22 @@ def test_an_occurrence_that_was_arranged_meanwhile_waits_for_the_next_attempt_of
     work()
     assert status(job) == 'completed'
     assert recovery.deliver_due() == 1
+
+
+def test_the_thousandth_retry_waits_as_the_tenth_does():
+    assert 0 <= retries.RetryPolicy(max_retries=5000).delay(4000) <= retries.LONGEST_BACKOFF
+
+
+@pytest.mark.parametrize('backoff', [float('nan'), float('inf'), [10**17]])
+def test_p8_a_backoff_is_a_number_of_seconds_that_comes_to_an_end(backoff):
+    with pytest.raises(ValueError, match='a year'):
+        Plain.enqueue(max_retries=1, retry_backoff=backoff)
+    assert not Job.objects.exists()
+
+
+def test_p8_retry_on_names_what_a_worker_can_import():
+    class Local(Exception):
+        pass
+
+    with pytest.raises(ValueError, match='cannot import'):
+        Plain.enqueue(max_retries=1, retry_on=[Local])

@@ -17,7 +17,7 @@ from netbox_jobs.jobs import JobRunner
 from netbox_jobs.keeper import Keeper
 from netbox_jobs.models import Job, Schedule, transitions
 from netbox_jobs.models.transitions import stopping
-from netbox_jobs.signals import job_end
+from netbox_jobs.signals import job_end, job_start
 from netbox_jobs.workers import Worker
 from tests.app.jobs import Erring, Orderly, Overriding, Plain, plain_function
 from tests.app.models import Thing, Trace
@@ -308,3 +308,27 @@ def test_p7_a_stop_that_comes_when_its_job_has_just_ended_hits_no_other(monkeypa
     monkeypatch.setattr(workers, '_begin_stop', lambda delivery_id: 0.0)
     worker._end_job(second.id[:36])
     assert killed == [second.id]
+
+
+def test_canceling_by_an_object_that_was_loaded_before_keeps_what_the_job_has_stored():
+    job = Plain.enqueue(max_retries=3, retry_backoff=100)
+    Job.objects.filter(pk=job.pk).update(data={'progress': 1})
+    assert job.cancel()
+    job.refresh_from_db()
+    assert (job.status, job.data) == ('canceled', {'progress': 1})
+
+
+@pytest.mark.parametrize('immediate', [False, True])
+def test_a_job_that_is_ended_as_it_starts_does_not_run(work, immediate):
+    def veto(sender, **kwargs):
+        sender.terminate('canceled', 'vetoed')
+
+    job_start.connect(veto)
+    try:
+        job = Plain.enqueue(immediate=immediate)
+        work()
+    finally:
+        job_start.disconnect(veto)
+    job.refresh_from_db()
+    assert (job.status, job.error, job.attempt) == ('canceled', 'vetoed', 1)
+    assert not Trace.objects.exists()

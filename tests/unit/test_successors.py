@@ -10,7 +10,19 @@ from netbox_jobs import execution, recovery
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.models import Job, Schedule, transitions
 from netbox_jobs.schedules import Recurrence
-from tests.app.jobs import Defaulting, Erring, Failing, Moving, Overriding, OwnQueue, Plain, Rearranging, plain_function
+from netbox_jobs.signals import job_end
+from tests.app.jobs import (
+    Defaulting,
+    Emptying,
+    Erring,
+    Failing,
+    Moving,
+    Overriding,
+    OwnQueue,
+    Plain,
+    Rearranging,
+    plain_function,
+)
 from tests.app.models import Thing, Trace
 from tests.processes import status
 
@@ -314,3 +326,55 @@ def test_p8_a_retry_into_a_queue_that_is_gone_is_refused(work):
     Job.objects.filter(pk=job.pk).update(queue_name='gone')
     with pytest.raises(ValueError, match='gone'):
         Job.objects.get(pk=job.pk).retry()
+
+
+@pytest.mark.parametrize('enqueue', ['enqueue', 'enqueue_once'])
+def test_p4_a_successor_gets_the_arguments_as_they_were_before_the_run(work, enqueue):
+    job = getattr(Emptying, enqueue)(items=[1, 2], interval=10)
+    work()
+    job.refresh_from_db()
+    assert job.data == [1, 2]
+    assert Job.objects.get(predecessor=job).get_arguments() == {'items': [1, 2]}
+
+
+def test_a_successor_whose_argument_the_run_has_deleted_says_so(work):
+    job = Emptying.enqueue(items=[], thing=Thing.objects.create(), interval=10)
+    work()
+    assert status(job) == 'completed'
+    following = Job.objects.get(predecessor=job)
+    Job.objects.filter(pk=following.pk).update(due=0)
+    recovery.deliver_due()
+    work()
+    following.refresh_from_db()
+    assert following.status == 'errored'
+    assert 'no longer exists' in following.error
+
+
+def test_the_end_is_told_of_although_what_the_successors_enqueue_wants_done_raises(work):
+    ended = []
+
+    def note(sender, **kwargs):
+        ended.append(sender.pk)
+
+    class Hooking(JobRunner):
+        @classmethod
+        def enqueue(cls, *args, **kwargs):
+            if Job.objects.exists():
+                transaction.on_commit(lambda: 1 / 0)
+            return super().enqueue(*args, **kwargs)
+
+        def run(self):
+            pass
+
+    Hooking.__module__, Hooking.__qualname__ = 'tests.app.jobs', 'Hooking'
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('tests.app.jobs.Hooking', Hooking, raising=False)
+        job = Hooking.enqueue(interval=10)
+        job_end.connect(note)
+        try:
+            work()
+        finally:
+            job_end.disconnect(note)
+    job.refresh_from_db()
+    assert (job.status, job.error) == ('completed', '')
+    assert ended == [job.pk]

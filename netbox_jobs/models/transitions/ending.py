@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from ... import context, mending, schedules
 from ...choices import JobStatusChoices
-from ...text import storable_data, storable_text
+from ...text import storable_data, storable_error
 from .. import statements
 from ..jobs import Job, database
 from ..schedules import Schedule
@@ -72,10 +72,11 @@ def end(job: Job, status: str, error: str | None = None, *, wait: bool = True) -
         _reflect(job, values)
         if schedule is not None and job.attempt:
             Schedule.objects.using(using).filter(pk=schedule.pk).update(runs=F('runs') + 1)
+        job._before_end = before
+        # First: what others want done after the commit may raise.
+        transaction.on_commit(job._conclude, using=using, robust=True)
         if periodic:
             make_successor(job, schedule)
-        job._before_end = before
-        transaction.on_commit(job._conclude, using=using, robust=True)
         return True
 
     if run.persist(write) if run else write():
@@ -125,7 +126,7 @@ def outcome(job: Job, status: str, error: str | None) -> tuple[str, dict[str, An
     values |= {
         'status': status,
         'completed': now,
-        'error': storable_text(str(error if error else job.error or '')),
+        'error': storable_error(str(error if error else job.error or '')),
         'worker': None,
         'backend_id': None,
         'slot': None,
@@ -144,7 +145,7 @@ def _write_end(using: str, values: dict[str, Any], fence: dict[str, Any]) -> int
         if values.pop('data', None) is None:
             raise
         error = f'{values["error"]}\njob.data cannot be stored: {problem}'.strip()
-        values |= {'status': JobStatusChoices.STATUS_ERRORED, 'error': storable_text(error)}
+        values |= {'status': JobStatusChoices.STATUS_ERRORED, 'error': storable_error(error)}
         return statements.update(using, values, fence)
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from ... import clock, context
 from ...choices import JobStatusChoices
 from ...exceptions import AlreadyClaimed
-from ...text import storable_data, storable_text
+from ...text import storable_data, storable_error
 from .. import claims, statements
 from ..jobs import Job
 from ..progress import JobAttempt
@@ -122,7 +122,7 @@ def release(job: Job, delay: float, *, after: str | None = None, crashed: bool =
                 return False
             if after is not None:
                 JobAttempt.objects.using(using).create(
-                    job_id=job.pk, number=job.attempt, started=job.started, error=storable_text(after), crashed=crashed
+                    job_id=job.pk, number=job.attempt, started=job.started, error=storable_error(after), crashed=crashed
                 )
         return True
 

@@ -11,10 +11,13 @@ from ..jobs import Job, database
 from .ending import end
 from .waiting import withdraw_after_commit
 
+#: What an end by somebody who has not run the job must have as it is now: it writes some of that.
+_READ_ANEW = ('status', 'deliveries', 'queue_name', 'schedule_id', 'interval', 'awaited', 'data', 'error')
+
 
 def cancel(job: Job, error: str | None = None) -> bool:
     """End a job that waits as canceled, with a reason if there is one; False if it waits no more."""
-    job.refresh_from_db(fields=('status', 'deliveries', 'queue_name', 'schedule_id', 'interval', 'awaited'))
+    job.refresh_from_db(fields=_READ_ANEW)
     if job.status not in JobStatusChoices.WAITING_STATE_CHOICES:
         return False
     fence, job._fence = job._fence, {'status__in': JobStatusChoices.WAITING_STATE_CHOICES}
