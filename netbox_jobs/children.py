@@ -7,6 +7,7 @@ import time
 from multiprocessing.connection import Connection
 from typing import Any
 
+from .deadlines import Span
 from .horses import Answer
 
 #: Seconds that a child which is to end in order is waited for.
@@ -19,8 +20,10 @@ Ended = tuple[int | None, int | None, Any]
 class Child:
     """A process that waits for a job, or for one after the other."""
 
-    def __init__(self, pid: int, pipe: Connection) -> None:
+    def __init__(self, pid: int, pipe: Connection, span: Span | None = None) -> None:
         self.pid, self.pipe = pid, pipe
+        #: Where it tells when the time limit of its job is over.
+        self.span = span or Span()
         self.descriptor = _descriptor_of(pid)
         #: How many jobs it has begun.
         self.jobs = 0

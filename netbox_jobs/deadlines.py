@@ -1,9 +1,12 @@
 """The time limit of `run()`: first an exception in it, then, for code that does not listen, the end of its process."""
 
 import faulthandler
+import mmap
 import signal
+import struct
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
@@ -12,6 +15,25 @@ from rq.timeouts import JobTimeoutException, TimerDeathPenalty
 
 #: Seconds after which the process of a job is ended that has not heeded its time limit.
 GRACE = 8.0
+
+
+class Span:
+    """Where a process and its parent both see when a time limit is over; on the monotonic clock, which they share."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, 8)
+
+    def tell(self, moment: float) -> None:
+        """Until when the block may last; when it was left, as a negative number; 0 before it is entered."""
+        struct.pack_into('d', self._memory, 0, moment)
+
+    def read(self) -> float:
+        """What was told last."""
+        return float(struct.unpack_from('d', self._memory, 0)[0])
+
+
+#: In a worker's child: what its parent goes by.
+span: Span | None = None
 
 
 class Deadline:
@@ -40,6 +62,8 @@ class Deadline:
         self._armed = True
         if not self._watched:
             self._plan_hard_end()
+        elif span is not None:
+            span.tell(time.monotonic() + self._seconds)
         if self._on_main_thread:
             self._previous = signal.signal(signal.SIGALRM, self._expire)
             signal.setitimer(signal.ITIMER_REAL, self._seconds)
@@ -67,6 +91,8 @@ class Deadline:
             self._penalty.cancel_death_penalty()
         if not self._watched:
             faulthandler.cancel_dump_traceback_later()
+        elif span is not None:
+            span.tell(-time.monotonic())
 
     def error(self) -> JobTimeoutException:
         """What is raised in the block when the limit is exceeded."""

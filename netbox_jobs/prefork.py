@@ -22,6 +22,7 @@ from rq.utils import now
 from rq.worker import Worker as RQWorker
 from rq.worker import WorkerStatus
 
+from . import deadlines
 from .children import Child, Ended
 from .horses import HorseWorker, Order
 
@@ -125,6 +126,7 @@ class PreforkWorker(HorseWorker):
             self._horse_pid = child.pid
             child.jobs += 1
             child.last, child.answer = child.jobs >= self.jobs_per_child(), None
+            child.span.tell(0.0)
         order: Order = (job.id, vars(job).get('entry'), job.origin, child.last)
         child.send(order)
         return child
@@ -210,14 +212,14 @@ class PreforkWorker(HorseWorker):
         if self._child is not None and self._child.is_alive():
             return self._child
         self._dismiss()
-        ours, theirs = multiprocessing.Pipe()
+        (ours, theirs), span = multiprocessing.Pipe(), deadlines.Span()
         parent = os.getpid()
         try:
             with self._forking():
                 pid = os.fork()
                 if pid == 0:
                     ours.close()
-                    self._child = None
+                    self._child, deadlines.span = None, span
                     self._live(theirs, parent)
         except OSError:
             ours.close()
@@ -228,7 +230,7 @@ class PreforkWorker(HorseWorker):
             os.setpgid(pid, pid)  # as the child does itself: whichever comes first
         except OSError:
             pass
-        self._child = Child(pid, ours)
+        self._child = Child(pid, ours, span)
         return self._child
 
     def _dismiss(self) -> None:

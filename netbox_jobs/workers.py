@@ -16,10 +16,11 @@ from rq.job import Job as RQJob
 
 from . import context, deadlines, execution, horses, metas, recovery
 from .children import Ended
-from .deadlines import GRACE
+from .deadlines import GRACE, Span
 from .horses import SHOW, STOP
 from .keeper import Keeper
 from .leases import Lease
+from .mending import PERSISTENCE
 from .models import Job, database, transitions
 from .prefork import PreforkWorker
 from .preload import Preload
@@ -39,6 +40,7 @@ class Worker(PreforkWorker):
     _horse_result: Ended | None = None
     _last_wait: Ended = (None, None, None)
     _horse_began = 0.0
+    _span: Span | None = None  # where the horse tells when the time limit of its job is over
     _stop_deadline: float | None = None  # on the monotonic clock; the horse's end was asked for
     _at_work: str | None = None  # RQ's id of the job that is run, or whose end is being seen to
     _commanded = False  # one of RQ's commands is being obeyed
@@ -141,14 +143,14 @@ class Worker(PreforkWorker):
 
     def _await_horse(self, job: RQJob, execution_of_rq: tuple[Any, ...]) -> Ended:
         self._horse_began = time.monotonic()
-        limit = job.timeout if job.timeout and job.timeout > 0 else None
+        self._span = self._child.span if self._child is not None else None
         next_beat = self._horse_began + self.job_monitoring_interval
         while True:
             if ended := self._look_for_end(0.25):
                 return ended
             moment = time.monotonic()
             # The horse is told by its own clock first; this is for one that does not heed it, or cannot.
-            if limit is not None and moment - self._horse_began > limit + GRACE:
+            if self._has_overrun(job, moment):
                 self._show_horse()
                 self.kill_horse()
             if self._stop_deadline is not None and moment > self._stop_deadline:
@@ -156,6 +158,26 @@ class Worker(PreforkWorker):
             if moment >= next_beat:
                 next_beat = moment + self.job_monitoring_interval
                 self._beat_in_redis(job, execution_of_rq)
+
+    def _has_overrun(self, job: RQJob, moment: float) -> bool:
+        """Whether the horse is to be ended: the limit counts for `run()`, not for our own claim, imports and writes.
+
+        Those have as long as we try to write an outcome while the database is away.
+        """
+        if not job.timeout or job.timeout < 0:
+            return False
+        told = self._told()
+        if told > 0:
+            return moment > told + GRACE
+        usual = self._horse_began + job.timeout + GRACE
+        if moment <= usual:
+            return False
+        if told < 0:
+            return moment > -told + PERSISTENCE + GRACE
+        return moment > usual + PERSISTENCE or _our_job_id(job) is None
+
+    def _told(self) -> float:
+        return self._span.read() if self._span is not None else 0.0
 
     # Who asks for the end of a job hits that job: which one runs is looked at, and its horse told, in one step, during
     # which no job ends or begins. The database is asked before that, as it may be slow.
@@ -235,8 +257,8 @@ class Worker(PreforkWorker):
             cause = f'Its process ended with exit code {os.waitstatus_to_exitcode(status)} before the job did.'
         else:
             cause = 'Its process is gone.'
-        limit = job.timeout
-        overran = bool(limit and 0 < limit <= time.monotonic() - self._horse_began)
+        limit, told, moment = job.timeout or 0, self._told(), time.monotonic()
+        overran = moment >= told if told > 0 else told == 0 and 0 < limit <= moment - self._horse_began
         if overran:
             cause = f'It exceeded its time limit of {limit} seconds and did not heed it. {cause}'
         try:

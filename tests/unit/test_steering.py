@@ -3,18 +3,21 @@
 import os
 import signal
 import subprocess
+import time
 from multiprocessing import Pipe
 
 import pytest
 from django.db import transaction
 from rq import Worker as RQWorker
 
-from netbox_jobs import context, delivery, metas, workers
+from netbox_jobs import context, deadlines, delivery, metas, workers
 from netbox_jobs.children import Child
+from netbox_jobs.deadlines import GRACE, Deadline, Span
 from netbox_jobs.exceptions import InstanceGone, JobCanceled, RunnerNotFound
 from netbox_jobs.execution import Execution
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.keeper import Keeper
+from netbox_jobs.mending import PERSISTENCE
 from netbox_jobs.models import Job, Schedule, transitions
 from netbox_jobs.models.transitions import stopping
 from netbox_jobs.signals import job_end, job_start
@@ -287,6 +290,34 @@ def test_p7_a_stop_between_the_handing_over_and_the_wait_for_the_horse_keeps_its
         deaf.wait()
         worker._child.close()
         theirs.close()
+
+
+@pytest.mark.parametrize(
+    ('told', 'moment', 'over'),
+    [
+        (0.0, 100 + 5 + GRACE + 1, False),  # the claim, and what is imported, do not count
+        (0.0, 100 + 5 + GRACE + PERSISTENCE + 1, True),
+        (120.0, 119 + GRACE, False),
+        (120.0, 121 + GRACE, True),
+        (-104.0, 105 + GRACE + 1, False),  # run() is over: its end is being written, which may take a while
+        (-104.0, 105 + GRACE + PERSISTENCE, True),
+    ],
+)
+def test_the_time_limit_counts_for_run_alone(told, moment, over):
+    queue = delivery.queue('default')
+    worker = Worker([queue], connection=queue.connection)
+    worker._horse_began, worker._span = 100.0, Span()
+    worker._span.tell(told)
+    delivered = queue.fetch_job(Plain.enqueue(job_timeout=5).delivery_id)
+    assert worker._has_overrun(delivered, moment) is over
+    assert worker._has_overrun(queue.fetch_job(Plain.enqueue(job_timeout=-1).delivery_id), moment) is False
+
+
+def test_a_horse_tells_when_the_time_limit_of_its_job_is_over(monkeypatch):
+    monkeypatch.setattr(deadlines, 'span', Span())
+    with Deadline(50, watched=True):
+        assert time.monotonic() + 40 < deadlines.span.read() <= time.monotonic() + 50
+    assert -time.monotonic() <= deadlines.span.read() < 0
 
 
 def test_p7_a_stop_that_comes_when_its_job_has_just_ended_hits_no_other(monkeypatch):
