@@ -10,9 +10,12 @@ from django.db import connections, transaction
 from django.test import Client
 from django.urls import reverse
 
-from netbox_jobs import delivery, overview, recovery, retention
+from netbox_jobs import lifecycle
 from netbox_jobs.admin import job_list, paginator
-from netbox_jobs.models import Job, Progress, Schedule, database, transitions
+from netbox_jobs.broker import delivery
+from netbox_jobs.maintenance import recovery, retention
+from netbox_jobs.models import Job, Progress, Schedule, database
+from netbox_jobs.monitoring import overview
 from tests.app.jobs import Plain
 from tests.app.models import Thing
 
@@ -51,7 +54,7 @@ def operations(batch: int) -> Iterator[Operation]:
     yield Operation('enqueue_once, known', lambda _: Plain.enqueue_once(interval=60), lambda: Plain.enqueue_once())
     yield Operation('enqueue_once, instance, new', lambda thing: Plain.enqueue_once(thing, interval=60), _unscheduled)
     yield Operation('enqueue_once, instance, known', lambda thing: Plain.enqueue_once(thing), _scheduled)
-    yield Operation('claim', lambda job: transitions.claim(str(job.job_id), TOKEN, database()), _delivered)
+    yield Operation('claim', lambda job: lifecycle.claim(str(job.job_id), TOKEN, database()), _delivered)
     yield Operation('terminate', lambda job: job.terminate(), lambda: _claimed())
     yield Operation('terminate with successor', lambda job: job.terminate(), lambda: _claimed(interval=60))
     yield Operation(
@@ -171,7 +174,7 @@ def _delivered(**options: Any) -> Job:
 
 def _claimed(**options: Any) -> Job:
     job = _delivered(**options)
-    transitions_claim = transitions.claim(str(job.job_id), TOKEN, database())
+    transitions_claim = lifecycle.claim(str(job.job_id), TOKEN, database())
     if transitions_claim is None:
         raise AssertionError('the job was not there to be claimed')
     return transitions_claim

@@ -97,8 +97,8 @@ def _work(kind: str, folder: Path) -> None:
     from redis import Redis
     from rq import Queue
 
-    from netbox_jobs.fast import FastWorker
-    from netbox_jobs.workers import Worker
+    from netbox_jobs.worker.loop import Worker
+    from netbox_jobs.worker.persistent import FastWorker
 
     client = Redis.from_url(settings.OUR_REDIS)
     worker = _sampled(FastWorker if kind == 'fast' else Worker, folder)([Queue('default', connection=client)])

@@ -10,7 +10,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connections
 from django.utils import timezone
 
-from netbox_jobs import arguments, clock
+from netbox_jobs.core import arguments, clock
 from netbox_jobs.models import Job, JobLogEntry, Schedule, Worker
 from tests.app.jobs import Plain
 from tests.app.models import Thing

@@ -74,7 +74,7 @@ def _databases(keep: bool) -> Iterator[None]:
     from django.core.management import call_command
     from django.db import connections
 
-    from netbox_jobs import delivery
+    from netbox_jobs.broker import delivery
 
     from .scale_settings import Switch
 

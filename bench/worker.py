@@ -61,9 +61,9 @@ def main(kind: str) -> None:
         worker_class: Any = SimpleWorker if kind == 'raw simple' else Worker
         client = Redis.from_url(settings.FLOOR_REDIS)
     else:
-        from netbox_jobs import fast, workers
+        from netbox_jobs.worker import loop, persistent
 
-        worker_class = fast.FastWorker if kind == 'fast' else workers.Worker
+        worker_class = persistent.FastWorker if kind == 'fast' else loop.Worker
         client = Redis.from_url(settings.OUR_REDIS)
     logging.getLogger('rq.worker').setLevel(logging.INFO)
     timed = _timed(worker_class)

@@ -12,7 +12,9 @@ class NetBoxJobsConfig(AppConfig):
     default_auto_field = 'django.db.models.BigAutoField'
 
     def ready(self) -> None:
-        from . import checks, deletion, plugins, queues
+        from . import checks, plugins
+        from .core import queues
+        from .lifecycle import deletion
 
         queues.complete_settings()
         setting_changed.connect(plugins.on_setting_changed, dispatch_uid='netbox_jobs.settings')

@@ -8,7 +8,7 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from . import conf, queues
+from .core import conf, queues
 from .models import database
 from .plugins import PluginConfig
 

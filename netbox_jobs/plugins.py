@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from packaging.version import InvalidVersion, Version
 
-from . import conf, queues
+from .core import conf, queues
 
 __all__ = ('PluginConfig', 'get_plugin_config')
 

@@ -10,17 +10,22 @@ from django.db import connections, transaction
 from django.test import TransactionTestCase
 from rq import SimpleWorker
 
-from netbox_jobs import delivery, queues
+from netbox_jobs.broker import delivery
+from netbox_jobs.core import queues
 
 from . import nursery
+from .browser import chromium, violations, visit
 from .processes import WorkerProcess
+
+# Fixtures of these modules are there for all tests.
+__all__ = ('chromium', 'violations', 'visit')
 
 _DATABASE = os.environ.get('TEST_DATABASE_URL', 'sqlite')
 collect_ignore = []
 if not (shutil.which('pgbouncer') and _DATABASE.startswith('postgres')):
-    collect_ignore.append('acceptance/test_pgbouncer.py')
+    collect_ignore.append('enqueue/test_pgbouncer.py')
 if _DATABASE.startswith('sqlite'):
-    collect_ignore.append('acceptance/test_scale.py')  # it reads the plans of servers
+    collect_ignore.append('monitoring/test_scale.py')  # it reads the plans of servers
 
 
 # What Django has put there for the models, and puts there again when it truncates all tables after a test.
@@ -81,7 +86,10 @@ def start_worker(tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first, so that nobody waits for them at the end."""
+    """Mark the rest as `unit`; and put the longest first, so that nobody waits for them at the end."""
+    for item in items:
+        if not any(item.get_closest_marker(kind) for kind in ('process', 'browser', 'chaos')):
+            item.add_marker('unit')
 
     def limit(item: pytest.Item) -> float:
         mark = item.get_closest_marker('timeout')

@@ -30,7 +30,7 @@ PEERS = (
         'netbox_jobs, fast worker',
         ('netbox-jobs', 'rq'),
         'The same promises, in a child that lives on.',
-        'netbox_jobs.fast',
+        'netbox_jobs.worker.persistent',
     ),
     Peer(
         'raw_rq',

@@ -14,7 +14,8 @@ from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from .. import delivery, queues
+from ..broker import delivery
+from ..core import queues
 
 View = Callable[..., HttpResponseBase]
 

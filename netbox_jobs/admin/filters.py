@@ -13,9 +13,10 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy
 
-from .. import bounded, queues
 from ..choices import JobStatusChoices
+from ..core import queues
 from ..models import Job, database
+from ..monitoring import counts
 from . import shown
 from .paginator import LIMIT
 
@@ -69,7 +70,7 @@ class StatusFilter(JobFilter):
 
 def _numbers() -> dict[str, int]:
     jobs = Job.objects.using(database())
-    return bounded.counts({value: jobs.filter(status=value) for value in JobStatusChoices.values()}, LIMIT)
+    return counts.counts({value: jobs.filter(status=value) for value in JobStatusChoices.values()}, LIMIT)
 
 
 class RunnerFilter(JobFilter):
@@ -79,7 +80,7 @@ class RunnerFilter(JobFilter):
     parameter_name = field = 'runner'
 
     def lookups(self, request: Any, model_admin: Any) -> Any:
-        paths = [path for path in bounded.values('runner') if path]
+        paths = [path for path in counts.values('runner') if path]
         names = [shown.class_name(path) for path in paths]
         return [(path, name if names.count(name) == 1 else path) for path, name in zip(paths, names, strict=True)]
 
@@ -97,7 +98,7 @@ class QueueFilter(JobFilter):
         except ImproperlyConfigured:
             known = []
         names = dict.fromkeys([name for name in queues.DEFAULT_QUEUES if name in known])
-        names |= dict.fromkeys(sorted(known)) | dict.fromkeys(name for name in bounded.values('queue_name') if name)
+        names |= dict.fromkeys(sorted(known)) | dict.fromkeys(name for name in counts.values('queue_name') if name)
         return [(name, name) for name in names]
 
 
@@ -110,7 +111,7 @@ class UserFilter(JobFilter):
 
     def lookups(self, request: Any, model_admin: Any) -> Any:
         users: Any = get_user_model()
-        ids = bounded.values('user', CHOICES)
+        ids = counts.values('user', CHOICES)
         found = users._base_manager.using(router.db_for_read(users)).in_bulk(ids) if ids else {}
         return sorted(((str(pk), shown.cut(user, 40)) for pk, user in found.items()), key=lambda choice: choice[1])
 
@@ -129,7 +130,7 @@ class ObjectTypeFilter(JobFilter):
     field = 'object_type_id'
 
     def lookups(self, request: Any, model_admin: Any) -> Any:
-        found = ContentType.objects.db_manager(database()).in_bulk(bounded.values('object_type', CHOICES))
+        found = ContentType.objects.db_manager(database()).in_bulk(counts.values('object_type', CHOICES))
         return sorted(((str(pk), kind.name) for pk, kind in found.items()), key=lambda choice: choice[1])
 
     def queryset(self, request: Any, queryset: 'QuerySet[Job]') -> 'QuerySet[Job]':

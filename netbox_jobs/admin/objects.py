@@ -13,7 +13,8 @@ from django.urls import path
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
-from ..models import Job, database, enqueueing
+from ..enqueue import insert
+from ..models import Job, database
 from . import rows
 from .base import PagesAdmin
 
@@ -55,7 +56,7 @@ class JobsAdminMixin:
     def background_jobs(self, obj: Any) -> SafeString:
         """The latest jobs of the object."""
         jobs: Any = self.admin_site._registry[Job]
-        object_type, object_id, _alias = enqueueing.identify_instance(obj)
+        object_type, object_id, _alias = insert.identify_instance(obj)
         context = jobs.object_jobs(object_type.pk, object_id)
         return mark_safe(render_to_string('admin/netbox_jobs/job/object_jobs.html', context))
 

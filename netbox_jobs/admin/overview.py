@@ -9,8 +9,8 @@ from django.urls import path
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
-from .. import overview
 from ..models import PausedQueue, Schedule, Worker, database
+from ..monitoring import overview
 from . import charts, marks, rows, shown
 from .base import PagesAdmin
 

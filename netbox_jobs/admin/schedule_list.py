@@ -5,8 +5,8 @@ from typing import Any
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 
-from .. import overview
 from ..models import Schedule
+from ..monitoring import overview
 from . import marks, rows
 
 

@@ -14,8 +14,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from .. import overview
 from ..models import Job, Schedule
+from ..monitoring import overview
 from . import marks, rows, shown
 from .base import PagesAdmin, silent_queues
 from .schedule_list import ScheduleChangeList

@@ -6,8 +6,8 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from .. import overview
 from ..models import Job, Worker
+from ..monitoring import overview
 from .base import PagesAdmin
 
 

@@ -4,9 +4,9 @@ import logging
 import time
 
 from ..models import Job, JobLogEntry, database
+from ..monitoring.waiting import reason
 from .exits import undone
 from .screen import Screen, View
-from .waiting import reason
 
 #: Seconds between two looks.
 INTERVAL = 0.5

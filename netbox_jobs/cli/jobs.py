@@ -8,11 +8,11 @@ from typing import Any
 from ..choices import JobStatusChoices
 from ..exceptions import ArgumentsRefused, InstanceGone, RunnerNotFound
 from ..models import Job, JobLogEntry, Worker, database
-from ..stats import progress_of
+from ..monitoring.stats import progress_of
+from ..monitoring.waiting import reason
 from . import asking, follow, lookup, shapes, tables, times
 from .exits import DONE, INTERRUPTED, UNDONE, wrong
 from .screen import Cell, Screen
-from .waiting import reason
 
 #: Lines of the log that `show` shows.
 _TAIL = 10

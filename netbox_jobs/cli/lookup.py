@@ -20,7 +20,8 @@ from django.utils.module_loading import module_has_submodule
 from rq.exceptions import TimeoutFormatError
 from rq.utils import parse_timeout
 
-from .. import calls, queues
+from ..core import import_path, queues, retries
+from ..enqueue import request
 from ..exceptions import RunnerNotFound, UnknownQueue
 from ..jobs import JobRunner
 from ..models import Job, Schedule, database
@@ -143,7 +144,7 @@ def arguments(pairs: list[str]) -> dict[str, Any]:
 
 
 _OPTIONS = {
-    *inspect.signature(Job.enqueue).parameters, *calls.RQ_OPTIONS, *calls.RETRY_OPTIONS, 'cron',
+    *inspect.signature(Job.enqueue).parameters, *request.RQ_OPTIONS, *retries.OPTIONS, 'cron',
 } - {'kwargs'}  # fmt: skip
 
 
@@ -154,7 +155,7 @@ def runner(text: str) -> type[JobRunner]:
     """The runner of this dotted path, or of this name, if only one has it."""
     if '.' in text and ' ' not in text:
         try:
-            found = calls.resolve(text)
+            found = import_path.resolve(text)
         except RunnerNotFound:
             found = None
         if inspect.isclass(found) and issubclass(found, JobRunner) and not inspect.isabstract(found):
@@ -163,12 +164,12 @@ def runner(text: str) -> type[JobRunner]:
     known = {found.name: found for found in _runners()}
     if text not in known:  # perhaps it is that of a class which has another name for people
         known |= {found.__name__: found for found in _runners() if found.__name__ == text}
-    named = sorted({calls.path_of(found) for found in _runners() if text in (found.name, found.__name__)})
+    named = sorted({import_path.path_of(found) for found in _runners() if text in (found.name, found.__name__)})
     if len(named) > 1:
         raise wrong(f'{len(named)} runners are named {text!r}; say which: {", ".join(named)}.')
     if named:
         return known[text]
-    close = difflib.get_close_matches(text, [*known, *map(calls.path_of, known.values())], 1)
+    close = difflib.get_close_matches(text, [*known, *map(import_path.path_of, known.values())], 1)
     raise wrong(
         f'There is no runner {text!r}'
         + (f'; did you mean {close[0]!r}?' if close else '; expected the path of a JobRunner, or its Meta.name.')
@@ -180,7 +181,7 @@ def runner_path(text: str) -> str:
     """The path of a runner, also of one whose code is gone and whose jobs are left."""
     if Job.objects.using(database()).filter(runner=text).exists():
         return text
-    return calls.path_of(runner(text))
+    return import_path.path_of(runner(text))
 
 
 def _import_runners() -> list[str]:

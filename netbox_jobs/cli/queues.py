@@ -2,9 +2,9 @@
 
 from argparse import Namespace
 
-from .. import stats
 from ..exceptions import UnknownQueue
 from ..models import PausedQueue
+from ..monitoring import stats
 from . import lookup, shapes, tables
 from .exits import DONE, wrong
 from .screen import Screen

@@ -2,8 +2,8 @@
 
 from argparse import Namespace
 
-from .. import overview
 from ..models import Schedule, database
+from ..monitoring import overview
 from . import asking, lookup, shapes, tables, times
 from .exits import DONE, UNDONE, wrong
 from .screen import Screen

@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.db import router
 
 from ..models import Job, JobAttempt, JobLogEntry, Progress, Schedule, Worker
-from ..stats import QueueStats, WorkerActivity
+from ..monitoring.stats import QueueStats, WorkerActivity
 from .times import iso
 
 Shape = dict[str, Any]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..models import Job, JobAttempt, Progress, Schedule
-from ..stats import QueueStats, WorkerActivity
+from ..monitoring.stats import QueueStats, WorkerActivity
 from . import shapes, times
 from .screen import Cell, Column, Table
 

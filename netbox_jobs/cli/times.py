@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from .. import clock
+from ..core import clock
 
 _UNITS = (('d', 86400), ('h', 3600), ('min', 60), ('s', 1))
 

@@ -3,8 +3,9 @@
 import time
 from argparse import Namespace
 
-from .. import conf, retention
-from .. import repair as repairs
+from ..core import conf
+from ..maintenance import repair as repairs
+from ..maintenance import retention
 from . import asking
 from .exits import DONE, wrong
 from .screen import Screen

@@ -13,15 +13,15 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from .. import arguments
 from ..choices import JobNotificationChoices, JobStatusChoices
-from ..schedules import Recurrence
+from ..core import arguments
+from ..core.recurrence import Recurrence
+from .actions import Steerable
 from .fields import InstanceKey, ObjectIdField, UserKey
 from .logs import KeepsLog
 from .querysets import JobQuerySet
 from .saving import GuardedSave
 from .schedules import Schedule
-from .steering import Steerable
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -236,9 +236,9 @@ class Job(GuardedSave, KeepsLog, Steerable, models.Model):
         Raises:
             AlreadyClaimed: Another worker runs it right now.
         """
-        from . import transitions
+        from .. import lifecycle
 
-        transitions.start(self)
+        lifecycle.start(self)
 
     start.alters_data = True  # type: ignore[attr-defined]
 
@@ -255,18 +255,18 @@ class Job(GuardedSave, KeepsLog, Steerable, models.Model):
         Raises:
             ValueError: `status` is not a terminal one.
         """
-        from . import transitions
+        from .. import lifecycle
 
         if status not in JobStatusChoices.TERMINAL_STATE_CHOICES:
             raise ValueError(
                 f'{status!r} does not end a job; expected one of {", ".join(JobStatusChoices.TERMINAL_STATE_CHOICES)}.'
             )
-        transitions.end(self, status, error)
+        lifecycle.end(self, status, error)
 
     def _conclude(self) -> None:
-        from . import transitions
+        from .. import lifecycle
 
-        transitions.conclude(self)
+        lifecycle.conclude(self)
 
     terminate.alters_data = True  # type: ignore[attr-defined]
 
@@ -310,9 +310,9 @@ class Job(GuardedSave, KeepsLog, Steerable, models.Model):
             ValueError: A value is not acceptable (queue, interval, naive datetime, unsaved instance...).
             TypeError: An argument cannot be stored, or `func` is nothing that a worker could call.
         """
-        from . import enqueueing
+        from ..enqueue import insert
 
-        call = enqueueing.check(
+        call = insert.check(
             func,
             instance=instance,
             name=name,
@@ -324,7 +324,7 @@ class Job(GuardedSave, KeepsLog, Steerable, models.Model):
             notifications=notifications,
             kwargs=kwargs,
         )
-        return enqueueing.run_now(call) if immediate else enqueueing.enqueue(call)
+        return insert.run_now(call) if immediate else insert.enqueue(call)
 
 
 def database() -> str:

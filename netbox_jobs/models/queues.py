@@ -4,7 +4,7 @@ from django.db import models, router
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from .. import queues
+from ..core import queues
 
 
 class PausedQueue(models.Model):

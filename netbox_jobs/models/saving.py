@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
 
-from .. import context, schedules
 from ..choices import JobStatusChoices
-from ..text import storable_data, storable_error
+from ..core import recurrence, runs
+from ..core.text import storable_data, storable_error
 
 if TYPE_CHECKING:
     _Base = models.Model
@@ -81,13 +81,13 @@ class GuardedSave(_Base):
         if 'error' in wanted:
             values['error'] = storable_error(str(self.error or ''))
         if 'interval' in wanted:
-            schedules.check_interval(self.interval)
+            recurrence.check_interval(self.interval)
             values['interval'] = self.interval
         if ends and self._current_fence() is None:
-            from . import transitions
+            from .. import lifecycle
 
             # As terminate() does it: the first end stands. A run that holds the claim ends as it does.
-            transitions.end(self, self.status, self.error or None)  # type: ignore[arg-type]
+            lifecycle.end(self, self.status, self.error or None)  # type: ignore[arg-type]
         if not values:
             return
         fence = self._current_fence()
@@ -98,6 +98,6 @@ class GuardedSave(_Base):
         logger.warning('Job %s (%s): not saved; its claim is lost or its row deleted.', self.pk, self.name)
 
     def _current_fence(self) -> dict[str, Any] | None:
-        if self._fence is None and (run := context.run_of(self)):  # type: ignore[arg-type]
+        if self._fence is None and (run := runs.run_of(self)):  # type: ignore[arg-type]
             return run.job._fence
         return self._fence

@@ -8,9 +8,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from .. import schedules
 from ..choices import JobNotificationChoices, JobStatusChoices
-from ..schedules import Recurrence
+from ..core import recurrence
+from ..core.recurrence import Recurrence
 from .fields import InstanceKey, ObjectIdField, UserKey
 
 if TYPE_CHECKING:
@@ -113,13 +113,13 @@ class Schedule(models.Model):
         Raises:
             ValueError: Neither is given, both are, or one is not acceptable.
         """
-        from . import steps
+        from ..enqueue import schedule_actions
 
-        schedules.check_interval(interval)
-        fields = schedules.check_cron(cron, timezone)
+        recurrence.check_interval(interval)
+        fields = recurrence.check_cron(cron, timezone)
         if (interval is None) == (not fields[0]):
             raise ValueError('Give either interval or cron.')
-        steps.change(self, Recurrence(interval, *fields))
+        schedule_actions.change(self, Recurrence(interval, *fields))
 
     def pause(self) -> bool:
         """Let no more occurrences begin, whoever asks for them, until `resume()`; one that runs finishes.
@@ -127,9 +127,9 @@ class Schedule(models.Model):
         Returns:
             Whether it was not paused before.
         """
-        from . import steps
+        from ..enqueue import schedule_actions
 
-        return steps.pause(self)
+        return schedule_actions.pause(self)
 
     def resume(self) -> bool:
         """Go on, after a pause or a suspension. What was missed meanwhile runs once, at once; then by the calendar.
@@ -140,9 +140,9 @@ class Schedule(models.Model):
         Returns:
             Whether it was paused or suspended before.
         """
-        from . import steps
+        from ..enqueue import schedule_actions
 
-        return steps.resume(self)
+        return schedule_actions.resume(self)
 
     def run_now(self) -> 'Job | None':
         """Have the occurrence that waits begin now, also while the schedule is paused; the next one counts from it.
@@ -150,9 +150,9 @@ class Schedule(models.Model):
         Returns:
             The job; None if none waits, because one runs just now.
         """
-        from . import steps
+        from ..enqueue import schedule_actions
 
-        return steps.run_now(self)
+        return schedule_actions.run_now(self)
 
     def end(self) -> None:
         """End the schedule: a job of it that waits is deleted; one that runs finishes, and nothing follows it."""

@@ -12,8 +12,10 @@ from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from .. import fragments, permissions
-from ..models import Job, enqueueing
+from .. import permissions
+from ..enqueue import insert
+from ..models import Job
+from ..web import fragments
 
 register = template.Library()
 
@@ -59,7 +61,7 @@ def object_jobs(context: Any, obj: Any, limit: int = 10) -> str:
     request = _request(context)
     if not obj:
         return ''
-    object_type, object_id, object_db = enqueueing.identify_instance(obj)
+    object_type, object_id, object_db = insert.identify_instance(obj)
     about = {'object_type_id': object_type.pk, 'object_id': object_id, 'object_db': object_db}
     return fragments.object_jobs(request, about, limit=limit).html
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
-from netbox_jobs import delivery
+from netbox_jobs.broker import delivery
 from netbox_jobs.models import Job, Worker
 from tests.app.jobs import Working, WorkingAgain, WorkingRetried, WorkingRetriedAgain, WorkingTwice
 from tests.processes import cut_sessions

@@ -5,7 +5,7 @@ from django.db import connection
 
 from .engine import Chaos
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.chaos]
 
 
 @pytest.mark.timeout(400)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from netbox_jobs import calls, conf
+from netbox_jobs.core import conf, retries
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / 'README.md').read_text()
@@ -72,5 +72,5 @@ def test_the_logging_of_the_readme_carries_the_id_of_the_job(capsys):
 
 
 def test_every_option_of_a_runner_is_named():
-    for option in ('name', 'queue', 'job_timeout', *calls.RETRY_OPTIONS, 'on_crash', 'max_crashes', 'stop_grace'):
+    for option in ('name', 'queue', 'job_timeout', *retries.OPTIONS, 'on_crash', 'max_crashes', 'stop_grace'):
         assert f'`{option}`' in README or f'`Meta.{option}`' in README, option

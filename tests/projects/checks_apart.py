@@ -5,7 +5,8 @@ from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.db import connections, transaction
 
-from netbox_jobs import delivery, recovery
+from netbox_jobs.broker import delivery
+from netbox_jobs.maintenance import recovery
 from netbox_jobs.models import Job, Schedule
 from tests.app.jobs import Erring, Plain, Talking
 from tests.app.models import TextThing, Thing, UUIDThing

@@ -5,7 +5,7 @@ import time
 import pytest
 from django.db.backends.signals import connection_created
 
-from netbox_jobs import logs
+from netbox_jobs.execution import logs
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.models import Job
 from tests.app.models import Thing

@@ -7,9 +7,9 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from netbox_jobs import recovery
+from netbox_jobs.core.recurrence import Recurrence
+from netbox_jobs.maintenance import recovery
 from netbox_jobs.models import Job
-from netbox_jobs.schedules import Recurrence
 from tests.app.jobs import Housekeeping, Plain, Talking
 from tests.app.models import Thing
 from tests.processes import status
@@ -80,7 +80,7 @@ def test_log_and_times_of_a_run_are_in_order(work):
 
 
 def test_a_plugin_that_stands_first_has_its_queues_settings_and_system_jobs(work):
-    from netbox_jobs.jobs import system_jobs
+    from netbox_jobs.core.registry import system_jobs
     from netbox_jobs.plugins import get_plugin_config
 
     assert settings.INSTALLED_APPS[0] == 'tests.app'

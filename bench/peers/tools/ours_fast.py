@@ -7,7 +7,7 @@ from rq.worker import BaseWorker
 from . import ours
 from .ours import Lines, NoOp, done, enqueue  # noqa: F401
 
-FAST = import_module('netbox_jobs.fast')
+FAST = import_module('netbox_jobs.worker.persistent')
 
 
 def worker() -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from netbox_jobs.commands import WorkerCommand
+from netbox_jobs.worker.command import WorkerCommand
 
 # The name of django-rq's module is no identifier.
 _RQWorkerPoolCommand: Any = importlib.import_module('django_rq.management.commands.rqworker-pool').Command

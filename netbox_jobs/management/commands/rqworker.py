@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django_rq.management.commands.rqworker import Command as RQWorkerCommand
 
-from ...commands import WorkerCommand
+from ...worker.command import WorkerCommand
 
 
 class Command(WorkerCommand, RQWorkerCommand):

@@ -1,0 +1,253 @@
+"""A call's arguments and what the row stores of them: encoded, signed, and shown without decoding.
+
+Saved model instances are stored as references (model, primary key, database alias) and fetched again when the
+job runs, so that it sees them as they are then. What is stored is refused when its signature does not fit: it
+covers the job's id, the callable's path and the arguments, and honours `SECRET_KEY_FALLBACKS`.
+"""
+
+import hmac
+import io
+import json
+import pickle
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
+from django.db.models import Model
+from django.utils.crypto import constant_time_compare
+from django.utils.dateparse import parse_date, parse_datetime, parse_duration
+from django.utils.duration import duration_iso_string
+
+from ..exceptions import ArgumentsRefused, ArgumentsTooLarge, FormatUnknown, InstanceGone
+from . import conf
+from .text import storable_text
+
+Kwargs = dict[str, Any]
+
+_SALT = 'netbox_jobs.core.arguments'
+_SHOWN = 2000  # characters of one value's repr() that a person is shown
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a row keeps of a call's arguments."""
+
+    format: str
+    payload: bytes
+    shown: str
+
+    def signature(self, job_id: UUID | str, path: str) -> str:
+        """Sign for one job and one callable; a copy for another job must be signed anew."""
+        return _sign(self.format, self.payload, job_id, path, settings.SECRET_KEY)
+
+
+def encode(kwargs: Kwargs) -> Stored:
+    """Encode keyword arguments in the configured format.
+
+    Raises:
+        TypeError: An argument cannot be stored; the message names it.
+        ArgumentsTooLarge: Together they exceed `ARGUMENTS_MAX_SIZE` bytes.
+    """
+    name = conf.get('ARGUMENTS_FORMAT')
+    codec = _codec(name)
+    try:
+        payload = codec[0](kwargs) if kwargs else b''
+    except Exception as error:
+        raise _unstorable(kwargs, codec[0], name, error) from error
+    limit = conf.get('ARGUMENTS_MAX_SIZE')
+    if len(payload) > limit:
+        sizes = sorted(((len(codec[0]({k: v})), k) for k, v in kwargs.items()), reverse=True)
+        raise ArgumentsTooLarge(
+            f'The arguments of this job take {len(payload):,} bytes, the largest of them {sizes[0][1]!r}; at most '
+            f'{limit:,} are allowed. Pass a reference (a saved object, a path, a key) instead of the data, '
+            "or raise NETBOX_JOBS['ARGUMENTS_MAX_SIZE']."
+        )
+    return Stored(name, payload, show(kwargs))
+
+
+def decode(format: str, payload: bytes, signature: str, job_id: UUID | str, path: str) -> Kwargs:
+    """Check the signature, then decode.
+
+    Raises:
+        ArgumentsRefused: The signature does not fit, or the JSON-only mode meets pickled arguments.
+        InstanceGone: An object among the arguments no longer exists.
+        FormatUnknown: They are ours, and stored as this release does not know.
+    """
+    verify(format, payload, signature, job_id, path)
+    if format == 'pickle' and conf.get('ARGUMENTS_FORMAT') == 'json':
+        raise ArgumentsRefused(
+            "The arguments of this job are pickled; NETBOX_JOBS['ARGUMENTS_FORMAT'] is 'json': they are not decoded."
+        )
+    if format not in ('pickle', 'json'):
+        raise FormatUnknown(
+            f'The arguments of this job are stored as {format!r}, by another release of netbox_jobs than that of this '
+            'worker: restart it with that one.'
+        )
+    return _codec(format)[1](payload) if payload else {}
+
+
+def verify(format: str, payload: bytes, signature: str, job_id: UUID | str, path: str) -> None:
+    """Raise `ArgumentsRefused` unless we signed exactly this, with a secret key that is still honoured."""
+    for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
+        if constant_time_compare(signature, _sign(format, payload, job_id, path, key)):
+            return
+    raise ArgumentsRefused(
+        'The arguments of this job are not signed with a SECRET_KEY of this process: they were changed outside the '
+        'app, or the key was rotated without keeping the old one in SECRET_KEY_FALLBACKS. They are not decoded.'
+    )
+
+
+def show(kwargs: Kwargs) -> str:
+    """The arguments as a person reads them: one `name=value` a line, long values cut."""
+    return storable_text('\n'.join(f'{name}={_shown(value)}' for name, value in kwargs.items()))
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = f'<{value._meta.label} {value.pk}>' if isinstance(value, Model) else repr(value)
+    except Exception as error:  # a broken __repr__ of somebody's class must not prevent the job
+        text = f'<{type(value).__name__}: its repr() raised {type(error).__name__}>'
+    return text if len(text) <= _SHOWN else f'{text[:_SHOWN]}… ({len(text):,} characters)'
+
+
+def _sign(format: str, payload: bytes, job_id: UUID | str, path: str, key: str | bytes) -> str:
+    # The fields are joined by a byte that none but the last can contain, so that they cannot be shifted.
+    message = b'\x00'.join((str(job_id).encode(), path.encode(), format.encode(), payload))
+    return hmac.digest(_signing_key(key), message, 'sha256').hex()
+
+
+@lru_cache
+def _signing_key(key: str | bytes) -> bytes:
+    """As `django.utils.crypto.salted_hmac()` makes it of the salt and the secret."""
+    return sha256(_SALT.encode() + (key.encode() if isinstance(key, str) else key)).digest()
+
+
+def _unstorable(kwargs: Kwargs, dump: Callable[[Kwargs], bytes], format: str, error: Exception) -> TypeError:
+    for name, value in kwargs.items():
+        try:
+            dump({name: value})
+        except Exception as cause:
+            return TypeError(
+                f'The argument {name!r} ({type(value).__name__}) cannot be stored as {format}: {cause}. '
+                'Pass plain data or saved model instances.'
+            )
+    return TypeError(f'The arguments cannot be stored as {format}: {error}.')
+
+
+def _codec(format: str) -> tuple[Callable[[Kwargs], bytes], Callable[[bytes], Kwargs]]:
+    match format:
+        case 'pickle':
+            return _pickle, _unpickle
+        case 'json':
+            return _to_json, _from_json
+    raise ImproperlyConfigured(f"NETBOX_JOBS['ARGUMENTS_FORMAT'] is {format!r}; expected 'pickle' or 'json'.")
+
+
+# References to saved model instances
+
+
+def _reference(value: Any) -> tuple[str, str, str, str | None] | None:
+    if not isinstance(value, Model) or value._state.adding or value.pk is None:
+        return None
+    pk = value._meta.pk.value_to_string(value)
+    return value._meta.app_label, value._meta.object_name or '', pk, value._state.db
+
+
+def _fetch(app_label: str, name: str, pk: str, alias: str | None) -> Model:
+    model = apps.get_model(app_label, name)
+    try:
+        return model._base_manager.using(alias).get(pk=pk)
+    except ObjectDoesNotExist:
+        raise InstanceGone(
+            f'{model._meta.verbose_name} {pk} ({app_label}.{name}), an argument of this job, no longer exists.'
+        ) from None
+
+
+# Pickle
+
+
+class _Pickler(pickle.Pickler):
+    def persistent_id(self, obj: Any) -> Any:
+        return _reference(obj)
+
+
+class _Unpickler(pickle.Unpickler):
+    def persistent_load(self, pid: Any) -> Any:
+        return _fetch(*pid)
+
+
+def _pickle(kwargs: Kwargs) -> bytes:
+    buffer = io.BytesIO()
+    _Pickler(buffer, protocol=5).dump(kwargs)
+    return buffer.getvalue()
+
+
+def _unpickle(payload: bytes) -> Kwargs:
+    kwargs: Kwargs = _Unpickler(io.BytesIO(payload)).load()
+    return kwargs
+
+
+# JSON: what JSON cannot say itself is an object with the one key '$', so that it comes back as it went in
+
+_SCALARS: dict[type, tuple[str, Callable[[Any], str], Callable[[str], Any]]] = {
+    datetime: ('datetime', datetime.isoformat, parse_datetime),
+    date: ('date', date.isoformat, parse_date),
+    time: ('time', time.isoformat, time.fromisoformat),
+    timedelta: ('timedelta', duration_iso_string, parse_duration),
+    Decimal: ('decimal', str, Decimal),
+    UUID: ('uuid', str, UUID),
+}
+_BY_TAG = {tag: load for tag, _dump, load in _SCALARS.values()}
+_SEQUENCES: dict[str, Callable[[Iterator[Any]], Any]] = {'tuple': tuple, 'set': set, 'frozenset': frozenset}
+
+
+def _to_json(kwargs: Kwargs) -> bytes:
+    return json.dumps(_plain(kwargs), allow_nan=False, separators=(',', ':')).encode()
+
+
+def _from_json(payload: bytes) -> Kwargs:
+    kwargs: Kwargs = _rich(json.loads(payload))
+    return kwargs
+
+
+def _plain(value: Any) -> Any:
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    if type(value) is list:
+        return [_plain(item) for item in value]
+    if type(value) is dict:
+        if all(type(key) is str and key != '$' for key in value):
+            return {key: _plain(item) for key, item in value.items()}
+        return {'$': ['dict', *([_plain(key), _plain(item)] for key, item in value.items())]}
+    if reference := _reference(value):
+        return {'$': ['instance', *reference]}
+    if type(value).__name__ in _SEQUENCES and type(value).__module__ == 'builtins':
+        return {'$': [type(value).__name__, *(_plain(item) for item in value)]}
+    if scalar := _SCALARS.get(type(value)):
+        return {'$': [scalar[0], scalar[1](value)]}
+    raise TypeError(f'JSON cannot represent a {type(value).__module__}.{type(value).__qualname__}')
+
+
+def _rich(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_rich(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if '$' not in value:
+        return {key: _rich(item) for key, item in value.items()}
+    tag, *items = value['$']
+    if tag == 'instance':
+        return _fetch(*items)
+    if tag == 'dict':
+        return {_rich(key): _rich(item) for key, item in items}
+    if tag in _SEQUENCES:
+        return _SEQUENCES[tag](_rich(item) for item in items)
+    return _BY_TAG[tag](items[0])

@@ -1,0 +1,45 @@
+"""Dotted paths of classes and functions: how rows name code, and how workers find it again."""
+
+import importlib
+import sys
+from typing import Any
+
+from ..exceptions import RunnerNotFound
+
+#: The modules that `resolve()` has had to import in this process, in that order.
+imported: list[str] = []
+
+
+def path_of(target: Any) -> str:
+    """The dotted path of a class or a function."""
+    return f'{target.__module__}.{target.__qualname__}'
+
+
+def resolve(path: str) -> Any:
+    """Import what `path_of()` named.
+
+    Raises:
+        RunnerNotFound: This process has no such code.
+    """
+    parts = path.split('.')
+    for cut in range(len(parts) - 1, 0, -1):
+        module = '.'.join(parts[:cut])
+        known = module in sys.modules
+        try:
+            found: Any = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            # Only a missing package of the path itself means "look further up"; a module that fails to import
+            # something else is broken, and says so.
+            if error.name and (module == error.name or module.startswith(f'{error.name}.')):
+                continue
+            raise RunnerNotFound(f'{path} cannot be imported: {error}') from error
+        except Exception as error:
+            raise RunnerNotFound(f'{path} cannot be imported: {type(error).__name__}: {error}') from error
+        if not known:
+            imported.append(module)
+        for attribute in parts[cut:]:
+            found = getattr(found, attribute, None)
+        if found is None:
+            break
+        return found
+    raise RunnerNotFound(f'{path} cannot be imported: it was renamed or removed, or this worker runs other code.')

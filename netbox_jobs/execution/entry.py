@@ -1,0 +1,110 @@
+"""Where runs begin: RQ's call, an inline queue's, `immediate`, and a `handle()` that is called by hand."""
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import connections
+
+from .. import lifecycle
+from ..choices import JobStatusChoices
+from ..core import guards, identity, runs
+from ..exceptions import JobFailed
+from ..models import Job, database
+from .call import call
+from .execution import Execution
+
+logger = logging.getLogger('netbox_jobs')
+
+
+def perform(job_id: str) -> None:
+    """What RQ calls: run the job of this id, unless it has been taken, has ended, or is gone.
+
+    Raises:
+        BaseException: What the job ended with, after it was recorded: so that RQ's own books, its failure callbacks
+            and its exception handlers tell of it too.
+    """
+    _lift_rq_limit()
+    run = run_delivered(job_id, sole=True)
+    if run is not None and run.job.status in (JobStatusChoices.STATUS_ERRORED, JobStatusChoices.STATUS_FAILED):
+        raise run.failure or JobFailed(run.job.error)
+
+
+def run_delivered(job_id: str, *, sole: bool = False) -> 'Execution | None':
+    """Claim a delivered job and run it to its end, whatever that is; None if it was not there to be run.
+
+    Args:
+        job_id: The job's `job_id`.
+        sole: Whether this process runs nothing else meanwhile.
+    """
+    using = database()
+    if not connections[using].in_atomic_block:
+        for connection in connections.all(initialized_only=True):
+            connection.close_if_unusable_or_obsolete()
+    job = _claim(job_id, using)
+    if job is not None and job.ended:
+        return None  # a receiver of job_start has ended it
+    if job is None:
+        if lifecycle.hold_back(job_id, using):
+            logger.info('Job %s waits in the database: its queue is paused.', job_id)
+        else:
+            logger.info('Job %s is not there to be run: taken, ended, canceled or not due. Nothing to do.', job_id)
+        return None
+    run = Execution(job)
+    with run.attended(sole=sole):
+        run.perform()
+    return run
+
+
+def _claim(job_id: str, using: str) -> Job | None:
+    try:
+        return lifecycle.claim(job_id, identity.process_token(), using)
+    except guards.CONNECTION_ERRORS:
+        # A connection that was kept from one job to the next may be dead; a new one tells.
+        if connections[using].in_atomic_block:
+            raise
+        guards.mend()
+        return lifecycle.claim(job_id, identity.process_token(), using)
+
+
+def run_here(job: Job, target: Callable[..., Any], kwargs: dict[str, Any]) -> None:
+    """Run a job that this process has claimed already, before returning (`immediate`).
+
+    Raises:
+        SystemExit, KeyboardInterrupt: What `run()` raised of that kind, after it was recorded.
+    """
+    if job.ended:
+        return  # a receiver of job_start has ended it
+    run = Execution(job)
+    with run.attended():
+        run.call(lambda: call(target, job, kwargs))
+        run.settle()
+    if isinstance(run.failure, KeyboardInterrupt | SystemExit):
+        raise run.failure
+
+
+@contextmanager
+def attending(job: Job) -> Iterator['Execution']:
+    """The run that a call of `handle()` is part of; one of its own where somebody calls it by hand."""
+    found = runs.run_of(job)
+    if isinstance(found, Execution):
+        yield found
+        return
+    run = Execution(job)
+    with run.attended():
+        try:
+            yield run
+        except BaseException as error:
+            run.failed_with(error)
+            run.settle()
+            raise
+        run.settle()
+
+
+def _lift_rq_limit() -> None:
+    # RQ's alarm is set around all of this function; ours is around run() only.
+    if threading.current_thread() is threading.main_thread() and hasattr(signal, 'SIGALRM'):
+        signal.setitimer(signal.ITIMER_REAL, 0)

@@ -1,0 +1,96 @@
+"""The UPDATE by which a worker takes a job: the most frequent statement of all, so that its SQL is made once."""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from django.contrib.contenttypes.models import ContentType
+from django.db import connections, models, transaction
+from django.db.models import F
+from django.db.models.sql import UpdateQuery
+from django.utils import timezone
+
+from ..choices import JobStatusChoices
+from ..core import clock
+from ..models import cached_sql
+from ..models.jobs import Job
+from ..models.queues import PausedQueue
+
+# Stand for what differs from claim to claim, until their places among the parameters are known.
+_ANY_ID = UUID(int=0xC1A1)
+_ANY_WORKER = 'worker'
+_ANY_TIME = datetime(2001, 1, 1, tzinfo=UTC)
+
+
+class _BackendId(models.Func):
+    """The database's own number for this session, so that recovery can end it after its worker has died."""
+
+    output_field = models.BigIntegerField()
+    template = 'NULL'
+    arity = 0
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template='pg_backend_pid()')
+
+    def as_mysql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template='CONNECTION_ID()')
+
+
+def values(worker: str, now: datetime) -> dict[str, Any]:
+    """What a claim writes."""
+    return {
+        'status': JobStatusChoices.STATUS_RUNNING,
+        'started': now,
+        'completed': None,
+        'execution_time': None,
+        'worker': worker,
+        'attempt': F('attempt') + 1,
+        'backend_id': _BackendId(),
+        'slot': None,
+        'stopping': None,
+    }
+
+
+def take(job_id: UUID, worker: str, using: str) -> Job | None:
+    """Claim a delivered job that is due, and read it; None if it is not there to be taken."""
+    now = timezone.now()
+    if connections[using].vendor == 'mysql':  # has no UPDATE ... RETURNING
+        if not _claimable(job_id, using).update(**values(worker, now)):
+            return None
+        return Job.objects.using(using).select_related('object_type').get(job_id=job_id)
+    text, parameters, places = _statement(using, connections[using].vendor)
+    given = list(parameters)
+    for place, value in zip(places, _prepared(job_id, worker, now, using), strict=True):
+        given[place] = value
+    with transaction.mark_for_rollback_on_error(using=using), connections[using].cursor() as cursor:
+        cursor.execute(text, given)
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    job = cached_sql.loaded(row, using)
+    if job.object_type_id is not None:
+        job.object_type = ContentType.objects.db_manager(using).get_for_id(job.object_type_id)
+    return job
+
+
+def _claimable(job_id: UUID, using: str) -> Any:
+    rows = Job.objects.using(using).filter(job_id=job_id, status=JobStatusChoices.STATUS_PENDING, due__isnull=False)
+    return rows.exclude(queue_name__in=PausedQueue.objects.using(using).values('name'))
+
+
+@lru_cache
+def _statement(using: str, vendor: str) -> tuple[str, tuple[Any, ...], tuple[int, ...]]:
+    """The SQL, its parameters, and where among them are id, worker and time."""
+    any_time = clock.to_stored(_ANY_TIME)
+    query = _claimable(_ANY_ID, using).query.chain(UpdateQuery)
+    query.add_update_values(values(_ANY_WORKER, any_time))
+    text, parameters = query.get_compiler(using=using).as_sql()
+    places = tuple(list(parameters).index(value) for value in _prepared(_ANY_ID, _ANY_WORKER, any_time, using))
+    return f'{text} RETURNING {cached_sql.columns(using)}', tuple(parameters), places
+
+
+def _prepared(job_id: UUID, worker: str, now: datetime, using: str) -> list[Any]:
+    """These values as the database is given them."""
+    given: tuple[tuple[str, Any], ...] = (('job_id', job_id), ('worker', worker), ('started', now))
+    return [cached_sql.prepared(name, value, using) for name, value in given]

@@ -1,0 +1,40 @@
+"""Deleting means it: what waits never runs, what runs is stopped, and its chain ends. After the commit, not before."""
+
+from typing import Any
+
+from django.db import transaction
+
+from ..broker import delivery
+from ..choices import JobStatusChoices
+from ..models import Job, JobAttempt, JobLogEntry, Progress, Schedule
+
+
+def before_delete(instance: Job, using: str, **kwargs: Any) -> None:
+    """A chain ends with its waiting or running job. (Its schedule goes first: the order in which all lock them.)"""
+    row = Job.objects.using(using).filter(pk=instance.pk).values_list('status', 'awaited').first()
+    if row is not None:
+        instance.status, instance.awaited = row
+    ended = instance.status in JobStatusChoices.TERMINAL_STATE_CHOICES
+    if instance.schedule_id is not None and not ended:
+        Schedule.objects.using(using).filter(pk=instance.schedule_id).delete()
+        # An occurrence that was arranged while this one ran.
+        for following in Job.objects.using(using).filter(slot=instance.schedule_id).exclude(pk=instance.pk):
+            following.delete()
+    if instance.awaited and not ended:
+        for dependent in instance.dependents.using(using).waiting():
+            if not dependent.options.get('allow_failure'):
+                error = f'It depends on job {instance.pk} ({instance.name}), which was deleted before it had ended.'
+                dependent.terminate(JobStatusChoices.STATUS_ERRORED, error=error)
+
+
+def after_delete(instance: Job, using: str, **kwargs: Any) -> None:
+    """Take along what it has in tables of their own; once it is certain, take the delivery back, or end the run."""
+    for model in (JobLogEntry, JobAttempt, Progress):
+        model._default_manager.using(using).filter(job_id=instance.pk)._raw_delete(using)
+    if instance.status in JobStatusChoices.TERMINAL_STATE_CHOICES:
+        return
+    queue, delivery_id = instance.queue_name, instance.delivery_id
+    if instance.status == JobStatusChoices.STATUS_RUNNING:
+        transaction.on_commit(lambda: delivery.stop(queue, delivery_id), using=using, robust=True)
+    elif instance.deliveries:
+        transaction.on_commit(lambda: delivery.withdraw(queue, [delivery_id]), using=using, robust=True)

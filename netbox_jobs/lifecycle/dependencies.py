@@ -1,0 +1,59 @@
+"""Jobs that wait for others of ours: held back in the database, and released when those have ended."""
+
+from uuid import UUID
+
+from django.db import transaction
+
+from ..broker import delivery
+from ..choices import JobStatusChoices
+from ..core import clock
+from ..models.jobs import Job
+from ..models.schedules import Schedule
+
+
+def depend(job: Job, job_ids: list[UUID], using: str) -> None:
+    """Have a new job wait for others, which may be ending at this very moment."""
+    if not job_ids:
+        return
+    awaited = Job.objects.using(using).filter(job_id__in=job_ids)
+    awaited.update(awaited=True)
+    job.dependencies.set(awaited)
+    # One of them may have ended before our link to it was visible to it.
+    transaction.on_commit(lambda: settle_dependent(job), using=using, robust=True)
+
+
+def release_dependents(job: Job) -> None:
+    """Deliver, or end, the jobs that waited for this one; those that wait for others too stay."""
+    using = job._state.db
+    gated = Job.objects.using(using).filter(dependencies=job.pk, status=JobStatusChoices.STATUS_PENDING, due=None)
+    for dependent in gated:
+        settle_dependent(dependent)
+
+
+def settle_dependent(dependent: Job) -> None:
+    """Look at what a job depends on: all ended well, and it is due; one ended otherwise, and it is errored at once."""
+    using = dependent._state.db
+    states = list(dependent.dependencies.using(using).values_list('status', 'name', 'pk'))
+    waiting = [row for row in states if row[0] not in JobStatusChoices.TERMINAL_STATE_CHOICES]
+    broken = [row for row in states if row not in waiting and row[0] != JobStatusChoices.STATUS_COMPLETED]
+    if broken and not dependent.options.get('allow_failure'):
+        status, name, pk = broken[0]
+        dependent.terminate(
+            JobStatusChoices.STATUS_ERRORED, error=f'It depends on job {pk} ({name}), which ended as {status}.'
+        )
+        return
+    if waiting:
+        return
+    moment = clock.now_ms() if dependent.scheduled is None else max(clock.now_ms(), clock.to_ms(dependent.scheduled))
+    paused = Schedule.objects.using(using).filter(pk=dependent.schedule_id or 0, paused=True).exists()
+    later = paused or moment > clock.now_ms() or dependent.follows_enqueued()
+    values = {
+        'status': JobStatusChoices.STATUS_SCHEDULED if later else JobStatusChoices.STATUS_PENDING,
+        'due': moment,
+        'deliveries': dependent.deliveries + (0 if later else 1),
+    }
+    rows = Job.objects.using(using).filter(pk=dependent.pk, status=JobStatusChoices.STATUS_PENDING, due=None)
+    if rows.update(**values):
+        for name, value in values.items():
+            setattr(dependent, name, value)
+        delivery.deliver_after_commit(dependent)

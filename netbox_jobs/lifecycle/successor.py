@@ -1,0 +1,128 @@
+"""The next occurrence of a periodic job: exactly one, however the job ended."""
+
+import logging
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from ..choices import JobStatusChoices
+from ..core import arguments, clock, import_path, runs
+from ..core.recurrence import Recurrence
+from ..exceptions import ArgumentsRefused, InstanceGone, RunnerNotFound
+from ..models.jobs import Job
+from ..models.schedules import Schedule
+
+logger = logging.getLogger('netbox_jobs')
+
+
+def make_successor(job: Job, schedule: Schedule | None) -> Job | None:
+    """Make the successor of a job that has just been ended, in the transaction that ended it.
+
+    It is made by the runner's own `enqueue()`, which a plugin may override; what goes wrong there is rolled back,
+    logged, and made good by a copy of the row. Arguments that do not carry our signature are not handed on: the
+    schedule is suspended instead, and says why.
+
+    Args:
+        job: The ended job.
+        schedule: Its schedule, locked; None if it has none, or if that was ended in the meantime.
+    """
+    if job.schedule_id is not None and schedule is None:
+        return None
+    if schedule is not None and schedule.suspended:
+        return None
+    recurrence = _recurrence(job, schedule)
+    using = job._state.db
+    jobs = Job.objects.using(using)
+    if not recurrence or not job.runner:  # a row made by hand, which no worker could run
+        return None
+    if found := jobs.filter(predecessor_id=job.pk).first():
+        return found
+    if schedule is not None and (waiting := jobs.filter(slot=schedule.pk).first()):
+        return waiting
+    try:
+        return _through_enqueue(job, recurrence) or _copy(job, recurrence, schedule)
+    except ArgumentsRefused as error:
+        logger.error('Job %s (%s) has no successor: %s', job.pk, job.name, error)
+        if schedule is not None:
+            schedule.suspended = str(error)
+            schedule.save(using=using, update_fields=['suspended'])
+        return None
+
+
+def _recurrence(job: Job, schedule: Schedule | None) -> Recurrence:
+    """What counts: an interval that `run()` has set on its job, else what the schedule says."""
+    if schedule is None:
+        return Recurrence(job.interval)
+    if job._claimed_at is not None and job.interval != job._claimed_interval:
+        schedule.interval, schedule.cron, schedule.time_zone = job.interval, '', ''
+        schedule.save(using=job._state.db, update_fields=['interval', 'cron', 'time_zone'])
+    return schedule.recurrence
+
+
+def _through_enqueue(job: Job, recurrence: Recurrence) -> Job | None:
+    """Let the runner's own `enqueue()` make it; None if that did not, for whatever reason."""
+    try:
+        if job.object_id is not None and job.object is None:
+            return None  # without its object, enqueue() would begin another chain; the row can be copied as it is
+        runner = import_path.resolve(job.runner)
+        if not getattr(runner, 'is_job_runner', False):
+            return None
+        kwargs = job._kwargs if job._kwargs is not None else job.get_arguments()
+        with transaction.atomic(using=job._state.db):
+            with runs.making_successor_of(job):
+                runner.enqueue(
+                    instance=job.object,
+                    name=job.name,
+                    user=job.user,
+                    schedule_at=job.next_time(recurrence),
+                    interval=recurrence.interval,
+                    notifications=job.notifications,
+                    **({'cron': recurrence.cron, 'timezone': recurrence.time_zone} if recurrence.cron else {}),
+                    **kwargs,
+                )
+            if found := Job.objects.using(job._state.db).filter(predecessor_id=job.pk).first():
+                return found
+            raise LookupError(f'{job.runner}.enqueue() did not enqueue the next occurrence')
+    except (ArgumentsRefused, InstanceGone, RunnerNotFound):
+        pass  # the copy looks at the signature itself, and needs neither the arguments' objects nor the runner
+    except Exception:
+        logger.exception(
+            'Job %s (%s): its runner could not enqueue the successor; the row is copied instead.', job.pk, job.name
+        )
+    return None
+
+
+def _copy(job: Job, recurrence: Recurrence, schedule: Schedule | None) -> Job:
+    """Copy the row as the next occurrence, its arguments signed anew for it."""
+    payload, using = bytes(job.arguments), job._state.db
+    arguments.verify(job.arguments_format, payload, job.arguments_signature, job.job_id, job.runner)
+    scheduled = job.next_time(recurrence)
+    if schedule is None:
+        shared = {name: getattr(job, name) for name in _COPIED & {field.attname for field in Schedule._meta.fields}}
+        schedule = Schedule.objects.using(using).create(key=job.job_id.hex, interval=recurrence.interval, **shared)
+    successor = Job(
+        status=JobStatusChoices.STATUS_SCHEDULED,
+        scheduled=scheduled,
+        due=clock.to_ms(scheduled),
+        created=timezone.now(),
+        interval=recurrence.interval,
+        schedule=schedule,
+        slot=schedule.pk,
+        predecessor_id=job.pk,
+        arguments=payload,
+        **{name: getattr(job, name) for name in _COPIED},
+    )
+    stored = arguments.Stored(job.arguments_format, payload, job.arguments_shown)
+    successor.arguments_signature = stored.signature(successor.job_id, successor.runner)
+    try:
+        with transaction.atomic(using=using):
+            successor.save(using=using)
+    except IntegrityError:
+        return Job.objects.using(using).get(predecessor_id=job.pk)
+    return successor
+
+
+_COPIED = {
+    'arguments_format', 'arguments_shown', 'job_timeout', 'name', 'notifications', 'object_db', 'object_id',
+    'object_type_id', 'options', 'queue_name', 'retry_policy', 'runner', 'user_id',
+}  # fmt: skip

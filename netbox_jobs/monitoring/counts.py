@@ -1,0 +1,74 @@
+"""Questions that cost the same whatever the number of jobs: counts up to a limit, and the values in an index."""
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any, TypeVar
+
+from django.db import connections
+from django.db.models import QuerySet
+
+from ..models import Job, database
+
+K = TypeVar('K')
+
+#: A statement has so many columns at the most; SQLite's limit is 2,000, and PostgreSQL's 1,664.
+_COLUMNS = 500
+
+
+def counts(queries: Mapping[K, 'QuerySet[Any]'], limit: int) -> dict[K, int]:
+    """How many rows each query has, counted up to `limit` + 1; all in one statement, or in one for each few hundred.
+
+    Args:
+        queries: By any key; each must be served by an index.
+        limit: Rows.
+    """
+    limited = {key: rows.order_by().values('pk')[: limit + 1] for key, rows in queries.items()}
+    return {key: int(number) for key, number in _scalars(limited, '(SELECT COUNT(*) FROM ({sql}) q{number})').items()}
+
+
+def firsts(queries: 'Mapping[K, QuerySet[Any, Any]]') -> dict[K, Any]:
+    """The value of the first row of each query, None without one; all in one statement, or in one for each few hundred.
+
+    Args:
+        queries: By any key; each ordered as an index has it, and of one value.
+    """
+    return _scalars({key: rows[:1] for key, rows in queries.items()}, '({sql})')
+
+
+def _scalars(queries: 'Mapping[K, QuerySet[Any, Any]]', template: str) -> dict[K, Any]:
+    using = database()
+    found: dict[K, Any] = {}
+    pending = iter(queries.items())
+    while batch := list(islice(pending, _COLUMNS)):
+        parts: list[str] = []
+        params: list[Any] = []
+        for number, (_key, rows) in enumerate(batch):
+            sql, values = rows.using(using).query.get_compiler(using).as_sql()
+            parts.append(template.format(sql=sql, number=number))
+            params += values
+        with connections[using].cursor() as cursor:
+            cursor.execute(f'SELECT {", ".join(parts)}', params)
+            found.update(zip((key for key, _rows in batch), cursor.fetchone(), strict=True))
+    return found
+
+
+def values(field: str, limit: int = 200) -> list[Any]:
+    """The different values of a column that an index begins with, in order; read from one to the next.
+
+    Args:
+        field: The name of the field of `Job`.
+        limit: How many at most.
+    """
+    connection = connections[database()]
+    table = connection.ops.quote_name(Job._meta.db_table)
+    column = connection.ops.quote_name(str(Job._meta.get_field(field).column))  # type: ignore[union-attr]
+    # (A DISTINCT would read the whole index; and PostgreSQL has no MIN of UUIDs, as keys of users may be.)
+    first = f'(SELECT {column} FROM {table} WHERE {column} {{beyond}} ORDER BY {column} LIMIT 1)'
+    sql = (
+        f'WITH RECURSIVE found (value, number) AS (SELECT {first.format(beyond="IS NOT NULL")}, 1 UNION ALL '
+        f'SELECT {first.format(beyond="> found.value")}, found.number + 1 FROM found '
+        f'WHERE found.value IS NOT NULL AND found.number < %s) SELECT value FROM found WHERE value IS NOT NULL'
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [limit])
+        return [value for (value,) in cursor.fetchall()]

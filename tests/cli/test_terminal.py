@@ -1,0 +1,226 @@
+"""`manage.py jobs` as a process of its own, beside a real worker."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from django.db import connection
+
+from netbox_jobs.broker import delivery
+from netbox_jobs.jobs import JobRunner
+from netbox_jobs.models import Job, PausedQueue
+from tests import nursery
+from tests.app.jobs import Narrating, Plain, Sleeping, Spawning
+from tests.app.models import Trace
+from tests.processes import ROOT, environment, is_alive, status, wait_for
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+
+
+class Counting(JobRunner):
+    class Meta:
+        name = 'Counting'
+
+    def run(self, until):
+        for number in self.track(range(1000), message='counting on'):
+            if number < 3:
+                self.logger.info('number %s', number)
+            while number == 500 and not os.path.exists(until):
+                time.sleep(0.05)
+
+
+def command(*arguments):
+    return [sys.executable, '-m', 'django', 'jobs', *map(str, arguments)]
+
+
+def call(*arguments):
+    """Run the command line, with nobody at a terminal."""
+    return nursery.run(['jobs', *map(str, arguments)], environment())
+
+
+@pytest.fixture
+def begin():
+    """Start the command line and leave it running; it is ended after the test."""
+    begun = []
+
+    def _begin(*arguments, **kwargs):
+        kwargs = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, 'stdin': subprocess.DEVNULL, **kwargs}
+        process = subprocess.Popen(command(*arguments), cwd=ROOT, env=environment(TERM='xterm', COLUMNS='80'), **kwargs)
+        begun.append(process)
+        return process
+
+    yield _begin
+    for process in begun:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+class Reader:
+    """What a process writes, gathered as it comes."""
+
+    def __init__(self, descriptor):
+        self._descriptor, self.text = descriptor, ''
+
+    def shows(self, words):
+        while select.select([self._descriptor], [], [], 0)[0]:
+            try:
+                read = os.read(self._descriptor, 65536)
+            except OSError:  # the other end of a terminal is gone
+                break
+            if not read:
+                break
+            self.text += read.decode(errors='replace')
+        return words in self.text
+
+
+@pytest.mark.parametrize(('runner', 'code', 'ends'), [('Plain', 0, 'completed'), ('Failing', 1, 'failed')])
+def test_run_wait_returns_by_the_outcome(start_worker, runner, code, ends):
+    start_worker()
+    done = call('run', f'tests.app.jobs.{runner}', '--wait')
+    assert done.returncode == code, done.stderr
+    assert re.search(rf'^Job \d+ \({runner}\) {ends} in ', done.stdout, re.MULTILINE)
+    assert '\x1b' not in done.stdout + done.stderr
+
+
+def test_log_follow_prints_the_lines_while_run_holds_a_transaction(start_worker, begin, tmp_path):
+    start_worker()
+    go = tmp_path / 'go'
+    job = Narrating.enqueue(until=str(go))
+    wait_for(lambda: status(job) == 'running')
+    process = begin('log', job.pk, '--follow')
+    shown = Reader(process.stdout.fileno())
+    if connection.vendor != 'sqlite':  # its one writer is the transaction; the lines come after it
+        wait_for(lambda: shown.shows('within the transaction'), 20)
+        assert status(job) == 'running'
+    go.touch()
+    wait_for(lambda: shown.shows('RuntimeError: rolled back'))
+    assert process.wait(20) == 0
+    assert shown.text.count('within the transaction') == 1
+
+
+def test_stop_ends_a_running_job_with_all_that_it_has_started(start_worker):
+    start_worker()
+    job = Spawning.enqueue()
+    child = wait_for(lambda: job.refresh_from_db() or job.data)['pid']
+    done = call('stop', '--yes', job.job_id)
+    assert (done.returncode, done.stdout) == (0, f'Job {job.pk} (Spawning): told to end.\n')
+    wait_for(lambda: status(job) == 'canceled')
+    wait_for(lambda: not is_alive(child))
+
+
+@pytest.mark.parametrize('redis_is_lost', [False, True])
+def test_a_paused_queue_waits_and_goes_on(start_worker, redis_is_lost):
+    start_worker('high', 'default', 'low')
+    before = Plain.enqueue()
+    wait_for(lambda: status(before) == 'completed')
+    wait_for(lambda: not Job.objects.filter(status__in=['pending', 'running']).exists())  # nor any system job
+    assert call('pause', 'default').returncode == 0
+    held = [Plain.enqueue() for _ in range(3)]
+    passed = Plain.enqueue(queue_name='low')
+    wait_for(lambda: status(passed) == 'completed')
+    if redis_is_lost:
+        delivery.queue('default').connection.flushdb()
+        passed = Plain.enqueue(queue_name='high')
+        wait_for(lambda: status(passed) == 'completed')
+    rows = {row['name']: row for row in json.loads(call('queues', '--json').stdout)}
+    assert (rows['default']['waiting'], rows['default']['workers']) == (3, 1)
+    assert rows['default']['paused'] is not None
+    assert {status(job) for job in held} <= {'pending', 'scheduled'}
+    assert call('resume', 'default').returncode == 0
+    wait_for(lambda: [status(job) for job in held] == ['completed'] * 3)
+    assert [Trace.objects.filter(job_pk=job.pk, what='start').count() for job in held] == [1, 1, 1]
+
+
+def test_a_pause_outlives_the_worker(start_worker):
+    PausedQueue.pause('default')
+    held = Plain.enqueue()
+    start_worker().stop()
+    start_worker()
+    passed = Plain.enqueue(queue_name='high')
+    wait_for(lambda: status(passed) == 'completed')
+    assert status(held) in ('pending', 'scheduled')
+    PausedQueue.resume('default')
+    wait_for(lambda: status(held) == 'completed')
+
+
+def test_ctrl_c_ends_the_watching_and_not_the_job(start_worker, begin, tmp_path):
+    start_worker()
+    go = tmp_path / 'go'
+    process = begin('run', 'Sleeping', '--arg', f'until={go}', '--wait')
+    wait_for(lambda: Sleeping.get_jobs().running().exists())
+    heard = Reader(process.stderr.fileno())
+    wait_for(lambda: heard.shows('is running'))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    job = Sleeping.get_jobs().get()
+    assert heard.shows(f'"jobs log {job.pk} --follow" watches it')
+    assert 'Traceback' not in heard.text
+    assert status(job) == 'running'
+    go.touch()
+    wait_for(lambda: status(job) == 'completed')
+
+
+def test_a_terminal_shows_a_bar_and_the_log_above_it(start_worker, begin, tmp_path):
+    start_worker()
+    go = tmp_path / 'go'
+    ours, theirs = pty.openpty()
+    process = begin(
+        'run', 'tests.cli.test_terminal.Counting', '--arg', f'until={go}', '--wait',
+        stdin=theirs, stdout=theirs, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = Reader(ours)
+    wait_for(lambda: shown.shows('number 2'))
+    if connection.vendor != 'sqlite':
+        wait_for(lambda: shown.shows('500/1,000'))
+        assert 'Counting running' in shown.text
+        assert 'counting on' in shown.text
+    go.touch()
+    wait_for(lambda: shown.shows('(Counting) completed in'))
+    assert process.wait(20) == 0
+    os.close(ours)
+    assert '\x1b[' in shown.text
+
+
+@pytest.mark.parametrize(
+    ('answer', 'code', 'says', 'left'),
+    [('n', 1, 'Nothing was done.', 'pending'), ('y', 0, '(Sleeping): canceled.', 'canceled')],
+)
+def test_a_question_is_answered_on_a_terminal(begin, answer, code, says, left):
+    job = Sleeping.enqueue()
+    ours, theirs = pty.openpty()
+    process = begin('cancel', job.pk, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = Reader(ours)
+    wait_for(lambda: shown.shows('Cancel this job? [y/N]'))
+    os.write(ours, f'{answer}\n'.encode())
+    wait_for(lambda: shown.shows(says))
+    assert process.wait(20) == code
+    os.close(ours)
+    assert status(job) == left
+
+
+def test_an_error_is_one_line_and_no_traceback():
+    for arguments in (('show', '99'), ('run', 'nope'), ('pause', 'nope'), ('cancel', str(Plain.enqueue().pk))):
+        done = call(*arguments)
+        assert (done.returncode, done.stdout) == (2, '')
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    for _ in range(3):
+        Plain.enqueue(name='x' * 200)
+    script = f'{" ".join(command("list", "--json", "--limit", "1000"))} | head -c 10; exit ${{PIPESTATUS[0]}}'
+    Job.objects.bulk_create(Job(name='x' * 200, runner='x') for _ in range(800))
+    done = subprocess.run(
+        ['bash', '-c', script], cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, '')

@@ -1,0 +1,93 @@
+"""Telling somebody of the end of a job: the project's hook, as the job's own setting asks for it."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core import mail
+from django.core.checks import run_checks
+
+from netbox_jobs.maintenance import recovery
+from netbox_jobs.models import Job
+from tests.app.jobs import Erring, Failing, Flaky, Plain
+from tests.app.models import Thing
+from tests.processes import status
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+told = []
+
+
+def hook(job):
+    told.append((job.name, job.status))
+
+
+def broken_hook(job):
+    raise RuntimeError('no')
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    told.clear()
+
+
+@pytest.fixture
+def hooked(settings):
+    settings.NETBOX_JOBS = {'NOTIFY': 'tests.lifecycle.test_notifications.hook'}
+
+
+@pytest.mark.parametrize(
+    ('notifications', 'expected'),
+    [
+        ('always', {'completed', 'failed', 'errored', 'canceled'}),
+        ('on_failure', {'failed', 'errored'}),
+        ('never', set()),
+    ],
+)
+def test_the_hook_is_called_as_the_job_asks_for(hooked, work, notifications, expected):
+    for runner in (Plain, Failing, Erring):
+        runner.enqueue(notifications=notifications)
+    work()
+    Plain.enqueue(notifications=notifications).cancel()
+    assert {status for _, status in told} == expected
+    assert len(told) == len(expected)
+
+
+def test_it_is_called_once_at_the_real_end(hooked, work):
+    job = Flaky.enqueue(failures=2)
+    for _ in range(4):
+        work()
+        recovery.deliver_due()
+    assert status(job) == 'completed'
+    assert told == [('Flaky', 'completed')]
+
+
+def test_a_failing_hook_changes_no_status_and_is_logged(settings, work, caplog):
+    settings.NETBOX_JOBS = {'NOTIFY': 'tests.lifecycle.test_notifications.broken_hook'}
+    job = Plain.enqueue()
+    work()
+    assert status(job) == 'completed'
+    assert 'notification hook tests.lifecycle.test_notifications.broken_hook raised' in caplog.text
+
+
+def test_it_is_off_by_default(work):
+    Plain.enqueue(user=get_user_model().objects.create(username='u', email='u@example.org'))
+    work()
+    assert mail.outbox == []
+
+
+def test_the_mail_hook_writes_to_the_jobs_user(settings, work):
+    settings.NETBOX_JOBS = {'NOTIFY': 'netbox_jobs.contrib.email.notify'}
+    user = get_user_model().objects.create(username='u', email='u@example.org')
+    Failing.enqueue(user=user, name='Two\nlines', instance=Thing.objects.create(name='the thing'), message='because')
+    Plain.enqueue()
+    Plain.enqueue(user=get_user_model().objects.create(username='v'))
+    work()
+    assert len(mail.outbox) == 1
+    message = mail.outbox[0]
+    assert (message.to, message.subject) == (['u@example.org'], 'Two lines: Failed')
+    assert 'the thing' in message.body and 'because' in message.body
+
+
+def test_a_hook_that_cannot_be_imported_is_found_by_a_system_check(settings):
+    settings.NETBOX_JOBS = {'NOTIFY': 'nowhere.hook'}
+    assert [message.id for message in run_checks()] == ['netbox_jobs.E007']
+    assert not Job.objects.exists()
