@@ -21,10 +21,11 @@ from rq.job import Job as RQJob
 from rq.utils import now
 from rq.worker import Worker as RQWorker
 
-from .. import lifecycle
 from ..broker.delivery import ENTRY
 from ..core import guards, import_path, runs
 from ..execution import time_limit
+from ..lifecycle.claim import rehearse
+from ..lifecycle.warm_up import warm_up as make_sql
 from ..models import database
 from .preload import Preload
 from .reconnecting import LastingWorker
@@ -51,7 +52,7 @@ Answer = tuple[bool, datetime | None]
 
 def warm_up() -> None:
     """In the parent: what each horse would else do for itself, and what would have it copy memory that it shares."""
-    lifecycle.warm_up(database())
+    make_sql(database())
     importlib.import_module('netbox_jobs.jobs')  # what the module of every runner imports
     share_memory()
 
@@ -219,7 +220,7 @@ class HorseWorker(LastingWorker):
         reset_queries()
         opened = [c for c in connections.all(initialized_only=True) if c.connection is not None]
         if any(c.in_atomic_block or not c.autocommit for c in opened):
-            guards.mend()
+            guards.reset_connections()
         try:
             # What a job has started, and not waited for, ends with it; so does this process.
             os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -246,7 +247,7 @@ def _is_plain(job: RQJob) -> bool:
 def _rehearse() -> None:
     """While there is no job yet: have the session make ready what it needs for a claim."""
     try:
-        lifecycle.rehearse(database())
+        rehearse(database())
     except DBError as error:
         logger.debug('The rehearsal failed (%s); the job finds out itself.', error)
 
@@ -263,7 +264,7 @@ def _connect(*, again: bool = False) -> None:
         if again and connection.connection is not None:
             connection.close_if_unusable_or_obsolete()
             if connection.connection is not None and not connection.is_usable():
-                guards.mend()
+                guards.reset_connections()
         connection.ensure_connection()
     except DBError as error:
         logger.info('The database does not answer yet (%s).', error)

@@ -14,13 +14,14 @@ from django.db import connections
 from redis.exceptions import RedisError
 from rq.job import Job as RQJob
 
-from .. import lifecycle
 from ..core import identity, runner_options
 from ..core.guards import PERSISTENCE
 from ..execution import execution, time_limit
 from ..execution.heartbeat import Lease
 from ..execution.time_limit import GRACE, Span
+from ..lifecycle.stop import mark_stopping
 from ..maintenance import recovery
+from ..maintenance.orphans import end_orphan
 from ..models import Job, database
 from . import child
 from .child import SHOW, STOP
@@ -271,7 +272,7 @@ class Worker(PreforkWorker):
             if found is not None:
                 logger.warning('Job %s (%s): %s', found.pk, found.name, cause)
                 run = execution.Execution(found)
-                run.persist(lambda: recovery.end_orphan(found, cause, may_retry=not overran))
+                run.persist(lambda: end_orphan(found, cause, may_retry=not overran))
         except DBError as error:
             logger.error('The end of job %s could not be recorded (%s); recovery will see to it.', job_id, error)
         finally:
@@ -290,7 +291,7 @@ def _begin_stop(delivery_id: str) -> float:
     """Seconds that the job of this delivery of RQ has for an orderly end. (In RQ's thread for commands.)"""
     try:
         rows = Job.objects.using(database()).filter(job_id=delivery_id[:36]).running()
-        lifecycle.mark_stopping(rows)  # already marked, unless it was RQ's own command that was used
+        mark_stopping(rows)  # already marked, unless it was RQ's own command that was used
         path = rows.values_list('runner', flat=True).first()
         return runner_options.stop_grace(path) if path else 0.0
     except (DBError, ValueError, ValidationError):  # a foreign job, or the database is away
