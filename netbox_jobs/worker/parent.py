@@ -126,7 +126,7 @@ class PreforkWorker(HorseWorker):
             self._horse_pid = child.pid
             child.jobs += 1
             child.last, child.answer = child.jobs >= self.jobs_per_child(), None
-            child.span.tell(0.0)
+            child.span.record(0.0)
         order: Order = (job.id, vars(job).get('entry'), job.origin, child.last)
         child.send(order)
         return child
