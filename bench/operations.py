@@ -15,7 +15,7 @@ from netbox_jobs.admin import job_list, paginator
 from netbox_jobs.broker import delivery
 from netbox_jobs.maintenance import recovery, retention
 from netbox_jobs.models import Job, Progress, Schedule, database
-from netbox_jobs.monitoring import overview
+from netbox_jobs.monitoring import day, queues
 from tests.app.jobs import Plain
 from tests.app.models import Thing
 
@@ -101,10 +101,10 @@ def _questions() -> Iterator[Operation]:
 
 
 #: How many rows one of a page's statements reads at the most: most count up to a limit,
-_COUNTED = max(overview.COUNTED, paginator.LIMIT) + 1
+_COUNTED = max(queues.COUNTED, paginator.LIMIT) + 1
 #: and two look through, or add up, the newest.
 _SEARCHED = job_list.SEARCHED + 1_000
-_ADDED_UP = overview.ADDED_UP + 1
+_ADDED_UP = day.ADDED_UP + 1
 #: Pages by the name of their URL, their query, and that bound.
 PAGES: tuple[tuple[str, str, int | None], ...] = (
     ('admin:netbox_jobs_job_changelist', '', _COUNTED),
