@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -62,10 +62,11 @@ class JobColumns:
 
     @admin.display(description=gettext_lazy('queue'), empty_value=markup.NONE)
     def queue_column(self, job: Any) -> SafeString | None:
-        """The name of the queue."""
-        return (
-            format_html('<span class="nj-word">{}</span>', formatting.clean(job.queue_name)) if job.queue_name else None
-        )
+        """The name of the queue, in which a line may break after a dot."""
+        if not job.queue_name:
+            return None
+        parts = ((part,) for part in formatting.clean(job.queue_name).split('.'))
+        return format_html('<span class="nj-word">{}</span>', format_html_join(mark_safe('.<wbr>'), '{}', parts))
 
     @admin.display(description=gettext_lazy('user'), empty_value=markup.NONE)
     def user_column(self, job: Any) -> SafeString | None:

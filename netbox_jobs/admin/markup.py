@@ -7,7 +7,7 @@ from django.contrib.admin import AdminSite
 from django.contrib.admin.utils import quote
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
@@ -38,8 +38,10 @@ def moment(value: datetime | None) -> SafeString | str:
     """Return a moment; its title has the date and the time zone."""
     if value is None:
         return ''
-    short, exact = formatting.moment(value), formatting.exact_moment(value)
-    return format_html('<time datetime="{}" title="{}">{}</time>', formatting.iso(value), exact, short)
+    # A line may break between date and time, and nowhere else.
+    parts = format_html_join(' ', '<span>{}</span>', ((part,) for part in formatting.moment(value).split()))
+    iso, exact = formatting.iso(value), formatting.exact_moment(value)
+    return format_html('<time datetime="{}" title="{}">{}</time>', iso, exact, parts)
 
 
 def progress(found: Progress | None) -> SafeString | str:
@@ -47,7 +49,7 @@ def progress(found: Progress | None) -> SafeString | str:
     if found is None:
         return ''
     if found.percent is None:
-        text = formatting.cut(': '.join(filter(None, (formatting.number(found.current), found.message))), 80)
+        text = formatting.cut(': '.join(filter(None, (formatting.amount(found.current, None), found.message))), 80)
         return format_html('<span class="nj-progress"><span>{}</span></span>', text)
     return format_html(
         '<span class="nj-progress"><progress max="100" value="{0}" aria-label="{1}">{2}</progress> '

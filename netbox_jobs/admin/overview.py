@@ -126,6 +126,7 @@ def _charts(day: Day) -> list[charts.Chart]:
             formatting.duration,
             _('A job waited %(time)s for a worker, on average.')
             % {'time': formatting.duration(total.wait or timedelta())},
+            steps=charts.DURATIONS,
         ),
         charts.bars(
             'running',
@@ -134,6 +135,7 @@ def _charts(day: Day) -> list[charts.Chart]:
             [charts.Series(_('run time'), 'blue', runs)],
             formatting.duration,
             _('A job ran %(time)s, on average.') % {'time': formatting.duration(total.run or timedelta())},
+            steps=charts.DURATIONS,
         ),
     ]
 

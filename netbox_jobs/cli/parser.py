@@ -30,7 +30,9 @@ def build(parser: ArgumentParser) -> None:
     _about_jobs(add)
     _about_queues(add)
     _about_schedules(add)
-    pruning = add('prune', maintenance.prune, 'Delete jobs that ended long ago, with their logs, as workers do daily')
+    pruning = add(
+        'prune', maintenance.prune, 'Delete jobs that ended long ago, with their logs, as workers do regularly'
+    )
     pruning.add_argument('--days', type=int, help='keep this many days (default: JOB_RETENTION)')
     _confirmed(pruning)
     repairing = add(
@@ -45,7 +47,7 @@ def _about_jobs(add: Callable[..., Any]) -> None:
         '--status', action='append', type=str.lower, choices=JobStatusChoices.values(), help='may be repeated'
     )
     listing.add_argument('--runner', help='the dotted path of a JobRunner, or its Meta.name')
-    listing.add_argument('--queue')
+    listing.add_argument('--queue', help='the full name of a queue')
     listing.add_argument('--user', help='a user name')
     listing.add_argument('--instance', metavar='APP.MODEL:PK', help='jobs of this object')
     listing.add_argument('--since', metavar='WHEN', help='jobs created since then: 30m, 2h or 7d ago, or a date')
@@ -70,7 +72,7 @@ def _about_jobs(add: Callable[..., Any]) -> None:
         help='an argument of run(), as JSON or text; may be repeated',
     )
     running.add_argument('--instance', metavar='APP.MODEL:PK', help='the object of the job')
-    running.add_argument('--queue')
+    running.add_argument('--queue', help='the full name of a queue (default: that of the runner)')
     running.add_argument('--user', help='the name of the user of the job')
     running.add_argument(
         '--wait',

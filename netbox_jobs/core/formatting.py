@@ -86,9 +86,9 @@ def rate(per_second: float) -> str:
 
 
 def amount(current: int, total: int | None) -> str:
-    """Return how much is done: '120 of 480', or '120' without a total."""
+    """Return how much is done: '120 of 480', or '120 done' without a total."""
     if total is None:
-        return number(current)
+        return _('%(done)s done') % {'done': number(current)}
     return _('%(done)s of %(total)s') % {'done': number(current), 'total': number(total)}
 
 

@@ -415,6 +415,15 @@ def test_the_overview_shows_queues_charts_and_how_far_back_it_counts(boss, monke
     assert 'Only the newest jobs, since' in body(boss.get(url('job_overview')))
 
 
+def test_jobs_of_no_known_worker_are_listed_below_the_workers(boss):
+    job = make('running', name='all alone', started=timezone.now())
+    Worker.objects.create(token='w', name='w', host='h', pid=1_234_567, queues='default')
+    for address in (url('job_overview'), url('worker_changelist')):
+        page = body(boss.get(address))
+        assert 'process 1234567 on h' in page and 'all alone' in page and f'#{job.pk}' in page
+    assert 'all alone' not in body(client('view_worker').get(url('worker_changelist')))
+
+
 def test_a_waiting_job_says_why_it_waits(boss):
     job = Plain.enqueue()
     page = body(boss.get(url('job_change', job.pk)))

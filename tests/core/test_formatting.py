@@ -69,7 +69,7 @@ def test_numbers_have_separators_and_counts_a_limit():
     assert (formatting.number(12345), formatting.number(1234.56, 1)) == ('12,345', '1,234.6')
     assert (formatting.capped(5000, 5000), formatting.capped(5001, 5000)) == ('5,000', '5,000+')
     assert (formatting.percent(25), formatting.amount(120, 480), formatting.amount(1200, None)) == (
-        '25%', '120 of 480', '1,200',
+        '25%', '120 of 480', '1,200 done',
     )  # fmt: skip
     assert [formatting.rate(rate) for rate in (40.2, 3.26, 0.5, 0.05, 0.001)] == [
         '40 per second', '3.3 per second', '30 per minute', '3.0 per minute', '3.6 per hour',
