@@ -85,7 +85,7 @@ class PagesAdmin(admin.ModelAdmin):
         return HttpResponseRedirect(wanted if safe else default)
 
     def notify(self, request: HttpRequest, text: str, level: int = messages.SUCCESS) -> None:
-        """Show a message on the next page; projects without messages are no error."""
+        """Show a message on the next page; projects without messages raise no error."""
         self.message_user(request, text, level, fail_silently=True)
 
 

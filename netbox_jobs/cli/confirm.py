@@ -24,12 +24,12 @@ def ask(screen: Screen, answers: TextIO, question: str, objects: Sequence[str] =
         None if the command may go on, else the exit code.
 
     Raises:
-        CommandError: Standard input is no terminal.
+        CommandError: Standard input is not a terminal.
     """
     if yes:
         return None
     if not answers.isatty():
-        raise usage_error(f'{question} Standard input is no terminal to answer on; pass --yes to confirm.')
+        raise usage_error(f'{question} Standard input is not a terminal; pass --yes to confirm.')
     for line in objects[:_LISTED]:
         screen.notice(f'  {line}')
     if len(objects) > _LISTED:

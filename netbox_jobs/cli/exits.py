@@ -18,7 +18,7 @@ exit codes:
   1    failure: nothing was done, or not all of it; with "run --wait": the
        job failed, errored or was canceled
   2    usage error: an unknown command, option, ID, runner, queue, object or
-       user; or no --yes where standard input is no terminal
+       user; or no --yes where standard input is not a terminal
   130  Ctrl-C
 """
 

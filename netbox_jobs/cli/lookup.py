@@ -43,7 +43,7 @@ def job(text: str) -> Job:
             found = rows.filter(job_id=UUID(text)).first()
         except ValueError:
             raise usage_error(
-                f'{text!r} is no ID of a job; expected a number as "jobs list" shows it, or a job_id (a UUID).'
+                f'{text!r} is not the ID of a job; expected a number as "jobs list" shows it, or a job_id (a UUID).'
             ) from None
     if found is None:
         raise usage_error(f'There is no job {text}. List the jobs with "jobs list".')
@@ -58,7 +58,7 @@ def schedules(ids: list[str]) -> list[Schedule]:
 def schedule(text: str) -> Schedule:
     """Return the schedule with this ID."""
     if not (text.isascii() and text.isdigit()):
-        raise usage_error(f'{text!r} is no ID of a schedule; expected a number as "jobs schedules" shows it.')
+        raise usage_error(f'{text!r} is not the ID of a schedule; expected a number as "jobs schedules" shows it.')
     found = Schedule.objects.using(database()).filter(pk=int(text)).first()
     if found is None:
         raise usage_error(f'There is no schedule {text}. List the schedules with "jobs schedules".')
@@ -102,7 +102,7 @@ def instance(text: str) -> models.Model:
 def _model_and_key(text: str) -> tuple[type[models.Model], Any]:
     label, colon, key = text.partition(':')
     if not colon or label.count('.') != 1 or not key:
-        raise usage_error(f'{text!r} is no object; expected app.model:pk, for example auth.user:1.')
+        raise usage_error(f'{text!r} is not an object; expected app.model:pk, for example auth.user:1.')
     try:
         model = apps.get_model(label)
     except LookupError:
@@ -110,7 +110,7 @@ def _model_and_key(text: str) -> tuple[type[models.Model], Any]:
     try:
         return model, model._meta.pk.to_python(key)
     except ValidationError as error:
-        raise usage_error(f'{key!r} is no primary key of {label}: {" ".join(error.messages)}') from None
+        raise usage_error(f'{key!r} is not a primary key of {label}: {" ".join(error.messages)}') from None
 
 
 def since(text: str) -> datetime:
@@ -123,19 +123,19 @@ def since(text: str) -> datetime:
     except (TimeoutFormatError, ValueError, OverflowError):
         found = None
     if found is None:
-        raise usage_error(f'{text!r} is no time; expected 30m, 2h, 7d, 2026-01-31, or "2026-01-31 12:00".')
+        raise usage_error(f'{text!r} is not a time; expected 30m, 2h, 7d, 2026-01-31, or "2026-01-31 12:00".')
     if timezone.is_naive(found) == timezone.is_naive(timezone.now()):
         return found
     return timezone.make_aware(found) if timezone.is_naive(found) else timezone.make_naive(found)
 
 
 def arguments(pairs: list[str]) -> dict[str, Any]:
-    """Return the arguments of `--arg name=value`: JSON values, and text for what is no JSON."""
+    """Return the arguments of `--arg name=value`: JSON values, and text for other values."""
     found = {}
     for pair in pairs:
         name, equals, value = pair.partition('=')
         if not equals or not name.isidentifier():
-            raise usage_error(f'{pair!r} is no argument; expected name=value, for example --arg days=3.')
+            raise usage_error(f'{pair!r} is not an argument; expected name=value, for example --arg days=3.')
         if name in _OPTIONS:
             raise usage_error(f'{name!r} is an option of enqueue() and no argument of run(), so --arg cannot set it.')
         try:

@@ -30,9 +30,7 @@ def build(parser: ArgumentParser) -> None:
     _about_jobs(add)
     _about_queues(add)
     _about_schedules(add)
-    pruning = add(
-        'prune', maintenance.prune, 'Delete jobs that ended long ago, with their logs, as workers do regularly'
-    )
+    pruning = add('prune', maintenance.prune, 'Delete jobs that ended long ago, with their logs, as workers do')
     pruning.add_argument('--days', type=int, help='keep this many days (default: JOB_RETENTION)')
     _confirmed(pruning)
     repairing = add(
@@ -119,7 +117,7 @@ def _ids(parser: Any) -> Any:
 
 def _confirmed(parser: Any) -> Any:
     parser.add_argument(
-        '--yes', '-y', action='store_true', help='confirm; required where standard input is no terminal'
+        '--yes', '-y', action='store_true', help='confirm; required where standard input is not a terminal'
     )
     return parser
 

@@ -12,7 +12,7 @@ def choose(out: OutputWrapper, err: OutputWrapper, *, no_color: bool, color: boo
         out: Standard output.
         err: Standard error.
         no_color: Whether `--no-color` was given: the same without colors.
-        color: Whether `--force-color` was given: the same where there is no terminal.
+        color: Whether `--force-color` was given: the same without a terminal.
     """
     out.ending = ''
     if out.isatty() or color:

@@ -31,7 +31,7 @@ def reason(job: Job, *, ask_redis: bool = False) -> Wait | None:
         return _later(job)
     if paused:
         return Wait(WaitKind.QUEUE_PAUSED, queue=job.queue_name)
-    if (previous := _running_occurrence(job)) is not None:
+    if (previous := _previous_occurrence(job)) is not None:
         return Wait(WaitKind.PREVIOUS, jobs=(previous,), schedule=job.schedule_id)
     if ask_redis and not delivery.answers(job.queue_name):
         return Wait(WaitKind.REDIS, queue=job.queue_name)
@@ -54,9 +54,14 @@ def _later(job: Job) -> Wait:
     return Wait(WaitKind.DUE, until=until)
 
 
-def _running_occurrence(job: Job) -> int | None:
-    """The running job of the same schedule. All running jobs are read, which are few; see `schedules`."""
+def _previous_occurrence(job: Job) -> int | None:
+    """Return an occurrence of the same schedule that has not ended: the job's predecessor, or one that runs."""
     if job.schedule_id is None:
         return None
-    running = Job.objects.using(job._state.db).running().exclude(pk=job.pk)
-    return next((pk for pk, schedule in running.values_list('pk', 'schedule_id') if schedule == job.schedule_id), None)
+    jobs = Job.objects.using(job._state.db)
+    enqueued = JobStatusChoices.ENQUEUED_STATE_CHOICES
+    if job.predecessor_id and jobs.filter(pk=job.predecessor_id, status__in=enqueued).exists():
+        return job.predecessor_id
+    # All running jobs are read, which are few; see `schedule_states()`.
+    running = jobs.running().exclude(pk=job.pk).values_list('pk', 'schedule_id')
+    return next((pk for pk, schedule in running if schedule == job.schedule_id), None)

@@ -26,7 +26,7 @@ class RunningJob:
 class WorkerState:
     """A worker and the jobs that it runs.
 
-    Without a worker: the jobs of processes that are no workers (`immediate=True`), and of workers that are gone.
+    Without a worker: the jobs of processes that are not workers (`immediate=True`), and of workers that are gone.
     """
 
     worker: Worker | None

@@ -65,6 +65,15 @@ def test_an_occurrence_waits_for_the_one_that_runs(worker):
     following = Plain.enqueue_once(interval=60, schedule_at=timezone.now())
     assert following.pk != running.pk
     assert reason(following) == Wait(WaitKind.PREVIOUS, jobs=(running.pk,), schedule=running.schedule_id)
+    Job.objects.filter(pk=running.pk).update(status='completed')
+    assert reason(following).kind == WaitKind.IN_LINE
+
+
+def test_an_occurrence_waits_for_its_predecessor_that_has_not_ended(worker):
+    before = Plain.enqueue(schedule_at=timezone.now() + timedelta(hours=1))
+    job = Plain.enqueue_once(interval=60)
+    Job.objects.filter(pk=job.pk).update(predecessor=before)
+    assert reason(job) == Wait(WaitKind.PREVIOUS, jobs=(before.pk,), schedule=job.schedule_id)
 
 
 def test_whether_redis_answers_is_asked_only_on_demand(worker, settings):
