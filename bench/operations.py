@@ -15,7 +15,7 @@ from netbox_jobs.admin import job_list, paginator
 from netbox_jobs.broker import delivery
 from netbox_jobs.maintenance import recovery, retention
 from netbox_jobs.models import Job, Progress, Schedule, database
-from netbox_jobs.monitoring import day, queues
+from netbox_jobs.monitoring import day, queues, waiting, workers
 from tests.app.jobs import Plain
 from tests.app.models import Thing
 
@@ -98,6 +98,10 @@ def _questions() -> Iterator[Operation]:
     yield Operation('schedule.current_job()', lambda found: found[0].current_job(), _schedules)
     yield Operation('schedule.current_job(), long ago', lambda found: found[1].current_job(), _schedules)
     yield Operation('schedule.next_run', lambda found: found[0].next_run, _schedules)
+    yield Operation('why a job waits', lambda job: waiting.reason(job), _delivered)
+    yield Operation('why an occurrence waits', lambda job: waiting.reason(job), lambda: Plain.enqueue_once(interval=60))
+    yield Operation('jobs workers', lambda _: workers.worker_states())
+    yield Operation('jobs queues', lambda _: queues.queue_states(), times=2, bound=day.ADDED_UP + 1)
 
 
 #: How many rows one of a page's statements reads at the most: most count up to a limit,

@@ -71,7 +71,7 @@ def job(row: Job, user: str | None, latest: Progress | None) -> Document:
 def job_details(row: Job, worker: Worker | None, attempts: Iterable[JobAttempt]) -> Document:
     """A job, as in `jobs show`."""
     return {
-        **job(row, usernames([row]).get(row.user_id), row.progress),
+        **job(row, usernames([row]).get(row.user_id), related.progress_of([row]).get(row.pk)),
         'arguments': row.arguments_shown,
         'data': row.data,
         'job_timeout': row.job_timeout,

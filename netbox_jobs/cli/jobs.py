@@ -239,7 +239,9 @@ def run(screen: Screen, options: Namespace) -> int:
             return INTERRUPTED
     if options.json:
         job = lookup.job(str(job.pk))
-        screen.json(documents.job(job, documents.usernames([job]).get(job.user_id), job.progress))
+        screen.json(
+            documents.job(job, documents.usernames([job]).get(job.user_id), related.progress_of([job]).get(job.pk))
+        )
     elif options.wait:
         screen.line(_outcome(job), job.status)
     return FAILURE if options.wait and job.status != JobStatusChoices.STATUS_COMPLETED else SUCCESS

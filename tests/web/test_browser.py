@@ -128,7 +128,7 @@ def test_a_job_is_started_watched_stopped_and_retried_on_the_page(visit, operato
         progress, lines = page.locator('.nbj-progress'), page.locator('.nbj-line')
         expect(progress).to_contain_text('Running')
         page.evaluate('window.sameDocument = true')
-        expect(progress.locator('.nbj-percent')).to_have_text(re.compile(r'^\d+ %$'))
+        expect(progress.locator('.nbj-percent')).to_have_text(re.compile(r'^\d+%$'))
         value, count = int(progress.locator('progress').get_attribute('value')), lines.count()
         page.wait_for_function(
             '([value, count]) => document.querySelector(".nbj-progress progress").value > value'
