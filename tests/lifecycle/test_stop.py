@@ -310,7 +310,7 @@ def test_the_time_limit_counts_for_run_alone(told, moment, over):
     queue = delivery.queue('default')
     worker = Worker([queue], connection=queue.connection)
     worker._horse_began, worker._span = 100.0, Span()
-    worker._span.tell(told)
+    worker._span.record(told)
     delivered = queue.fetch_job(Plain.enqueue(job_timeout=5).delivery_id)
     assert worker._has_overrun(delivered, moment) is over
     assert worker._has_overrun(queue.fetch_job(Plain.enqueue(job_timeout=-1).delivery_id), moment) is False
