@@ -7,6 +7,7 @@ only keys of RQ. If it holds others, no test runs.
 """
 
 import os
+import sys
 import tempfile
 from contextlib import ExitStack
 from urllib.parse import urlsplit
@@ -29,8 +30,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         return
     stack = ExitStack()
     early_config.add_cleanup(stack.close)
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix='netbox-jobs-tests-'))
+    compile_once(folder)
     if 'TEST_DATABASE_URL' not in os.environ:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix='netbox-jobs-tests-'))
         _name(stack, 'TEST_DATABASE_URL', f'sqlite:///{folder}/test.sqlite3')
     if 'TEST_REDIS_URL' not in os.environ:
         server = RedisProcess()
@@ -41,6 +43,17 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 def _name(stack: ExitStack, variable: str, value: str) -> None:
     os.environ[variable] = value
     stack.callback(os.environ.pop, variable, None)
+
+
+def compile_once(folder: str) -> None:
+    """Have processes share what Python compiles, in a folder that ends with the run, where it would write none.
+
+    The tests start hundreds of processes, and compiling Django costs each some seconds.
+    """
+    if sys.dont_write_bytecode:
+        sys.dont_write_bytecode, sys.pycache_prefix = False, f'{folder}/compiled'
+        os.environ.pop('PYTHONDONTWRITEBYTECODE', None)
+        os.environ['PYTHONPYCACHEPREFIX'] = sys.pycache_prefix
 
 
 @pytest.hookimpl(tryfirst=True)
