@@ -1,11 +1,18 @@
-"""`python -m tests [pytest arguments]`: the whole suite, once for each database that answers.
+"""`python -m tests [pytest arguments]`: the whole suite, in passes that run side by side.
 
-SQLite with an embedded Valkey always; PostgreSQL and MariaDB, with a real Redis, whenever they answer at their usual
-local ports, or where `TEST_POSTGRES_URL`, `TEST_MARIADB_URL` and `TEST_REDIS_URL` say. With `REQUIRE_SERVICES=1` a
-missing one is a failure. PgBouncer is put before PostgreSQL where it is installed. The pages are opened in Chromium, in
-one of the passes, where that is installed; with `REQUIRE_SERVICES=1` it must be. Each pass is divided among
-`TEST_PROCESSES` processes (2), with a database each, and with one of Redis each: those after the one of the URL. They
-are emptied before each test; one that holds anything but keys of RQ's is left alone, and nothing is run.
+- SQLite, with an embedded Valkey: all tests but those in a browser.
+- PostgreSQL and MariaDB, with a real Redis, if they answer at their usual local ports, or where `TEST_POSTGRES_URL`,
+  `TEST_MARIADB_URL` and `TEST_REDIS_URL` say: the same tests without those marked `once`. PgBouncer is put before
+  PostgreSQL if it is installed.
+- Pages: the tests marked `browser`, in Chromium if it is installed, on PostgreSQL if it answers.
+
+`once` marks what is the same whatever the database is, and was repeated: tests that ask for no database, terminals and
+pipes around the commands (their output is tested in every pass), counts of Redis commands, and projects with a database
+of their own.
+
+Each pass but Pages is divided among `TEST_PROCESSES` processes (2). Each has a database of its own, and one of Redis,
+from that of the URL on; the tests empty them, and refuse those that hold other keys than RQ's. `TEST_VOLUME` (10,000)
+is the number of jobs that two workers share on PostgreSQL. With `REQUIRE_SERVICES=1`, a missing service is a failure.
 """
 
 import os
@@ -18,9 +25,11 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 from .lifetime import tied
 from .processes import RedisProcess
-from .servers import plain, redis_after, refused
+from .servers import compile_once, plain, redis_after, refused
 
 ROOT = Path(__file__).parent.parent
 SERVERS = {
@@ -45,48 +54,49 @@ def main() -> int:
         print(f'PgBouncer   {"used, before PostgreSQL" if shutil.which("pgbouncer") else "not installed"}', flush=True)
     browses = bool(shutil.which('chromium')) or os.environ.get('REQUIRE_SERVICES') == '1'
     print(
-        f'Chromium    {"used, in the first pass on a server" if browses else "not installed: no page is opened"}',
+        f'Chromium    {"used" if browses else "not installed: no page is opened"}',
         flush=True,
     )
     if missing and os.environ.get('REQUIRE_SERVICES') == '1':
         print(f'REQUIRE_SERVICES=1, but {", ".join(sorted(missing))} cannot be reached.')
         return 1
-    if 'Redis' in present and (refusal := refused(present['Redis'], 1 + 2 * PROCESSES)):
+    if 'Redis' in present and (refusal := refused(present['Redis'], 2 * PROCESSES)):
         print(refusal)
         return 1
-    print('This takes some ten minutes; what it says comes at the end.', flush=True)
+    print('This takes some seven minutes; what it says comes at the end.', flush=True)
     counts = {'passed': 0, 'failed': 0, 'skipped': 0}
     failed = False
     embedded = RedisProcess()
     with tempfile.TemporaryDirectory(prefix='netbox-jobs-tests-') as folder:
-        passes = [('SQLite', f'sqlite:///{folder}/test.sqlite3', embedded.url)]
+        compile_once(folder)
+        # Name, database, Redis, number of processes, marks of the tests.
+        passes = [('SQLite', f'sqlite:///{folder}/test.sqlite3', embedded.url, PROCESSES, 'not browser')]
         servers = [name for name in ('PostgreSQL', 'MariaDB') if name in present]
         for number, name in enumerate(servers):
-            redis = redis_after(present.get('Redis', embedded.url), 1 + number * PROCESSES)
-            passes.append((name, present[name], redis))
+            redis = present.get('Redis', redis_after(embedded.url, PROCESSES + 1))
+            redis = redis_after(redis, number * PROCESSES)
+            passes.append((name, present[name], redis, PROCESSES, 'not browser and not once'))
+        if browses:
+            # A process of their own: Playwright keeps a loop of asyncio in its thread, which other tests meet.
+            database = (
+                f'{present["PostgreSQL"]}_pages' if 'PostgreSQL' in present else f'sqlite:///{folder}/pages.sqlite3'
+            )
+            passes.append(('Pages', database, redis_after(embedded.url, PROCESSES), 1, 'browser'))
         # Side by side: they wait more than they work.
-        running = []
-        for number, (name, database, redis) in enumerate(passes):
-            left_out = ['once'] if number else []
-            # What is looked at in a browser is the same whatever the database is, and takes long.
-            if not browses or number != min(1, len(passes) - 1):
-                left_out.append('browser')
-            options = ['-m', ' and '.join(f'not {mark}' for mark in left_out)] if left_out else []
-            running.append((name, *_start(name, database, redis, folder, options)))
+        running = [(name, *_start(name, *how, folder)) for name, *how in passes]
         for name, process, log in running:
-            code = process.wait()
+            failed = process.wait() not in (0, pytest.ExitCode.NO_TESTS_COLLECTED) or failed
             output = log.read_text(errors='replace')
             print(f'\n=== {name} ===\n{output}', flush=True)
             for word, number in _closing_counts(output).items():
                 counts[word] += number
-            failed = failed or code != 0
     embedded.kill()
     print(f'\n{counts["passed"]} passed, {counts["failed"]} failed, {counts["skipped"]} skipped')
-    return 1 if failed else 0
+    return 1 if failed or not counts['passed'] else 0
 
 
 def _start(
-    name: str, database: str, redis: str, folder: str, options: list[str]
+    name: str, database: str, redis: str, processes: int, marks: str, folder: str
 ) -> tuple[subprocess.Popen[bytes], Path]:
     """Start pytest on a database; returns the process, and the file of its output."""
     log = Path(folder) / f'{name}.log'
@@ -94,8 +104,8 @@ def _start(
         process = subprocess.Popen(
             tied(
                 [
-                    *(sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '-q', '-n', str(PROCESSES)),
-                    *('--dist', 'worksteal', *options, *sys.argv[1:]),
+                    *(sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '-q', '-n', str(processes)),
+                    *('--dist', 'worksteal', '-m', marks, *sys.argv[1:]),
                 ]
             ),
             cwd=ROOT,

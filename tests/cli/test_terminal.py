@@ -22,7 +22,7 @@ from tests.app.models import Trace
 from tests.lifetime import tied
 from tests.processes import ROOT, environment, is_alive, status, wait_for
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.once]
 
 
 class Counting(JobRunner):

@@ -49,6 +49,7 @@ def test_a_warm_enqueue_is_one_insert(about):
 
 
 @pytest.mark.process
+@pytest.mark.once
 def test_a_warm_enqueue_opens_no_connection_and_sends_redis_no_more_than_rq_does(redis):
     raw = Queue('raw', connection=Redis.from_url(_url(redis)))
 

@@ -1,4 +1,4 @@
-"""Projects of other kinds, each in a process of its own, on the same database server; see `tests/projects/`."""
+"""Projects of other kinds, each in a process of its own; see `tests/projects/`."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ def second_redis() -> Iterator[str]:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize('project', ['naive', 'apart', 'memory'])
+@pytest.mark.parametrize('project', ['naive', 'apart', pytest.param('memory', marks=pytest.mark.once)])
 def test_what_must_hold_holds_in_a_project_with(project, second_redis):
     finished = subprocess.run(
         tied([
