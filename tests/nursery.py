@@ -20,12 +20,13 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import django
 from django.core.checks import run_checks
 from django.core.management import execute_from_command_line
 
-from .lifetime import end_sessions, end_with_parent
+from .lifetime import end_marked, end_with_parent
 
 ROOT = Path(__file__).parent.parent
 
@@ -38,6 +39,8 @@ _IMPORTED = (
 )  # fmt: skip
 
 _FILES = ('output', 'errors')
+#: A variable that tells the processes of one nursery from all others.
+_MARK = 'NURSERY'
 
 
 class Process:
@@ -121,7 +124,7 @@ def _nursery(key: Any, env: dict[str, str] | None = None) -> _Nursery:
     if key not in _nurseries:
         _nurseries[key] = subprocess.Popen(
             [sys.executable, '-m', 'tests.nursery', str(os.getpid()), *(['--set-up'] if env else [])],
-            cwd=ROOT, env={**(env or os.environ), 'PYTHONUNBUFFERED': '1'},
+            cwd=ROOT, env={**(env or os.environ), 'PYTHONUNBUFFERED': '1', _MARK: uuid4().hex},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
     return _nurseries[key]
@@ -151,7 +154,7 @@ def _serve() -> list[str] | None:
         run_checks()  # as each command does, which imports all pages
     gc.collect()
     gc.freeze()
-    nursery, started = os.getpid(), []
+    nursery = os.getpid()
     for line in _requests():
         request = json.loads(line)
         if 'code' in request:
@@ -159,10 +162,8 @@ def _serve() -> list[str] | None:
         elif (answer := os.fork()) == 0:
             end_with_parent(nursery)
             return _become(request)
-        else:
-            started.append(answer)
         print(answer, flush=True)
-    end_sessions(started)
+    end_marked(_MARK, os.environ[_MARK])
     return None
 
 
@@ -175,8 +176,9 @@ def _requests() -> Iterator[str]:
 
 def _become(request: dict[str, Any]) -> list[str]:
     os.setsid()
+    mark = os.environ[_MARK]
     os.environ.clear()
-    os.environ.update(request['env'])
+    os.environ.update(request['env'], **{_MARK: mark})
     files = ((os.devnull, os.O_RDONLY), *((request[name], os.O_WRONLY | os.O_APPEND | os.O_CREAT) for name in _FILES))
     for number, (path, mode) in enumerate(files):
         descriptor = os.open(path, mode, 0o644)
