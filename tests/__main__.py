@@ -63,7 +63,7 @@ def main() -> int:
     if 'Redis' in present and (refusal := refused(present['Redis'], 2 * PROCESSES)):
         print(refusal)
         return 1
-    print('This takes some seven minutes; what it says comes at the end.', flush=True)
+    print('The passes run side by side; what they say comes at the end.', flush=True)
     counts = {'passed': 0, 'failed': 0, 'skipped': 0}
     failed = False
     embedded = RedisProcess()
