@@ -273,6 +273,7 @@ def test_p7_a_stop_in_the_very_moment_of_the_claim_is_heard(monkeypatch, moment)
     assert claims[0] is not None
 
 
+@pytest.mark.process
 def test_p7_a_stop_between_the_handing_over_and_the_wait_for_the_horse_keeps_its_grace(monkeypatch):
     job = claim.claim(str(Orderly.enqueue().job_id), identity.process_token(), 'default')
     monkeypatch.setattr(runner_options, 'stop_grace', lambda path: 0.2)
