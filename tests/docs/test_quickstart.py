@@ -12,7 +12,8 @@ from .blocks import ROOT, TUTORIAL, Block, block, blocks
 from .conftest import Reader
 
 README = ROOT / 'README.md'
-pytestmark = [pytest.mark.once, pytest.mark.process]
+# Every line that the reader types starts a process; on a busy machine that takes its time.
+pytestmark = [pytest.mark.once, pytest.mark.process, pytest.mark.timeout(400)]
 
 # What the newcomer does between typing two blocks: look at the worker's terminal until the job has run.
 AWAIT = """
