@@ -33,7 +33,7 @@ class _ChoiceSet(metaclass=_ChoiceSetType):
 
 
 class JobStatusChoices(_ChoiceSet):
-    """The statuses of a job. It waits (pending, scheduled), runs, and ends once, in a terminal status."""
+    """Where a job stands. It waits (pending, scheduled), runs, and ends in a terminal status, once."""
 
     STATUS_PENDING = 'pending'
     STATUS_SCHEDULED = 'scheduled'
@@ -85,7 +85,7 @@ class JobIntervalChoices(_ChoiceSet):
 
 
 class JobNotificationChoices(_ChoiceSet):
-    """When to notify the user of a job of its end."""
+    """When the end of a job is worth telling its user."""
 
     NOTIFICATION_ALWAYS = 'always'
     NOTIFICATION_ON_FAILURE = 'on_failure'

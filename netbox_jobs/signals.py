@@ -3,8 +3,8 @@
 `sender` is the `Job` instance. A receiver that raises is logged and changes no status.
 
 - `job_start`: once for each run, when it begins.
-- `job_end`: once for each job, when its terminal status has been recorded, also if another worker has recorded it
-  because the job's own worker died.
+- `job_end`: once for each job, when its terminal status has been recorded, also when it was recorded by
+  somebody else on behalf of a worker that died.
 """
 
 from django.dispatch import Signal

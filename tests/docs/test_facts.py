@@ -24,7 +24,6 @@ from rq import Worker as RQWorker
 from netbox_jobs import checks, exceptions
 from netbox_jobs.choices import JobStatusChoices
 from netbox_jobs.core import conf, retries
-from netbox_jobs.enqueue import request
 from netbox_jobs.jobs import system_job
 from netbox_jobs.models import Job, Schedule
 from netbox_jobs.worker import FastWorker
@@ -95,14 +94,6 @@ def test_bad_input_raises_what_the_page_says_and_writes_nothing(calls: str, outc
             with pytest.raises(kind):
                 eval(call, known)
     assert not Job.objects.exists() and not Schedule.objects.exists()
-
-
-def test_the_table_of_options_has_all_that_enqueue_takes():
-    parameters = set(inspect.signature(Job.enqueue).parameters) - {'func', 'kwargs'}
-    taken = {*parameters, *request.RQ_OPTIONS, *retries.OPTIONS, 'cron', 'timezone'}
-    assert first_column(ENQUEUE, '## Options') == taken
-    for refused in request._REFUSED:
-        assert f'`{refused}`' in ENQUEUE.read_text().split('## Options')[1].split('\n## ')[0]
 
 
 def test_the_table_of_meta_has_all_that_a_runner_may_say():

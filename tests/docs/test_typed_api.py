@@ -1,5 +1,7 @@
 """What the documentation shows of the typed API: options apart from arguments, unknown keywords, unsaved instances."""
 
+import importlib
+
 import pytest
 
 from netbox_jobs import exceptions
@@ -39,6 +41,14 @@ def test_an_unknown_keyword_raises_what_the_page_says_and_writes_nothing(calls: 
     for word in named:
         assert f"'{word}'" in str(raised.value)
     assert not Job.objects.exists() and not Schedule.objects.exists()
+
+
+def test_the_table_of_options_has_all_that_enqueue_takes():
+    options = importlib.import_module('netbox_jobs.core.options')
+    page = DOCS / 'how-to' / 'enqueue.md'
+    assert {name for row in rows(page, '## Options') for name in names(row[0])} == options.OPTIONS
+    for refused in options.REFUSED:
+        assert f'`{refused}`' in page.read_text().split('## Options')[1].split('\n## ')[0]
 
 
 def test_every_exception_has_the_base_that_the_page_names() -> None:
