@@ -25,9 +25,7 @@ BUILT_IN = {
 
 
 def test_all_exceptions_are_public():
-    defined = {
-        name for name, value in vars(exceptions).items() if isinstance(value, type) and not name.startswith('_')
-    }
+    defined = {name for name, value in vars(exceptions).items() if isinstance(value, type) and not name.startswith('_')}
     assert defined == set(exceptions.__all__) == {*BUILT_IN, 'JobCanceled'}
 
 

@@ -8,7 +8,8 @@ from ..lifecycle.deliver import deliver_after_commit
 from ..lifecycle.dependencies import depend
 from ..lifecycle.reservation import UniqueSlot
 from ..models import Job, Schedule, database
-from .changes import SHARED, changes_of, update_waiting
+from ..models.schedules import SHARED
+from .changes import changes_of, update_waiting
 from .inherit import inherit
 from .request import EnqueueRequest
 from .rows import insert_job, new_job, new_schedule

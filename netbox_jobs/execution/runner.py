@@ -8,7 +8,7 @@ from operator import length_hint
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, TypeVar, Unpack
 
 from asgiref.sync import sync_to_async
-from django.db import models, transaction
+from django.db import models
 from django.utils.functional import classproperty
 
 from ..core import recurrence, runner_options, runs
@@ -18,7 +18,7 @@ from ..core.registry import system_jobs
 from ..enqueue.batch import check_all, insert_all, spread
 from ..enqueue.identify import content_type_of, identify_instance, is_unsaved, schedule_key
 from ..enqueue.rows import adopt
-from ..enqueue.unsaved import Unsaved, jobs_of
+from ..enqueue.unsaved import Unsaved, call_transaction, job_ids_of
 from ..exceptions import JobCanceled
 from ..models import Job, Schedule, database
 from ..models.querysets import JobQuerySet
@@ -158,7 +158,7 @@ class JobRunner(ABC):
         if instance is None:
             return jobs
         if is_unsaved(instance):
-            return jobs.filter(pk__in=jobs_of(instance))
+            return jobs.filter(job_id__in=job_ids_of(instance))
         object_type, object_id, object_db = identify_instance(instance)
         return jobs.filter(object_type=object_type, object_id=object_id, object_db=object_db)
 
@@ -193,7 +193,7 @@ class JobRunner(ABC):
         given = spread(calls, common)
         if not cls.overrides('enqueue'):
             return insert_all(check_all(cls.handle, given))
-        with transaction.atomic(using=database()):
+        with call_transaction():
             return [cls.enqueue(**call) for call in given]
 
     @classmethod
@@ -258,7 +258,8 @@ class JobRunner(ABC):
             Whether there was something to end.
         """
         if instance is not None and is_unsaved(instance):
-            key = schedule_key(path_of(cls), content_type_of(instance), Unsaved.of(instance).token, '')
+            found = Unsaved.find(instance)
+            key = schedule_key(path_of(cls), content_type_of(instance), found.token, '') if found else ''
         else:
             key = schedule_key(path_of(cls), *identify_instance(instance))
         schedule = Schedule.objects.using(database()).filter(key=key).first()

@@ -14,6 +14,9 @@ from ..core.recurrence import Recurrence
 from . import services
 from .fields import InstanceKey, ObjectIdField, UserKey
 
+#: The fields that a schedule and its jobs share.
+SHARED = frozenset({'job_timeout', 'name', 'notifications', 'queue_name', 'user_id'})
+
 # Jobs know their schedules, so this module cannot import them.
 Job: TypeAlias = Any
 
