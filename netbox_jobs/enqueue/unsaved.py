@@ -122,6 +122,7 @@ class Unsaved:
 
         The entry is kept until the transaction ends: a savepoint that rolls back undoes both.
         """
+        self._pk = pk  # the object itself may not live until then
         if using != database() and connections[using].in_atomic_block:
             transaction.on_commit(self._at_commit, using=using, robust=True)
             return

@@ -23,10 +23,4 @@ def enqueue(request):
     return HttpResponse(str(job.pk))
 
 
-async def enqueue_async(request):
-    """The same, from a view that is a coroutine."""
-    job = await Plain.aenqueue(instance=Thing())
-    return HttpResponse(str(job.pk))
-
-
-urlpatterns = [path('enqueue/', enqueue), path('sync/', enqueue), path('async/', enqueue_async)]
+urlpatterns = [path('enqueue/', enqueue)]
