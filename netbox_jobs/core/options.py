@@ -138,6 +138,37 @@ def enqueue_signature(
     raise NotImplementedError
 
 
+def enqueue_once_signature(
+    instance: Model | None = None,
+    schedule_at: datetime | None = None,
+    interval: int | Literal[Unchanged.UNCHANGED] | None = UNCHANGED,
+    *,
+    name: str = '',
+    user: Any = None,
+    queue_name: str | None = None,
+    notifications: str | None = None,
+    cron: str | None = None,
+    timezone: str | None = None,
+    max_retries: int | None = None,
+    retry_backoff: float | Sequence[float] | None = None,
+    retry_on: type[BaseException] | Sequence[type[BaseException]] | None = None,
+    job_timeout: int | str | None = None,
+    depends_on: Any = None,
+    at_front: bool = False,
+    ttl: int | str | None = None,
+    result_ttl: int | str | None = None,
+    failure_ttl: int | str | None = None,
+    meta: Mapping[str, Any] | None = None,
+    description: str | None = None,
+    on_success: Any = None,
+    on_failure: Any = None,
+    on_stopped: Any = None,
+    **arguments: Any,
+) -> Any:
+    """Have the signature of `enqueue_once()`, for type checkers and for `help()`."""
+    raise NotImplementedError
+
+
 def signed_like(donor: Callable[P, Any]) -> Callable[[Callable[..., R]], Callable[Concatenate[Any, P], R]]:
     """Decorate a class method that takes anything: it shows the parameters of another function."""
 

@@ -13,7 +13,16 @@ from django.utils.functional import classproperty
 
 from ..core import recurrence, runner_options, runs
 from ..core.import_path import path_of
-from ..core.options import UNCHANGED, EnqueueOptions, Unchanged, enqueue_signature, signed_like
+from ..core.options import (
+    OPTIONS,
+    UNCHANGED,
+    EnqueueOptions,
+    Unchanged,
+    check_arguments,
+    enqueue_once_signature,
+    enqueue_signature,
+    signed_like,
+)
 from ..core.registry import system_jobs
 from ..enqueue.batch import check_all, insert_all, spread
 from ..enqueue.identify import content_type_of, identify_instance, is_unsaved, schedule_key
@@ -197,6 +206,7 @@ class JobRunner(ABC):
             return [cls.enqueue(**call) for call in given]
 
     @classmethod
+    @signed_like(enqueue_once_signature)
     def enqueue_once(
         cls,
         instance: models.Model | None = None,
@@ -245,7 +255,7 @@ class JobRunner(ABC):
         return await sync_to_async(cls.enqueue_many)(calls, **common)
 
     @classmethod
-    @signed_like(enqueue_signature)
+    @signed_like(enqueue_once_signature)
     async def aenqueue_once(cls, *args: Any, **kwargs: Any) -> Job:
         """Call `enqueue_once()` from asynchronous code."""
         return await sync_to_async(cls.enqueue_once)(*args, **kwargs)
@@ -269,6 +279,7 @@ class JobRunner(ABC):
         return True
 
     @classmethod
+    @signed_like(enqueue_once_signature)
     def setup(cls, **kwargs: Any) -> None:
         """Call `enqueue_once(**kwargs)` whenever a worker starts; meant for `AppConfig.ready()`.
 
@@ -277,7 +288,10 @@ class JobRunner(ABC):
         Raises:
             ImproperlyConfigured: `interval` is given and is not a whole number of minutes from 1, or `cron` is given
                 and cannot be read.
+            TypeError: A keyword is neither an option nor an argument of `run()`.
         """
+        if not cls.overrides('handle') and not cls.overrides('enqueue') and not cls.overrides('enqueue_once'):
+            check_arguments(f'{cls.__name__}.setup()', cls.run, kwargs.keys() - OPTIONS)
         if kwargs.get('interval') is not None or kwargs.get('cron'):
             recurrence.check_registered(kwargs.get('interval'), kwargs.get('cron'), kwargs.get('timezone'))
         system_jobs[cls] = kwargs

@@ -12,7 +12,6 @@ from ..core import arguments, clock
 from . import services
 from .progress import Progress
 from .queues import PausedQueue
-from .schedules import Schedule
 
 
 class JobActions:
@@ -30,6 +29,7 @@ class JobActions:
     arguments_format: str
     arguments_signature: str
     _state: Any
+    _base_manager: Any
 
     @classmethod
     def enqueue(
@@ -57,7 +57,7 @@ class JobActions:
             immediate: Run it in this process before returning; meant for commands and tests.
             queue_name: A queue of `RQ_QUEUES` or of a plugin; `default` if omitted.
             notifications: When to notify the user of the end; always if omitted.
-            **kwargs: The other options, see `netbox_jobs.options.EnqueueOptions`; the rest is passed to `func`.
+            **kwargs: The other options, see `netbox_jobs.jobs.EnqueueOptions`; the rest is passed to `func`.
 
         Returns:
             The job: stored, or with `immediate` ended. What a run enqueues with an interval for its own runner and
@@ -156,7 +156,8 @@ class JobActions:
         if self.status not in JobStatusChoices.WAITING_STATE_CHOICES or self.due is None:
             return ''
         using = self._state.db
-        if self.schedule_id and Schedule.objects.using(using).filter(pk=self.schedule_id, paused=True).exists():
+        rows = self._base_manager.using(using).filter(pk=self.pk, schedule__paused=True)
+        if self.schedule_id and rows.exists():
             return 'schedule'
         overdue = self.due <= clock.now_ms()
         return 'queue' if overdue and PausedQueue.objects.using(using).filter(name=self.queue_name).exists() else ''
