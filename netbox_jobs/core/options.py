@@ -9,6 +9,8 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypedDict, TypeVar
 
 from django.db.models import Model
 
+from ..exceptions import UnsupportedOption
+
 P = ParamSpec('P')
 R = TypeVar('R')
 
@@ -91,7 +93,8 @@ RUN_ARGUMENTS = 'run_arguments'
 
 def as_keywords(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return arguments of `run()` as keywords of `enqueue()`; those that are named like options are packed into one."""
-    clashing = {name: value for name, value in arguments.items() if name in OPTIONS or name in REFUSED}
+    named_otherwise = OPTIONS | REFUSED.keys() | {RUN_ARGUMENTS}
+    clashing = {name: value for name, value in arguments.items() if name in named_otherwise}
     if not clashing:
         return dict(arguments)
     others = {name: value for name, value in arguments.items() if name not in clashing}
@@ -211,13 +214,21 @@ def check_arguments(call: str, run: Callable[..., Any], given: Collection[str]) 
             )
 
 
+def refusal(name: str) -> UnsupportedOption:
+    """Return the exception for an option of RQ's that is refused."""
+    return UnsupportedOption(f"RQ's option {name!r} is not accepted: {REFUSED[name]}.")
+
+
 def check_options(call: str, given: Collection[str]) -> None:
     """Check the names of options.
 
     Raises:
         TypeError: There is no such option; the message names the nearest one.
+        UnsupportedOption: It is an option of RQ's that is refused; the message says why.
     """
     for name in given:
+        if name in REFUSED:
+            raise refusal(name)
         if name not in OPTIONS:
             close = difflib.get_close_matches(name, sorted(OPTIONS), 1)
             hint = f' Did you mean {close[0]!r}?' if close else f' The options are {", ".join(sorted(OPTIONS))}.'
