@@ -5,14 +5,11 @@ import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Any, Concatenate, Literal, ParamSpec, TypedDict, TypeVar
+from typing import Any, TypedDict
 
 from django.db.models import Model
 
 from ..exceptions import UnsupportedOption
-
-P = ParamSpec('P')
-R = TypeVar('R')
 
 #: The options of RQ that a call may carry; they are stored on the row and handed to RQ with each delivery.
 RQ_OPTIONS = (
@@ -107,84 +104,6 @@ def take_run_arguments(given: dict[str, Any]) -> RunArguments:
         packed: RunArguments = given.pop(RUN_ARGUMENTS)
         return packed
     return RunArguments()
-
-
-def enqueue_signature(
-    instance: Model | None = None,
-    *,
-    name: str = '',
-    user: Any = None,
-    schedule_at: datetime | None = None,
-    interval: int | Literal[Unchanged.UNCHANGED] | None = None,
-    immediate: bool = False,
-    queue_name: str | None = None,
-    notifications: str | None = None,
-    cron: str | None = None,
-    timezone: str | None = None,
-    max_retries: int | None = None,
-    retry_backoff: float | Sequence[float] | None = None,
-    retry_on: type[BaseException] | Sequence[type[BaseException]] | None = None,
-    job_timeout: int | str | None = None,
-    depends_on: Any = None,
-    at_front: bool = False,
-    ttl: int | str | None = None,
-    result_ttl: int | str | None = None,
-    failure_ttl: int | str | None = None,
-    meta: Mapping[str, Any] | None = None,
-    description: str | None = None,
-    on_success: Any = None,
-    on_failure: Any = None,
-    on_stopped: Any = None,
-    **arguments: Any,
-) -> Any:
-    """Have the signature of `enqueue()`, for type checkers and for `help()`."""
-    raise NotImplementedError
-
-
-def enqueue_once_signature(
-    instance: Model | None = None,
-    schedule_at: datetime | None = None,
-    interval: int | Literal[Unchanged.UNCHANGED] | None = UNCHANGED,
-    *,
-    name: str = '',
-    user: Any = None,
-    queue_name: str | None = None,
-    notifications: str | None = None,
-    cron: str | None = None,
-    timezone: str | None = None,
-    max_retries: int | None = None,
-    retry_backoff: float | Sequence[float] | None = None,
-    retry_on: type[BaseException] | Sequence[type[BaseException]] | None = None,
-    job_timeout: int | str | None = None,
-    depends_on: Any = None,
-    at_front: bool = False,
-    ttl: int | str | None = None,
-    result_ttl: int | str | None = None,
-    failure_ttl: int | str | None = None,
-    meta: Mapping[str, Any] | None = None,
-    description: str | None = None,
-    on_success: Any = None,
-    on_failure: Any = None,
-    on_stopped: Any = None,
-    **arguments: Any,
-) -> Any:
-    """Have the signature of `enqueue_once()`, for type checkers and for `help()`."""
-    raise NotImplementedError
-
-
-def signed_like(donor: Callable[P, Any]) -> Callable[[Callable[..., R]], Callable[Concatenate[Any, P], R]]:
-    """Decorate a class method that takes anything: it shows the parameters of another function."""
-
-    def decorate(method: Callable[..., R]) -> Callable[..., R]:
-        shown = inspect.signature(donor)
-        cls = inspect.Parameter('cls', inspect.Parameter.POSITIONAL_ONLY)
-        returned = inspect.signature(method).return_annotation
-        vars(method)['__signature__'] = shown.replace(
-            parameters=[cls, *shown.parameters.values()], return_annotation=returned
-        )
-        return method
-
-    return decorate
 
 
 def check_arguments(call: str, run: Callable[..., Any], given: Collection[str]) -> None:

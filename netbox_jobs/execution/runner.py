@@ -13,17 +13,9 @@ from django.utils.functional import classproperty
 
 from ..core import recurrence, runner_options, runs
 from ..core.import_path import path_of
-from ..core.options import (
-    OPTIONS,
-    UNCHANGED,
-    EnqueueOptions,
-    Unchanged,
-    check_arguments,
-    enqueue_once_signature,
-    enqueue_signature,
-    signed_like,
-)
+from ..core.options import OPTIONS, UNCHANGED, EnqueueOptions, Unchanged, check_arguments
 from ..core.registry import system_jobs
+from ..core.signatures import enqueue_once_signature, enqueue_signature, signed_like
 from ..enqueue.batch import check_all, insert_all, spread
 from ..enqueue.identify import content_type_of, identify_instance, is_unsaved, schedule_key
 from ..enqueue.rows import adopt
@@ -174,10 +166,17 @@ class JobRunner(ABC):
     @classmethod
     @signed_like(enqueue_signature)
     def enqueue(cls, *args: Any, **kwargs: Any) -> Job:
-        """Store a new job of this runner: `Job.enqueue()` without `func`.
+        """Store a new job of this runner in the caller's transaction. A worker receives it after the commit.
 
         Override it to add to every call, and call `super().enqueue(*args, **kwargs)`: the successors of periodic jobs
         are made through it as well.
+
+        Returns:
+            The job: stored, or with `immediate` ended.
+
+        Raises:
+            ValueError: An option is not acceptable; nothing was written.
+            TypeError: An argument cannot be stored, or `run()` does not take it; nothing was written.
         """
         kwargs['name'] = kwargs.get('name') or cls.name
         return Job.enqueue(cls.handle, *args, **kwargs)
@@ -220,14 +219,13 @@ class JobRunner(ABC):
         A waiting job is updated in place with what the call names; what it omits stays as it is. While a job runs, the
         changes are made to the occurrence after it. Jobs that `enqueue()` made are neither touched nor counted.
 
-        Args:
-            instance: The object that the job is about; None for jobs about none.
-            schedule_at: When to run it (aware with `USE_TZ`).
-            interval: Minutes between occurrences; None: run once more, and recur no longer.
-            **kwargs: As for `enqueue()`.
+        An `interval` of None means: run once more, and recur no longer. (Omitted: as it is.)
 
         Returns:
             The job that waits, or the one that runs if nothing changes.
+
+        Raises:
+            ValueError, TypeError: As `enqueue()`, before anything is written.
         """
         given = {'instance': instance, 'schedule_at': schedule_at, 'interval': interval}
         return enqueue_once(cls, args, {**given, **kwargs})

@@ -3,6 +3,9 @@
 import asyncio
 import copy
 import gc
+import signal
+import subprocess
+import sys
 import threading
 from datetime import timedelta
 
@@ -23,7 +26,7 @@ from netbox_jobs.models import Job, Schedule
 from tests.app import views
 from tests.app.jobs import Failing, Plain
 from tests.app.models import ChildThing, ProxyThing, TextThing, Thing, UUIDThing
-from tests.processes import status, wait_for
+from tests.processes import environment, status, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -666,3 +669,37 @@ def test_p1_a_worker_never_runs_it_before_its_object_is_saved(start_worker):
         found = row(job)
         assert found.status == 'completed', found.error
         assert found.object is not None
+
+
+KILLED = """
+import os, signal
+import django
+django.setup()
+from contextlib import nullcontext
+from django.db import transaction
+from tests.app.jobs import Plain
+from tests.app.models import Thing
+with transaction.atomic() if {atomic} else nullcontext():
+    thing = Thing()
+    Plain.enqueue_once(instance=thing, interval=10)
+    os.kill(os.getpid(), signal.SIGKILL)
+    thing.save()
+"""
+
+
+@pytest.mark.process
+@pytest.mark.parametrize('atomic', [False, True])
+def test_p1_a_process_is_killed_between_the_two_writes(atomic, caplog):
+    killed = subprocess.run([sys.executable, '-c', KILLED.format(atomic=atomic)], env=environment(), timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert not Thing.objects.exists()
+    if atomic:
+        assert not Job.objects.exists()
+        assert not Schedule.objects.exists()
+        return
+    job = Job.objects.get()
+    recovery.settle_dependents()
+    assert (status(job), delivered()) == ('pending', [])
+    Job.objects.update(created=timezone.now() - timedelta(minutes=61))
+    recovery.settle_dependents()
+    assert_canceled(job, caplog, 'its object was not saved')
