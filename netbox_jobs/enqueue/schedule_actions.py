@@ -7,6 +7,7 @@ from ..choices import JobStatusChoices
 from ..core import clock
 from ..core.recurrence import Recurrence
 from ..lifecycle.deliver import deliver_after_commit, make_deliverable
+from ..lifecycle.locks import lock_waiting
 from ..lifecycle.successor import make_successor
 from ..lifecycle.wait import put_back, reschedule
 from ..models import Job, Schedule, database, services
@@ -89,8 +90,8 @@ def run_now(schedule: Schedule) -> Job | None:
 @services.end_schedule.provide
 def end(schedule: Schedule) -> None:
     """See `Schedule.end()`."""
-    with transaction.atomic(using=schedule._state.db):
-        jobs = list(Job.objects.using(schedule._state.db).waiting().filter(schedule=schedule))
-        schedule.delete()
-        for job in jobs:
+    using = schedule._state.db or database()
+    with transaction.atomic(using=using):
+        Schedule.objects.using(using).filter(pk=schedule.pk).delete()
+        for job in lock_waiting(Job.objects.using(using).filter(schedule_id=schedule.pk)):
             job.delete()

@@ -9,6 +9,7 @@ from django.dispatch import receiver
 from ..broker import delivery
 from ..choices import JobStatusChoices
 from ..models import Job, JobAttempt, JobLogEntry, Progress, Schedule
+from .locks import lock_waiting
 
 
 @receiver(pre_delete, sender=Job, dispatch_uid='netbox_jobs.before_delete')
@@ -21,8 +22,10 @@ def before_delete(instance: Job, using: str, **kwargs: Any) -> None:
     if instance.schedule_id is not None and not ended:
         Schedule.objects.using(using).filter(pk=instance.schedule_id).delete()
         # An occurrence that was arranged while this one ran.
-        for following in Job.objects.using(using).filter(slot=instance.schedule_id).exclude(pk=instance.pk):
-            following.delete()
+        with transaction.atomic(using=using):
+            for following in lock_waiting(Job.objects.using(using).filter(slot=instance.schedule_id)):
+                if following.pk != instance.pk:
+                    following.delete()
     if instance.awaited and not ended:
         for dependent in instance.dependents.using(using).waiting():
             if not dependent.options.get('allow_failure'):

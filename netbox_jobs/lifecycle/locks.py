@@ -5,6 +5,7 @@ from typing import Any
 from django.db import connections
 
 from ..models import Job, Schedule
+from ..models.querysets import JobQuerySet
 
 
 def lock_schedule(job: Job, using: str, wait: bool) -> Schedule | None:
@@ -19,6 +20,14 @@ def lock_schedule(job: Job, using: str, wait: bool) -> Schedule | None:
     if not wait:
         try_lock(schedules, using)
     return schedules.select_for_update().first()
+
+
+def lock_waiting(jobs: JobQuerySet[Job]) -> list[Job]:
+    """Return the jobs among these that wait, locked until the transaction ends: from now on, no worker claims them.
+
+    A job that was claimed before is not among them, so that what is done to the jobs returned reaches no run.
+    """
+    return list(jobs.waiting().select_for_update().order_by('pk'))
 
 
 def try_lock(rows: Any, using: str) -> None:
