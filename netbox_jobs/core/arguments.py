@@ -1,8 +1,8 @@
 """A call's arguments and what the row stores of them: encoded, signed, and shown without decoding.
 
-Saved model instances are stored as references (model, primary key, database alias) and fetched again when the
-job runs, so that it sees them as they are then. What is stored is refused when its signature does not fit: it
-covers the job's id, the callable's path and the arguments, and honours `SECRET_KEY_FALLBACKS`.
+Saved model instances are stored as references (model, primary key, alias of the database that they are written to)
+and fetched again when the job runs, so that it sees them as they are then. What is stored is refused when its signature
+does not fit: it covers the job's id, the callable's path and the arguments, and honours `SECRET_KEY_FALLBACKS`.
 """
 
 import hmac
@@ -28,6 +28,7 @@ from django.utils.duration import duration_iso_string
 
 from ..exceptions import ArgumentsRefused, ArgumentsTooLarge, FormatUnknown, InstanceGone
 from . import conf
+from .home import home_of
 from .text import storable_text
 
 Kwargs = dict[str, Any]
@@ -158,7 +159,7 @@ def _reference(value: Any) -> tuple[str, str, str, str | None] | None:
     if not isinstance(value, Model) or value._state.adding or value.pk is None:
         return None
     pk = value._meta.pk.value_to_string(value)
-    return value._meta.app_label, value._meta.object_name or '', pk, value._state.db
+    return value._meta.app_label, value._meta.object_name or '', pk, home_of(value)
 
 
 def _fetch(app_label: str, name: str, pk: str, alias: str | None) -> Model:

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 
+from ..core.home import home_of
 from ..core.import_path import path_of
 from ..models import database
 
@@ -26,9 +27,8 @@ def identify_instance(instance: Model | None) -> tuple[ContentType | None, str |
     object_type = content_type_of(instance)
     if is_unsaved(instance):
         raise ValueError(f'instance is an unsaved {instance._meta.label}; save it first.')
-    alias = database()
-    object_db = instance._state.db if instance._state.db not in (None, alias) else ''
-    return object_type, str(instance.pk), object_db or ''
+    object_db = home_of(instance)
+    return object_type, str(instance.pk), '' if object_db == database() else object_db
 
 
 def is_unsaved(instance: Model) -> bool:

@@ -146,7 +146,8 @@ class _InstanceJobs(ReverseGenericManyToOneDescriptor):
                 super().__init__(instance)
                 self._db = router.db_for_read(self.model)
                 self.get_content_type = partial(
-                    ContentType.objects.db_manager(self._db).get_for_model, for_concrete_model=False
+                    ContentType.objects.db_manager(router.db_for_write(self.model)).get_for_model,
+                    for_concrete_model=False,
                 )
                 self.content_type = self.get_content_type(instance)
                 self.core_filters[f'{self.content_type_field_name}__pk'] = self.content_type.pk

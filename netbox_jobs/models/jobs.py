@@ -17,6 +17,7 @@ from ..core.claim import Claim, Outcome
 from ..core.recurrence import Recurrence
 from .actions import JobActions
 from .fields import InstanceKey, ObjectIdField, UserKey
+from .home import AtHome
 from .logs import KeepsLog
 from .querysets import JobQuerySet
 from .saving import GuardedSave
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger('netbox_jobs')
 
 
-class Job(GuardedSave, KeepsLog, JobActions, models.Model):
+class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     """A background job: what is to be run, where it stands, and what came of it."""
 
     object_type = models.ForeignKey(

@@ -13,12 +13,13 @@ from ..core import recurrence
 from ..core.recurrence import Recurrence
 from . import services
 from .fields import InstanceKey, ObjectIdField, UserKey
+from .home import AtHome
 
 # Jobs know their schedules, so this module cannot import them.
 Job: TypeAlias = Any
 
 
-class Schedule(models.Model):
+class Schedule(AtHome):
     """A runner that is to run once at a time, or again and again, for one object or for none."""
 
     key = models.CharField(
@@ -68,9 +69,15 @@ class Schedule(models.Model):
         """How it recurs."""
         return Recurrence(self.interval, self.cron, self.time_zone)
 
+    @property
+    def _jobs(self) -> Any:
+        """Its jobs, on the primary: Django reads a relation from wherever the router reads."""
+        jobs: Any = self.jobs
+        return jobs.using(self._state.db)
+
     def current_job(self) -> Job | None:
         """The job of this schedule that waits, else the one that runs, else None."""
-        jobs: Any = self.jobs
+        jobs = self._jobs
         found: Job | None = jobs.filter(slot=self.pk).first()
         if found is None:
             # Sorted here: for the first row of an order, a database may read a table in that order until it finds one.
@@ -81,8 +88,7 @@ class Schedule(models.Model):
     @property
     def next_run(self) -> datetime | None:
         """When the waiting job is due; None if none waits, or the schedule is paused."""
-        jobs: Any = self.jobs
-        job = None if self.paused else jobs.filter(slot=self.pk).first()
+        job = None if self.paused else self._jobs.filter(slot=self.pk).first()
         return (job.scheduled or job.created) if job is not None else None
 
     @property
@@ -97,8 +103,7 @@ class Schedule(models.Model):
         As a range of one key: for an equality, a planner takes the order by key alone, and may look for the newest of
         a schedule that has rested for long among the jobs of all.
         """
-        jobs: Any = self.jobs.model._base_manager.using(self.jobs.db)
-        ended: QuerySet[Job] = jobs.filter(
+        ended: QuerySet[Job] = self._jobs.model._base_manager.using(self._state.db).filter(
             schedule_id__gte=self.pk, schedule_id__lte=self.pk, status__in=JobStatusChoices.TERMINAL_STATE_CHOICES
         )
         return ended.order_by('-schedule_id', '-pk')

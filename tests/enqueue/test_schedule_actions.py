@@ -21,9 +21,13 @@ def claimed_before_statement(number, job):
     that there was no such statement.
     """
     seen, found = [], []
+    ready, now = threading.Event(), threading.Event()
 
     def take():
         try:
+            Job.objects.count()  # it connects before it is its turn
+            ready.set()
+            now.wait(60)
             found.append(claim.claim(str(job.job_id), 'another', 'default'))
         except OperationalError:  # SQLite: "database is locked"; that worker tries again later
             found.append(None)
@@ -35,18 +39,19 @@ def claimed_before_statement(number, job):
     def before(execute, *args):
         seen.append(args[0])
         if len(seen) == number:
-            thread.start()
-            thread.join(0.3)  # where it has to wait for us, it waits
+            now.set()
+            thread.join(0.5)  # where it has to wait for us, it waits
         return execute(*args)
 
+    thread.start()
+    ready.wait(60)
     with ExitStack() as stack:
         stack.enter_context(connection.execute_wrapper(before))
         yield found
+    now.set()  # after the last one, at the latest
+    thread.join(60)
     if len(seen) < number:
-        take()  # after the last one
         found.append(None)
-    else:
-        thread.join(30)
 
 
 def check_that_a_claimed_job_survives(act):

@@ -22,7 +22,7 @@ def second_redis() -> Iterator[str]:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize('project', ['naive', 'apart', 'memory'])
+@pytest.mark.parametrize('project', ['naive', 'apart', 'memory', 'replica'])
 def test_what_must_hold_holds_in_a_project_with(project, second_redis):
     finished = subprocess.run(
         [
