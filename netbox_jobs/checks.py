@@ -64,39 +64,20 @@ def check_plugins(**kwargs: Any) -> list[checks.CheckMessage]:
 @checks.register
 def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
     """`NETBOX_JOBS` must hold known keys, and values of the right kind."""
+    ids = {'keys': 'netbox_jobs.E004', 'value': 'netbox_jobs.E005'}
+    found: list[checks.CheckMessage] = [checks.Error(text, id=ids[kind]) for kind, text in conf.problems()]
     try:
-        values = {name: conf.get(name) for name in conf.DEFAULTS}
         conf.retention()
     except ImproperlyConfigured as error:
-        return [checks.Error(str(error), id='netbox_jobs.E004')]
-    found: list[checks.CheckMessage] = []
-    for name, default in conf.DEFAULTS.items():
-        value = values[name]
-        switch = isinstance(default, bool)
-        number = isinstance(default, int | float) and not switch
-        if (
-            (switch and not isinstance(value, bool))
-            or (number and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0))
-            or (name == 'ARGUMENTS_FORMAT' and value not in ('pickle', 'json'))
-        ):
-            found.append(
-                checks.Error(
-                    f'NETBOX_JOBS[{name!r}] is {value!r}; expected {_expected(default)}. Its default is {default!r}.',
-                    id='netbox_jobs.E005',
-                )
-            )
+        found.append(checks.Error(str(error), id='netbox_jobs.E004'))
+    if found:
+        return found
     try:
-        if values['NOTIFY']:
-            import_string(values['NOTIFY'])
+        if path := conf.get('NOTIFY'):
+            import_string(path)
     except (ImportError, TypeError, AttributeError) as error:
         found.append(checks.Error(f"NETBOX_JOBS['NOTIFY'] cannot be imported: {error}.", id='netbox_jobs.E007'))
     return found
-
-
-def _expected(default: object) -> str:
-    if isinstance(default, bool):
-        return 'True or False'
-    return 'a number from 0' if isinstance(default, int | float) else "'pickle' or 'json'"
 
 
 @checks.register

@@ -30,7 +30,7 @@ def test_the_wheel_carries_the_package_and_nothing_else(tmp_path):
 
 
 def test_every_setting_is_in_the_table_with_its_default():
-    for name, default in conf.DEFAULTS.items():
+    for name, default in ((name, setting.default) for name, setting in conf.SETTINGS.items()):
         assert f"| `NETBOX_JOBS['{name}']` | `{default!r}` |" in README
     assert f'| `JOB_RETENTION` | `{conf.DEFAULT_RETENTION}` |' in README
 
