@@ -8,7 +8,7 @@ from ..core import clock
 from ..core.recurrence import Recurrence
 from ..lifecycle.deliver import deliver_after_commit, make_deliverable
 from ..lifecycle.locks import lock_waiting
-from ..lifecycle.successor import make_successor
+from ..lifecycle.successor import continue_chain
 from ..lifecycle.wait import put_back, reschedule
 from ..models import Job, Schedule, database, services
 
@@ -54,17 +54,8 @@ def resume(schedule: Schedule) -> bool:
         resumed = rows.update(paused=False, suspended='')
         schedule.refresh_from_db(using, fields=['paused', 'suspended'])
         if resumed:
-            _continue(schedule, using)
+            continue_chain(schedule, using)
     return bool(resumed)
-
-
-def _continue(schedule: Schedule, using: str) -> Job | None:
-    """Make the next occurrence of a chain that has stopped, after the one that ended last, if there is none."""
-    jobs = Job.objects.using(using).filter(schedule=schedule)
-    if not schedule.recurrence or jobs.filter(status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES).exists():
-        return None
-    last = schedule.last_job
-    return make_successor(last, schedule) if last is not None else None
 
 
 @services.run_schedule_now.provide
@@ -74,7 +65,7 @@ def run_now(schedule: Schedule) -> Job | None:
     with transaction.atomic(using=using):
         Schedule.objects.using(using).filter(pk=schedule.pk).update(key=schedule.key)  # the lock of the chain
         job = Job.objects.using(using).filter(slot=schedule.pk).first()
-        job = job or _continue(schedule, using)
+        job = job or continue_chain(schedule, using)
         if job is None:
             return None
         if job.status == JobStatusChoices.STATUS_SCHEDULED:

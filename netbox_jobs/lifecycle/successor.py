@@ -10,7 +10,8 @@ from ..core import arguments, clock, import_path, runs
 from ..core.options import as_keywords
 from ..core.recurrence import Recurrence
 from ..exceptions import ArgumentsRefused, InstanceGone, RunnerNotFound
-from ..models import Job, Schedule
+from ..models import Job, Schedule, database
+from .locks import lock_schedule
 from .reservation import SuccessorOf, reserved
 
 logger = logging.getLogger('netbox_jobs')
@@ -48,6 +49,20 @@ def make_successor(job: Job, schedule: Schedule | None) -> Job | None:
             schedule.suspended = str(error)
             schedule.save(using=using, update_fields=['suspended'])
         return None
+
+
+def continue_chain(schedule: Schedule, using: str) -> Job | None:
+    """Make the next occurrence of a chain that has stopped, after the one that ended last, if there is none.
+
+    Args:
+        schedule: Its schedule, locked.
+        using: The alias of the database that holds the jobs.
+    """
+    jobs = Job.objects.using(using).filter(schedule=schedule)
+    if not schedule.recurrence or jobs.filter(status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES).exists():
+        return None
+    last = schedule.last_job
+    return make_successor(last, schedule) if last is not None else None
 
 
 def _recurrence(job: Job, schedule: Schedule | None) -> Recurrence:
@@ -133,5 +148,8 @@ _COPIED = {
 
 def suspend(job: Job, reason: str) -> None:
     """Record on the job's schedule, if it has one, why the job has no successor."""
-    if job.schedule_id is not None:
-        Schedule.objects.using(job._state.db).filter(pk=job.schedule_id).update(suspended=reason)
+    with transaction.atomic(using=job._state.db):
+        schedule = lock_schedule(job, job._state.db or database(), wait=True)
+        if schedule is not None:
+            schedule.suspended = reason
+            schedule.save(update_fields=['suspended'])
