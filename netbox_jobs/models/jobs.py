@@ -19,6 +19,7 @@ from .actions import JobActions
 from .fields import InstanceKey, ObjectIdField, UserKey
 from .home import AtHome
 from .logs import KeepsLog
+from .loose import LooseForeignKey, LooseOneToOneField
 from .querysets import JobQuerySet
 from .saving import GuardedSave
 from .schedules import Schedule
@@ -84,22 +85,12 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     arguments_format = models.CharField(max_length=10, blank=True, default='', editable=False)
     arguments_signature = models.CharField(max_length=64, blank=True, default='', editable=False)
     arguments_shown = models.TextField(_('arguments'), blank=True, default='', editable=False)
-    schedule = models.ForeignKey(
-        Schedule,
-        on_delete=models.DO_NOTHING,
-        related_name='jobs',
-        db_constraint=False,
-        db_index=False,  # the one of schedule and id serves
-        null=True,
-        editable=False,
-    )
+    schedule = LooseForeignKey(Schedule, related_name='jobs', db_index=False)  # the index of schedule and id serves
     # The schedule, while the job waits: the unique constraint allows one waiting job for each (MariaDB has no
     # conditional ones). A plain number, so that nothing joins over it.
     slot = models.BigIntegerField(unique=True, null=True, editable=False)
     # Unique: a job has one successor. Without a constraint to the other row, so that retention may remove it.
-    predecessor = models.OneToOneField(
-        'self', on_delete=models.DO_NOTHING, related_name='successor', db_constraint=False, null=True, editable=False
-    )
+    predecessor = LooseOneToOneField('self', related_name='successor')
     dependencies = models.ManyToManyField('self', symmetrical=False, related_name='dependents', blank=True)
     awaited = models.BooleanField(default=False, editable=False, help_text=_('Whether other jobs depend on it'))
     deliveries = models.PositiveIntegerField(default=0, editable=False)
@@ -107,9 +98,7 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     releases = models.PositiveSmallIntegerField(default=0, editable=False)
     crashes = models.PositiveSmallIntegerField(_('crashes'), default=0, editable=False)
     retries = models.PositiveSmallIntegerField(_('retries'), default=0, editable=False)
-    retry_of = models.ForeignKey(
-        'self', on_delete=models.DO_NOTHING, related_name='+', db_constraint=False, null=True, editable=False
-    )
+    retry_of = LooseForeignKey('self', related_name='+')
     stopping = models.DateTimeField(
         _('stopping'), null=True, editable=False, help_text=_('When somebody asked for its end while it ran')
     )
