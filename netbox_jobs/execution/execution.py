@@ -16,7 +16,7 @@ from ..core import guards, identity, import_path, queues, runs
 from ..exceptions import ArgumentsRefused, InstanceGone, JobCanceled, RunnerNotFound
 from ..lifecycle.finish import finish, reopen
 from ..models import Job, database
-from .call import call
+from .call import call, check_taken
 from .coroutines import CoroutineRunner
 from .ending import end_as, end_as_stopped, is_retried, refuse, requeue_or_end, retry_later
 from .heartbeat import BorrowedLease
@@ -139,9 +139,10 @@ class Execution:
         job = self.job
         try:
             target = import_path.resolve(job.runner)
+            kwargs = job.get_arguments()
+            check_taken(target, kwargs)
             if getattr(target, 'is_job_runner', False):
                 target = target.handle
-            kwargs = job.get_arguments()
         except RunnerNotFound as error:
             requeue_or_end(self, error)
             return
