@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import connections
 
-from ..core import runs
+from ..core import runs, transactions
 from ..lifecycle import reservation
 from ..lifecycle.deliver import deliver_many_after_commit
 from ..models import Job, Schedule, database
@@ -55,7 +55,7 @@ def insert_all(requests: list[EnqueueRequest]) -> list[Job]:
     successor of the job that runs here.
     """
     using = database()
-    with transaction.atomic(using=using):
+    with transactions.transacting(using):
         # All are made before the first is written: arguments that cannot be stored are found here.
         jobs: list[Job | None] = [
             None if _is_special(request) else _new_job(number, request) for number, request in enumerate(requests)

@@ -1,10 +1,10 @@
 """`enqueue_once()` of a runner, through its own `enqueue()`."""
 
+from copy import copy
 from typing import Any
 
-from django.db import transaction
-
-from ..enqueue.request import check
+from ..core import transactions
+from ..enqueue.request import EnqueueRequest, check
 from ..enqueue.unique import find_slot
 from ..lifecycle.reservation import reserved
 from ..models import Job, database
@@ -23,14 +23,18 @@ def enqueue_once(runner: Any, args: tuple[Any, ...], given: dict[str, Any]) -> J
     request = check(runner.handle, given, call='enqueue_once')
     if given.get('name'):  # also the runner's own, which another name may have replaced
         request.given |= {'name'}
-    with transaction.atomic(using=database()):
-        found = find_slot(request, final=not runner.overrides('enqueue'))
-        if isinstance(found, Job):
-            return found
-        when = found.schedule.recurrence
-        given = {**given, 'interval': when.interval}
-        if when.cron:
-            given |= {'cron': when.cron, 'timezone': when.time_zone}
-        with reserved(found):
-            made: Job = runner.enqueue(*args, **given)
-            return made
+    # What it omits is filled in, anew for each try.
+    return transactions.retried(lambda: _enqueue_once(runner, args, given, copy(request)), database())
+
+
+def _enqueue_once(runner: Any, args: tuple[Any, ...], given: dict[str, Any], request: EnqueueRequest) -> Job:
+    found = find_slot(request, final=not runner.overrides('enqueue'))
+    if isinstance(found, Job):
+        return found
+    when = found.schedule.recurrence
+    given = {**given, 'interval': when.interval}
+    if when.cron:
+        given |= {'cron': when.cron, 'timezone': when.time_zone}
+    with reserved(found):
+        made: Job = runner.enqueue(*args, **given)
+        return made

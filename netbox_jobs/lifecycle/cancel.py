@@ -1,9 +1,8 @@
 """Waiting to canceled."""
 
-from django.db import transaction
-
 from ..choices import JobStatusChoices
-from ..models import Job, services
+from ..core import transactions
+from ..models import Job, database, services
 from .deliver import withdraw_after_commit
 from .finish import finish
 
@@ -22,9 +21,12 @@ def cancel(job: Job, error: str | None = None) -> bool:
     job.refresh_from_db(fields=_READ_ANEW)
     if job.status not in JobStatusChoices.WAITING_STATE_CHOICES:
         return False
-    with transaction.atomic(using=job._state.db):
+
+    def end() -> bool:
         if not finish(job, JobStatusChoices.STATUS_CANCELED, error, only=JobStatusChoices.WAITING_STATE_CHOICES):
             return False
         if job.deliveries:
             withdraw_after_commit(job)
-    return True
+        return True
+
+    return transactions.retried(end, job._state.db or database())

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from ..broker import delivery
 from ..choices import JobStatusChoices
+from ..core import transactions
 from ..models import Job, database, services
 from .cancel import cancel
 
@@ -17,7 +18,7 @@ def stop(job: Job) -> bool:
     using = job._state.db or database()
     running = Job.objects.using(using).running().filter(pk=job.pk)
     for _ in range(5):  # it may be claimed, or requeued, at this moment
-        if mark_stopping(running):
+        if transactions.again(lambda: mark_stopping(running), using):
             break
         if running.exclude(stopping=None).exists():
             return False
