@@ -1,12 +1,19 @@
-"""Recovery of chains: a job may end while another transaction keeps its schedule locked, and has no successor then."""
+"""Recovery of chains: the next occurrence that is not there, or not when it should be.
+
+A job may end while another transaction keeps its schedule locked, and has no successor then.
+"""
 
 import logging
 from collections.abc import Callable
 
+from django.conf import settings
 from django.db import connections, transaction
 from django.db.models import Exists, F, OuterRef, Q
+from django.utils import timezone
 
+from ..choices import JobStatusChoices
 from ..lifecycle.successor import continue_chain
+from ..lifecycle.wait import reschedule
 from ..models import Job, Schedule, database
 
 logger = logging.getLogger('netbox_jobs')
@@ -29,6 +36,27 @@ def continue_chains(between: Callable[[], None]) -> int:
         between()
         made += _continue(pk, using)
     return made
+
+
+def follow_time_zone(between: Callable[[], None]) -> int:
+    """Plan the next occurrences anew whose cron expressions go by the project's `TIME_ZONE`, if that was changed.
+
+    Returns:
+        How many schedules there were.
+    """
+    using, zone = database(), settings.TIME_ZONE
+    schedules = Schedule.objects.using(using)
+    found = list(schedules.filter(time_zone='').exclude(cron='').exclude(default_zone=zone).order_by('pk')[:_BATCH])
+    for schedule in found:
+        between()
+        with transaction.atomic(using=using):
+            if schedules.filter(pk=schedule.pk, cron=schedule.cron, time_zone='').update(default_zone=zone):
+                job = Job.objects.using(using).filter(slot=schedule.pk).first()
+                scheduled = job is not None and job.status == JobStatusChoices.STATUS_SCHEDULED
+                if job is not None and scheduled and schedule.default_zone:
+                    now = timezone.now()
+                    reschedule(job, schedule.recurrence.next(now, now))
+    return len(found)
 
 
 def _continue(pk: int, using: str) -> bool:

@@ -318,6 +318,16 @@ class Migration(migrations.Migration):
                 ),
                 ('cron', models.CharField(blank=True, default='', max_length=200, verbose_name='cron')),
                 ('time_zone', models.CharField(blank=True, default='', max_length=64, verbose_name='time zone')),
+                (
+                    'default_zone',
+                    models.CharField(
+                        blank=True,
+                        default='',
+                        editable=False,
+                        help_text='TIME_ZONE when the next run was planned',
+                        max_length=64,
+                    ),
+                ),
                 ('queue_name', models.CharField(max_length=100, verbose_name='queue')),
                 (
                     'notifications',

@@ -40,6 +40,9 @@ class Schedule(AtHome):
     interval = models.PositiveIntegerField(_('interval'), blank=True, null=True, help_text=_('Minutes between runs'))
     cron = models.CharField(_('cron'), max_length=200, blank=True, default='')
     time_zone = models.CharField(_('time zone'), max_length=64, blank=True, default='')
+    default_zone = models.CharField(
+        max_length=64, blank=True, default='', editable=False, help_text=_('TIME_ZONE when the next run was planned')
+    )
     queue_name = models.CharField(_('queue'), max_length=100)
     user = UserKey()
     notifications = models.CharField(
