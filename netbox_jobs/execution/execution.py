@@ -154,10 +154,12 @@ class Execution:
             return
         self._arguments = dict(kwargs)
         limit = job.job_timeout or queues.timeout(job.queue_name)
-        self._deadline = Deadline(limit, self._coroutines.cancel, watched=identity.is_child_of_worker())
+        watched, sole = identity.is_child_of_worker(), runs.delivered_run() is self
+        self._deadline = Deadline(limit, self._coroutines.cancel, watched=watched, sole=sole)
         with self._deadline:
             self.call(lambda: call(target, job, kwargs))
-        self.settle()
+            self._deadline.disarm()
+            self.settle()
 
     def complete(self, returned: Any) -> None:
         """Run a coroutine that `run()` returned to its end; anything else has ended already.
