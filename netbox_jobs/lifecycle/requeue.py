@@ -11,6 +11,8 @@ from ..core import clock
 from ..core.claim import Claim
 from ..core.text import storable_data, storable_error
 from ..models import Job, JobAttempt
+from .deliver import withdraw_after_commit
+from .dependencies import depend
 from .finish import STOPPED, finish
 from .locks import try_lock
 
@@ -59,12 +61,30 @@ def requeue(
     try:
         requeued = write(slot=F('schedule_id'))
     except IntegrityError:
-        requeued = write()  # the next occurrence was made while this one ran, and has the slot of the waiting one
+        # The next occurrence was made while this one ran, and has the slot of the waiting one.
+        with transaction.atomic(using=using):
+            requeued = write()
+            if requeued:
+                _hold_next(job, using)
     if not requeued and rows.filter(stopping__isnull=False).exists():
         finish(job, JobStatusChoices.STATUS_CANCELED, STOPPED, claim=claim, wait=wait)
     elif job.claim is not None:
         job.claim = replace(job.claim, lost=True)
     return requeued
+
+
+def _hold_next(job: Job, using: str) -> None:
+    """Have the next occurrence wait for this one, which it might overlap: of a running one, it was held by itself."""
+    following = Job.objects.using(using).waiting().filter(slot=job.schedule_id).exclude(predecessor_id=job.pk).first()
+    if following is None or following.due is None:
+        return
+    rows = Job.objects.using(using).filter(pk=following.pk, status=following.status, deliveries=following.deliveries)
+    options = {**following.options, 'allow_failure': True}
+    if rows.update(status=JobStatusChoices.STATUS_PENDING, due=None, options=options):
+        if following.status == JobStatusChoices.STATUS_PENDING:
+            withdraw_after_commit(following)
+        depend(following, [job.job_id], using)
+        job.awaited = True
 
 
 def _values(job: Job, delay: float, after: str | None, crashed: bool) -> dict[str, Any]:
