@@ -6,11 +6,17 @@ from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import BaseCommand, get_commands, load_command_class
 from django.utils.module_loading import import_string
+from rq.serializers import DefaultSerializer
 
 from .core import conf, queues
+from .core.import_path import path_of
 from .models import database
 from .plugins import PluginConfig
+
+# RQ's own, which every worker uses that is told of no other.
+_USUAL_SERIALIZERS = {'rq.serializers.DefaultSerializer', path_of(DefaultSerializer)}
 
 
 @checks.register
@@ -38,6 +44,49 @@ def check_apps(**kwargs: Any) -> list[checks.CheckMessage]:
             )
         ]
     return []
+
+
+@checks.register
+def check_commands(**kwargs: Any) -> list[checks.CheckMessage]:
+    """The commands that run workers must be ours, or extend ours, whichever app they are found in."""
+    found: list[checks.CheckMessage] = []
+    for name in ('rqworker', 'rqworker-pool'):
+        owner = get_commands().get(name, '')
+        if owner == 'netbox_jobs' or owner == 'django_rq':
+            continue  # ours; that of django_rq is what check_apps() looks at
+        command = type(owner if isinstance(owner, BaseCommand) else load_command_class(owner, name))
+        if not issubclass(command, type(load_command_class('netbox_jobs', name))):
+            found.append(
+                checks.Error(
+                    f"{name} is that of {owner}, which stands before 'netbox_jobs' in INSTALLED_APPS: jobs are not "
+                    f"accounted for. Put 'netbox_jobs' before it, or have its command extend ours.",
+                    id='netbox_jobs.E008',
+                )
+            )
+    return found
+
+
+@checks.register
+def check_serializers(**kwargs: Any) -> list[checks.CheckMessage]:
+    """A worker reads all of its queues with one serializer, which it is told on its command line."""
+    try:
+        by_queue = {name: config.get('SERIALIZER') for name, config in queues.configured().items()}
+    except (ImproperlyConfigured, AttributeError):
+        return []  # check_queues() says so
+    return [
+        checks.Warning(
+            f'RQ_QUEUES[{name!r}] has the SERIALIZER {serializer!r}, which workers do not take from there: no worker '
+            f'worker can read its jobs. Start one with `rqworker {name} --serializer {_path(serializer)}`, '
+            'or remove the setting.',
+            id='netbox_jobs.W002',
+        )
+        for name, serializer in by_queue.items()
+        if serializer is not None and _path(serializer) not in _USUAL_SERIALIZERS
+    ]
+
+
+def _path(serializer: Any) -> str:
+    return serializer if isinstance(serializer, str) else path_of(serializer)
 
 
 @checks.register

@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 from django.apps import AppConfig, apps
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import CommandError, call_command
+from django.core.management import BaseCommand, CommandError, call_command, get_commands
 from django.test import override_settings
+from rq.serializers import DefaultSerializer, JSONSerializer
 
 from netbox_jobs import checks
 from netbox_jobs.core import conf
@@ -103,6 +104,45 @@ def test_an_unknown_setting_is_named_with_the_nearest(settings, key, said):
     (error,) = checks.check_settings()
     assert repr(key) in error.msg
     assert said in error.msg
+
+
+def test_another_apps_worker_command_that_stands_before_ours_is_noticed(monkeypatch):
+    from netbox_jobs.management.commands.rqworker import Command
+
+    class Theirs(BaseCommand):
+        pass
+
+    class Extended(Command):
+        pass
+
+    assert checks.check_commands() == []
+    for name in ('rqworker', 'rqworker-pool'):
+        commands = {**get_commands(), name: Theirs()}
+        monkeypatch.setattr(checks, 'get_commands', lambda commands=commands: commands)
+        (error,) = checks.check_commands()
+        assert error.id == 'netbox_jobs.E008'
+        assert error.msg.startswith(f'{name} is that of')
+    monkeypatch.setattr(checks, 'get_commands', lambda: {**get_commands(), 'rqworker': Extended()})
+    assert checks.check_commands() == []
+
+
+@pytest.mark.parametrize(
+    ('serializer', 'said'),
+    [
+        (None, False),
+        ('rq.serializers.DefaultSerializer', False),
+        (DefaultSerializer, False),
+        ('rq.serializers.JSONSerializer', True),
+        (JSONSerializer, True),
+    ],
+)
+def test_a_queue_with_a_serializer_that_its_workers_must_be_told_is_noticed(settings, serializer, said):
+    own = {} if serializer is None else {'SERIALIZER': serializer}
+    settings.RQ_QUEUES = {**settings.RQ_QUEUES, 'low': {**settings.RQ_QUEUES['default'], **own}}
+    found = checks.check_serializers()
+    assert [warning.id for warning in found] == ['netbox_jobs.W002'] * said
+    if said:
+        assert 'rqworker low --serializer rq.serializers.JSONSerializer' in found[0].msg
 
 
 def test_sqlite_without_its_options_is_warned_about(monkeypatch):
