@@ -7,10 +7,11 @@ from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import BaseCommand, get_commands, load_command_class
+from django.db import connections
 from django.utils.module_loading import import_string
 from rq.serializers import DefaultSerializer
 
-from .core import conf, queues
+from .core import charset, conf, queues
 from .core.import_path import path_of
 from .models import database
 from .plugins import PluginConfig
@@ -127,6 +128,25 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
     except (ImportError, TypeError, AttributeError) as error:
         found.append(checks.Error(f"NETBOX_JOBS['NOTIFY'] cannot be imported: {error}.", id='netbox_jobs.E007'))
     return found
+
+
+@checks.register(checks.Tags.database)
+def check_charset(databases: Any = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """On MariaDB and MySQL, the tables should hold all of Unicode. (`migrate` and `check --database` look at that.)"""
+    using = database()
+    if using not in (databases or ()) or connections[using].vendor != 'mysql':
+        return []
+    charset.forget()
+    found = charset.narrowest(using)
+    if found == 'utf8mb4':
+        return []
+    return [
+        checks.Warning(
+            f'The tables of jobs, or the connection, are in the character set {found}: text that it lacks, such as '
+            "emoji, is escaped in names, logs and errors. Convert the database to utf8mb4, and set OPTIONS['charset'].",
+            id='netbox_jobs.W003',
+        )
+    ]
 
 
 @checks.register

@@ -6,6 +6,8 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
+from . import charset
+
 # PostgreSQL stores no NUL, and no database stores half of a surrogate pair.
 _UNSTORABLE = re.compile('[\x00\ud800-\udfff]')
 _UNSTORABLE_IN_JSON = re.compile(r'\\u(0000|d[89a-f][0-9a-f]{2})', re.IGNORECASE)
@@ -16,8 +18,9 @@ LONGEST_ERROR = 500_000
 
 
 def storable_text(text: str) -> str:
-    """The text with NUL and lone surrogates replaced by U+FFFD."""
-    return _UNSTORABLE.sub('\ufffd', text)
+    """The text with NUL and lone surrogates replaced by U+FFFD; and escaped what the tables cannot hold, as emoji."""
+    text = _UNSTORABLE.sub('\ufffd', text)
+    return text if text.isascii() else charset.escaped(text)
 
 
 def described(error: BaseException) -> str:
@@ -71,9 +74,9 @@ def _culprit(value: Any, where: str) -> str:
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return storable_text(value)
+        return _UNSTORABLE.sub('\ufffd', value)
     if isinstance(value, list):
         return [_clean(item) for item in value]
     if isinstance(value, dict):
-        return {storable_text(key): _clean(item) for key, item in value.items()}
+        return {_UNSTORABLE.sub('\ufffd', key): _clean(item) for key, item in value.items()}
     return value

@@ -9,6 +9,7 @@ from ..choices import JobStatusChoices
 from ..core import arguments, clock, import_path, runs
 from ..core.options import as_keywords
 from ..core.recurrence import Recurrence
+from ..core.text import storable_text
 from ..exceptions import ArgumentsRefused, InstanceGone, RunnerNotFound
 from ..models import Job, Schedule, database
 from .locks import lock_schedule
@@ -46,7 +47,7 @@ def make_successor(job: Job, schedule: Schedule | None) -> Job | None:
     except ArgumentsRefused as error:
         logger.error('Job %s (%s) has no successor: %s', job.pk, job.name, error)
         if schedule is not None:
-            schedule.suspended = str(error)
+            schedule.suspended = storable_text(str(error))
             schedule.save(using=using, update_fields=['suspended'])
         return None
 
@@ -151,5 +152,5 @@ def suspend(job: Job, reason: str) -> None:
     with transaction.atomic(using=job._state.db):
         schedule = lock_schedule(job, job._state.db or database(), wait=True)
         if schedule is not None:
-            schedule.suspended = reason
+            schedule.suspended = storable_text(reason)
             schedule.save(update_fields=['suspended'])
