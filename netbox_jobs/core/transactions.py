@@ -62,6 +62,23 @@ def again(operation: Callable[[], T], using: str) -> T:
     raise AssertionError('unreachable')
 
 
+def after_commit(function: Callable[[], Any], using: str, *, at_once: bool = False) -> None:
+    """Call a function once the transaction has committed; at once, if there is none. What it raises is logged.
+
+    With autocommit off, nobody knows when the caller commits: recovery finds what is committed, and does it then.
+
+    Args:
+        function: What to call.
+        using: The alias of the database.
+        at_once: Call it at once in that case: nothing would do it later.
+    """
+    connection = connections[using]
+    if connection.in_atomic_block or connection.get_autocommit():
+        transaction.on_commit(function, using=using, robust=True)
+    elif at_once:
+        function()
+
+
 def is_outermost(using: str) -> bool:
     """Return whether a transaction that begins now is not part of another one."""
     connection = connections[using]

@@ -21,6 +21,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
+from ..core import transactions
 from ..lifecycle.cancel import cancel
 from ..lifecycle.dependencies import settle_dependent
 from ..models import Job, Schedule, database
@@ -67,7 +68,7 @@ class Unsaved:
         if job not in self.jobs:
             self.jobs.append(job)
         if self.in_transaction:
-            transaction.on_commit(lambda: self.expire('transaction'), using=database(), robust=True)
+            transactions.after_commit(lambda: self.expire('transaction'), using=database())
 
     def expire(self, what: str) -> None:
         """Cancel the jobs, unless the object has been saved; `what` has ended."""

@@ -18,7 +18,15 @@ def cancel(job: Job, error: str | None = None) -> bool:
         job: The job.
         error: Why; kept as the job's error.
     """
+    unsaved = {'data': job.data} if 'data' in vars(job) else {}
     job.refresh_from_db(fields=_READ_ANEW)
+    try:
+        return _cancel(job, error)
+    finally:
+        vars(job).update(unsaved)  # what the caller has set, and not saved, is neither written nor replaced
+
+
+def _cancel(job: Job, error: str | None) -> bool:
     if job.status not in JobStatusChoices.WAITING_STATE_CHOICES:
         return False
 

@@ -110,7 +110,7 @@ class _End:
         if schedule is not None and job.attempt:
             Schedule.objects.using(self.using).filter(pk=schedule.pk).update(runs=F('runs') + 1)
         # First: what the user's code wants done after the commit may raise.
-        transaction.on_commit(self._announcement, using=self.using, robust=True)
+        transactions.after_commit(self._announcement, using=self.using, at_once=True)
         if self._periodic:
             make_successor(job, schedule)
         return True

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
 from ..broker import delivery
@@ -30,7 +29,7 @@ def stop(job: Job) -> bool:
         return False
     job.refresh_from_db(using, fields=('status', 'deliveries', 'queue_name', 'stopping'))
     queue, delivery_id = job.queue_name, job.delivery_id
-    transaction.on_commit(lambda: delivery.stop(queue, delivery_id), using=using, robust=True)
+    transactions.after_commit(lambda: delivery.stop(queue, delivery_id), using=using)
     return True
 
 
