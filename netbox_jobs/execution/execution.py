@@ -16,6 +16,7 @@ from ..core import guards, identity, import_path, queues, runs
 from ..exceptions import ArgumentsRefused, InstanceGone, JobCanceled, RunnerNotFound
 from ..lifecycle.finish import finish, reopen
 from ..models import Job, database
+from . import forks
 from .call import call, check_taken
 from .coroutines import CoroutineRunner
 from .ending import end_as, end_as_stopped, is_retried, refuse, requeue_or_end, retry_later
@@ -59,6 +60,8 @@ class Execution:
         """Make this the current run, and send heartbeats for it if no worker of ours does."""
         with ExitStack() as stack:
             stack.enter_context(runs.running(self, sole=sole))
+            if sole and runs.delivered_run() is self:
+                stack.enter_context(forks.of_run())
             if self._owns_connection and not identity.is_child_of_worker() and not self._alone:
                 stack.enter_context(BorrowedLease(f'process {os.getpid()}'))
             yield

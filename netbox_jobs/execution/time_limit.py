@@ -32,6 +32,8 @@ class Span:
         return float(struct.unpack_from('d', self._memory, 0)[0])
 
 
+#: The signals by which a process shows where it is.
+shown_on: set[int] = set()
 #: In a worker's child: what its parent goes by.
 span: Span | None = None
 
@@ -128,6 +130,12 @@ def show_on(number: int) -> None:
     """Have this process show where it is when it gets this signal, even if it is stuck in C code."""
     if (stream := _stream()) is not None:
         faulthandler.register(number, file=stream)
+        shown_on.add(number)
+
+
+def is_ours(handler: Any) -> bool:
+    """Return whether a signal handler is that of a time limit."""
+    return isinstance(getattr(handler, '__self__', None), Deadline)
 
 
 def _stream() -> Any:
