@@ -19,7 +19,7 @@ from rq.job import Dependency
 from ..core import queues
 from ..models import services
 from . import batch
-from .connection import is_open, note_answer, note_undelivered, queue, reachable_queue
+from .connection import is_open, note_answer, note_failure, note_undelivered, queue, reachable_queue
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -92,15 +92,20 @@ def deliver_many(deliveries: Sequence[Delivery]) -> int:
         by_queue[delivery.queue].append(delivery)
     delivered, failure = 0, None
     for name, found in by_queue.items():
+        away: list[Delivery] = []
+        outage: Exception | None = None
         for first in range(0, len(found), BATCH):
             part = found[first : first + BATCH]
             try:
                 delivered += _deliver_batch(name, part)
             except (ConnectionError, TimeoutError) as error:
-                subject = f'{part[0].subject}, with {len(part) - 1} others,' if len(part) > 1 else part[0].subject
-                note_undelivered(name, subject, error, len(part))
+                note_failure(name, error)  # the next part does not wait for it
+                away, outage = [*away, *part], error
             except Exception as error:
                 failure = error
+        if outage is not None:
+            subject = f'{away[0].subject}, with {len(away) - 1} others,' if len(away) > 1 else away[0].subject
+            note_undelivered(name, subject, outage, len(away))
     if failure is not None:
         logger.warning(
             '%s of %s jobs are stored, but could not be delivered (%s: %s); recovery delivers them.',

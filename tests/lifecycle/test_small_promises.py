@@ -47,7 +47,7 @@ def test_fifty_waiting_jobs_are_deleted_in_a_few_statements():
 def test_periodic_jobs_that_are_deleted_together_end_their_schedules():
     for _ in range(3):
         Plain.enqueue_once(instance=Thing.objects.create(), interval=5)
-    deleted, by_model = Job.objects.all().delete()
+    _deleted, by_model = Job.objects.all().delete()
     assert (by_model['netbox_jobs.Job'], Job.objects.count(), Schedule.objects.count()) == (3, 0, 0)
 
 
