@@ -7,6 +7,7 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 
 from . import charset
+from .statement_size import check_size
 
 # PostgreSQL stores no NUL, and no database stores half of a surrogate pair.
 _UNSTORABLE = re.compile('[\x00\ud800-\udfff]')
@@ -42,7 +43,7 @@ def storable_data(value: Any, name: str) -> Any:
     """The value, if a JSON column can hold it; text in it is made storable.
 
     Raises:
-        TypeError, ValueError: It cannot be stored; the message names where in it, and what it is.
+        TypeError, ValueError: It cannot be stored; the message names where in it, and what it is; or it is too large.
     """
     if value is None:
         return None
@@ -53,6 +54,7 @@ def storable_data(value: Any, name: str) -> Any:
     except Exception as error:  # what a lazy object raises when it is looked at, for one
         kind = ValueError if isinstance(error, ValueError) else TypeError
         raise kind(f'{_culprit(value, name)} cannot be stored as JSON: {described(error)}.') from error
+    check_size(encoded, name)
     return _clean(json.loads(encoded)) if _UNSTORABLE_IN_JSON.search(encoded) else value
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from django.db import DataError, IntegrityError, connections, transaction
+from django.db import DataError, IntegrityError, OperationalError, connections, transaction
 from django.db.models import F
 from django.db.transaction import TransactionManagementError
 from django.utils import timezone
@@ -186,6 +186,11 @@ def outcome_values(job: Job, status: str, error: str | None) -> tuple[str, dict[
     return status, values
 
 
+def _is_too_large(error: OperationalError) -> bool:
+    """Return whether a server refuses a value for its size: PostgreSQL does for JSON of a quarter of a gigabyte."""
+    return str(getattr(error.__cause__, 'sqlstate', None) or '').startswith('54') or error.args[:1] == (1153,)
+
+
 def _update(using: str, values: dict[str, Any], conditions: dict[str, Any]) -> int:
     """Write the end; data that only this database refuses (MariaDB's JSON has 32 levels) makes the job errored."""
     connection = connections[using]
@@ -193,7 +198,9 @@ def _update(using: str, values: dict[str, Any], conditions: dict[str, Any]) -> i
     try:
         with transaction.atomic(using=using) if guarded else nullcontext():
             return cached_sql.update(using, values, conditions)
-    except (DataError, IntegrityError) as problem:
+    except (DataError, IntegrityError, OperationalError) as problem:
+        if isinstance(problem, OperationalError) and not _is_too_large(problem):
+            raise
         if values.pop('data', None) is None:
             raise
         error = f'{values["error"]}\njob.data cannot be stored: {problem}'.strip()
