@@ -366,6 +366,7 @@ class Migration(migrations.Migration):
                     'object_type',
                     models.ForeignKey(
                         blank=True,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name='+',
@@ -428,6 +429,10 @@ class Migration(migrations.Migration):
                 'ordering': ('number',),
                 'constraints': [models.UniqueConstraint(fields=('job', 'number'), name='netbox_jobs_attempt_once')],
             },
+        ),
+        migrations.AddIndex(
+            model_name='schedule',
+            index=models.Index(fields=['object_type', 'object_id'], name='netbox_jobs_schedule_object'),
         ),
         migrations.AddIndex(
             model_name='job',

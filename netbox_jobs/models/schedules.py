@@ -32,7 +32,12 @@ class Schedule(AtHome):
     runner = models.CharField(_('runner'), max_length=255)
     name = models.CharField(_('name'), max_length=200)
     object_type = models.ForeignKey(
-        'contenttypes.ContentType', on_delete=models.CASCADE, related_name='+', blank=True, null=True
+        'contenttypes.ContentType',
+        on_delete=models.CASCADE,
+        related_name='+',
+        db_index=False,  # the one that begins with it serves
+        blank=True,
+        null=True,
     )
     object_id = ObjectIdField(max_length=255, blank=True, null=True)
     object_db = models.CharField(max_length=100, blank=True, default='', editable=False)
@@ -60,6 +65,8 @@ class Schedule(AtHome):
     created = models.DateTimeField(_('created'), default=timezone.now, editable=False)
 
     class Meta:
+        # For the deletion of an object, however many others have schedules.
+        indexes = (models.Index(fields=('object_type', 'object_id'), name='netbox_jobs_schedule_object'),)
         permissions = (('manage_schedule', _('Can change, pause, run and end schedules')),)
         verbose_name = _('schedule')
         verbose_name_plural = _('schedules')
