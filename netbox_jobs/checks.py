@@ -6,11 +6,18 @@ from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import BaseCommand, get_commands, load_command_class
+from django.db import connections
 from django.utils.module_loading import import_string
+from rq.serializers import DefaultSerializer
 
-from .core import conf, queues
+from .core import charset, conf, queues
+from .core.import_path import path_of
 from .models import database
 from .plugins import PluginConfig
+
+# RQ's own, which every worker uses that is told of no other.
+_USUAL_SERIALIZERS = {'rq.serializers.DefaultSerializer', path_of(DefaultSerializer)}
 
 
 @checks.register
@@ -41,6 +48,49 @@ def check_apps(**kwargs: Any) -> list[checks.CheckMessage]:
 
 
 @checks.register
+def check_commands(**kwargs: Any) -> list[checks.CheckMessage]:
+    """The commands that run workers must be ours, or extend ours, whichever app they are found in."""
+    found: list[checks.CheckMessage] = []
+    for name in ('rqworker', 'rqworker-pool'):
+        owner = get_commands().get(name, '')
+        if owner == 'netbox_jobs' or owner == 'django_rq':
+            continue  # ours; that of django_rq is what check_apps() looks at
+        command = type(owner if isinstance(owner, BaseCommand) else load_command_class(owner, name))
+        if not issubclass(command, type(load_command_class('netbox_jobs', name))):
+            found.append(
+                checks.Error(
+                    f"{name} is that of {owner}, which stands before 'netbox_jobs' in INSTALLED_APPS: jobs are not "
+                    f"accounted for. Put 'netbox_jobs' before it, or have its command extend ours.",
+                    id='netbox_jobs.E008',
+                )
+            )
+    return found
+
+
+@checks.register
+def check_serializers(**kwargs: Any) -> list[checks.CheckMessage]:
+    """A worker reads all of its queues with one serializer, which it is told on its command line."""
+    try:
+        by_queue = {name: config.get('SERIALIZER') for name, config in queues.configured().items()}
+    except (ImproperlyConfigured, AttributeError):
+        return []  # check_queues() says so
+    return [
+        checks.Warning(
+            f'RQ_QUEUES[{name!r}] has the SERIALIZER {serializer!r}, which workers do not take from there: no worker '
+            f'worker can read its jobs. Start one with `rqworker {name} --serializer {_path(serializer)}`, '
+            'or remove the setting.',
+            id='netbox_jobs.W002',
+        )
+        for name, serializer in by_queue.items()
+        if serializer is not None and _path(serializer) not in _USUAL_SERIALIZERS
+    ]
+
+
+def _path(serializer: Any) -> str:
+    return serializer if isinstance(serializer, str) else path_of(serializer)
+
+
+@checks.register
 def check_plugins(**kwargs: Any) -> list[checks.CheckMessage]:
     """A plugin's configuration in its `__init__.py`, which Django does not look into, must be installed by its path."""
     found: list[checks.CheckMessage] = []
@@ -64,39 +114,39 @@ def check_plugins(**kwargs: Any) -> list[checks.CheckMessage]:
 @checks.register
 def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
     """`NETBOX_JOBS` must hold known keys, and values of the right kind."""
+    ids = {'keys': 'netbox_jobs.E004', 'value': 'netbox_jobs.E005'}
+    found: list[checks.CheckMessage] = [checks.Error(text, id=ids[kind]) for kind, text in conf.problems()]
     try:
-        values = {name: conf.get(name) for name in conf.DEFAULTS}
         conf.retention()
     except ImproperlyConfigured as error:
-        return [checks.Error(str(error), id='netbox_jobs.E004')]
-    found: list[checks.CheckMessage] = []
-    for name, default in conf.DEFAULTS.items():
-        value = values[name]
-        switch = isinstance(default, bool)
-        number = isinstance(default, int | float) and not switch
-        if (
-            (switch and not isinstance(value, bool))
-            or (number and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0))
-            or (name == 'ARGUMENTS_FORMAT' and value not in ('pickle', 'json'))
-        ):
-            found.append(
-                checks.Error(
-                    f'NETBOX_JOBS[{name!r}] is {value!r}; expected {_expected(default)}. Its default is {default!r}.',
-                    id='netbox_jobs.E005',
-                )
-            )
+        found.append(checks.Error(str(error), id='netbox_jobs.E004'))
+    if found:
+        return found
     try:
-        if values['NOTIFY']:
-            import_string(values['NOTIFY'])
+        if path := conf.get('NOTIFY'):
+            import_string(path)
     except (ImportError, TypeError, AttributeError) as error:
         found.append(checks.Error(f"NETBOX_JOBS['NOTIFY'] cannot be imported: {error}.", id='netbox_jobs.E007'))
     return found
 
 
-def _expected(default: object) -> str:
-    if isinstance(default, bool):
-        return 'True or False'
-    return 'a number from 0' if isinstance(default, int | float) else "'pickle' or 'json'"
+@checks.register(checks.Tags.database)
+def check_charset(databases: Any = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """On MariaDB and MySQL, the tables should hold all of Unicode. (`migrate` and `check --database` look at that.)"""
+    using = database()
+    if using not in (databases or ()) or connections[using].vendor != 'mysql':
+        return []
+    charset.forget()
+    found = charset.narrowest(using)
+    if found == 'utf8mb4':
+        return []
+    return [
+        checks.Warning(
+            f'The tables of jobs, or the connection, are in the character set {found}: text that it lacks, such as '
+            "emoji, is escaped in names, logs and errors. Convert the database to utf8mb4, and set OPTIONS['charset'].",
+            id='netbox_jobs.W003',
+        )
+    ]
 
 
 @checks.register

@@ -7,6 +7,7 @@ __all__ = (
     'AlreadyClaimed',
     'ArgumentsRefused',
     'ArgumentsTooLarge',
+    'ArgumentsUnknown',
     'FormatUnknown',
     'InstanceGone',
     'JobCanceled',
@@ -60,7 +61,11 @@ class RunnerNotFound(NetBoxJobsError):
     """The code of a job cannot be imported in this process."""
 
 
-class FormatUnknown(RunnerNotFound):
+class ArgumentsUnknown(RunnerNotFound):
+    """The code of this process cannot read the arguments of a job, or does not take them; that of another may."""
+
+
+class FormatUnknown(ArgumentsUnknown):
     """The arguments of a job were stored by a release that this process does not run: another worker may."""
 
 

@@ -26,8 +26,12 @@ if not (shutil.which('pgbouncer') and _DATABASE.startswith('postgres')):
     collect_ignore.append('enqueue/test_pgbouncer.py')
 if _DATABASE.startswith('sqlite'):
     collect_ignore.append('monitoring/test_scale.py')  # it reads the plans of servers
+    collect_ignore.append('enqueue/test_isolation.py')
+    collect_ignore.append('lifecycle/test_long_transactions.py')  # its one write lock is waited for
 
 
+if not _DATABASE.startswith('mysql'):
+    collect_ignore.append('execution/test_charset.py')
 # What Django has put there for the models, and puts there again when it truncates all tables after a test.
 _KEPT_TABLES = {'auth_permission', 'django_content_type', 'django_migrations'}
 _tables: dict[str, list[str]] = {}

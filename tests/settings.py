@@ -58,7 +58,7 @@ if 'TEST_OTHER_REDIS' in os.environ:
     RQ_QUEUES['elsewhere'] = {'URL': os.environ['TEST_OTHER_REDIS']}
 PLUGINS_CONFIG = {'tests.app': {'token': 'x'}}
 NETBOX_JOBS = {
-    key.removeprefix('TEST_NETBOX_JOBS_'): float(value)
+    key.removeprefix('TEST_NETBOX_JOBS_'): float(value) if '.' in value else int(value)
     for key, value in os.environ.items()
     if key.startswith('TEST_NETBOX_JOBS_')
 }

@@ -1,13 +1,17 @@
 """System checks: what would go wrong quietly is said at start-up."""
 
 import types
+from datetime import timedelta
 
 import pytest
 from django.apps import AppConfig, apps
-from django.core.management import CommandError, call_command
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import BaseCommand, CommandError, call_command, get_commands
 from django.test import override_settings
+from rq.serializers import DefaultSerializer, JSONSerializer
 
 from netbox_jobs import checks
+from netbox_jobs.core import conf
 from netbox_jobs.plugins import PluginConfig
 
 
@@ -42,7 +46,7 @@ def test_bad_settings_are_named(settings):
     settings.NETBOX_JOBS = {'WORKER_TIMEOUT': 'long'}
     (error,) = checks.check_settings()
     assert error.id == 'netbox_jobs.E005'
-    assert 'expected a number from 0' in error.msg
+    assert 'expected a number of seconds from 6' in error.msg
     settings.NETBOX_JOBS = {'PRELOAD_RUNNERS': 1}
     assert [error.id for error in checks.check_settings()] == ['netbox_jobs.E005']
     settings.NETBOX_JOBS = {'PRELOAD_RUNNERS': False}
@@ -53,6 +57,92 @@ def test_bad_settings_are_named(settings):
     assert [error.id for error in checks.check_settings()] == ['netbox_jobs.E004']
     settings.NETBOX_JOBS, settings.JOB_RETENTION = {}, 'forever'
     assert [error.id for error in checks.check_settings()] == ['netbox_jobs.E004']
+
+
+BAD = {
+    'ARGUMENTS_FORMAT': ['xml', None, [], ''],
+    'ARGUMENTS_MAX_SIZE': [0, -1, 1.5, '1MB', None, True],
+    'WORKER_TIMEOUT': [0, 1, -60, '60', None, float('nan'), float('inf'), True, timedelta(minutes=1)],
+    'RUNNER_GRACE': [-1, '10m', None, float('inf')],
+    'REDIS_TIMEOUT': [0, -0.1, '0.25', None, 250, float('nan')],
+    'JOBS_PER_CHILD': [0, '10', 1.5, None, False],
+    'PRELOAD_RUNNERS': [1, 0, 'yes', None],
+    'NOTIFY': [None, print, 1],
+}
+
+
+def test_every_setting_has_its_type_its_range_and_its_unit(settings):
+    assert BAD.keys() == conf.SETTINGS.keys()
+    for name, values in BAD.items():
+        for value in values:
+            settings.NETBOX_JOBS = {name: value}
+            (error,) = checks.check_settings()
+            assert error.id == 'netbox_jobs.E005'
+            assert f'NETBOX_JOBS[{name!r}] is {value!r}; expected ' in error.msg
+            with pytest.raises(ImproperlyConfigured, match=name):
+                conf.get(name)
+        settings.NETBOX_JOBS = {name: conf.SETTINGS[name].default}
+        assert checks.check_settings() == []
+
+
+def test_all_that_is_wrong_with_the_settings_is_said_at_once(settings):
+    settings.NETBOX_JOBS, settings.JOB_RETENTION = {'WORKER_TIMEOUT': 0, 'REDIS_TIMEOUT': 0}, -1
+    assert len(checks.check_settings()) == 3
+
+
+@pytest.mark.parametrize(
+    ('key', 'said'),
+    [
+        ('WORKER_TIMEOUTT', "'WORKER_TIMEOUT'"),
+        ('worker_timeout', "'WORKER_TIMEOUT'"),
+        ('RETRY', 'the keys are ARGUMENTS_FORMAT'),
+        (1, 'the keys are'),
+    ],
+)
+def test_an_unknown_setting_is_named_with_the_nearest(settings, key, said):
+    settings.NETBOX_JOBS = {key: 5}
+    (error,) = checks.check_settings()
+    assert repr(key) in error.msg
+    assert said in error.msg
+
+
+def test_another_apps_worker_command_that_stands_before_ours_is_noticed(monkeypatch):
+    from netbox_jobs.management.commands.rqworker import Command
+
+    class Theirs(BaseCommand):
+        pass
+
+    class Extended(Command):
+        pass
+
+    assert checks.check_commands() == []
+    for name in ('rqworker', 'rqworker-pool'):
+        commands = {**get_commands(), name: Theirs()}
+        monkeypatch.setattr(checks, 'get_commands', lambda commands=commands: commands)
+        (error,) = checks.check_commands()
+        assert error.id == 'netbox_jobs.E008'
+        assert error.msg.startswith(f'{name} is that of')
+    monkeypatch.setattr(checks, 'get_commands', lambda: {**get_commands(), 'rqworker': Extended()})
+    assert checks.check_commands() == []
+
+
+@pytest.mark.parametrize(
+    ('serializer', 'said'),
+    [
+        (None, False),
+        ('rq.serializers.DefaultSerializer', False),
+        (DefaultSerializer, False),
+        ('rq.serializers.JSONSerializer', True),
+        (JSONSerializer, True),
+    ],
+)
+def test_a_queue_with_a_serializer_that_its_workers_must_be_told_is_noticed(settings, serializer, said):
+    own = {} if serializer is None else {'SERIALIZER': serializer}
+    settings.RQ_QUEUES = {**settings.RQ_QUEUES, 'low': {**settings.RQ_QUEUES['default'], **own}}
+    found = checks.check_serializers()
+    assert [warning.id for warning in found] == ['netbox_jobs.W002'] * said
+    if said:
+        assert 'rqworker low --serializer rq.serializers.JSONSerializer' in found[0].msg
 
 
 def test_sqlite_without_its_options_is_warned_about(monkeypatch):

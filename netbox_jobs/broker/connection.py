@@ -17,6 +17,7 @@ from rq import Queue
 
 from ..core import conf, queues
 from ..exceptions import NetBoxJobsError
+from . import outages
 
 #: Seconds for which Redis is not asked again after it could not be reached.
 PAUSE = 3.0
@@ -92,9 +93,21 @@ def note_failure(queue_name: str, error: Exception) -> None:
         _open_until[_server(queue(queue_name))] = time.monotonic() + PAUSE
 
 
+def note_undelivered(queue_name: str, subject: str, error: Exception, jobs: int = 1) -> None:
+    """Say that jobs could not be delivered because the server of a queue is away; once for all of an outage."""
+    note_failure(queue_name, error)
+    outages.begin_or_count(_server(queue(queue_name)), subject, jobs, error)
+
+
+def note_answer(target: Queue) -> None:
+    """Say that the server of this queue is back, if it was away."""
+    outages.end(_server(target))
+
+
 def close_circuits() -> None:
     """Ask every server again at once."""
     _open_until.clear()
+    outages.forget()
 
 
 def _client(config: dict[str, Any]) -> Any:

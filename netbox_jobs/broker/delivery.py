@@ -19,7 +19,7 @@ from rq.job import Dependency
 from ..core import queues
 from ..models import services
 from . import batch
-from .connection import is_open, note_failure, queue, reachable_queue
+from .connection import is_open, note_answer, note_failure, note_undelivered, queue, reachable_queue
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -73,10 +73,7 @@ def deliver(delivery: Delivery, *, inline: bool = True) -> bool:
             return True
         _enqueue(reachable_queue(delivery.queue), delivery)
     except (ConnectionError, TimeoutError) as error:
-        note_failure(delivery.queue, error)
-        logger.warning(
-            '%s is stored, but Redis does not answer (%s); it is delivered when Redis is back.', delivery.subject, error
-        )
+        note_undelivered(delivery.queue, delivery.subject, error)
         return False
     except Exception:
         logger.exception('%s is stored, but could not be delivered; recovery tries again.', delivery.subject)
@@ -95,12 +92,20 @@ def deliver_many(deliveries: Sequence[Delivery]) -> int:
         by_queue[delivery.queue].append(delivery)
     delivered, failure = 0, None
     for name, found in by_queue.items():
+        away: list[Delivery] = []
+        outage: Exception | None = None
         for first in range(0, len(found), BATCH):
+            part = found[first : first + BATCH]
             try:
-                delivered += _deliver_batch(name, found[first : first + BATCH])
+                delivered += _deliver_batch(name, part)
+            except (ConnectionError, TimeoutError) as error:
+                note_failure(name, error)  # the next part does not wait for it
+                away, outage = [*away, *part], error
             except Exception as error:
-                note_failure(name, error)
                 failure = error
+        if outage is not None:
+            subject = f'{away[0].subject}, with {len(away) - 1} others,' if len(away) > 1 else away[0].subject
+            note_undelivered(name, subject, outage, len(away))
     if failure is not None:
         logger.warning(
             '%s of %s jobs are stored, but could not be delivered (%s: %s); recovery delivers them.',
@@ -116,6 +121,7 @@ def _deliver_batch(name: str, deliveries: Sequence[Delivery]) -> int:
     calls = [delivery.as_rq_call() for delivery in deliveries]
     if not batch.enqueue(target, ENTRY, calls):
         target.enqueue_many([Queue.prepare_data(ENTRY, **call) for call in calls])
+    note_answer(target)
     return len(deliveries)
 
 
@@ -123,11 +129,13 @@ def _enqueue(target: Queue, delivery: Delivery) -> None:
     call = delivery.as_rq_call()
     if 'depends_on' in call:  # RQ looks at its own jobs first
         target.enqueue_call(ENTRY, **call)
+        note_answer(target)
         return
     # One round trip: without a pipeline of ours, RQ makes two.
     with target.connection.pipeline() as pipeline:
         target.enqueue_call(ENTRY, **call, pipeline=pipeline)
         pipeline.execute()
+    note_answer(target)
 
 
 def rq_options(stored: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The arguments of a call, as the row stores them: encoded, signed, and shown without decoding.
 
-Saved model instances are stored as references (model, primary key, database alias) and fetched again when the
-job runs, so that it sees them as they are then. What is stored is refused when its signature does not fit: it
-covers the job's id, the callable's path and the arguments, and honours `SECRET_KEY_FALLBACKS`.
+Saved model instances are stored as references (model, primary key, alias of the database that they are written to)
+and fetched again when the job runs, so that it sees them as they are then. What is stored is refused when its signature
+does not fit: it covers the job's id, the callable's path and the arguments, and honours `SECRET_KEY_FALLBACKS`.
 """
 
 import hmac
@@ -21,14 +21,16 @@ from uuid import UUID
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
+from django.db import DatabaseError
 from django.db.models import Model
 from django.utils.crypto import constant_time_compare
 from django.utils.dateparse import parse_date, parse_datetime, parse_duration
 from django.utils.duration import duration_iso_string
 
-from ..exceptions import ArgumentsRefused, ArgumentsTooLarge, FormatUnknown, InstanceGone
+from ..exceptions import ArgumentsRefused, ArgumentsTooLarge, ArgumentsUnknown, FormatUnknown, InstanceGone
 from . import conf
-from .text import storable_text
+from .home import home_of
+from .text import described, storable_text
 
 Kwargs = dict[str, Any]
 
@@ -79,7 +81,7 @@ def decode(format: str, payload: bytes, signature: str, job_id: UUID | str, path
     Raises:
         ArgumentsRefused: The signature does not fit, or the JSON-only mode meets pickled arguments.
         InstanceGone: An object among the arguments no longer exists.
-        FormatUnknown: They are ours, and stored as this release does not know.
+        ArgumentsUnknown: They are ours, and other code than that of this process has stored them.
     """
     verify(format, payload, signature, job_id, path)
     if format == 'pickle' and conf.get('ARGUMENTS_FORMAT') == 'json':
@@ -91,7 +93,17 @@ def decode(format: str, payload: bytes, signature: str, job_id: UUID | str, path
             f'The arguments of this job are stored as {format!r}, by another release of netbox_jobs than that of this '
             'worker: restart it with that one.'
         )
-    return _codec(format)[1](payload) if payload else {}
+    if not payload:
+        return {}
+    try:
+        return _codec(format)[1](payload)
+    except (DatabaseError, InstanceGone):
+        raise
+    except Exception as error:  # we have stored them, so that other code can read them
+        raise ArgumentsUnknown(
+            f'The arguments of this job cannot be read by the code of this process ({described(error)}): it lacks a '
+            'class among them, or has another version of it.'
+        ) from error
 
 
 def verify(format: str, payload: bytes, signature: str, job_id: UUID | str, path: str) -> None:
@@ -158,7 +170,7 @@ def _reference(value: Any) -> tuple[str, str, str, str | None] | None:
     if not isinstance(value, Model) or value._state.adding or value.pk is None:
         return None
     pk = value._meta.pk.value_to_string(value)
-    return value._meta.app_label, value._meta.object_name or '', pk, value._state.db
+    return value._meta.app_label, value._meta.object_name or '', pk, home_of(value)
 
 
 def _fetch(app_label: str, name: str, pk: str, alias: str | None) -> Model:

@@ -1,5 +1,8 @@
 """The settings of the framework: the keys of `NETBOX_JOBS` with their defaults, read at each use."""
 
+import difflib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -11,24 +14,45 @@ API_VERSION = '4.7.0'
 #: Days for which ended jobs are kept, unless the project sets `JOB_RETENTION`.
 DEFAULT_RETENTION = 90
 
-DEFAULTS: dict[str, Any] = {
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A key of `NETBOX_JOBS`: its default, and which values it takes."""
+
+    default: Any
+    #: What a message says that was expected, with the unit and the range.
+    expected: str
+    accepts: Callable[[Any], bool]
+
+
+def _number(default: float, unit: str, least: float, most: float, *, whole: bool = False) -> Setting:
+    kinds = (int,) if whole else (int, float)
+
+    def accepts(value: Any) -> bool:
+        return isinstance(value, kinds) and not isinstance(value, bool) and least <= value <= most
+
+    kind = 'a whole number' if whole else 'a number'
+    return Setting(default, f'{kind} of {unit} from {least:g} to {most:,}', accepts)
+
+
+SETTINGS: dict[str, Setting] = {
     # 'pickle' stores whatever pickle accepts; 'json' refuses everything that JSON (with dates, decimals, UUIDs,
     # sets, tuples and saved model instances) cannot say.
-    'ARGUMENTS_FORMAT': 'pickle',
-    # Largest encoded arguments of one job, in bytes.
-    'ARGUMENTS_MAX_SIZE': 1024 * 1024,
-    # Seconds without a heartbeat after which a worker is declared dead.
-    'WORKER_TIMEOUT': 60,
-    # Seconds that a job waits for a worker that can import its runner (a rolling deploy) before it is errored.
-    'RUNNER_GRACE': 600,
-    # Seconds for which an `enqueue()` may wait for Redis: to connect, and for each answer.
-    'REDIS_TIMEOUT': 0.25,
+    'ARGUMENTS_FORMAT': Setting('pickle', "'pickle' or 'json'", lambda value: value in ('pickle', 'json')),
+    # Largest encoded arguments of one job.
+    'ARGUMENTS_MAX_SIZE': _number(1024 * 1024, 'bytes', 1, 1024**3, whole=True),
+    # How long a worker may give no heartbeat before it is declared dead. A heartbeat is due every 5 seconds.
+    'WORKER_TIMEOUT': _number(60, 'seconds', 6, 86_400),
+    # How long a job waits for a worker that can import its runner (a rolling deploy) before it is errored.
+    'RUNNER_GRACE': _number(600, 'seconds', 0, 7 * 86_400),
+    # How long an `enqueue()` may wait for Redis: to connect, and for each answer.
+    'REDIS_TIMEOUT': _number(0.25, 'seconds', 0.01, 60),
     # How many jobs a child of the fast worker runs before another takes its place.
-    'JOBS_PER_CHILD': 1000,
+    'JOBS_PER_CHILD': _number(1000, 'jobs', 1, 1_000_000, whole=True),
     # Whether a worker imports the module of a runner itself once a child of it has had to, for the next ones.
-    'PRELOAD_RUNNERS': True,
+    'PRELOAD_RUNNERS': Setting(True, 'True or False', lambda value: isinstance(value, bool)),
     # Dotted path of a function that is called with each job that has ended, as its `notifications` ask for.
-    'NOTIFY': '',
+    'NOTIFY': Setting('', 'the dotted path of a function, or an empty text', lambda value: isinstance(value, str)),
 }
 
 
@@ -36,16 +60,52 @@ def get(name: str) -> Any:
     """Return the setting `name` of `NETBOX_JOBS`, or its default.
 
     Raises:
-        ImproperlyConfigured: `NETBOX_JOBS` is no dictionary, or holds a key that does not exist.
+        ImproperlyConfigured: `NETBOX_JOBS` is no dictionary, holds a key that does not exist, or a value that this
+            setting does not take.
+    """
+    setting, configured = SETTINGS[name], _configured()
+    if name not in configured:
+        return setting.default
+    value = configured[name]
+    if not setting.accepts(value):
+        raise ImproperlyConfigured(
+            f'NETBOX_JOBS[{name!r}] is {value!r}; expected {setting.expected}. Its default is {setting.default!r}.'
+        )
+    return value
+
+
+def _configured() -> dict[str, Any]:
+    """Return what the project configures.
+
+    Raises:
+        ImproperlyConfigured: It is no dictionary, or holds a key that does not exist.
     """
     configured = getattr(settings, 'NETBOX_JOBS', {})
     if not isinstance(configured, dict):
         raise ImproperlyConfigured(f'NETBOX_JOBS is {configured!r}; expected a dictionary.')
-    if unknown := configured.keys() - DEFAULTS.keys():
-        raise ImproperlyConfigured(
-            f'NETBOX_JOBS has the unknown key(s) {", ".join(sorted(unknown))}; known are {", ".join(sorted(DEFAULTS))}.'
-        )
-    return configured.get(name, DEFAULTS[name])
+    if unknown := configured.keys() - SETTINGS.keys():
+        raise ImproperlyConfigured(f'NETBOX_JOBS has {"; ".join(map(_unknown, sorted(unknown, key=str)))}.')
+    return configured
+
+
+def _unknown(key: object) -> str:
+    close = difflib.get_close_matches(str(key).upper(), SETTINGS, 1)
+    hint = f'did you mean {close[0]!r}?' if close else f'the keys are {", ".join(sorted(SETTINGS))}'
+    return f'the unknown key {key!r} ({hint})'
+
+
+def problems() -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the settings: the kind, 'keys' or 'value', and a message."""
+    try:
+        _configured()
+    except ImproperlyConfigured as error:
+        yield 'keys', str(error)
+        return
+    for name in SETTINGS:
+        try:
+            get(name)
+        except ImproperlyConfigured as error:
+            yield 'value', str(error)
 
 
 def retention() -> int:

@@ -117,20 +117,37 @@ def check_arguments(call: str, run: Callable[..., Any], given: Collection[str]) 
     Raises:
         TypeError: It does not take one; the message names the nearest option or argument.
     """
+    for name in untaken(run, given):
+        hint = _nearest(name, _parameters(run)[1:])
+        raise TypeError(
+            f'{call} got an unexpected keyword {name!r}: it is no option, and run() does not take it.{hint}'
+        )
+
+
+def untaken(function: Callable[..., Any], given: Collection[str], *, unbound: bool = True) -> list[str]:
+    """Return the names of the keywords that a function does not take.
+
+    Args:
+        function: The function.
+        given: The keywords.
+        unbound: Whether its first parameter is `self`.
+    """
+    taken = _parameters(function)
+    if '**' in taken:
+        return []
+    return [name for name in given if name not in taken[1 if unbound else 0 :]]
+
+
+def _parameters(function: Callable[..., Any]) -> list[str]:
+    """Return the names of the parameters in their order; '' for one that has no name for callers, '**' for the rest."""
     try:
-        parameters = list(inspect.signature(run).parameters.values())[1:]
+        parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # a callable without a signature
-        return
-    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
-        return
+        return ['**']
     by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    taken = {parameter.name for parameter in parameters if parameter.kind in by_name}
-    for name in given:
-        if name not in taken:
-            hint = _nearest(name, taken)
-            raise TypeError(
-                f'{call} got an unexpected keyword {name!r}: it is no option, and run() does not take it.{hint}'
-            )
+    names = [parameter.name if parameter.kind in by_name else '' for parameter in parameters]
+    takes_all = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
+    return [*names, '**'] if takes_all else names
 
 
 def refusal(name: str) -> UnsupportedOption:
@@ -155,6 +172,7 @@ def check_options(call: str, given: Collection[str]) -> None:
 
 
 def _nearest(name: str, arguments: Collection[str]) -> str:
+    arguments = [argument for argument in arguments if argument]
     close = difflib.get_close_matches(name, [*sorted(arguments), *sorted(OPTIONS)], 1)
     if close:
         kind = 'argument' if close[0] in arguments else 'option'

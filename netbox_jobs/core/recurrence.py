@@ -10,6 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from . import clock
 
+# The fields of a cron expression, with how many values each has.
+_FIELDS = (('minute', 60), ('hour', 24), ('day of the month', 31), ('month', 12), ('day of the week', 7))
 #: No occurrence follows another within less than this.
 SHORTEST = timedelta(minutes=1)
 
@@ -50,6 +52,8 @@ def check_cron(cron: object, time_zone: object = None) -> tuple[str, str]:
     text = ' '.join(cron.split())
     if len(text) > 200:
         raise ValueError(f'cron has {len(text)} characters; at most 200 can be stored: {text[:60]!r}…')
+    for (name, size), field in zip(_FIELDS, text.split(), strict=True):
+        _check_steps(cron, name, size, field)
     try:
         next(CronSim(text.upper(), datetime(2024, 1, 1)))
     except CronSimError as error:
@@ -57,6 +61,20 @@ def check_cron(cron: object, time_zone: object = None) -> tuple[str, str]:
     except StopIteration:
         raise ValueError(f'cron is {cron!r}, which never comes.') from None
     return text, zone
+
+
+def _check_steps(cron: str, name: str, size: int, field: str) -> None:
+    """Raise `ValueError` if a step goes beyond its field, where it counts from anew: `*/90` is each hour's minute 0."""
+    for part in field.split(','):
+        span, _, step = part.partition('/')
+        first, _, last = span.partition('-')
+        if last.isdecimal() and first.isdecimal():
+            size = int(last) - int(first) + 1
+        if step.isdecimal() and int(step) > size:
+            raise ValueError(
+                f'cron is {cron!r}; the step {step} of its {name} is larger than the {size} values that it goes '
+                'through, so that it would be the first of them alone. For a number of minutes, use interval=.'
+            )
 
 
 def check_registered(interval: object, cron: object = None, time_zone: object = None) -> None:
@@ -110,6 +128,10 @@ class Recurrence:
         assert self.interval is not None
         later = clock.to_utc(previous) + timedelta(minutes=self.interval)
         return clock.to_stored(max(later, clock.to_utc(now) + SHORTEST))
+
+    def would_have(self, previous: datetime, made: datetime, moment: datetime) -> bool:
+        """Return whether `moment` is when the occurrence after `previous`, made at `made`, is due by itself."""
+        return bool(self) and abs(clock.to_utc(self.next(previous, made)) - clock.to_utc(moment)) < 2 * SHORTEST
 
     def _next_cron(self, after: datetime) -> datetime:
         zone = ZoneInfo(self.time_zone or settings.TIME_ZONE)

@@ -1,6 +1,7 @@
 """The options of a runner: what its `Meta` says, checked when the class is made."""
 
 import inspect
+import logging
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -26,12 +27,33 @@ def check(runner: type[Any]) -> None:
         on_crash = getattr(meta, 'on_crash', 'error')
         if on_crash not in ('error', 'retry'):
             raise ValueError(f"on_crash is {on_crash!r}; expected 'error' or 'retry'.")
+        if not isinstance(_level(getattr(meta, 'log_level', None)), int):
+            raise ValueError(f"log_level is {meta.log_level!r}; expected a level of logging, such as 'INFO'.")
         for name in ('max_crashes', 'stop_grace'):
             value = getattr(meta, name, 0)
             if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
                 raise ValueError(f'{name} is {value!r}; expected a number from 0.')
     except ValueError as error:
         raise ImproperlyConfigured(f'{import_path.path_of(runner)}.Meta: {error}') from None
+
+
+def kept_level(runner: Any) -> int:
+    """Return the least level of the lines that the logs of a runner's jobs keep."""
+    return _level(getattr(getattr(runner, 'Meta', None), 'log_level', None)) or logging.NOTSET
+
+
+def log_level(path: str) -> int:
+    """Return `kept_level()` of the runner of this path."""
+    return _level(getattr(meta_of(path), 'log_level', None)) or logging.NOTSET
+
+
+def _level(value: Any) -> Any:
+    """Return a level as a number; None if there is no such level."""
+    if value is None:
+        return logging.NOTSET
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return logging.getLevelNamesMapping().get(value) if isinstance(value, str) else None
 
 
 def meta_of(path: str) -> Any:

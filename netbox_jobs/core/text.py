@@ -6,6 +6,9 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
+from . import charset
+from .statement_size import check_size
+
 # PostgreSQL stores no NUL, and no database stores half of a surrogate pair.
 _UNSTORABLE = re.compile('[\x00\ud800-\udfff]')
 _UNSTORABLE_IN_JSON = re.compile(r'\\u(0000|d[89a-f][0-9a-f]{2})', re.IGNORECASE)
@@ -16,8 +19,9 @@ LONGEST_ERROR = 500_000
 
 
 def storable_text(text: str) -> str:
-    """Return the text with NUL and lone surrogates replaced by U+FFFD."""
-    return _UNSTORABLE.sub('\ufffd', text)
+    """Return the text with NUL and lone surrogates replaced by U+FFFD, and what the tables cannot hold escaped."""
+    text = _UNSTORABLE.sub('\ufffd', text)
+    return text if text.isascii() else charset.escaped(text)
 
 
 def described(error: BaseException) -> str:
@@ -39,7 +43,7 @@ def storable_data(value: Any, name: str) -> Any:
     """Return the value if a JSON column can hold it; text in it is made storable.
 
     Raises:
-        TypeError, ValueError: It cannot be stored; the message names where in it, and what it is.
+        TypeError, ValueError: It cannot be stored; the message names where in it, and what it is; or it is too large.
     """
     if value is None:
         return None
@@ -50,6 +54,7 @@ def storable_data(value: Any, name: str) -> Any:
     except Exception as error:  # what a lazy object raises when it is looked at, for one
         kind = ValueError if isinstance(error, ValueError) else TypeError
         raise kind(f'{_culprit(value, name)} cannot be stored as JSON: {described(error)}.') from error
+    check_size(encoded, name)
     return _clean(json.loads(encoded)) if _UNSTORABLE_IN_JSON.search(encoded) else value
 
 
@@ -71,9 +76,9 @@ def _culprit(value: Any, where: str) -> str:
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return storable_text(value)
+        return _UNSTORABLE.sub('\ufffd', value)
     if isinstance(value, list):
         return [_clean(item) for item in value]
     if isinstance(value, dict):
-        return {storable_text(key): _clean(item) for key, item in value.items()}
+        return {_UNSTORABLE.sub('\ufffd', key): _clean(item) for key, item in value.items()}
     return value

@@ -4,11 +4,9 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-
 from ..broker import delivery
 from ..choices import JobStatusChoices
-from ..core import arguments, clock
+from ..core import arguments, clock, transactions
 from ..lifecycle.deliver import deliver_after_commit
 from ..lifecycle.dependencies import depend
 from ..models import Job, Schedule, database
@@ -57,7 +55,7 @@ def update_waiting(job: Job, schedule: Schedule, request: EnqueueRequest, given:
     if waits_for_others:
         depend(job, request.dependencies, job._state.db or database())
     if had_delivery and (redelivered or waits_for_others or job.status == JobStatusChoices.STATUS_SCHEDULED):
-        transaction.on_commit(lambda: delivery.withdraw(queue, [delivery_id]), using=job._state.db, robust=True)
+        transactions.after_commit(lambda: delivery.withdraw(queue, [delivery_id]), using=job._state.db)
     if redelivered:
         deliver_after_commit(job)
     return True

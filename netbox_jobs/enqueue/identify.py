@@ -6,9 +6,9 @@ from hashlib import sha256
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
-from django.db import router
 from django.db.models import Model
 
+from ..core.home import home_of
 from ..core.import_path import path_of
 from ..models import database
 
@@ -27,8 +27,8 @@ def identify_instance(instance: Model | None) -> tuple[ContentType | None, str |
     object_type = content_type_of(instance)
     if is_unsaved(instance):
         raise ValueError(f'instance is an unsaved {instance._meta.label}; save it first.')
-    alias = _database_of(instance)
-    return object_type, str(instance.pk), '' if alias == database() else alias
+    object_db = home_of(instance)
+    return object_type, str(instance.pk), '' if object_db == database() else object_db
 
 
 def is_unsaved(instance: Model) -> bool:
@@ -41,14 +41,7 @@ def is_unsaved(instance: Model) -> bool:
         return False
     if instance.pk is None or instance._meta.pk.has_default():
         return True
-    return not type(instance)._base_manager.using(_database_of(instance)).filter(pk=instance.pk).exists()
-
-
-def _database_of(instance: Model) -> str:
-    """Return the alias of the database that the object is in, or is going to be."""
-    if instance._state.db is None and instance._state.adding:
-        return router.db_for_write(type(instance), instance=instance)
-    return instance._state.db or ''
+    return not type(instance)._base_manager.using(home_of(instance)).filter(pk=instance.pk).exists()
 
 
 def content_type_of(instance: Model) -> ContentType:

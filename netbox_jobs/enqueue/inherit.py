@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from contextlib import suppress
 
-from ..exceptions import ArgumentsRefused, InstanceGone
+from ..exceptions import ArgumentsRefused, ArgumentsUnknown, InstanceGone
 from ..models import Job
 from .request import EnqueueRequest
 
@@ -30,7 +30,8 @@ def inherit(request: EnqueueRequest, job: Job, named: Collection[str] | None, *,
         fields |= {name: name for name in ('name', 'notifications', 'user_id')}
         if 'kwargs' not in (named or ()):
             # Those of a chain that has stopped may be what stopped it; those of a job that waits are kept anyway.
-            with suppress(ArgumentsRefused, *((InstanceGone,) if job.ended or job.slot is not None else ())):
+            kept = (InstanceGone, ArgumentsUnknown) if job.ended or job.slot is not None else ()
+            with suppress(ArgumentsRefused, *kept):
                 request.kwargs = job.get_arguments()
     for name in fields.keys() - set(named or ()):
         setattr(request, name, getattr(job, fields[name]))

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
-from ..core import identity, import_path, queues
+from ..core import identity, import_path, queues, transactions
 from ..lifecycle import reservation
 from ..lifecycle.claim import start_inserted
 from ..lifecycle.deliver import deliver_after_commit
@@ -59,7 +58,7 @@ def run_now(request: EnqueueRequest) -> Job:
     job = new_job(request, immediate=True)
     job.status, job.started = JobStatusChoices.STATUS_RUNNING, timezone.now()
     job.worker, job.attempt, job.deliveries = identity.process_token(), 1, 0
-    with transaction.atomic(using=using):
+    with transactions.transacting(using):
         if request.recurrence:
             job.schedule = new_schedule(request, job.job_id.hex)
             job.schedule.save(using=using)

@@ -2,9 +2,7 @@
 
 from functools import partial
 
-from django.db import transaction
-
-from ..core import import_path
+from ..core import import_path, transactions
 from ..core.options import as_keywords
 from ..exceptions import InstanceGone
 from ..lifecycle.reservation import RetryOf, reserved
@@ -19,7 +17,7 @@ def retry(job: Job) -> Job:
     if job.object_type_id is not None and job.object is None:  # also one that was never saved
         raise InstanceGone(f'The object of job {job.pk} ({job.name}) no longer exists.')
     using = database()
-    with transaction.atomic(using=using):
+    with transactions.transacting(using):
         with reserved(RetryOf(job)):
             new: Job = enqueue(
                 instance=job.object,

@@ -1,6 +1,7 @@
 """`enqueue_once()`: the one waiting job of a runner and an object, kept up to date under its schedule's lock."""
 
 from collections.abc import Collection
+from datetime import datetime
 
 from django.db import connections
 from django.utils import timezone
@@ -38,10 +39,10 @@ def find_slot(request: EnqueueRequest, *, final: bool = True) -> Job | UniqueSlo
     recurred = bool(schedule.recurrence)
     moved = bool(given & _WHEN) and schedule.recurrence != request.recurrence
     if moved:
+        if request.scheduled is None and request.recurrence:
+            request.scheduled = _moved_to(schedule, request, using)
+            given = given | ({'schedule_at'} if request.scheduled is not None else set())
         _write(schedule, {name: getattr(request, name) for name in _WHEN}, using)
-        if request.scheduled is None and request.cron:
-            request.scheduled = request.recurrence.first(timezone.now())
-            given = given | {'schedule_at'}
     for _ in range(_LOOKS):
         job = _waiting_or_running(schedule, using)
         if job is None or job.slot is None:
@@ -56,6 +57,26 @@ def find_slot(request: EnqueueRequest, *, final: bool = True) -> Job | UniqueSlo
     if job is not None and final and _needs_no_other(job, request, given, moved):
         return job
     return UniqueSlot(request.key, schedule, job or (schedule.last_job if recurred else None), given, moved)
+
+
+def _moved_to(schedule: Schedule, request: EnqueueRequest, using: str) -> datetime | None:
+    """Return when the waiting job is due by the new recurrence; None if it stays when it is.
+
+    A time of cron counts at once. An interval that would have it run sooner counts from the job before it, unless
+    another time than that of the old interval was named for it.
+    """
+    now = timezone.now()
+    if request.cron:
+        return request.recurrence.first(now)
+    job = Job.objects.using(using).filter(slot=schedule.pk).first()
+    if job is None or job.scheduled is None or job.predecessor_id is None:
+        return None
+    before = Job.objects.using(using).filter(pk=job.predecessor_id).first()  # retention may have deleted it
+    began = (before.scheduled or before.started) if before is not None else None
+    began = began or job.created
+    sooner = request.recurrence.next(began, now)
+    kept = sooner >= job.scheduled or not schedule.recurrence.would_have(began, job.created, job.scheduled)
+    return None if kept else sooner
 
 
 def fill(slot: UniqueSlot, request: EnqueueRequest) -> Job:

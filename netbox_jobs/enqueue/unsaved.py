@@ -24,6 +24,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
+from ..core import transactions
 from ..lifecycle.cancel import cancel
 from ..models import Job, Schedule, database
 from .binding import bind
@@ -49,7 +50,7 @@ def call_transaction() -> Iterator[None]:
     using = database()
     token = _within_call.set(_within_call.get() or not connections[using].in_atomic_block)
     try:
-        with transaction.atomic(using=using):
+        with transactions.transacting(using):
             yield
     finally:
         _within_call.reset(token)

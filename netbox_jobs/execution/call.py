@@ -4,6 +4,26 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from ..core import import_path, options
+from ..exceptions import ArgumentsUnknown
+
+
+def check_taken(target: Any, kwargs: dict[str, Any]) -> None:
+    """Check that the code of this process takes the arguments of a job: newer code may have enqueued it.
+
+    What a runner that overrides `handle()` takes is not known.
+
+    Raises:
+        ArgumentsUnknown: It does not take one.
+    """
+    runner = getattr(target, 'is_job_runner', False)
+    if runner and target.overrides('handle'):
+        return
+    for name in options.untaken(target.run if runner else target, kwargs, unbound=runner):
+        raise ArgumentsUnknown(
+            f'{import_path.path_of(target)} does not take the argument {name!r} in the code of this process.'
+        )
+
 
 def call(target: Callable[..., Any], job: Any, kwargs: dict[str, Any]) -> Any:
     """Call what a job runs: with its job under that name, as NetBox does, or else as the first argument."""

@@ -103,7 +103,8 @@ def refuse(run: Run, error: ArgumentsRefused | InstanceGone) -> None:
 def requeue_or_end(run: Run, error: RunnerNotFound) -> None:
     """Requeue a job whose code this process does not have; end it when `RUNNER_GRACE` is over.
 
-    In a rolling deploy another worker may have the code. The delays are 5, 10, 20... seconds.
+    In a rolling deploy another worker may have the code, or that of a class among the arguments. The delays are 5, 10,
+    20... seconds.
     """
     job = run.job
     delays = [min(5 * 2**n, 120) for n in range(job.releases + 1)]

@@ -16,7 +16,8 @@ from ..core import guards, identity, import_path, queues, runs
 from ..exceptions import ArgumentsRefused, InstanceGone, JobCanceled, RunnerNotFound
 from ..lifecycle.finish import finish, reopen
 from ..models import Job, database
-from .call import call
+from . import forks
+from .call import call, check_taken
 from .coroutines import CoroutineRunner
 from .ending import end_as, end_as_stopped, is_retried, refuse, requeue_or_end, retry_later
 from .heartbeat import BorrowedLease
@@ -59,6 +60,8 @@ class Execution:
         """Make this the current run, and send heartbeats for it if no worker of ours does."""
         with ExitStack() as stack:
             stack.enter_context(runs.running(self, sole=sole))
+            if sole and runs.delivered_run() is self:
+                stack.enter_context(forks.of_run())
             if self._owns_connection and not identity.is_child_of_worker() and not self._alone:
                 stack.enter_context(BorrowedLease(f'process {os.getpid()}'))
             yield
@@ -139,9 +142,10 @@ class Execution:
         job = self.job
         try:
             target = import_path.resolve(job.runner)
+            kwargs = job.get_arguments()
+            check_taken(target, kwargs)
             if getattr(target, 'is_job_runner', False):
                 target = target.handle
-            kwargs = job.get_arguments()
         except RunnerNotFound as error:
             requeue_or_end(self, error)
             return
@@ -153,10 +157,12 @@ class Execution:
             return
         self._arguments = dict(kwargs)
         limit = job.job_timeout or queues.timeout(job.queue_name)
-        self._deadline = Deadline(limit, self._coroutines.cancel, watched=identity.is_child_of_worker())
+        watched, sole = identity.is_child_of_worker(), runs.delivered_run() is self
+        self._deadline = Deadline(limit, self._coroutines.cancel, watched=watched, sole=sole)
         with self._deadline:
             self.call(lambda: call(target, job, kwargs))
-        self.settle()
+            self._deadline.disarm()
+            self.settle()
 
     def complete(self, returned: Any) -> None:
         """Run a coroutine that `run()` returned to its end; anything else has ended already.

@@ -6,9 +6,11 @@ the thread's connection nor its time: what is held at the end is written by the 
 """
 
 import logging
+import os
 import threading
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db import Error as DBError
 from django.db import connections
@@ -30,6 +32,8 @@ HELD = 5000
 #: statement that is too large (16 MiB on MariaDB).
 LARGE = 2_000_000
 _LARGEST = 2**63 - 1
+#: The connections of the process that this one was forked from.
+inherited: list[Any] = []
 
 
 class LogWriter:
@@ -49,6 +53,7 @@ class LogWriter:
         self._writing = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._pid, self._forked = os.getpid(), False
         self._stuck = False
         self._progress: Progress | None = None
         self._reported = False  # whether the latest progress is written
@@ -63,15 +68,28 @@ class LogWriter:
             message=_cut(storable_text(message)),
             timestamp=clock.to_stored(datetime.fromtimestamp(created, UTC)),
         )
+        if os.getpid() != self._pid:
+            self._continue_in_fork()
         with self._changed:
             self._lines.append(line)
             held = len(self._lines)
+        if self._forked:
+            self.flush()  # nobody knows whether this process ends in order
+            return
         if self._threaded and not self._closed:
             self._start()
             if held >= BATCH:
                 self._wake(wait=held >= HELD)
         elif held >= BATCH and not connections[self._using].in_atomic_block:
             self.flush()
+
+    def _continue_in_fork(self) -> None:
+        """Go on in a process that `run()` has forked: without the thread, and on a connection of its own."""
+        self._pid, self._forked, self._threaded, self._thread = os.getpid(), True, False, None
+        self._lines, self._changed, self._writing = [], threading.Condition(), threading.Lock()
+        # That of the parent is kept as it is: to close it here would end the session of the parent.
+        inherited.append(connections[self._using])
+        connections[self._using] = connections[self._using].copy()
 
     def report(self, current: int, total: int | None, message: str) -> None:
         """Accept how far the run is. Only the latest report is written, once a second at most."""

@@ -1,13 +1,15 @@
 """`enqueue_once()` of a runner, through its own `enqueue()`."""
 
+from copy import copy
 from typing import Any
 
-from ..enqueue.request import check
+from ..core import transactions
+from ..enqueue.request import EnqueueRequest, check
 from ..enqueue.rows import watch_unsaved
 from ..enqueue.unique import find_slot
 from ..enqueue.unsaved import call_transaction
 from ..lifecycle.reservation import reserved
-from ..models import Job
+from ..models import Job, database
 
 
 def enqueue_once(runner: Any, args: tuple[Any, ...], given: dict[str, Any]) -> Job:
@@ -23,6 +25,11 @@ def enqueue_once(runner: Any, args: tuple[Any, ...], given: dict[str, Any]) -> J
     request = check(runner.handle, given, call='enqueue_once')
     if given.get('name'):  # also the runner's own, which another name may have replaced
         request.given |= {'name'}
+    # What the request omits is filled in, which each try does again.
+    return transactions.again(lambda: _enqueue_once(runner, args, given, copy(request)), database())
+
+
+def _enqueue_once(runner: Any, args: tuple[Any, ...], given: dict[str, Any], request: EnqueueRequest) -> Job:
     with call_transaction():
         found = find_slot(request, final=not runner.overrides('enqueue'))
         if isinstance(found, Job):

@@ -54,6 +54,8 @@ class JobRunner(ABC):
       or a list of seconds), `retry_on` (exception classes; `Exception` if omitted, `JobFailed` only if named): whether
       and when a failed attempt is retried; the call's options override them.
     - `on_crash` (`'error'` or `'retry'`), `max_crashes`: whether a job whose process dies is run again.
+    - `log_level`: the least level of the lines that the job's log keeps, such as 'INFO'; all if omitted. (LOGGING says
+      which of them the project's handlers receive.)
     - `stop_grace`: seconds between the request to stop a job and the end of its process; 0 if omitted, 5 for a
       coroutine function.
 
@@ -79,7 +81,7 @@ class JobRunner(ABC):
         job: The job that this object runs.
         """
         self.job = job
-        self.logger: logging.Logger = runner_logger(type(self).__name__, job)
+        self.logger: logging.Logger = runner_logger(type(self), job)
 
     @classproperty
     def name(cls) -> str:

@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from ..core import runs
+from ..core import runner_options, runs
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -18,15 +18,16 @@ class _Kept:
 class RunnerLogger(logging.Logger):
     """The logger of one runner object: its records belong to its job, in every thread. `logging` does not keep it."""
 
-    def __init__(self, name: str, job: Any) -> None:
+    def __init__(self, name: str, job: Any, level: int) -> None:
         above = _class_logger(name)
         super().__init__(above.name, logging.DEBUG)
         self.parent = above
-        self._job = job
+        self._job, self._kept_level = job, level
 
     def callHandlers(self, record: logging.LogRecord) -> None:
         """Keep the line first: also that of a logger which does not propagate."""
-        _handler.keep(record, self._job)
+        if record.levelno >= self._kept_level:
+            _handler.keep(record, self._job)
         record.netbox_job = _Kept()
         super().callHandlers(record)
 
@@ -51,8 +52,9 @@ class JobHandler(logging.Handler):
         # The logger `netbox_jobs` itself is the framework's own voice; those below it belong to runners.
         if record.name == logger.name or isinstance(getattr(record, 'netbox_job', None), _Kept):
             return
-        if run := runs.current_run():
+        if (run := runs.current_run()) and record.levelno >= runner_options.log_level(run.job.runner):
             self.keep(record, run.job)
+        record.netbox_job = _Kept()
 
     def keep(self, record: logging.LogRecord, job: Any) -> None:
         """Put it into the log of this job."""
@@ -64,14 +66,65 @@ class JobHandler(logging.Handler):
             self.handleError(record)
 
 
+class Gate(logging.Logger):
+    """Stands above the logger of a runner class, which passes every level: the log of a job has a level of its own.
+
+    Only the records that the project's LOGGING lets through go on to the handlers above. No registry knows it.
+    """
+
+    def __init__(self, below: logging.Logger) -> None:
+        super().__init__(below.name)
+        self._below = below
+        self.propagate = False
+        self.handlers = [_Forwarding(self)]
+        self.adopt()
+
+    def adopt(self) -> None:
+        """Take note of what LOGGING says of the logger below, which may have been configured anew."""
+        below = self._below
+        if below.parent is not self:
+            self.parent, below.parent = below.parent, self
+        if below.level != logging.DEBUG:
+            self.level = below.level
+            below.setLevel(logging.DEBUG)
+        if not below.propagate and _handler not in below.handlers:
+            below.addHandler(_handler)
+        for handler in below.handlers:
+            if handler is not _handler and self.passes not in handler.filters:
+                handler.addFilter(self.passes)
+
+    def passes(self, record: logging.LogRecord) -> bool:
+        """Return whether LOGGING lets a record of the logger below, or of one below that, through."""
+        if record.name != self.name and not record.name.startswith(f'{self.name}.'):
+            return True  # of another logger, which has the same handler
+        return record.levelno >= self.getEffectiveLevel()
+
+
+class _Forwarding(logging.Handler):
+    def __init__(self, gate: Gate) -> None:
+        super().__init__()
+        self._gate = gate
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Keep the line in the job's log; pass the record on."""
+        _handler.handle(record)
+        if self._gate.parent is not None and self._gate.passes(record):
+            self._gate.parent.callHandlers(record)
+        return True
+
+
 _handler = JobHandler()
+_gates: dict[str, Gate] = {}
 # By this name, with that of the class behind it, code that was written for NetBox may ask for a runner's logger.
 _netbox = logging.getLogger('netbox.jobs')
 
 
-def runner_logger(name: str, job: Any) -> logging.Logger:
-    """Return the logger `netbox_jobs.<name>` of a runner of this job; it keeps every level, whatever LOGGING sets."""
-    return RunnerLogger(name, job)
+def runner_logger(runner: type[Any], job: Any) -> logging.Logger:
+    """Return the logger `netbox_jobs.<name>` of a runner of this job.
+
+    Every level from `Meta.log_level` on is kept, whatever LOGGING sets; LOGGING counts for the project's handlers.
+    """
+    return RunnerLogger(runner.__name__, job, runner_options.kept_level(runner))
 
 
 def _class_logger(name: str) -> logging.Logger:
@@ -79,6 +132,6 @@ def _class_logger(name: str) -> logging.Logger:
         if _handler not in root.handlers:
             root.addHandler(_handler)
         own = root.getChild(name)
-        if own.level != logging.DEBUG:  # setting it empties the caches of all loggers
-            own.setLevel(logging.DEBUG)
+        gate = _gates.get(own.name) or _gates.setdefault(own.name, Gate(own))
+        gate.adopt()
     return logger.getChild(name)

@@ -32,26 +32,36 @@ class Span:
         return float(struct.unpack_from('d', self._memory, 0)[0])
 
 
+#: The signals upon which a process prints its tracebacks.
+shown_on: set[int] = set()
 #: In a child process of a worker: the memory that its parent reads.
 span: Span | None = None
 
 
 class Deadline:
-    """A time limit in seconds around a block; -1 is none. `disarm()` lifts it before the block's end."""
+    """A time limit in seconds around a block; -1 is none. `disarm()` lifts it before the block's end.
 
-    def __init__(self, seconds: int, interrupt: Callable[[], bool] = lambda: False, *, watched: bool = False) -> None:
+    Within the block of another one, it ends with that at the latest, and leaves that as it was.
+    """
+
+    def __init__(
+        self, seconds: int, interrupt: Callable[[], bool] = lambda: False, *, watched: bool = False, sole: bool = True
+    ) -> None:
         """Args:
         seconds: The limit.
         interrupt: Called when it is over; if it returns True, it ends the block itself, and nothing is raised.
         watched: Whether a parent ends this process when it ignores the limit.
+        sole: Whether this process does nothing else meanwhile, so that it may be ended.
         """
         self._seconds = seconds
         self._interrupt = interrupt
-        self._watched = watched
+        self._ends_process = sole and not watched
+        self._tells = watched and span is not None and span.read() <= 0
         #: Whether the limit has been exceeded.
         self.expired = False
         self._armed = False
         self._previous: Any = None
+        self._outer_end: float | None = None  # of the timer around this one
         self._penalty: Any = None
         self._on_main_thread = threading.current_thread() is threading.main_thread()
 
@@ -59,13 +69,16 @@ class Deadline:
         if self._seconds < 0:
             return self
         self._armed = True
-        if not self._watched:
+        if self._ends_process:
             self._plan_hard_end()
-        elif span is not None:
+        elif self._tells and span is not None:
             span.record(time.monotonic() + self._seconds)
         if self._on_main_thread:
             self._previous = signal.signal(signal.SIGALRM, self._expire)
-            signal.setitimer(signal.ITIMER_REAL, self._seconds)
+            left, _interval = signal.setitimer(signal.ITIMER_REAL, self._seconds)
+            if left:
+                self._outer_end = time.monotonic() + left
+                signal.setitimer(signal.ITIMER_REAL, min(self._seconds, left))
         else:
             # A class of its own: RQ's timer rewrites the exception class that it is given.
             kind = type('JobTimeoutException', (JobTimeoutException,), {})
@@ -77,9 +90,12 @@ class Deadline:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.disarm()
+        if self._outer_end is not None:  # at once, if it has passed meanwhile
+            signal.setitimer(signal.ITIMER_REAL, max(self._outer_end - time.monotonic(), 0.001))
+            self._outer_end = None
 
     def disarm(self) -> None:
-        """Lift the limit: our own writes follow, which nothing may interrupt."""
+        """Lift the limit: our own writes follow, which nothing may interrupt, nor a limit around it."""
         if not self._armed:
             return
         self._armed = False
@@ -88,9 +104,9 @@ class Deadline:
             signal.signal(signal.SIGALRM, self._previous or signal.SIG_DFL)
         else:
             self._penalty.cancel_death_penalty()
-        if not self._watched:
+        if self._ends_process:
             faulthandler.cancel_dump_traceback_later()
-        elif span is not None:
+        elif self._tells and span is not None:
             span.record(-time.monotonic())
 
     def error(self) -> JobTimeoutException:
@@ -113,6 +129,12 @@ def show_on(number: int) -> None:
     """Have this process print its tracebacks when it receives this signal, even if it is stuck in C code."""
     if (stream := _stream()) is not None:
         faulthandler.register(number, file=stream)
+        shown_on.add(number)
+
+
+def is_ours(handler: Any) -> bool:
+    """Return whether a signal handler is that of a time limit."""
+    return isinstance(getattr(handler, '__self__', None), Deadline)
 
 
 def _stream() -> Any:

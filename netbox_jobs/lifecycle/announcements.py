@@ -4,10 +4,9 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db import transaction
-
+from ..core import transactions
 from ..core.claim import Claim
-from ..models import Job
+from ..models import Job, database
 from ..signals import job_end, job_start
 from . import notifications
 from .dependencies import release_dependents
@@ -17,7 +16,7 @@ logger = logging.getLogger('netbox_jobs')
 
 def announce_start(job: Job) -> None:
     """Send `job_start` when the claim is committed."""
-    transaction.on_commit(lambda: _send(job_start, job), using=job._state.db, robust=True)
+    transactions.after_commit(lambda: _send(job_start, job), using=job._state.db or database(), at_once=True)
 
 
 @dataclass(eq=False, slots=True)

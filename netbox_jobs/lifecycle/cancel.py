@@ -1,9 +1,8 @@
 """Waiting to canceled."""
 
-from django.db import transaction
-
 from ..choices import JobStatusChoices
-from ..models import Job, services
+from ..core import transactions
+from ..models import Job, database, services
 from .deliver import withdraw_after_commit
 from .finish import finish
 
@@ -19,12 +18,23 @@ def cancel(job: Job, error: str | None = None) -> bool:
         job: The job.
         error: Why; kept as the job's error.
     """
+    unsaved = {'data': job.data} if 'data' in vars(job) else {}
     job.refresh_from_db(fields=_REFRESHED)
+    try:
+        return _cancel(job, error)
+    finally:
+        vars(job).update(unsaved)  # what the caller has set, and not saved, is neither written nor replaced
+
+
+def _cancel(job: Job, error: str | None) -> bool:
     if job.status not in JobStatusChoices.WAITING_STATE_CHOICES:
         return False
-    with transaction.atomic(using=job._state.db):
+
+    def end() -> bool:
         if not finish(job, JobStatusChoices.STATUS_CANCELED, error, only=JobStatusChoices.WAITING_STATE_CHOICES):
             return False
         if job.deliveries:
             withdraw_after_commit(job)
-    return True
+        return True
+
+    return transactions.retried(end, job._state.db or database())

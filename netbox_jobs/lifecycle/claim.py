@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
-from ..core import identity, runs
+from ..core import identity, runs, transactions
 from ..core.claim import Claim
 from ..exceptions import AlreadyClaimed
 from ..models import Job, database, services
@@ -27,7 +27,7 @@ def claim(job_id: str, token: str, using: str) -> Job | None:
     Returns:
         The job, which has the claim; None if it is not there to be claimed.
     """
-    job = claim_sql.take(UUID(job_id), token, using)
+    job = transactions.again(lambda: claim_sql.take(UUID(job_id), token, using), using)
     if job is None:
         return None
     take_hold(job)

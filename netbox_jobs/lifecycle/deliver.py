@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-from django.db import transaction
 from django.db.models import F
 
 from ..broker import delivery
 from ..broker.delivery import Delivery
 from ..choices import JobStatusChoices
-from ..core import clock
+from ..core import clock, transactions
 from ..models import Job, Schedule
 
 
@@ -29,7 +28,7 @@ def deliver_after_commit(job: Job) -> None:
     """Deliver a job that is due once the caller's transaction has committed; never if it rolls back."""
     if job.status == JobStatusChoices.STATUS_PENDING and job.due is not None:
         made = delivery_of(job)
-        transaction.on_commit(lambda: delivery.deliver(made), using=job._state.db, robust=True)
+        transactions.after_commit(lambda: delivery.deliver(made), using=job._state.db)
 
 
 def deliver_many_after_commit(jobs: Sequence[Job], using: str) -> None:
@@ -37,13 +36,13 @@ def deliver_many_after_commit(jobs: Sequence[Job], using: str) -> None:
     due = [job for job in jobs if job.status == JobStatusChoices.STATUS_PENDING and job.due is not None]
     if due:
         made = [delivery_of(job) for job in due]
-        transaction.on_commit(lambda: delivery.deliver_many(made), using=using, robust=True)
+        transactions.after_commit(lambda: delivery.deliver_many(made), using=using)
 
 
 def withdraw_after_commit(job: Job) -> None:
     """Take the delivery of a job back out of RQ once the caller's transaction has committed."""
     queue, delivery_id = job.queue_name, job.delivery_id
-    transaction.on_commit(lambda: delivery.withdraw(queue, [delivery_id]), using=job._state.db, robust=True)
+    transactions.after_commit(lambda: delivery.withdraw(queue, [delivery_id]), using=job._state.db)
 
 
 def make_deliverable(job: Job, *, unless_paused: bool = False) -> bool:

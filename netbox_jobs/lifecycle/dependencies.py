@@ -2,10 +2,8 @@
 
 from uuid import UUID
 
-from django.db import transaction
-
 from ..choices import JobStatusChoices
-from ..core import clock
+from ..core import clock, transactions
 from ..models import Job, Schedule
 from .deliver import deliver_after_commit
 
@@ -18,7 +16,7 @@ def depend(job: Job, job_ids: list[UUID], using: str) -> None:
     awaited.update(awaited=True)
     job.dependencies.set(awaited)
     # One of them may have ended before our link to it was visible to it.
-    transaction.on_commit(lambda: settle_dependent(job), using=using, robust=True)
+    transactions.after_commit(lambda: settle_dependent(job), using=using)
 
 
 def release_dependents(job: Job) -> None:

@@ -8,13 +8,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from django.db import DataError, IntegrityError, connections, transaction
+from django.db import DataError, IntegrityError, OperationalError, connections, transaction
 from django.db.models import F
 from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
-from ..core import guards, recurrence, runs
+from ..core import guards, recurrence, runs, transactions
 from ..core.claim import Claim, Outcome
 from ..core.text import storable_data, storable_error
 from ..models import Job, Schedule, cached_sql, database, services
@@ -69,7 +69,7 @@ def finish(
     if only is None and (job.outcome is not None or (job.claim is not None and job.claim.lost)):
         return False
     end = _End(job, *outcome_values(job, status, error), only, wait)
-    if run.persist(end.write) if run is not None else end.write():
+    if run.persist(end.write) if run is not None else transactions.again(end.write, end.using):
         return True
     end.explain()
     return False
@@ -80,7 +80,7 @@ class _End:
 
     def __init__(self, job: Job, status: str, values: dict[str, Any], only: Collection[str] | None, wait: bool) -> None:
         self._job, self._status, self._values, self._wait = job, status, values, wait
-        self._using = job._state.db or database()
+        self.using = job._state.db or database()
         self._announcement = EndAnnouncement(job, job.claim, job.status, job.schedule_id)
         self._periodic = job.schedule_id is not None or job.interval is not None
         self._takes_claim = only is None
@@ -93,24 +93,24 @@ class _End:
         """Write the end; return whether the row still met the conditions."""
         if not self._periodic and self._wait:  # one statement, which needs no transaction of its own
             return self._write(None)
-        with transaction.atomic(using=self._using, savepoint=False):
-            schedule = lock_schedule(self._job, self._using, self._wait) if self._periodic else None
+        with transactions.transacting(self.using, savepoint=False):
+            schedule = lock_schedule(self._job, self.using, self._wait) if self._periodic else None
             if not self._wait:
-                try_lock(Job.objects.using(self._using).filter(pk=self._job.pk), self._using)
+                try_lock(Job.objects.using(self.using).filter(pk=self._job.pk), self.using)
             return self._write(schedule)
 
     def _write(self, schedule: Schedule | None) -> bool:
         job = self._job
-        if not _update(self._using, self._values, {'id': job.pk, **self._conditions}):
+        if not _update(self.using, self._values, {'id': job.pk, **self._conditions}):
             return False
         for name, value in self._values.items():
             if name != 'data':  # the object keeps what the user's code put there
                 setattr(job, name, value)
         job.outcome = Outcome(job.status, job.attempt, job.completed, self._announcement)
         if schedule is not None and job.attempt:
-            Schedule.objects.using(self._using).filter(pk=schedule.pk).update(runs=F('runs') + 1)
+            Schedule.objects.using(self.using).filter(pk=schedule.pk).update(runs=F('runs') + 1)
         # First: what the user's code wants done after the commit may raise.
-        transaction.on_commit(self._announcement, using=self._using, robust=True)
+        transactions.after_commit(self._announcement, using=self.using, at_once=True)
         if self._periodic:
             make_successor(job, schedule)
         return True
@@ -118,7 +118,7 @@ class _End:
     def explain(self) -> None:
         """Log why the end was not recorded; an object whose claim is gone has lost it."""
         job = self._job
-        found = Job.objects.using(self._using).filter(pk=job.pk).values_list('status', flat=True).first()
+        found = Job.objects.using(self.using).filter(pk=job.pk).values_list('status', flat=True).first()
         claimed = self._takes_claim and job.claim is not None
         if found is None:
             reason = 'its row has been deleted'
@@ -186,6 +186,11 @@ def outcome_values(job: Job, status: str, error: str | None) -> tuple[str, dict[
     return status, values
 
 
+def _is_too_large(error: OperationalError) -> bool:
+    """Return whether a server refuses a value for its size: PostgreSQL does for JSON of a quarter of a gigabyte."""
+    return str(getattr(error.__cause__, 'sqlstate', None) or '').startswith('54') or error.args[:1] == (1153,)
+
+
 def _update(using: str, values: dict[str, Any], conditions: dict[str, Any]) -> int:
     """Write the end; data that only this database refuses (MariaDB's JSON has 32 levels) makes the job errored."""
     connection = connections[using]
@@ -193,7 +198,9 @@ def _update(using: str, values: dict[str, Any], conditions: dict[str, Any]) -> i
     try:
         with transaction.atomic(using=using) if guarded else nullcontext():
             return cached_sql.update(using, values, conditions)
-    except (DataError, IntegrityError) as problem:
+    except (DataError, IntegrityError, OperationalError) as problem:
+        if isinstance(problem, OperationalError) and not _is_too_large(problem):
+            raise
         if values.pop('data', None) is None:
             raise
         error = f'{values["error"]}\njob.data cannot be stored: {problem}'.strip()

@@ -1,14 +1,25 @@
 """Row locks: the schedule of a chain first, then its jobs."""
 
+import logging
+import time
 from typing import Any
 
 from django.db import connections
 
 from ..models import Job, Schedule
+from ..models.querysets import JobQuerySet
+
+logger = logging.getLogger('netbox_jobs')
+
+#: Seconds for which the end of a job waits for the lock of its schedule.
+PATIENCE = 2.0
 
 
 def lock_schedule(job: Job, using: str, wait: bool) -> Schedule | None:
-    """Return the job's schedule, locked; None if it has been ended, or the job has none.
+    """Return the job's schedule, locked; None if it has been ended, the job has none, or a transaction keeps it locked.
+
+    A worker does not wait for a long transaction of a web request: after `PATIENCE` seconds, the job ends without a
+    successor, which recovery makes when the lock is free (see `maintenance.chains`).
 
     Raises:
         OperationalError: `wait` is False, and another transaction holds the lock.
@@ -18,7 +29,26 @@ def lock_schedule(job: Job, using: str, wait: bool) -> Schedule | None:
     schedules = Schedule.objects.using(using).filter(pk=job.schedule_id)
     if not wait:
         try_lock(schedules, using)
-    return schedules.select_for_update().first()
+    if not wait or not connections[using].features.has_select_for_update_skip_locked:
+        return schedules.select_for_update().first()
+    give_up, pause = time.monotonic() + PATIENCE, 0.01
+    while (found := schedules.select_for_update(skip_locked=True).first()) is None and schedules.exists():
+        if time.monotonic() > give_up:
+            logger.info('Job %s (%s): another transaction keeps its schedule locked.', job.pk, job.name)
+            break
+        time.sleep(pause)
+        pause = min(pause * 2, 0.2)
+    return found
+
+
+def lock_waiting(jobs: JobQuerySet[Job]) -> list[Job]:
+    """Return the jobs among these that wait, locked until the transaction ends: from now on, no worker claims them.
+
+    A job that was claimed before is not among them, so that what is done to the jobs returned reaches no run.
+    """
+    # Locked by their keys: along another index, MariaDB would lock the running ones as well.
+    keys = list(jobs.waiting().order_by('pk').values_list('pk', flat=True))
+    return list(jobs.waiting().filter(pk__in=keys).select_for_update().order_by('pk')) if keys else []
 
 
 def try_lock(rows: Any, using: str) -> None:

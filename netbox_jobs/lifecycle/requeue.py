@@ -11,6 +11,8 @@ from ..core import clock
 from ..core.claim import Claim
 from ..core.text import storable_data, storable_error
 from ..models import Job, JobAttempt
+from .deliver import withdraw_after_commit
+from .dependencies import depend
 from .finish import STOPPED, finish
 from .locks import try_lock
 
@@ -29,7 +31,7 @@ def requeue(
     Args:
         job: The job; it loses its claim.
         delay: Seconds.
-        claim: The claim that is given up, if it is not that of `job`.
+        claim: The claim given up, if it is not that of `job`.
         after: The error of this attempt, which is kept; None if the attempt does not count.
         crashed: Whether its process died, which is counted separately.
         wait: Whether to wait for a lock that another transaction holds on the job.
@@ -52,19 +54,34 @@ def requeue(
             # A stop that is requested at this moment is meant for every attempt.
             if not rows.filter(stopping=None).update(**values, **more):
                 return False
-            if after is not None:
-                _keep_attempt(job, after, crashed)
+            _keep_attempt(job, after, crashed)
         return True
 
     try:
         requeued = write(slot=F('schedule_id'))
-    except IntegrityError:
-        requeued = write()  # the next occurrence was made while this one ran, and has the slot of the waiting one
+    except IntegrityError:  # the next occurrence was made while this one ran, and has the slot of the waiting one
+        with transaction.atomic(using=using):
+            requeued = write() and _hold_next(job, using)
     if not requeued and rows.filter(stopping__isnull=False).exists():
         finish(job, JobStatusChoices.STATUS_CANCELED, STOPPED, claim=claim, wait=wait)
     elif job.claim is not None:
         job.claim = replace(job.claim, lost=True)
     return requeued
+
+
+def _hold_next(job: Job, using: str) -> bool:
+    """Have the next occurrence wait for this one, which it might overlap: of a running one, it was held by itself."""
+    following = Job.objects.using(using).waiting().filter(slot=job.schedule_id).exclude(predecessor_id=job.pk).first()
+    if following is None or following.due is None:
+        return True
+    rows = Job.objects.using(using).filter(pk=following.pk, status=following.status, deliveries=following.deliveries)
+    options = {**following.options, 'allow_failure': True}
+    if rows.update(status=JobStatusChoices.STATUS_PENDING, due=None, options=options):
+        if following.status == JobStatusChoices.STATUS_PENDING:
+            withdraw_after_commit(following)
+        depend(following, [job.job_id], using)
+        job.awaited = True
+    return True
 
 
 def _values(job: Job, delay: float, after: str | None, crashed: bool) -> dict[str, Any]:
@@ -82,7 +99,9 @@ def _values(job: Job, delay: float, after: str | None, crashed: bool) -> dict[st
     return values | {'retries': F('retries') + 1, 'data': storable_data(job.data, 'job.data')}
 
 
-def _keep_attempt(job: Job, after: str, crashed: bool) -> None:
+def _keep_attempt(job: Job, after: str | None, crashed: bool) -> None:
+    if after is None:  # it does not count
+        return
     JobAttempt.objects.using(job._state.db).create(
         job_id=job.pk, number=job.attempt, started=job.started, error=storable_error(after), crashed=crashed
     )

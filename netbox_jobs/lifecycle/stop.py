@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
 from ..broker import delivery
 from ..choices import JobStatusChoices
+from ..core import transactions
 from ..models import Job, database, services
 from .cancel import cancel
 
@@ -17,7 +17,7 @@ def stop(job: Job) -> bool:
     using = job._state.db or database()
     running = Job.objects.using(using).running().filter(pk=job.pk)
     for _ in range(5):  # it may be claimed, or requeued, at this moment
-        if mark_stopping(running):
+        if transactions.again(lambda: mark_stopping(running), using):
             break
         if running.exclude(stopping=None).exists():
             return False
@@ -29,7 +29,7 @@ def stop(job: Job) -> bool:
         return False
     job.refresh_from_db(using, fields=('status', 'deliveries', 'queue_name', 'stopping'))
     queue, delivery_id = job.queue_name, job.delivery_id
-    transaction.on_commit(lambda: delivery.stop(queue, delivery_id), using=using, robust=True)
+    transactions.after_commit(lambda: delivery.stop(queue, delivery_id), using=using)
     return True
 
 

@@ -9,8 +9,10 @@ from ..choices import JobStatusChoices
 from ..core import arguments, clock, import_path, runs
 from ..core.options import as_keywords
 from ..core.recurrence import Recurrence
+from ..core.text import storable_text
 from ..exceptions import ArgumentsRefused, InstanceGone, RunnerNotFound
-from ..models import Job, Schedule
+from ..models import Job, Schedule, database
+from .locks import lock_schedule
 from .reservation import SuccessorOf, reserved
 
 logger = logging.getLogger('netbox_jobs')
@@ -45,9 +47,23 @@ def make_successor(job: Job, schedule: Schedule | None) -> Job | None:
     except ArgumentsRefused as error:
         logger.error('Job %s (%s) has no successor: %s', job.pk, job.name, error)
         if schedule is not None:
-            schedule.suspended = str(error)
+            schedule.suspended = storable_text(str(error))
             schedule.save(using=using, update_fields=['suspended'])
         return None
+
+
+def continue_chain(schedule: Schedule, using: str) -> Job | None:
+    """Make the next occurrence of a chain that has stopped, after the one that ended last, if there is none.
+
+    Args:
+        schedule: Its schedule, locked.
+        using: The alias of the database that holds the jobs.
+    """
+    jobs = Job.objects.using(using).filter(schedule=schedule)
+    if not schedule.recurrence or jobs.filter(status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES).exists():
+        return None
+    last = schedule.last_job
+    return make_successor(last, schedule) if last is not None else None
 
 
 def _recurrence(job: Job, schedule: Schedule | None) -> Recurrence:
@@ -133,5 +149,8 @@ _COPIED = {
 
 def suspend(job: Job, reason: str) -> None:
     """Record on the job's schedule, if it has one, why the job has no successor."""
-    if job.schedule_id is not None:
-        Schedule.objects.using(job._state.db).filter(pk=job.schedule_id).update(suspended=reason)
+    with transaction.atomic(using=job._state.db):
+        schedule = lock_schedule(job, job._state.db or database(), wait=True)
+        if schedule is not None:
+            schedule.suspended = storable_text(reason)
+            schedule.save(update_fields=['suspended'])

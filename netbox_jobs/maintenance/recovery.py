@@ -20,6 +20,7 @@ from ..lifecycle.cancel import cancel
 from ..lifecycle.deliver import delivery_of, make_deliverable
 from ..lifecycle.dependencies import settle_dependent
 from ..models import Job, PausedQueue, database
+from .chains import continue_chains, follow_time_zone
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -161,6 +162,8 @@ def settle_dependents(between: Callable[[], None] = _nothing) -> int:
         How many there were.
     """
     unsaved.cancel_abandoned()
+    continue_chains(between)
+    follow_time_zone(between)
     gated = Job.objects.using(database()).filter(status=JobStatusChoices.STATUS_PENDING, due=None)
     # Not rows made by hand, which wait for nothing and could not be run, nor those whose object is not saved yet.
     gated = gated.exclude(runner='').exclude(object_type__isnull=False, object_id=None)

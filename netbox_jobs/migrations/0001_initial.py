@@ -318,6 +318,16 @@ class Migration(migrations.Migration):
                 ),
                 ('cron', models.CharField(blank=True, default='', max_length=200, verbose_name='cron')),
                 ('time_zone', models.CharField(blank=True, default='', max_length=64, verbose_name='time zone')),
+                (
+                    'default_zone',
+                    models.CharField(
+                        blank=True,
+                        default='',
+                        editable=False,
+                        help_text='TIME_ZONE when the next run was planned',
+                        max_length=64,
+                    ),
+                ),
                 ('queue_name', models.CharField(max_length=100, verbose_name='queue')),
                 (
                     'notifications',
@@ -356,6 +366,7 @@ class Migration(migrations.Migration):
                     'object_type',
                     models.ForeignKey(
                         blank=True,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name='+',
@@ -418,6 +429,10 @@ class Migration(migrations.Migration):
                 'ordering': ('number',),
                 'constraints': [models.UniqueConstraint(fields=('job', 'number'), name='netbox_jobs_attempt_once')],
             },
+        ),
+        migrations.AddIndex(
+            model_name='schedule',
+            index=models.Index(fields=['object_type', 'object_id'], name='netbox_jobs_schedule_object'),
         ),
         migrations.AddIndex(
             model_name='job',

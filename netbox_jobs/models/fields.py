@@ -31,6 +31,8 @@ from django.db.models.sql import Query
 from django.db.models.sql.where import AND, WhereNode
 from django.utils.functional import cached_property
 
+from .loose import NoneIfGone
+
 
 class AsText(models.Func):
     """A primary key column as `str()` would show its value."""
@@ -150,7 +152,8 @@ class _InstanceJobs(ReverseGenericManyToOneDescriptor):
                 super().__init__(instance)
                 self._db = router.db_for_read(self.model)
                 self.get_content_type = partial(
-                    ContentType.objects.db_manager(self._db).get_for_model, for_concrete_model=False
+                    ContentType.objects.db_manager(router.db_for_write(self.model)).get_for_model,
+                    for_concrete_model=False,
                 )
                 self.content_type = self.get_content_type(instance)
                 self.core_filters[f'{self.content_type_field_name}__pk'] = self.content_type.pk
@@ -246,18 +249,12 @@ def forget_user(collector: Any, field: Any, sub_objs: Any, using: str) -> None:
 forget_user.lazy_sub_objs = True  # type: ignore[attr-defined]  # Django must not look for them in the user's database
 
 
-class _UserDescriptor(ForwardManyToOneDescriptor):
+class _UserDescriptor(NoneIfGone, ForwardManyToOneDescriptor):
     """Reads the user from the database that keeps users; None if it is gone."""
 
     def get_queryset(self, **hints: Any) -> Any:
         model: Any = self.field.remote_field.model
         return model._base_manager.using(router.db_for_read(model))
-
-    def get_object(self, instance: Any) -> Any:
-        try:
-            return super().get_object(instance)
-        except ObjectDoesNotExist:
-            return None
 
 
 class UserKey(models.ForeignKey):

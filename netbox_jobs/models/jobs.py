@@ -17,14 +17,16 @@ from ..core.claim import Claim, Outcome
 from ..core.recurrence import Recurrence
 from .actions import JobActions
 from .fields import InstanceKey, ObjectIdField, UserKey
+from .home import AtHome
 from .logs import KeepsLog
+from .loose import LooseForeignKey, LooseOneToOneField
 from .querysets import JobManager
 from .saving import GuardedSave
 
 logger = logging.getLogger('netbox_jobs')
 
 
-class Job(GuardedSave, KeepsLog, JobActions, models.Model):
+class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     """A background job: what is to be run, where it stands, and what came of it."""
 
     object_type = models.ForeignKey(
@@ -79,22 +81,14 @@ class Job(GuardedSave, KeepsLog, JobActions, models.Model):
     arguments_format = models.CharField(max_length=10, blank=True, default='', editable=False)
     arguments_signature = models.CharField(max_length=64, blank=True, default='', editable=False)
     arguments_shown = models.TextField(_('arguments'), blank=True, default='', editable=False)
-    schedule = models.ForeignKey(
-        'netbox_jobs.Schedule',
-        on_delete=models.DO_NOTHING,
-        related_name='jobs',
-        db_constraint=False,
-        db_index=False,  # the one of schedule and id serves
-        null=True,
-        editable=False,
-    )
+    schedule = LooseForeignKey(
+        'netbox_jobs.Schedule', related_name='jobs', db_index=False
+    )  # the index of schedule and id serves
     # The schedule, while the job waits: the unique constraint allows one waiting job for each (MariaDB has no
     # conditional ones). A plain number, so that nothing joins over it.
     slot = models.BigIntegerField(unique=True, null=True, editable=False)
     # Unique: a job has one successor. Without a constraint to the other row, so that retention may remove it.
-    predecessor = models.OneToOneField(
-        'self', on_delete=models.DO_NOTHING, related_name='successor', db_constraint=False, null=True, editable=False
-    )
+    predecessor = LooseOneToOneField('self', related_name='successor')
     dependencies = models.ManyToManyField('self', symmetrical=False, related_name='dependents', blank=True)
     awaited = models.BooleanField(default=False, editable=False, help_text=_('Whether other jobs depend on it'))
     deliveries = models.PositiveIntegerField(default=0, editable=False)
@@ -102,9 +96,7 @@ class Job(GuardedSave, KeepsLog, JobActions, models.Model):
     releases = models.PositiveSmallIntegerField(default=0, editable=False)
     crashes = models.PositiveSmallIntegerField(_('crashes'), default=0, editable=False)
     retries = models.PositiveSmallIntegerField(_('retries'), default=0, editable=False)
-    retry_of = models.ForeignKey(
-        'self', on_delete=models.DO_NOTHING, related_name='+', db_constraint=False, null=True, editable=False
-    )
+    retry_of = LooseForeignKey('self', related_name='+')
     stopping = models.DateTimeField(
         _('stopping'), null=True, editable=False, help_text=_('When a stop was requested while it ran')
     )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from django.db import models
 
 from ..choices import JobStatusChoices
+from . import services
 
 J = TypeVar('J', bound=models.Model)
 
@@ -23,6 +24,13 @@ class JobQuerySet(models.QuerySet[J]):
     def ended(self) -> Self:
         """Those in a terminal status."""
         return self.filter(status__in=JobStatusChoices.TERMINAL_STATE_CHOICES)
+
+    def delete(self) -> Any:
+        """Delete the jobs, as `Job.delete()` does with each; what belongs to them, in a few statements for all."""
+        return services.delete_jobs(self, super().delete)
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
 
     def defer(self, *fields: Any) -> Self:
         """`log_entries` may be named: it is never loaded with the row anyway."""

@@ -12,6 +12,7 @@ from ..core import recurrence
 from ..core.recurrence import Recurrence
 from . import services
 from .fields import InstanceKey, ObjectIdField, UserKey
+from .home import AtHome
 from .jobs import Job
 from .querysets import JobManager, JobQuerySet
 
@@ -19,7 +20,7 @@ from .querysets import JobManager, JobQuerySet
 SHARED = frozenset({'job_timeout', 'name', 'notifications', 'queue_name', 'user_id'})
 
 
-class Schedule(models.Model):
+class Schedule(AtHome):
     """A runner that is to run once at a time, or again and again, for one object or for none."""
 
     key = models.CharField(
@@ -32,7 +33,12 @@ class Schedule(models.Model):
     runner = models.CharField(_('runner'), max_length=255)
     name = models.CharField(_('name'), max_length=200)
     object_type = models.ForeignKey(
-        'contenttypes.ContentType', on_delete=models.CASCADE, related_name='+', blank=True, null=True
+        'contenttypes.ContentType',
+        on_delete=models.CASCADE,
+        related_name='+',
+        db_index=False,  # the one that begins with it serves
+        blank=True,
+        null=True,
     )
     object_id = ObjectIdField(max_length=255, blank=True, null=True)
     object_db = models.CharField(max_length=100, blank=True, default='', editable=False)
@@ -40,6 +46,9 @@ class Schedule(models.Model):
     interval = models.PositiveIntegerField(_('interval'), blank=True, null=True, help_text=_('Minutes between runs'))
     cron = models.CharField(_('cron'), max_length=200, blank=True, default='')
     time_zone = models.CharField(_('time zone'), max_length=64, blank=True, default='')
+    default_zone = models.CharField(
+        max_length=64, blank=True, default='', editable=False, help_text=_('TIME_ZONE when the next run was planned')
+    )
     queue_name = models.CharField(_('queue'), max_length=100)
     user = UserKey()
     notifications = models.CharField(
@@ -60,6 +69,8 @@ class Schedule(models.Model):
         jobs: JobManager[Job]
 
     class Meta:
+        # For the deletion of an object, however many others have schedules.
+        indexes = (models.Index(fields=('object_type', 'object_id'), name='netbox_jobs_schedule_object'),)
         permissions = (('manage_schedule', _('Can change, pause, run and end schedules')),)
         verbose_name = _('schedule')
         verbose_name_plural = _('schedules')
@@ -72,19 +83,25 @@ class Schedule(models.Model):
         """How it recurs."""
         return Recurrence(self.interval, self.cron, self.time_zone)
 
+    @property
+    def _jobs(self) -> JobQuerySet[Job]:
+        """Its jobs, on the primary: Django reads a relation from wherever the router reads."""
+        return self.jobs.using(self._state.db)
+
     def current_job(self) -> Job | None:
         """The job of this schedule that waits, else the one that runs, else None."""
-        found = self.jobs.filter(slot=self.pk).first()
+        jobs = self._jobs
+        found = jobs.filter(slot=self.pk).first()
         if found is None:
             # Sorted here: for the first row of an order, a database may read a table in that order until it finds one.
-            active = list(self.jobs.filter(status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES).order_by())
+            active = list(jobs.filter(status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES).order_by())
             found = max(active, key=lambda job: (job.status != JobStatusChoices.STATUS_RUNNING, job.pk), default=None)
         return found
 
     @property
     def next_run(self) -> datetime | None:
         """When the waiting job is due; None if none waits, or the schedule is paused."""
-        job = None if self.paused else self.jobs.filter(slot=self.pk).first()
+        job = None if self.paused else self._jobs.filter(slot=self.pk).first()
         return (job.scheduled or job.created) if job is not None else None
 
     @property
@@ -99,7 +116,7 @@ class Schedule(models.Model):
         As a range of one key: for an equality, a planner takes the order by key alone, and may look for the newest of
         a schedule that has rested for long among the jobs of all.
         """
-        ended = Job.objects.using(self.jobs.db).ended().filter(schedule_id__gte=self.pk, schedule_id__lte=self.pk)
+        ended = Job.objects.using(self._state.db).ended().filter(schedule_id__gte=self.pk, schedule_id__lte=self.pk)
         return ended.order_by('-schedule_id', '-pk')
 
     def change(self, *, interval: int | None = None, cron: str | None = None, timezone: str | None = None) -> None:

@@ -45,6 +45,8 @@ finish: Service[[Job, str, str | None], bool] = Service('finish')
 cancel: Service[[Job], bool] = Service('cancel')
 stop: Service[[Job], bool] = Service('stop')
 
+delete_jobs: Service[[Any, Callable[[], Any]], Any] = Service('delete_jobs')
+
 # New jobs, and schedules: `enqueue`
 enqueue: Service[[Callable[..., Any], dict[str, Any]], Job] = Service('enqueue')
 retry: Service[[Job], Job] = Service('retry')

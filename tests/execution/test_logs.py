@@ -200,7 +200,8 @@ def test_a_filter_on_the_logger_of_the_class_is_heard():
     assert messages(job) == ['line 1 of 3', 'line 3 of 3']
 
 
-def test_a_record_can_be_sent_to_another_process():
+def test_a_record_can_be_sent_to_another_process(caplog):
+    caplog.set_level(logging.INFO)
     records = []
     handler = logging.Handler()
     handler.emit = records.append
@@ -256,6 +257,7 @@ def test_the_logger_is_named_after_the_class_and_takes_every_level_whatever_the_
 
 
 def test_lines_of_jobs_go_on_to_the_projects_own_handlers(caplog):
+    caplog.set_level(logging.INFO)
     Talking.enqueue(immediate=True, lines=1)
     assert ('netbox_jobs.Talking', logging.INFO, 'line 1 of 1') in caplog.record_tuples
 

@@ -90,7 +90,7 @@ def test_p1_vanished_with_every_packet_it_does_not_hold_up_enqueue(caplog):
             more = [Plain.enqueue() for _ in range(20)]
             assert time.monotonic() - begin < 1
     warnings = [record.message for record in caplog.records if record.levelname == 'WARNING']
-    assert len(warnings) == 21
+    assert len(warnings) == 1
     assert f'Job {job.pk} (Plain) is stored, but Redis does not answer' in warnings[0]
     assert Job.objects.filter(pk__in=[job.pk, *(job.pk for job in more)], status='pending').count() == 21
 

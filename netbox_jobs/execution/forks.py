@@ -1,0 +1,67 @@
+"""A process that `run()` forks finds the defaults: the signal handlers of a worker are none of its business.
+
+With a worker's, `Process.terminate()` would be ignored, and `multiprocessing.Pool` would hang at its end. (A process
+that is executed, as by `subprocess`, has the defaults anyway.)
+"""
+
+import faulthandler
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from . import time_limit
+
+# The handlers that were there before the delivered run began, with the process that it runs in.
+_inherited: dict[int, Any] = {}
+_pid = 0
+_inherited_mask: set[Any] = set()
+# What is blocked apart from the moment of a fork.
+_mask: set[Any] | None = None
+
+
+@contextmanager
+def of_run() -> Iterator[None]:
+    """Take the signal handlers that are there now for those of a worker, in processes that are forked in the block."""
+    global _pid, _inherited_mask
+    _pid, _inherited_mask = os.getpid(), set(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+    _inherited.update({number: signal.getsignal(number) for number in signal.valid_signals()})
+    try:
+        yield
+    finally:
+        _inherited.clear()
+
+
+def _block() -> None:
+    """Before a fork: a signal that reaches the new process before it has the defaults waits until it has them."""
+    global _mask
+    if _inherited and os.getpid() == _pid:
+        _mask = set(signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals()))
+
+
+def _unblock() -> None:
+    global _mask
+    if _mask is not None:
+        mask, _mask = _mask, None
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _restore_defaults() -> None:
+    """In a process that a run has forked: what the run itself has set stays."""
+    if not _inherited or os.getpid() == _pid:
+        return
+    for number in time_limit.shown_on:
+        faulthandler.unregister(number)
+    for number, handler in _inherited.items():
+        current = signal.getsignal(number)
+        if number == signal.SIGALRM and time_limit.is_ours(current):
+            signal.signal(number, signal.SIG_DFL)
+        elif callable(handler) and current is handler:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    _inherited.clear()
+    signal.pthread_sigmask(signal.SIG_SETMASK, (_mask or set()) - _inherited_mask)
+
+
+if hasattr(os, 'register_at_fork'):
+    os.register_at_fork(before=_block, after_in_parent=_unblock, after_in_child=_restore_defaults)

@@ -1,0 +1,130 @@
+"""P5 and P4 in projects with stricter isolation: what is ours to retry is retried; the caller's stays the caller's."""
+
+import threading
+
+import pytest
+from django.db import OperationalError, connection, connections, transaction
+
+from netbox_jobs.core import transactions
+from netbox_jobs.lifecycle import claim
+from netbox_jobs.models import Job, Schedule
+from tests.app.jobs import Plain
+from tests.app.models import Thing
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LEVELS = ['REPEATABLE READ', 'SERIALIZABLE']
+
+
+@pytest.fixture(params=LEVELS)
+def isolation(request, monkeypatch):
+    """The isolation level of all sessions that are opened from now on."""
+    level = request.param.lower()
+    if connection.vendor == 'postgresql':
+        from psycopg import IsolationLevel
+
+        level = IsolationLevel[request.param.replace(' ', '_')]
+    connections.close_all()
+    monkeypatch.setitem(connection.settings_dict['OPTIONS'], 'isolation_level', level)
+    yield request.param
+    connections.close_all()
+
+
+def actual_isolation():
+    sql = 'SHOW transaction_isolation' if connection.vendor == 'postgresql' else 'SELECT @@tx_isolation'
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchone()[0].upper().replace('-', ' ')
+
+
+def in_threads(number, act):
+    """What `act(n)` raised in each of so many threads."""
+    errors = []
+    barrier = threading.Barrier(number)
+
+    def run(n):
+        try:
+            barrier.wait(30)
+            act(n)
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(90)
+    return errors
+
+
+def test_p5_concurrent_enqueue_once_of_one_key_makes_one_job_and_fails_nobody(isolation):
+    assert actual_isolation() == isolation
+
+    def act(n):
+        for number in range(10):
+            Plain.enqueue_once(interval=number + 1, n=n)
+
+    assert in_threads(16, act) == []
+    assert (Job.objects.count(), Schedule.objects.count()) == (1, 1)
+
+
+def test_actions_and_ends_beside_each_other_fail_nobody(isolation):
+    jobs = [Plain.enqueue_once(instance=Thing.objects.create(), interval=5) for _ in range(4)]
+
+    def act(n):
+        schedule = Schedule.objects.get(pk=jobs[n % 4].schedule_id)
+        for number in range(5):
+            schedule.change(interval=number + 6)
+            schedule.pause()
+            schedule.resume()
+            schedule.run_now()
+            job = schedule.current_job()
+            if n % 2 and (held := claim.claim(str(job.job_id), f'{n}', 'default')):
+                held.terminate()
+            else:
+                job.cancel()
+
+    assert in_threads(8, act) == []
+    assert Job.objects.waiting().count() == 4
+    assert Job.objects.waiting().values('slot').distinct().count() == 4
+
+
+def test_the_isolation_of_the_caller_stays_as_it_is(isolation):
+    Plain.enqueue_once(interval=5)
+    assert actual_isolation() == isolation
+    with transaction.atomic():
+        Plain.enqueue_once(interval=6)
+        assert actual_isolation() == isolation
+
+
+def test_a_conflict_of_the_callers_transaction_is_raised_at_once():
+    calls = []
+
+    def conflict():
+        calls.append(1)
+        error = OperationalError('could not serialize')
+        error.__cause__ = OperationalError(1213, 'deadlock')
+        raise error
+
+    with pytest.raises(OperationalError), transaction.atomic():
+        transactions.retried(conflict, 'default')
+    assert len(calls) == 1
+    with pytest.raises(OperationalError):
+        transactions.retried(conflict, 'default')
+    assert len(calls) == 1 + transactions.TRIES
+
+
+def test_deadlocks_of_single_calls_are_tried_again():
+    """Two actions on the same rows in opposite order, each the only thing that its caller does."""
+    jobs = [Plain.enqueue_once(instance=Thing.objects.create(), interval=5) for _ in range(2)]
+    schedules = [job.schedule_id for job in jobs]
+
+    def act(n):
+        order = schedules if n % 2 else schedules[::-1]
+        for _ in range(10):
+            transactions.retried(
+                lambda: [Schedule.objects.filter(pk=pk).update(name=str(n)) for pk in order], 'default'
+            )
+
+    assert in_threads(4, act) == []

@@ -1,0 +1,83 @@
+"""A process that a job starts finds the defaults, in every kind of worker."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from netbox_jobs.jobs import JobRunner
+from tests.processes import status, wait_for
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+fork = multiprocessing.get_context('fork')
+
+
+def report(pipe):
+    """What a forked process finds."""
+    found = {}
+    for number in signal.valid_signals():
+        handler = signal.getsignal(number)
+        if handler not in (signal.SIG_DFL, signal.SIG_IGN, None, signal.default_int_handler):
+            found[signal.Signals(number).name] = repr(handler)
+    pipe.send((found, [int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, ())]))
+
+
+class Starting(JobRunner):
+    class Meta:
+        job_timeout = 50
+
+    def run(self):
+        sleeping = fork.Process(target=time.sleep, args=(60,))
+        sleeping.start()
+        sleeping.terminate()
+        sleeping.join(5)
+        ours, theirs = fork.Pipe()
+        reporting = fork.Process(target=report, args=(theirs,))
+        reporting.start()
+        found = ours.recv()
+        reporting.join(5)
+        for _ in range(3):
+            with fork.Pool(2) as pool:
+                assert pool.map(abs, range(10)) == list(range(10))
+        try:
+            subprocess.run(['sleep', '60'], timeout=0.5)
+        except subprocess.TimeoutExpired:
+            found += ('expired',)
+        self.job.data = [sleeping.exitcode, *found]
+
+
+class Handling(JobRunner):
+    """Has a handler of its own, which its forks inherit as always."""
+
+    def run(self):
+        signal.signal(signal.SIGUSR1, heard)
+        process = fork.Process(target=time.sleep, args=(1,))
+        process.start()
+        time.sleep(0.3)
+        os.kill(process.pid, signal.SIGUSR1)
+        process.join(5)
+        self.job.data = process.exitcode
+
+
+def heard(*args):
+    os._exit(33)
+
+
+@pytest.mark.parametrize('arguments', [(), ('--fast',)])
+def test_a_process_that_a_job_forks_is_terminated_and_has_the_default_signals(start_worker, arguments):
+    start_worker('default', *arguments)
+    for _ in range(2):
+        job, own = Starting.enqueue(), Handling.enqueue()
+        wait_for(lambda job=job: status(job) in ('completed', 'errored'), 60)
+        assert (job.data, job.error) == ([-15, {}, [], 'expired'], '')
+        wait_for(lambda own=own: status(own) in ('completed', 'errored'), 30)
+        assert own.data == 33
+
+
+def test_a_plain_rq_worker_does_the_same(work):
+    job = Starting.enqueue()
+    work()
+    assert (status(job), job.data) == ('completed', [-15, {}, [], 'expired'])
