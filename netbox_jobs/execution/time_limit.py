@@ -20,8 +20,8 @@ GRACE = 8.0
 class Span:
     """Where a process and its parent both see when a time limit is over; on the monotonic clock, which they share."""
 
-    def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, 8)
+    def __init__(self, size: int = 8) -> None:
+        self._memory = mmap.mmap(-1, size)
 
     def tell(self, moment: float) -> None:
         """Until when the block may last; when it was left, as a negative number; 0 before it is entered."""

@@ -318,9 +318,9 @@ def _end_each(orphans: Iterable[Job], reason: str) -> int:
     return ended
 
 
-def to_be_stopped(token: str) -> list[str]:
-    """The ids of the jobs that a worker runs although their end was asked for: Redis could not tell it so."""
-    asked = timezone.now() - timedelta(seconds=_TELLING)
+def to_be_stopped(token: str, *, seconds: float = _TELLING) -> list[str]:
+    """The ids of the jobs that a worker runs although their end was asked for so long ago: Redis has not told it."""
+    asked = timezone.now() - timedelta(seconds=seconds)
     jobs = Job.objects.using(database()).running().filter(worker=token, stopping__lt=asked)
     return [str(job_id) for job_id in jobs.values_list('job_id', flat=True)]
 

@@ -19,14 +19,14 @@ logger = logging.getLogger('netbox_jobs')
 LOOK = 3.0
 
 
-class Watch(threading.Thread):
+class Watchdog(threading.Thread):
     """Ends this process, with all that it has spawned, when its parent has died or the claim of the run is lost."""
 
     def __init__(self, parent: int) -> None:
         """Args:
         parent: The parent's process id, as it knows itself: it may be dead already.
         """
-        super().__init__(name='netbox_jobs watch', daemon=True)
+        super().__init__(name='netbox_jobs watchdog', daemon=True)
         self._parent = parent
         self._seen: runs.Run | None = None
         self._next_look = 0.0

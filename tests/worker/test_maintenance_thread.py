@@ -35,7 +35,7 @@ def clock(monkeypatch):
 def watching():
     """The keeper of a worker that does nothing else."""
     lease = heartbeat.Lease(OWN, 'own', 'default')
-    return maintenance_thread.Keeper(lease, at_work=lambda: (0, None), stop=lambda job_id: None)
+    return maintenance_thread.MaintenanceThread(lease, at_work=lambda: (0, None), stop=lambda job_id: None)
 
 
 def claimed(job, worker=OTHER):
