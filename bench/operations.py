@@ -10,10 +10,11 @@ from django.db import connections, transaction
 from django.test import Client
 from django.urls import reverse
 
-from netbox_jobs import lifecycle
 from netbox_jobs.admin import job_list, paginator
 from netbox_jobs.broker import delivery
-from netbox_jobs.maintenance import recovery, retention
+from netbox_jobs.lifecycle import claim
+from netbox_jobs.maintenance import orphans, recovery, retention
+from netbox_jobs.maintenance.observer import Observer
 from netbox_jobs.models import Job, Progress, Schedule, database
 from netbox_jobs.monitoring import overview
 from tests.app.jobs import Plain
@@ -54,7 +55,7 @@ def operations(batch: int) -> Iterator[Operation]:
     yield Operation('enqueue_once, known', lambda _: Plain.enqueue_once(interval=60), lambda: Plain.enqueue_once())
     yield Operation('enqueue_once, instance, new', lambda thing: Plain.enqueue_once(thing, interval=60), _unscheduled)
     yield Operation('enqueue_once, instance, known', lambda thing: Plain.enqueue_once(thing), _scheduled)
-    yield Operation('claim', lambda job: lifecycle.claim(str(job.job_id), TOKEN, database()), _delivered)
+    yield Operation('claim', lambda job: claim.claim(str(job.job_id), TOKEN, database()), _delivered)
     yield Operation('terminate', lambda job: job.terminate(), lambda: _claimed())
     yield Operation('terminate with successor', lambda job: job.terminate(), lambda: _claimed(interval=60))
     yield Operation(
@@ -70,8 +71,8 @@ def _sweep() -> Iterator[Operation]:
     yield Operation('sweep: deliver_due', lambda _: recovery.deliver_due(), times=5)
     yield Operation('sweep: redeliver_vanished', lambda _: recovery.redeliver_vanished(), times=2)
     yield Operation('sweep: settle_dependents', lambda _: recovery.settle_dependents(), times=2)
-    yield Operation('sweep: look for signs of life', lambda _: recovery.Observer().look())
-    yield Operation('sweep: own orphans', lambda _: recovery.end_own_orphans(TOKEN))
+    yield Operation('sweep: look for signs of life', lambda _: Observer().look())
+    yield Operation('sweep: own orphans', lambda _: orphans.end_own_orphans(TOKEN))
 
 
 def _retention(batch: int) -> Iterator[Operation]:
@@ -174,7 +175,7 @@ def _delivered(**options: Any) -> Job:
 
 def _claimed(**options: Any) -> Job:
     job = _delivered(**options)
-    transitions_claim = lifecycle.claim(str(job.job_id), TOKEN, database())
+    transitions_claim = claim.claim(str(job.job_id), TOKEN, database())
     if transitions_claim is None:
         raise AssertionError('the job was not there to be claimed')
     return transitions_claim

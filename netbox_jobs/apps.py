@@ -1,7 +1,15 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.core.signals import setting_changed
-from django.db.models.signals import post_delete, pre_delete
 from django.utils.translation import gettext_lazy as _
+
+from . import plugins
+from .core import queues
+
+#: Modules that import models, which Django loads before `ready()`. Importing the first three provides the services that
+#: `models/services.py` declares, and connects receivers; importing the last registers the system checks.
+_AFTER_MODELS = ('lifecycle', 'enqueue', 'execution', 'checks')
 
 
 class NetBoxJobsConfig(AppConfig):
@@ -12,13 +20,7 @@ class NetBoxJobsConfig(AppConfig):
     default_auto_field = 'django.db.models.BigAutoField'
 
     def ready(self) -> None:
-        from . import checks, plugins
-        from .core import queues
-        from .lifecycle import deletion
-
         queues.complete_settings()
         setting_changed.connect(plugins.on_setting_changed, dispatch_uid='netbox_jobs.settings')
-        job = self.get_model('Job')
-        pre_delete.connect(deletion.before_delete, sender=job, dispatch_uid='netbox_jobs.before_delete')
-        post_delete.connect(deletion.after_delete, sender=job, dispatch_uid='netbox_jobs.after_delete')
-        checks.register()
+        for module in _AFTER_MODELS:
+            import_module(f'{self.name}.{module}')

@@ -13,15 +13,7 @@ from .models import database
 from .plugins import PluginConfig
 
 
-def register() -> None:
-    """Make Django run our checks."""
-    checks.register(check_queues)
-    checks.register(check_apps)
-    checks.register(check_plugins)
-    checks.register(check_settings)
-    checks.register(check_sqlite)
-
-
+@checks.register
 def check_queues(**kwargs: Any) -> list[checks.CheckMessage]:
     """`RQ_QUEUES` must have a `default`."""
     try:
@@ -31,6 +23,7 @@ def check_queues(**kwargs: Any) -> list[checks.CheckMessage]:
     return []
 
 
+@checks.register
 def check_apps(**kwargs: Any) -> list[checks.CheckMessage]:
     """`netbox_jobs` must come before `django_rq`, so that its `rqworker` wins."""
     names = [config.name for config in apps.get_app_configs()]
@@ -47,6 +40,7 @@ def check_apps(**kwargs: Any) -> list[checks.CheckMessage]:
     return []
 
 
+@checks.register
 def check_plugins(**kwargs: Any) -> list[checks.CheckMessage]:
     """A plugin's configuration in its `__init__.py`, which Django does not look into, must be installed by its path."""
     found: list[checks.CheckMessage] = []
@@ -67,6 +61,7 @@ def check_plugins(**kwargs: Any) -> list[checks.CheckMessage]:
     return found
 
 
+@checks.register
 def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
     """`NETBOX_JOBS` must hold known keys, and values of the right kind."""
     try:
@@ -104,6 +99,7 @@ def _expected(default: object) -> str:
     return 'a number from 0' if isinstance(default, int | float) else "'pickle' or 'json'"
 
 
+@checks.register
 def check_sqlite(**kwargs: Any) -> list[checks.CheckMessage]:
     """SQLite needs three options, or callers fail with "database is locked" as soon as two of them write."""
     configured = settings.DATABASES[database()]

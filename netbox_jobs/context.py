@@ -1,10 +1,24 @@
 """Which job the code that runs right now belongs to."""
 
 import logging
+from typing import TYPE_CHECKING
 
-from .core.runs import current_job
+from .core.runs import current_run
+
+if TYPE_CHECKING:  # Django imports this module before it loads models, where LOGGING names the filter
+    from .models import Job
 
 __all__ = ('JobIdFilter', 'current_job')
+
+
+def current_job() -> 'Job | None':
+    """The job that the calling code is part of, anywhere below its `run()`; None outside of one.
+
+    Also in `asyncio`, and in the threads that a job starts in a worker. With `immediate`, where other jobs may run in
+    the same process, a thread must be started in a copy of the context, as `asyncio.to_thread()` does.
+    """
+    run = current_run()
+    return run.job if run is not None else None
 
 
 class JobIdFilter(logging.Filter):

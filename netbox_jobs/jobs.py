@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 from django.core.exceptions import ImproperlyConfigured
 
 from .choices import JobStatusChoices
+from .context import current_job
 from .core import recurrence
 from .core.registry import system_jobs
-from .core.runs import current_job
 from .exceptions import JobFailed
 from .execution.runner import JobRunner
 from .models import Job

@@ -10,7 +10,7 @@ from django.db import connections, transaction
 from django.test import TransactionTestCase
 from rq import SimpleWorker
 
-from netbox_jobs.broker import delivery
+from netbox_jobs.broker import connection, delivery
 from netbox_jobs.core import queues
 
 from . import nursery
@@ -55,7 +55,7 @@ TransactionTestCase._fixture_teardown = _delete_rows
 @pytest.fixture(autouse=True)
 def clean_redis() -> None:
     """Each test begins with an empty Redis, and with no memory of an outage."""
-    delivery._paused_until.clear()
+    connection.close_circuits()
     delivery.queue('default').connection.flushdb()
 
 

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from ..broker import delivery
+from ..broker import connection
 from ..core import queues
 
 View = Callable[..., HttpResponseBase]
@@ -92,6 +92,6 @@ class PagesAdmin(admin.ModelAdmin):
 def silent_queues() -> list[str]:
     """The configured queues whose Redis does not answer."""
     try:
-        return [name for name in queues.configured() if not delivery.answers(name)]
+        return [name for name in queues.configured() if not connection.answers(name)]
     except ImproperlyConfigured:
         return []

@@ -13,7 +13,7 @@ from django.urls import path
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
-from ..enqueue import insert
+from ..enqueue.identify import content_type_of, identify_instance
 from ..models import Job, database
 from . import rows
 from .base import PagesAdmin
@@ -56,8 +56,8 @@ class JobsAdminMixin:
     def background_jobs(self, obj: Any) -> SafeString:
         """The latest jobs of the object."""
         jobs: Any = self.admin_site._registry[Job]
-        object_type, object_id, _alias = insert.identify_instance(obj)
-        context = jobs.object_jobs(object_type.pk, object_id)
+        _object_type, object_id, _alias = identify_instance(obj)
+        context = jobs.object_jobs(content_type_of(obj).pk, object_id)
         return mark_safe(render_to_string('admin/netbox_jobs/job/object_jobs.html', context))
 
 

@@ -20,10 +20,9 @@ from django.utils.module_loading import module_has_submodule
 from rq.exceptions import TimeoutFormatError
 from rq.utils import parse_timeout
 
-from ..core import import_path, queues, retries
-from ..enqueue import request
+from ..core import import_path, options, queues
 from ..exceptions import RunnerNotFound, UnknownQueue
-from ..jobs import JobRunner
+from ..execution.runner import JobRunner
 from ..models import Job, Schedule, database
 from .exits import wrong
 
@@ -134,18 +133,13 @@ def arguments(pairs: list[str]) -> dict[str, Any]:
         name, equals, value = pair.partition('=')
         if not equals or not name.isidentifier():
             raise wrong(f'{pair!r} is no argument; expected name=value, for example --arg days=3.')
-        if name in _OPTIONS:
+        if name in options.OPTIONS:
             raise wrong(f'{name!r} is an option of enqueue(), and no argument of run(); it cannot be given by --arg.')
         try:
             found[name] = json.loads(value)
         except ValueError:
             found[name] = value
     return found
-
-
-_OPTIONS = {
-    *inspect.signature(Job.enqueue).parameters, *request.RQ_OPTIONS, *retries.OPTIONS, 'cron',
-} - {'kwargs'}  # fmt: skip
 
 
 # Runners

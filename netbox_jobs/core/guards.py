@@ -78,7 +78,7 @@ def guarded(using: str) -> Iterator[None]:
         raise failure
 
 
-def mend() -> None:
+def reset_connections() -> None:
     """Roll back and close whatever is left open on this thread's connections."""
     for connection in connections.all(initialized_only=True):
         connection.run_on_commit = []
@@ -118,6 +118,6 @@ def persist(write: Callable[[], T], using: str, subject: str) -> T:
             if connections[using].in_atomic_block or time.monotonic() + pause > give_up:
                 raise
             logger.warning('%s could not be written (%s); trying again.', subject, error)
-        mend()
+        reset_connections()
         time.sleep(pause)
         pause = min(pause * 2, 5.0)

@@ -1,4 +1,4 @@
-"""What a runner's `Meta` may say, checked when the class is made, and read where it matters."""
+"""The options of a runner: what its `Meta` says, checked when the class is made."""
 
 import inspect
 from typing import Any
@@ -8,14 +8,18 @@ from django.core.exceptions import ImproperlyConfigured
 from ..exceptions import RunnerNotFound
 from . import import_path, retries
 
-#: How many times a runner with `on_crash = 'retry'` is run again if it says no `max_crashes`.
+#: How often a job whose process died is run again, if its runner has `on_crash = 'retry'` and no `max_crashes`.
 DEFAULT_MAX_CRASHES = 3
-#: Seconds that a coroutine has to end when its task was cancelled, if its runner says no `stop_grace`.
+#: Seconds that a coroutine has to end when its task was cancelled, if its runner has no `stop_grace`.
 COROUTINE_GRACE = 5.0
 
 
 def check(runner: type[Any]) -> None:
-    """Raise `ImproperlyConfigured` if the runner's `Meta` says something that it cannot mean."""
+    """Check the `Meta` of a runner.
+
+    Raises:
+        ImproperlyConfigured: One of its values is not acceptable.
+    """
     meta = runner.Meta
     try:
         retries.check(*(getattr(meta, option, None) for option in retries.OPTIONS))
@@ -30,24 +34,42 @@ def check(runner: type[Any]) -> None:
         raise ImproperlyConfigured(f'{import_path.path_of(runner)}.Meta: {error}') from None
 
 
-def of(path: str) -> Any:
-    """The `Meta` of the runner of this path; None for a function, and where there is no such code."""
+def meta_of(path: str) -> Any:
+    """Return the `Meta` of the runner of this path; None for a function, and if there is no such code."""
     try:
         return getattr(import_path.resolve(path), 'Meta', None)
     except RunnerNotFound:
         return None
 
 
+def time_limit(runner: type[Any]) -> tuple[str, Any]:
+    """Return where a runner sets its time limit, for messages, and the limit; None if it sets none.
+
+    `Meta.job_timeout`, or as newer NetBox plugins write it, a class attribute or a property `job_timeout`. A property
+    is read from an object without a job; one that needs the job sets no limit.
+    """
+    meta = getattr(getattr(runner, 'Meta', None), 'job_timeout', None)
+    if meta is not None:
+        return 'Meta.job_timeout', meta
+    found = inspect.getattr_static(runner, 'job_timeout', None)
+    if isinstance(found, property):
+        try:
+            return 'job_timeout', object.__new__(runner).job_timeout
+        except AttributeError:
+            return 'job_timeout', None
+    return 'job_timeout', getattr(runner, 'job_timeout', None)
+
+
 def crash_limit(path: str) -> int:
-    """How many times a runner wants a job to be run again after its process has died; 0 unless it asks."""
-    meta = of(path)
+    """Return how often a job of this runner is run again after its process has died; 0 unless the runner asks."""
+    meta = meta_of(path)
     if getattr(meta, 'on_crash', 'error') != 'retry':
         return 0
     return int(getattr(meta, 'max_crashes', DEFAULT_MAX_CRASHES))
 
 
 def stop_grace(path: str) -> float:
-    """Seconds between the request to stop a job of this runner and the end of its process."""
+    """Return the seconds between the request to stop a job of this runner and the end of its process."""
     try:
         runner = import_path.resolve(path)
     except RunnerNotFound:

@@ -1,22 +1,20 @@
-"""Which job the code that runs right now belongs to."""
+"""The runs of this process: which job the code that runs right now belongs to."""
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-
-if TYPE_CHECKING:
-    from ..enqueue.unique import Place
-    from ..models import Job
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 T = TypeVar('T')
+# The models are a room below this one.
+Job: TypeAlias = Any
 
 
 class Run(Protocol):
-    """One execution of a job in this process, as the layers below the execution see it."""
+    """A run of a job in this process, as the rooms above `execution` see it."""
 
-    job: 'Job'
+    job: Job
 
     def log(self, level: str, message: str, created: float) -> None:
         """Keep one log line of the job."""
@@ -28,30 +26,28 @@ class Run(Protocol):
         """Keep how far the run is."""
 
     def stop(self) -> None:
-        """The end of the run was asked for."""
+        """Tell the run that a stop was requested."""
 
     @property
     def stopping(self) -> bool:
-        """Whether the end of the run was asked for."""
+        """Whether a stop was requested."""
+
+    @property
+    def changed_arguments(self) -> dict[str, Any] | None:
+        """The arguments that `handle()` has passed to `run()`, if they are others than the row has; else None."""
 
     def before_end(self) -> bool:
-        """`run()` is over: lift its timeout, mend the connection, write the log lines still held.
+        """End what surrounds `run()`: lift its time limit, reset a broken connection, write the log lines still held.
 
         Returns:
-            Whether a transaction was broken and had to be given up, with what had been written in it.
+            Whether a transaction was broken and was rolled back, with what had been written in it.
         """
 
     def persist(self, write: 'Callable[[], T]') -> 'T':
-        """Call `write`, again after reconnecting if the database is away."""
+        """Call `write`; reconnect and call it again while the database is away."""
 
 
 _run: ContextVar['Run | None'] = ContextVar('netbox_jobs.run', default=None)
-#: The periodic job whose successor is being made right now; `enqueue()` links what it makes to it.
-ending: ContextVar['Job | None'] = ContextVar('netbox_jobs.ending', default=None)
-#: The place that `enqueue_once()` holds for the job that the runner's `enqueue()` is about to make.
-place: ContextVar['Place | None'] = ContextVar('netbox_jobs.place', default=None)
-#: A job that is enqueued once more; what the runner's `enqueue()` omits is taken from it.
-model: ContextVar['Job | None'] = ContextVar('netbox_jobs.model', default=None)
 # A worker runs one job at a time: threads, which do not inherit the context, belong to it. Unless that job runs others
 # within itself, when nobody can tell.
 _sole_run: 'Run | None' = None
@@ -93,17 +89,7 @@ def expect_delivered_run() -> None:
     _asked_early = False
 
 
-def current_job() -> 'Job | None':
-    """The job that the calling code is part of, anywhere below its `run()`; None outside of one.
-
-    Also in `asyncio`, and in the threads that a job starts in a worker. With `immediate`, where other jobs may run in
-    the same process, a thread must be started in a copy of the context, as `asyncio.to_thread()` does.
-    """
-    run = current_run()
-    return run.job if run is not None else None
-
-
-def run_of(job: 'Job') -> 'Run | None':
+def run_of(job: Job) -> 'Run | None':
     """The current run if it is a run of this very job object's row, or that of this object in another thread."""
     run = current_run()
     if run is not None and run.job.pk == job.pk:
@@ -141,27 +127,3 @@ def running(run: 'Run', *, sole: bool = False) -> Iterator[None]:
                 _sole_run = None
             else:
                 _within_sole -= 1
-
-
-@contextmanager
-def _bound(variable: ContextVar[Any], value: Any) -> Iterator[None]:
-    token = variable.set(value)
-    try:
-        yield
-    finally:
-        variable.reset(token)
-
-
-def making_successor_of(job: 'Job') -> AbstractContextManager[None]:
-    """What `enqueue()` makes with an interval in here, for the job's runner and instance, is its successor."""
-    return _bound(ending, job)
-
-
-def taking_from(job: 'Job') -> AbstractContextManager[None]:
-    """What `enqueue()` omits in here, for the job's runner and instance, is as the job has it."""
-    return _bound(model, job)
-
-
-def filling(held: 'Place') -> AbstractContextManager[None]:
-    """The next job that `enqueue()` makes for the held place's key goes there."""
-    return _bound(place, held)

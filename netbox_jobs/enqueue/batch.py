@@ -6,16 +6,18 @@ from typing import Any
 
 from django.db import connections, transaction
 
-from ..broker import delivery
 from ..core import runs
-from ..models.jobs import Job, database
-from ..models.schedules import Schedule
-from . import bulk_insert, insert
-from .request import EnqueueRequest
+from ..lifecycle import reservation
+from ..lifecycle.deliver import deliver_many_after_commit
+from ..models import Job, Schedule, database
+from . import bulk_insert
+from .insert import insert
+from .request import EnqueueRequest, check
+from .rows import new_job, new_schedule, watch_unsaved
 
 
 def spread(calls: Iterable[Mapping[str, Any]], common: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The arguments of each call: its own, and those that are common to all.
+    """Return the keywords of each call: its own, and those that all have in common.
 
     Raises:
         TypeError: A call is no mapping.
@@ -33,64 +35,51 @@ def spread(calls: Iterable[Mapping[str, Any]], common: Mapping[str, Any]) -> lis
     return given
 
 
-def check(func: Callable[..., Any], given: Iterable[dict[str, Any]]) -> list[EnqueueRequest]:
-    """Check all calls; `given` has the arguments of `Job.enqueue()` for each, but for `func`.
+def check_all(func: Callable[..., Any], given: Iterable[dict[str, Any]]) -> list[EnqueueRequest]:
+    """Check all calls.
 
     Raises:
-        ValueError, TypeError: As `Job.enqueue()` does for the first call that is not acceptable, with a note that says
-            which one it is.
+        ValueError, TypeError: As for the first call that is not acceptable, with a note that says which one it is.
     """
     checked = []
-    for number, arguments in enumerate(given):
-        named = {name: arguments.pop(name, default) for name, default in _OMITTED.items()}
-        with _telling_which(number):
-            checked.append(insert.check(func, **named, kwargs=arguments))
+    for number, keywords in enumerate(given):
+        with _noting(number):
+            checked.append(check(func, keywords))
     return checked
 
 
-def enqueue(calls: list[EnqueueRequest]) -> list[Job]:
-    """Insert the jobs of checked calls, in one transaction; returns them in the order of the calls.
+def insert_all(requests: list[EnqueueRequest]) -> list[Job]:
+    """Insert the jobs of checked requests in one transaction; return them in the order of the requests.
 
-    What needs a look at other rows is inserted by itself: a call that depends on others, or that may be the successor
-    of the job that runs here.
+    A request that needs a look at other rows is inserted by itself: one that depends on other jobs, or that may be the
+    successor of the job that runs here.
     """
     using = database()
     with transaction.atomic(using=using):
         # All are made before the first is written: arguments that cannot be stored are found here.
         jobs: list[Job | None] = [
-            None if _is_special(call) else _new_job(number, call) for number, call in enumerate(calls)
+            None if _is_special(request) else _new_job(number, request) for number, request in enumerate(requests)
         ]
-        plain = [(job, call) for job, call in zip(jobs, calls, strict=True) if job is not None]
+        plain = [(job, request) for job, request in zip(jobs, requests, strict=True) if job is not None]
         if connections[using].features.can_return_rows_from_bulk_insert:
             _insert(plain, using)
         else:
-            jobs = [None] * len(calls)  # the keys of the new rows would not be known (MySQL)
+            jobs = [None] * len(requests)  # the keys of the new rows would not be known (MySQL)
             plain = []
-        made = [job or insert.enqueue(call) for job, call in zip(jobs, calls, strict=True)]
-        delivery.deliver_many_after_commit([job for job, _call in plain], using)
+        made = [job or insert(request) for job, request in zip(jobs, requests, strict=True)]
+        deliver_many_after_commit([job for job, _request in plain], using)
     return made
 
 
-_OMITTED: dict[str, Any] = {
-    'instance': None,
-    'name': '',
-    'user': None,
-    'schedule_at': None,
-    'interval': None,
-    'immediate': False,
-    'queue_name': None,
-    'notifications': None,
-}
-
-
-def _is_special(call: EnqueueRequest) -> bool:
-    if call.dependencies:
+def _is_special(request: EnqueueRequest) -> bool:
+    if request.dependencies:
         return True
-    return bool(call.recurrence) and (runs.ending.get() is not None or runs.current_run() is not None)
+    within = reservation.predecessor() is not None or runs.current_run() is not None
+    return bool(request.recurrence) and within
 
 
 @contextmanager
-def _telling_which(number: int) -> Iterator[None]:
+def _noting(number: int) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError) as error:
@@ -98,14 +87,16 @@ def _telling_which(number: int) -> Iterator[None]:
         raise
 
 
-def _new_job(number: int, call: EnqueueRequest) -> Job:
-    with _telling_which(number):
-        return insert.new_job(call)
+def _new_job(number: int, request: EnqueueRequest) -> Job:
+    with _noting(number):
+        return new_job(request)
 
 
 def _insert(made: list[tuple[Job, EnqueueRequest]], using: str) -> None:
-    periodic = [(job, insert.new_schedule(call, job.job_id.hex)) for job, call in made if call.recurrence]
+    periodic = [(job, new_schedule(request, job.job_id.hex)) for job, request in made if request.recurrence]
     Schedule.objects.using(using).bulk_create([schedule for _job, schedule in periodic], batch_size=bulk_insert.BATCH)
     for job, schedule in periodic:
         job.schedule, job.slot = schedule, schedule.pk
-    bulk_insert.insert([job for job, _call in made], using)
+    bulk_insert.insert([job for job, _request in made], using)
+    for job, request in made:
+        watch_unsaved(job, request)

@@ -1,18 +1,18 @@
-"""What people do to a schedule: change, pause, resume, run now. Its row is locked first, then its job's."""
+"""Actions on a schedule: change, pause, resume, run now, end. Its row is locked first, then the rows of its jobs."""
 
 from django.db import transaction
 from django.utils import timezone
 
-from .. import lifecycle
-from ..broker import delivery
 from ..choices import JobStatusChoices
 from ..core import clock
 from ..core.recurrence import Recurrence
+from ..lifecycle.deliver import deliver_after_commit, make_deliverable
 from ..lifecycle.successor import make_successor
-from ..models.jobs import Job, database
-from ..models.schedules import Schedule
+from ..lifecycle.wait import put_back, reschedule
+from ..models import Job, Schedule, database, services
 
 
+@services.change_schedule.provide
 def change(schedule: Schedule, recurrence: Recurrence) -> None:
     """See `Schedule.change()`."""
     using = schedule._state.db or database()
@@ -25,11 +25,12 @@ def change(schedule: Schedule, recurrence: Recurrence) -> None:
             before = Job.objects.using(using).filter(successor=job).first() or job
             now = timezone.now()
             moment = recurrence.next(before.scheduled or before.started or now, now)
-            lifecycle.reschedule(job, moment, interval=recurrence.interval)
+            reschedule(job, moment, interval=recurrence.interval)
     for name, value in values.items():
         setattr(schedule, name, value)
 
 
+@services.pause_schedule.provide
 def pause(schedule: Schedule) -> bool:
     """See `Schedule.pause()`."""
     using = schedule._state.db or database()
@@ -38,11 +39,12 @@ def pause(schedule: Schedule) -> bool:
             return False
         # Beside the one that waits, there may be one that was given back while the next was arranged already.
         for job in Job.objects.using(using).filter(schedule=schedule, status=JobStatusChoices.STATUS_PENDING):
-            lifecycle.put_back(job)
+            put_back(job)
     schedule.paused = True
     return True
 
 
+@services.resume_schedule.provide
 def resume(schedule: Schedule) -> bool:
     """See `Schedule.resume()`. Whatever is due is handed over within a second, by recovery's poll."""
     using = schedule._state.db or database()
@@ -64,6 +66,7 @@ def _continue(schedule: Schedule, using: str) -> Job | None:
     return make_successor(last, schedule) if last is not None else None
 
 
+@services.run_schedule_now.provide
 def run_now(schedule: Schedule) -> Job | None:
     """See `Schedule.run_now()`."""
     using = schedule._state.db or database()
@@ -78,6 +81,16 @@ def run_now(schedule: Schedule) -> Job | None:
             rows = Job.objects.using(using).filter(pk=job.pk, status=job.status, deliveries=job.deliveries)
             rows.update(scheduled=now, due=clock.now_ms())
             job.scheduled, job.due = now, Job.objects.using(using).values_list('due', flat=True).get(pk=job.pk)
-            if not job.follows_enqueued() and lifecycle.deliverable(job):
-                delivery.deliver_after_commit(job)
+            if not job.follows_enqueued() and make_deliverable(job):
+                deliver_after_commit(job)
     return job
+
+
+@services.end_schedule.provide
+def end(schedule: Schedule) -> None:
+    """See `Schedule.end()`."""
+    with transaction.atomic(using=schedule._state.db):
+        jobs = list(Job.objects.using(schedule._state.db).waiting().filter(schedule=schedule))
+        schedule.delete()
+        for job in jobs:
+            job.delete()

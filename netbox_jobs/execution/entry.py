@@ -1,4 +1,4 @@
-"""Where runs begin: RQ's call, an inline queue's, `immediate`, and a `handle()` that is called by hand."""
+"""Where runs begin: RQ's call, a queue with `ASYNC: False`, `immediate`, and a `handle()` that is called by hand."""
 
 import logging
 import signal
@@ -9,11 +9,12 @@ from typing import Any
 
 from django.db import connections
 
-from .. import lifecycle
 from ..choices import JobStatusChoices
 from ..core import guards, identity, runs
 from ..exceptions import JobFailed
-from ..models import Job, database
+from ..lifecycle.claim import claim
+from ..lifecycle.wait import hold_back
+from ..models import Job, database, services
 from .call import call
 from .execution import Execution
 
@@ -21,11 +22,11 @@ logger = logging.getLogger('netbox_jobs')
 
 
 def perform(job_id: str) -> None:
-    """What RQ calls: run the job of this id, unless it has been taken, has ended, or is gone.
+    """Run the job of this `job_id`, unless it has been claimed, has ended, or is gone. RQ calls this.
 
     Raises:
-        BaseException: What the job ended with, after it was recorded: so that RQ's own books, its failure callbacks
-            and its exception handlers tell of it too.
+        BaseException: What the job ended with, after it was recorded: so that RQ's own records, its failure callbacks
+            and its exception handlers know it too.
     """
     _lift_rq_limit()
     run = run_delivered(job_id, sole=True)
@@ -33,12 +34,16 @@ def perform(job_id: str) -> None:
         raise run.failure or JobFailed(run.job.error)
 
 
-def run_delivered(job_id: str, *, sole: bool = False) -> 'Execution | None':
-    """Claim a delivered job and run it to its end, whatever that is; None if it was not there to be run.
+@services.run_delivered.provide
+def run_delivered(job_id: str, *, sole: bool = False) -> Execution | None:
+    """Claim a delivered job and run it to its end, whatever that is.
 
     Args:
         job_id: The job's `job_id`.
         sole: Whether this process runs nothing else meanwhile.
+
+    Returns:
+        The run; None if the job was not there to be run.
     """
     using = database()
     if not connections[using].in_atomic_block:
@@ -48,10 +53,10 @@ def run_delivered(job_id: str, *, sole: bool = False) -> 'Execution | None':
     if job is not None and job.ended:
         return None  # a receiver of job_start has ended it
     if job is None:
-        if lifecycle.hold_back(job_id, using):
+        if hold_back(job_id, using):
             logger.info('Job %s waits in the database: its queue is paused.', job_id)
         else:
-            logger.info('Job %s is not there to be run: taken, ended, canceled or not due. Nothing to do.', job_id)
+            logger.info('Job %s is not run: it is claimed, ended, canceled, deleted or not due.', job_id)
         return None
     run = Execution(job)
     with run.attended(sole=sole):
@@ -61,16 +66,17 @@ def run_delivered(job_id: str, *, sole: bool = False) -> 'Execution | None':
 
 def _claim(job_id: str, using: str) -> Job | None:
     try:
-        return lifecycle.claim(job_id, identity.process_token(), using)
+        return claim(job_id, identity.process_token(), using)
     except guards.CONNECTION_ERRORS:
         # A connection that was kept from one job to the next may be dead; a new one tells.
         if connections[using].in_atomic_block:
             raise
-        guards.mend()
-        return lifecycle.claim(job_id, identity.process_token(), using)
+        guards.reset_connections()
+        return claim(job_id, identity.process_token(), using)
 
 
-def run_here(job: Job, target: Callable[..., Any], kwargs: dict[str, Any]) -> None:
+@services.run_immediately.provide
+def run_immediately(job: Job, target: Callable[..., Any], kwargs: dict[str, Any]) -> None:
     """Run a job that this process has claimed already, before returning (`immediate`).
 
     Raises:
@@ -78,7 +84,7 @@ def run_here(job: Job, target: Callable[..., Any], kwargs: dict[str, Any]) -> No
     """
     if job.ended:
         return  # a receiver of job_start has ended it
-    run = Execution(job)
+    run = Execution(job, arguments=kwargs)
     with run.attended():
         run.call(lambda: call(target, job, kwargs))
         run.settle()
@@ -87,8 +93,8 @@ def run_here(job: Job, target: Callable[..., Any], kwargs: dict[str, Any]) -> No
 
 
 @contextmanager
-def attending(job: Job) -> Iterator['Execution']:
-    """The run that a call of `handle()` is part of; one of its own where somebody calls it by hand."""
+def attending(job: Job) -> Iterator[Execution]:
+    """Yield the run that a call of `handle()` is part of; a new one if `handle()` was called by hand."""
     found = runs.run_of(job)
     if isinstance(found, Execution):
         yield found

@@ -1,14 +1,17 @@
-"""Deleting means it: what waits never runs, what runs is stopped, and its chain ends. After the commit, not before."""
+"""Deletion: a waiting job never runs, a running one is stopped, and its chain ends; all of it after the commit."""
 
 from typing import Any
 
 from django.db import transaction
+from django.db.models.signals import post_delete, pre_delete
+from django.dispatch import receiver
 
 from ..broker import delivery
 from ..choices import JobStatusChoices
 from ..models import Job, JobAttempt, JobLogEntry, Progress, Schedule
 
 
+@receiver(pre_delete, sender=Job, dispatch_uid='netbox_jobs.before_delete')
 def before_delete(instance: Job, using: str, **kwargs: Any) -> None:
     """A chain ends with its waiting or running job. (Its schedule goes first: the order in which all lock them.)"""
     row = Job.objects.using(using).filter(pk=instance.pk).values_list('status', 'awaited').first()
@@ -27,8 +30,9 @@ def before_delete(instance: Job, using: str, **kwargs: Any) -> None:
                 dependent.terminate(JobStatusChoices.STATUS_ERRORED, error=error)
 
 
+@receiver(post_delete, sender=Job, dispatch_uid='netbox_jobs.after_delete')
 def after_delete(instance: Job, using: str, **kwargs: Any) -> None:
-    """Take along what it has in tables of their own; once it is certain, take the delivery back, or end the run."""
+    """Delete the rows of other tables with it; after the commit, withdraw its delivery or stop its run."""
     for model in (JobLogEntry, JobAttempt, Progress):
         model._default_manager.using(using).filter(job_id=instance.pk)._raw_delete(using)
     if instance.status in JobStatusChoices.TERMINAL_STATE_CHOICES:

@@ -1,18 +1,17 @@
-"""Jobs that wait for others of ours: held back in the database, and released when those have ended."""
+"""Jobs that depend on others: they wait in the database, and are delivered when those have completed."""
 
 from uuid import UUID
 
 from django.db import transaction
 
-from ..broker import delivery
 from ..choices import JobStatusChoices
 from ..core import clock
-from ..models.jobs import Job
-from ..models.schedules import Schedule
+from ..models import Job, Schedule
+from .deliver import deliver_after_commit
 
 
 def depend(job: Job, job_ids: list[UUID], using: str) -> None:
-    """Have a new job wait for others, which may be ending at this very moment."""
+    """Have a new job wait for others, which may end at this moment."""
     if not job_ids:
         return
     awaited = Job.objects.using(using).filter(job_id__in=job_ids)
@@ -23,7 +22,7 @@ def depend(job: Job, job_ids: list[UUID], using: str) -> None:
 
 
 def release_dependents(job: Job) -> None:
-    """Deliver, or end, the jobs that waited for this one; those that wait for others too stay."""
+    """Deliver, or end, the jobs that waited for this one alone."""
     using = job._state.db
     gated = Job.objects.using(using).filter(dependencies=job.pk, status=JobStatusChoices.STATUS_PENDING, due=None)
     for dependent in gated:
@@ -31,7 +30,7 @@ def release_dependents(job: Job) -> None:
 
 
 def settle_dependent(dependent: Job) -> None:
-    """Look at what a job depends on: all ended well, and it is due; one ended otherwise, and it is errored at once."""
+    """Make a job due if all that it depends on has completed; end it as errored if one has ended otherwise."""
     using = dependent._state.db
     states = list(dependent.dependencies.using(using).values_list('status', 'name', 'pk'))
     waiting = [row for row in states if row[0] not in JobStatusChoices.TERMINAL_STATE_CHOICES]
@@ -53,7 +52,8 @@ def settle_dependent(dependent: Job) -> None:
         'deliveries': dependent.deliveries + (0 if later else 1),
     }
     rows = Job.objects.using(using).filter(pk=dependent.pk, status=JobStatusChoices.STATUS_PENDING, due=None)
-    if rows.update(**values):
+    # One that waits for its object to be saved is bound to it first.
+    if rows.exclude(object_type__isnull=False, object_id=None).update(**values):
         for name, value in values.items():
             setattr(dependent, name, value)
-        delivery.deliver_after_commit(dependent)
+        deliver_after_commit(dependent)

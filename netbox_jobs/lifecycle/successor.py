@@ -7,10 +7,11 @@ from django.utils import timezone
 
 from ..choices import JobStatusChoices
 from ..core import arguments, clock, import_path, runs
+from ..core.options import as_keywords
 from ..core.recurrence import Recurrence
 from ..exceptions import ArgumentsRefused, InstanceGone, RunnerNotFound
-from ..models.jobs import Job
-from ..models.schedules import Schedule
+from ..models import Job, Schedule
+from .reservation import SuccessorOf, reserved
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -18,9 +19,9 @@ logger = logging.getLogger('netbox_jobs')
 def make_successor(job: Job, schedule: Schedule | None) -> Job | None:
     """Make the successor of a job that has just been ended, in the transaction that ended it.
 
-    It is made by the runner's own `enqueue()`, which a plugin may override; what goes wrong there is rolled back,
-    logged, and made good by a copy of the row. Arguments that do not carry our signature are not handed on: the
-    schedule is suspended instead, and says why.
+    The runner's own `enqueue()` makes it, which a plugin may override. If that fails, it is rolled back and logged, and
+    the row is copied instead. Arguments that do not carry our signature are not passed on: the schedule is suspended,
+    and says why.
 
     Args:
         job: The ended job.
@@ -50,26 +51,28 @@ def make_successor(job: Job, schedule: Schedule | None) -> Job | None:
 
 
 def _recurrence(job: Job, schedule: Schedule | None) -> Recurrence:
-    """What counts: an interval that `run()` has set on its job, else what the schedule says."""
+    """Return the interval that `run()` has set on its job, else what the schedule says."""
     if schedule is None:
         return Recurrence(job.interval)
-    if job._claimed_at is not None and job.interval != job._claimed_interval:
+    if job.claim is not None and job.claim.since is not None and job.interval != job.claim.interval:
         schedule.interval, schedule.cron, schedule.time_zone = job.interval, '', ''
         schedule.save(using=job._state.db, update_fields=['interval', 'cron', 'time_zone'])
     return schedule.recurrence
 
 
 def _through_enqueue(job: Job, recurrence: Recurrence) -> Job | None:
-    """Let the runner's own `enqueue()` make it; None if that did not, for whatever reason."""
+    """Let the runner's own `enqueue()` make it; return None if it did not, for whatever reason."""
     try:
         if job.object_id is not None and job.object is None:
             return None  # without its object, enqueue() would begin another chain; the row can be copied as it is
         runner = import_path.resolve(job.runner)
         if not getattr(runner, 'is_job_runner', False):
             return None
-        kwargs = job._kwargs if job._kwargs is not None else job.get_arguments()
+        run = runs.run_of(job)
+        changed = run.changed_arguments if run is not None else None
+        kwargs = changed if changed is not None else job.get_arguments()
         with transaction.atomic(using=job._state.db):
-            with runs.making_successor_of(job):
+            with reserved(SuccessorOf(job)):
                 runner.enqueue(
                     instance=job.object,
                     name=job.name,
@@ -78,7 +81,7 @@ def _through_enqueue(job: Job, recurrence: Recurrence) -> Job | None:
                     interval=recurrence.interval,
                     notifications=job.notifications,
                     **({'cron': recurrence.cron, 'timezone': recurrence.time_zone} if recurrence.cron else {}),
-                    **kwargs,
+                    **as_keywords(kwargs),
                 )
             if found := Job.objects.using(job._state.db).filter(predecessor_id=job.pk).first():
                 return found
@@ -126,3 +129,9 @@ _COPIED = {
     'arguments_format', 'arguments_shown', 'job_timeout', 'name', 'notifications', 'object_db', 'object_id',
     'object_type_id', 'options', 'queue_name', 'retry_policy', 'runner', 'user_id',
 }  # fmt: skip
+
+
+def suspend(job: Job, reason: str) -> None:
+    """Record on the job's schedule, if it has one, why the job has no successor."""
+    if job.schedule_id is not None:
+        Schedule.objects.using(job._state.db).filter(pk=job.schedule_id).update(suspended=reason)

@@ -10,6 +10,8 @@ from ..core import clock, conf
 from ..execution import heartbeat
 from ..models import Job, database
 from . import recovery
+from .observer import Observer, RunKey
+from .orphans import end_orphans
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def _orphans(dry_run: bool, on_wait: Callable[[float], None], sleep: Callable[[f
         yield Finding(0, 'running jobs whose worker is gone')
         return
     # A worker counts every few seconds; one whose count has moved lives, and need not be watched any longer.
-    before = recovery.Observer().look()
+    before = Observer().look()
     # One that comes back to life in the last moment may claim another job before it counts.
     claims = set(running.values_list('pk', 'attempt'))
     limit = max(conf.get('WORKER_TIMEOUT'), 2 * heartbeat.INTERVAL + 1)
@@ -57,7 +59,7 @@ def _orphans(dry_run: bool, on_wait: Callable[[float], None], sleep: Callable[[f
     while suspects and waited < limit:
         sleep(1)
         waited += 1
-        now = recovery.Observer().look()
+        now = Observer().look()
         suspects = {token for token in suspects if now.get(token, -1) == before.get(token)}
     count = 0
     by_worker = running.filter(worker__in=suspects).order_by().values_list('worker').annotate(Count('pk'))
@@ -66,5 +68,5 @@ def _orphans(dry_run: bool, on_wait: Callable[[float], None], sleep: Callable[[f
     yield Finding(count, "running jobs' worker is gone: errored, or run again where the runner asks for it")
 
 
-def _end(token: str, limit: float, claims: set[recovery.Claim]) -> int:
-    return recovery.end_orphans(token, f'no sign of life for {limit:.0f} seconds', claims)
+def _end(token: str, limit: float, claims: set[RunKey]) -> int:
+    return end_orphans(token, f'no sign of life for {limit:.0f} seconds', claims)

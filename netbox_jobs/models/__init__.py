@@ -1,8 +1,9 @@
+from .attempts import JobAttempt
 from .fields import InstanceRelation
 from .jobs import Job, database
 from .logs import JobLogEntry
 from .mixins import JobsMixin
-from .progress import JobAttempt, Progress
+from .progress import Progress
 from .queues import PausedQueue
 from .schedules import Schedule
 from .workers import Worker

@@ -1,76 +1,158 @@
-"""Steering a job from outside: cancel, stop, retry; and seeing how far it is."""
+"""What can be done with a job: enqueue, start, end, cancel, stop and retry it. Each is one call of a service."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from django.db.models import Model
 
 from ..choices import JobStatusChoices
-from ..core import clock
+from ..core import arguments, clock
+from . import services
 from .progress import Progress
 from .queues import PausedQueue
 from .schedules import Schedule
 
-if TYPE_CHECKING:
-    from .jobs import Job
 
-
-class Steerable:
-    """The part of a job that is steered and watched from outside."""
+class JobActions:
+    """The part of a job that acts on it, and says how far it is."""
 
     pk: Any
     name: str
+    runner: str
     status: str
     due: Any
     schedule_id: Any
     queue_name: str
+    job_id: UUID
+    arguments: Any
+    arguments_format: str
+    arguments_signature: str
     _state: Any
+
+    @classmethod
+    def enqueue(
+        cls,
+        func: Callable[..., Any],
+        instance: Model | None = None,
+        name: str = '',
+        user: Any = None,
+        schedule_at: datetime | None = None,
+        interval: int | None = None,
+        immediate: bool = False,
+        queue_name: str | None = None,
+        notifications: str | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Store a job in the caller's transaction. A worker receives it after the commit, and never before.
+
+        Args:
+            func: A runner's `handle`, or a function `f(job, **kwargs)` at the top level of a module.
+            instance: The object that the job is about. One that is not saved yet is bound when it is saved.
+            name: At most 200 characters; the function's name if omitted.
+            user: The user that the job is done for.
+            schedule_at: When to run it (aware with `USE_TZ`); now if omitted.
+            interval: Minutes until the next occurrence, which is made when this one has ended.
+            immediate: Run it in this process before returning; meant for commands and tests.
+            queue_name: A queue of `RQ_QUEUES` or of a plugin; `default` if omitted.
+            notifications: When to notify the user of the end; always if omitted.
+            **kwargs: The other options, see `netbox_jobs.options.EnqueueOptions`; the rest is passed to `func`.
+
+        Returns:
+            The job: stored, or with `immediate` ended. What a run enqueues with an interval for its own runner and
+            instance is the successor of its periodic job, of which there is exactly one.
+
+        Raises:
+            ValueError: A value is not acceptable (queue, interval, naive datetime...).
+            TypeError: An argument cannot be stored, `run()` does not take it, or a worker could not call `func`.
+        """
+        given = {'instance': instance, 'name': name, 'user': user, 'schedule_at': schedule_at, 'interval': interval}
+        given |= {'immediate': immediate, 'queue_name': queue_name, 'notifications': notifications}
+        made: Self = services.enqueue(func, {**given, **kwargs})
+        return made
+
+    def start(self) -> None:
+        """Claim the job for the calling code and mark it running; do nothing if this object has the claim already.
+
+        Raises:
+            AlreadyClaimed: Another worker runs it right now.
+        """
+        services.start(self)
+
+    def terminate(self, status: str = JobStatusChoices.STATUS_COMPLETED, error: str | None = None) -> None:
+        """End the job: record `status`, and with it `data`, `error` and `interval` as this object has them.
+
+        A periodic job's successor is made in the same transaction. The first end stands: a later one, or that of
+        a worker that has lost its claim, changes nothing.
+
+        Args:
+            status: One of `JobStatusChoices.TERMINAL_STATE_CHOICES`.
+            error: What went wrong; None leaves `job.error` as it is.
+
+        Raises:
+            ValueError: `status` is not a terminal one.
+        """
+        if status not in JobStatusChoices.TERMINAL_STATE_CHOICES:
+            raise ValueError(
+                f'{status!r} does not end a job; expected one of {", ".join(JobStatusChoices.TERMINAL_STATE_CHOICES)}.'
+            )
+        services.finish(self, status, error)
 
     def cancel(self) -> bool:
         """Cancel the job if it waits: it ends as *canceled* and never runs. A periodic one skips this occurrence.
 
         Returns:
-            Whether it was canceled by this call; False if it runs (see `stop()`) or has ended.
+            Whether this call canceled it; False if it runs (see `stop()`) or has ended.
         """
-        from .. import lifecycle
-
-        return lifecycle.cancel(self)  # type: ignore[arg-type]
-
-    cancel.alters_data = True  # type: ignore[attr-defined]
+        return services.cancel(self)
 
     def stop(self) -> bool:
-        """Stop the job if it runs, or cancel it if it waits; it ends as *canceled*, with all it has started.
+        """Stop the job if it runs, or cancel it if it waits; it ends as *canceled*, with all processes it started.
 
-        `run()` is told at once (see `JobRunner.check_canceled()`), and its processes are killed when the
-        `Meta.stop_grace` of its runner is over; if the transaction of this call rolls back, nothing happens. A
-        periodic job still gets its next occurrence; `job.schedule.end()` ends them.
+        `run()` receives the request at once (see `JobRunner.check_canceled()`), and its processes are killed when the
+        `Meta.stop_grace` of its runner is over. If the transaction of this call rolls back, nothing happens. A
+        periodic job still gets its next occurrence; `job.schedule.end()` ends them all.
 
         Returns:
-            Whether this call has asked for the end; False if that had been asked for before, or it has ended.
+            Whether this call requested the stop; False if an earlier one did, or the job has ended.
         """
-        from .. import lifecycle
+        return services.stop(self)
 
-        return lifecycle.request_stop(self)  # type: ignore[arg-type]
-
-    stop.alters_data = True  # type: ignore[attr-defined]
-
-    def retry(self) -> 'Job':
+    def retry(self) -> Self:
         """Enqueue a new job with the arguments of this one, which has ended; its `retry_of` is this one.
 
-        The new job runs once, also where this one was an occurrence of a periodic job.
+        The new job runs once, also if this one was an occurrence of a periodic job.
 
         Raises:
             ValueError: This job has not ended.
             ArgumentsRefused, InstanceGone, RunnerNotFound: It cannot be enqueued as it was.
         """
-        from ..enqueue import insert
-
         if self.status not in JobStatusChoices.TERMINAL_STATE_CHOICES:
             raise ValueError(f'Job {self.pk} ({self.name}) is {self.status}; only a job that has ended can be retried.')
-        return insert.again(self)  # type: ignore[arg-type]
+        new: Self = services.retry(self)
+        return new
 
-    retry.alters_data = True  # type: ignore[attr-defined]
+    for _action in (start, terminate, cancel, stop, retry):
+        vars(_action)['alters_data'] = True  # templates do not call it
+    del _action
+
+    def get_arguments(self) -> dict[str, Any]:
+        """Return the decoded arguments that `run()` receives.
+
+        Raises:
+            ArgumentsRefused: They do not carry our signature.
+            InstanceGone: An object among them no longer exists.
+        """
+        if not self.runner:
+            return {}  # a row made by hand that no runner has handled
+        return arguments.decode(
+            self.arguments_format, bytes(self.arguments), self.arguments_signature, self.job_id, self.runner
+        )
 
     @property
     def paused_by(self) -> str:
-        """What keeps the job from being handed over: 'schedule' or 'queue', whichever is paused; else empty."""
+        """What keeps the job from being delivered: 'schedule' or 'queue', if that is paused; else empty."""
         if self.status not in JobStatusChoices.WAITING_STATE_CHOICES or self.due is None:
             return ''
         using = self._state.db
@@ -81,5 +163,5 @@ class Steerable:
 
     @property
     def progress(self) -> Progress | None:
-        """How far the latest run has come, read anew; None if it has not told."""
+        """How far the latest run has come, read anew; None if it has reported nothing."""
         return Progress.objects.using(self._state.db).filter(job_id=self.pk).first()

@@ -2,7 +2,6 @@
 
 import logging
 import uuid
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +13,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..choices import JobNotificationChoices, JobStatusChoices
-from ..core import arguments
+from ..core.claim import Claim, Outcome
 from ..core.recurrence import Recurrence
-from .actions import Steerable
+from .actions import JobActions
 from .fields import InstanceKey, ObjectIdField, UserKey
 from .logs import KeepsLog
 from .querysets import JobQuerySet
@@ -24,12 +23,12 @@ from .saving import GuardedSave
 from .schedules import Schedule
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractBaseUser
+    pass
 
 logger = logging.getLogger('netbox_jobs')
 
 
-class Job(GuardedSave, KeepsLog, Steerable, models.Model):
+class Job(GuardedSave, KeepsLog, JobActions, models.Model):
     """A background job: what is to be run, where it stands, and what came of it."""
 
     object_type = models.ForeignKey(
@@ -116,19 +115,12 @@ class Job(GuardedSave, KeepsLog, Steerable, models.Model):
     worker = models.CharField(max_length=32, null=True, editable=False, help_text=_('Token of the worker that runs it'))  # noqa: DJ001  # NULL: no claim
     backend_id = models.BigIntegerField(null=True, editable=False, help_text=_('Its database session'))
 
-    objects = JobQuerySet.as_manager()
+    objects = JobQuerySet['Job'].as_manager()
 
-    # What this object holds of the row: the conditions under which it may write. None: it was merely loaded.
-    _fence: dict[str, Any] | None = None
-    _lost = False  # the claim that this object held is somebody else's now, or its row is gone
-    # What this object held before it wrote the job's end, until that is committed.
-    _before_end: dict[str, Any] | None = None
-    #: The arguments as `handle()` got them, and those that it has run the job with, if they were others.
-    _decoded: dict[str, Any] | None = None
-    _kwargs: dict[str, Any] | None = None
-    # When it was claimed by this process, on the monotonic clock, and with which interval.
-    _claimed_at: float | None = None
-    _claimed_interval: int | None = None
+    #: What this object may write to its row; set by `lifecycle` alone. Without a claim it was merely loaded.
+    claim: Claim | None = None
+    #: The end that this object has recorded.
+    outcome: Outcome | None = None
 
     class Meta:
         ordering = ('-created',)
@@ -197,134 +189,25 @@ class Job(GuardedSave, KeepsLog, Steerable, models.Model):
 
     @property
     def ended(self) -> bool:
-        """Whether it has ended. What `run()` may assign to `status` does not count: the end of the run decides."""
-        return (self._fence or {}).get('status', self.status) in JobStatusChoices.TERMINAL_STATE_CHOICES
+        """Whether the job has ended. A `status` that `run()` assigns does not count: the end of the run decides."""
+        if self.outcome is not None:
+            return self.outcome.status in JobStatusChoices.TERMINAL_STATE_CHOICES
+        return self.claim is None and self.status in JobStatusChoices.TERMINAL_STATE_CHOICES
 
     @property
     def delivery_id(self) -> str:
         """The id that RQ knows the latest delivery by; the first one's is `job_id`."""
         return str(self.job_id) if self.deliveries <= 1 else f'{self.job_id}-{self.deliveries}'
 
-    def get_arguments(self) -> dict[str, Any]:
-        """The arguments that `run()` gets, decoded.
-
-        Raises:
-            ArgumentsRefused: They do not carry our signature.
-            InstanceGone: An object among them no longer exists.
-        """
-        if not self.runner:
-            return {}  # made by hand, and nobody's yet
-        return arguments.decode(
-            self.arguments_format, bytes(self.arguments), self.arguments_signature, self.job_id, self.runner
-        )
-
     @property
     def recurrence_at_claim(self) -> Recurrence:
-        """The interval that it was claimed with; `run()` may have set another since."""
-        return Recurrence(self.interval if self._claimed_at is None else self._claimed_interval)
+        """The interval that the row had when it was claimed; `run()` may have set another since."""
+        return Recurrence(self.interval if self.claim is None else self.claim.interval)
 
     def next_time(self, recurrence: Recurrence) -> datetime:
         """When the occurrence after this one is due."""
         now = timezone.now()
         return recurrence.next(self.scheduled or self.started or now, now)
-
-    # Life
-
-    def start(self) -> None:
-        """Claim the job for the calling code and mark it running; does nothing where that has happened already.
-
-        Raises:
-            AlreadyClaimed: Another worker runs it right now.
-        """
-        from .. import lifecycle
-
-        lifecycle.start(self)
-
-    start.alters_data = True  # type: ignore[attr-defined]
-
-    def terminate(self, status: str = JobStatusChoices.STATUS_COMPLETED, error: str | None = None) -> None:
-        """End the job: record `status`, and with it `data`, `error` and `interval` as this object has them.
-
-        A periodic job's successor is made in the same transaction. The first end stands: a later one, or that of
-        a worker which has lost its claim, changes nothing.
-
-        Args:
-            status: One of `JobStatusChoices.TERMINAL_STATE_CHOICES`.
-            error: What went wrong; None leaves `job.error` as it is.
-
-        Raises:
-            ValueError: `status` is not a terminal one.
-        """
-        from .. import lifecycle
-
-        if status not in JobStatusChoices.TERMINAL_STATE_CHOICES:
-            raise ValueError(
-                f'{status!r} does not end a job; expected one of {", ".join(JobStatusChoices.TERMINAL_STATE_CHOICES)}.'
-            )
-        lifecycle.end(self, status, error)
-
-    def _conclude(self) -> None:
-        from .. import lifecycle
-
-        lifecycle.conclude(self)
-
-    terminate.alters_data = True  # type: ignore[attr-defined]
-
-    @classmethod
-    def enqueue(
-        cls,
-        func: Callable[..., Any],
-        instance: models.Model | None = None,
-        name: str = '',
-        user: 'AbstractBaseUser | Any | None' = None,
-        schedule_at: datetime | None = None,
-        interval: int | None = None,
-        immediate: bool = False,
-        queue_name: str | None = None,
-        notifications: str | None = None,
-        **kwargs: Any,
-    ) -> 'Job':
-        """Store a job in the caller's transaction; a worker gets to know of it after the commit, and never before.
-
-        Args:
-            func: A runner's `handle`, or a function `f(job, **kwargs)` at the top level of a module.
-            instance: The saved object that the job is about.
-            name: At most 200 characters; the function's name if omitted.
-            user: Who it is done for.
-            schedule_at: When to run it (aware with `USE_TZ`); now if omitted.
-            interval: Minutes until the next occurrence; it is made when this one has ended.
-            immediate: Run it here and now, in this process; meant for commands and tests.
-            queue_name: One of the queues in `RQ_QUEUES` or of a plugin; `default` if omitted.
-            notifications: When to tell the user of the end; always if omitted.
-            **kwargs: `cron` (five fields) instead of `interval`, with its `timezone` (a name; the project's if
-                omitted); `max_retries`, `retry_backoff` (seconds, or a list of them), `retry_on` (exception
-                classes); options of RQ (`job_timeout` in seconds, `depends_on`, `at_front`, `ttl`, `result_ttl`,
-                `failure_ttl`, `meta`, `description`, `on_success`, `on_failure`, `on_stopped`). Everything else is
-                passed to `func`.
-
-        Returns:
-            The job: stored, or with `immediate` ended. What it enqueues with an interval while a periodic job of
-            the same runner and instance is handled is that job's successor, of which there is exactly one.
-
-        Raises:
-            ValueError: A value is not acceptable (queue, interval, naive datetime, unsaved instance...).
-            TypeError: An argument cannot be stored, or `func` is nothing that a worker could call.
-        """
-        from ..enqueue import insert
-
-        call = insert.check(
-            func,
-            instance=instance,
-            name=name,
-            user=user,
-            schedule_at=schedule_at,
-            interval=interval,
-            immediate=immediate,
-            queue_name=queue_name,
-            notifications=notifications,
-            kwargs=kwargs,
-        )
-        return insert.run_now(call) if immediate else insert.enqueue(call)
 
 
 def database() -> str:

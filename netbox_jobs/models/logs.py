@@ -68,7 +68,7 @@ class KeepsLog:
         if self.pk is None:
             self._assigned_log_entries = []
             return self._assigned_log_entries
-        if run := runs.run_of(self):  # type: ignore[arg-type]
+        if run := runs.run_of(self):
             run.flush()
         return [line.as_dict() for line in JobLogEntry.objects.using(self._state.db).filter(job_id=self.pk)]
 
@@ -82,7 +82,7 @@ class KeepsLog:
         if record.exc_info:
             message = f'{message}\n{logging.Formatter().formatException(record.exc_info)}'
         line = {'level': record.levelname.lower(), 'message': message}
-        if run := runs.run_of(self):  # type: ignore[arg-type]
+        if run := runs.run_of(self):
             run.log(line['level'], message, record.created)
         elif self.pk is None:
             self.log_entries.append({**line, 'timestamp': timezone.now()})

@@ -1,9 +1,6 @@
-"""`Progress` and `JobAttempt`: how far a run is, and what came of the attempts before it.
+"""`Progress`: how far a run is. Without a foreign key constraint: it is written while the row of the job is locked."""
 
-Both without a foreign key constraint: they are written while others hold the job's row locked.
-"""
-
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db import models
 from django.utils import timezone
@@ -56,30 +53,3 @@ class Progress(models.Model):
         if self.total is None or self.rate is None:
             return None
         return timedelta(seconds=max(0.0, (self.total - self.current) / self.rate))
-
-
-class JobAttempt(models.Model):
-    """An attempt at a job after which it was to be run again. (The latest attempt is the job's row itself.)"""
-
-    job = models.ForeignKey(
-        'netbox_jobs.Job', on_delete=models.DO_NOTHING, related_name='attempts', db_constraint=False
-    )
-    number = models.PositiveIntegerField(_('attempt'))
-    started = models.DateTimeField(_('started'), null=True)
-    ended = models.DateTimeField(_('ended'), default=timezone.now)
-    error = models.TextField(_('error'), blank=True, default='')
-    crashed = models.BooleanField(_('crashed'), default=False)
-
-    class Meta:
-        ordering = ('number',)
-        constraints = (models.UniqueConstraint(fields=('job', 'number'), name='netbox_jobs_attempt_once'),)
-        verbose_name = _('attempt')
-        verbose_name_plural = _('attempts')
-
-    def __str__(self) -> str:
-        return f'{self.number}: {self.error}'
-
-    @property
-    def duration(self) -> timedelta | None:
-        """How long it took."""
-        return self.ended - self.started if isinstance(self.started, datetime) else None

@@ -1,17 +1,16 @@
-"""The questions that are asked of jobs most."""
+"""Querysets of jobs."""
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self, TypeVar
 
 from django.db import models
 
 from ..choices import JobStatusChoices
 
-if TYPE_CHECKING:
-    from .jobs import Job  # noqa: F401
+J = TypeVar('J', bound=models.Model)
 
 
-class JobQuerySet(models.QuerySet['Job']):
-    """Jobs, with the questions that are asked of them most."""
+class JobQuerySet(models.QuerySet[J]):
+    """Jobs, by where they stand."""
 
     def waiting(self) -> Self:
         """Those that are still to run."""

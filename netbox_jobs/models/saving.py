@@ -9,7 +9,9 @@ from django.db import models, transaction
 
 from ..choices import JobStatusChoices
 from ..core import recurrence, runs
+from ..core.claim import Claim, Outcome
 from ..core.text import storable_data, storable_error
+from . import services
 
 if TYPE_CHECKING:
     _Base = models.Model
@@ -37,8 +39,8 @@ class GuardedSave(_Base):
     DoesNotExist: Any
     _assigned_log_entries: Any
     _save_log_entries: Any
-    _fence: Any
-    _lost: bool
+    claim: Any
+    outcome: Any
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Insert a new row; on an existing one write `data`, `error` and `interval`.
@@ -83,21 +85,25 @@ class GuardedSave(_Base):
         if 'interval' in wanted:
             recurrence.check_interval(self.interval)
             values['interval'] = self.interval
-        if ends and self._current_fence() is None:
-            from .. import lifecycle
-
+        held = self._held()
+        if ends and held is None:
             # As terminate() does it: the first end stands. A run that holds the claim ends as it does.
-            lifecycle.end(self, self.status, self.error or None)  # type: ignore[arg-type]
-        if not values:
+            services.finish(self, self.status, self.error or None)
+            held = self._held()
+        if values:
+            self._write(values, held, using)
+
+    def _write(self, values: dict[str, Any], held: Claim | Outcome | None, using: str | None) -> None:
+        lost = isinstance(held, Claim) and held.lost
+        conditions = held.conditions if held is not None else {}
+        if not lost and type(self).objects.using(using).filter(pk=self.pk, **conditions).update(**values):
             return
-        fence = self._current_fence()
-        if not self._lost and type(self).objects.using(using).filter(pk=self.pk, **(fence or {})).update(**values):
-            return
-        if fence is None and not self._lost:
+        if held is None:
             raise self.DoesNotExist(f'Job {self.pk} ({self.name}) was not saved: its row has been deleted.')
         logger.warning('Job %s (%s): not saved; its claim is lost or its row deleted.', self.pk, self.name)
 
-    def _current_fence(self) -> dict[str, Any] | None:
-        if self._fence is None and (run := runs.run_of(self)):  # type: ignore[arg-type]
-            return run.job._fence
-        return self._fence
+    def _held(self) -> Claim | Outcome | None:
+        """What this object may write under: the end that it has recorded, its claim, or that of the current run."""
+        if self.outcome is None and self.claim is None and (run := runs.run_of(self)):
+            return run.job.outcome or run.job.claim
+        return self.outcome or self.claim

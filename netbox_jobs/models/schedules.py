@@ -1,9 +1,9 @@
 """`Schedule`: what recurs. Its row is also the lock of its key: whoever changes a chain of jobs updates it first."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
-from django.db import models, transaction
+from django.db import models
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -11,10 +11,11 @@ from django.utils.translation import gettext_lazy as _
 from ..choices import JobNotificationChoices, JobStatusChoices
 from ..core import recurrence
 from ..core.recurrence import Recurrence
+from . import services
 from .fields import InstanceKey, ObjectIdField, UserKey
 
-if TYPE_CHECKING:
-    from .jobs import Job
+# Jobs know their schedules, so this module cannot import them.
+Job: TypeAlias = Any
 
 
 class Schedule(models.Model):
@@ -67,7 +68,7 @@ class Schedule(models.Model):
         """How it recurs."""
         return Recurrence(self.interval, self.cron, self.time_zone)
 
-    def current_job(self) -> 'Job | None':
+    def current_job(self) -> Job | None:
         """The job of this schedule that waits, else the one that runs, else None."""
         jobs: Any = self.jobs
         found: Job | None = jobs.filter(slot=self.pk).first()
@@ -85,12 +86,12 @@ class Schedule(models.Model):
         return (job.scheduled or job.created) if job is not None else None
 
     @property
-    def last_job(self) -> 'Job | None':
+    def last_job(self) -> Job | None:
         """The job that ended last, with when and how it ended; None if none has, or none is kept."""
         return self.ended_jobs.first()
 
     @property
-    def ended_jobs(self) -> 'QuerySet[Job]':
+    def ended_jobs(self) -> QuerySet[Job]:
         """Its jobs that have ended, the latest first, by the index on schedule and key.
 
         As a range of one key: for an equality, a planner takes the order by key alone, and may look for the newest of
@@ -103,7 +104,7 @@ class Schedule(models.Model):
         return ended.order_by('-schedule_id', '-pk')
 
     def change(self, *, interval: int | None = None, cron: str | None = None, timezone: str | None = None) -> None:
-        """Have it recur otherwise, from the occurrence that waits on.
+        """Change when it recurs, beginning with the occurrence that waits.
 
         Args:
             interval: Minutes between runs; or
@@ -113,55 +114,42 @@ class Schedule(models.Model):
         Raises:
             ValueError: Neither is given, both are, or one is not acceptable.
         """
-        from ..enqueue import schedule_actions
-
         recurrence.check_interval(interval)
         fields = recurrence.check_cron(cron, timezone)
         if (interval is None) == (not fields[0]):
             raise ValueError('Give either interval or cron.')
-        schedule_actions.change(self, Recurrence(interval, *fields))
+        services.change_schedule(self, Recurrence(interval, *fields))
 
     def pause(self) -> bool:
-        """Let no more occurrences begin, whoever asks for them, until `resume()`; one that runs finishes.
+        """Let no more occurrences begin until `resume()`; one that runs finishes.
 
         Returns:
             Whether it was not paused before.
         """
-        from ..enqueue import schedule_actions
-
-        return schedule_actions.pause(self)
+        return services.pause_schedule(self)
 
     def resume(self) -> bool:
-        """Go on, after a pause or a suspension. What was missed meanwhile runs once, at once; then by the calendar.
+        """Continue after a pause or a suspension. What was missed meanwhile runs once, at once; then by the calendar.
 
-        A chain that stopped because its next occurrence could not be made is begun again a minute from now at the
-        earliest; if the reason is still there, `suspended` says so again.
+        A chain that stopped because its next occurrence could not be made begins again a minute from now at the
+        earliest; if the reason still holds, `suspended` says so again.
 
         Returns:
             Whether it was paused or suspended before.
         """
-        from ..enqueue import schedule_actions
+        return services.resume_schedule(self)
 
-        return schedule_actions.resume(self)
-
-    def run_now(self) -> 'Job | None':
-        """Have the occurrence that waits begin now, also while the schedule is paused; the next one counts from it.
+    def run_now(self) -> Job | None:
+        """Run the occurrence that waits now, also while the schedule is paused; the next one counts from it.
 
         Returns:
-            The job; None if none waits, because one runs just now.
+            The job; None if none waits, because one runs now.
         """
-        from ..enqueue import schedule_actions
-
-        return schedule_actions.run_now(self)
+        return services.run_schedule_now(self)
 
     def end(self) -> None:
-        """End the schedule: a job of it that waits is deleted; one that runs finishes, and nothing follows it."""
-        with transaction.atomic(using=self._state.db):
-            waiting = self.jobs.filter(status__in=JobStatusChoices.WAITING_STATE_CHOICES)
-            jobs = list(waiting)
-            self.delete()
-            for job in jobs:
-                job.delete()
+        """End the schedule: its waiting job is deleted; one that runs finishes, and has no successor."""
+        services.end_schedule(self)
 
     change.alters_data = pause.alters_data = resume.alters_data = True  # type: ignore[attr-defined]
     run_now.alters_data = end.alters_data = True  # type: ignore[attr-defined]

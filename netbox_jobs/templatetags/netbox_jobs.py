@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from .. import permissions
-from ..enqueue import insert
+from ..enqueue.identify import content_type_of, identify_instance
 from ..models import Job
 from ..web import fragments
 
@@ -61,8 +61,8 @@ def object_jobs(context: Any, obj: Any, limit: int = 10) -> str:
     request = _request(context)
     if not obj:
         return ''
-    object_type, object_id, object_db = insert.identify_instance(obj)
-    about = {'object_type_id': object_type.pk, 'object_id': object_id, 'object_db': object_db}
+    _object_type, object_id, object_db = identify_instance(obj)
+    about = {'object_type_id': content_type_of(obj).pk, 'object_id': object_id, 'object_db': object_db}
     return fragments.object_jobs(request, about, limit=limit).html
 
 

@@ -16,12 +16,12 @@ from django.db import connections, reset_queries
 from redis.exceptions import RedisError
 from rq.executions import Execution
 
-from .. import lifecycle
 from ..broker.delivery import ENTRY
 from ..choices import JobStatusChoices
 from ..core import guards, import_path, runs
 from ..exceptions import JobFailed
 from ..execution import entry, time_limit
+from ..lifecycle.claim import rehearse
 from ..models import database
 from . import records
 from .preload import Preload
@@ -166,7 +166,7 @@ class ChildProcess:
         reset_queries()
         opened = [c for c in connections.all(initialized_only=True) if c.connection is not None]
         if any(c.in_atomic_block or not c.autocommit for c in opened):
-            guards.mend()
+            guards.reset_connections()
         try:
             # What a job has started, and not waited for, ends with it; so does this process.
             os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -204,7 +204,7 @@ def connect(*, again: bool = False) -> None:
         if again and connection.connection is not None:
             connection.close_if_unusable_or_obsolete()
             if connection.connection is not None and not connection.is_usable():
-                guards.mend()
+                guards.reset_connections()
         connection.ensure_connection()
     except DBError as error:
         logger.info('The database does not answer yet (%s).', error)
@@ -213,6 +213,6 @@ def connect(*, again: bool = False) -> None:
 def _rehearse() -> None:
     """While there is no job yet: have the session prepare what it needs for a claim."""
     try:
-        lifecycle.rehearse(database())
+        rehearse(database())
     except DBError as error:
         logger.debug('The rehearsal failed (%s); the job finds out itself.', error)

@@ -15,7 +15,7 @@ from django_rq import connection_utils
 from redis.exceptions import RedisError
 from rq.logutils import setup_loghandlers
 
-from ..broker import delivery
+from ..broker import connection
 from ..core import queues
 from ..core.registry import system_jobs
 from ..exceptions import UnknownQueue
@@ -94,7 +94,7 @@ class WorkerCommand(BaseCommand):
 
     def _check_redis(self, name: str) -> None:
         try:
-            delivery.queue(name).connection.ping()
+            connection.queue(name).connection.ping()
         except RedisError as error:
             raise CommandError(
                 f'Redis does not answer ({error}). Start it, or correct RQ_QUEUES; a running worker outlives its loss, '

@@ -11,6 +11,8 @@ from django.db import connections
 
 from ..execution import heartbeat
 from ..maintenance import recovery, retention
+from ..maintenance.observer import Observer
+from ..maintenance.orphans import end_orphans, end_own_orphans, to_be_stopped
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -43,7 +45,7 @@ class MaintenanceThread(threading.Thread):
         self._lease = lease
         self._at_work = at_work
         self._end_job = stop
-        self._observer = recovery.Observer()
+        self._observer = Observer()
         self._next_comparison = 0.0
         self._over = threading.Event()
         self._woken = threading.Event()
@@ -137,7 +139,7 @@ class MaintenanceThread(threading.Thread):
                 raise
         # Not the leader's business alone: it may have come a moment ago, and must watch for the whole limit first.
         for token, claims in self._observer.dead(0 if self._leads() else heartbeat.INTERVAL).items():
-            recovery.end_orphans(token, claims=claims)
+            end_orphans(token, runs=claims)
 
     def _beat_and_look(self) -> None:
         self._lease.beat()
@@ -153,12 +155,12 @@ class MaintenanceThread(threading.Thread):
     def _see_to_own(self) -> None:
         seen = _begun, job_id = self._at_work()
         # Ends that could not be recorded at the time, because the database was away.
-        recovery.end_own_orphans(self._lease.token, job_id, lambda: self._at_work() == seen)
+        end_own_orphans(self._lease.token, job_id, lambda: self._at_work() == seen)
         if job_id is not None:
             self._stop_own()
 
     def _stop_own(self, **since: float) -> None:
-        for job_id in recovery.to_be_stopped(self._lease.token, **since):
+        for job_id in to_be_stopped(self._lease.token, **since):
             self._end_job(job_id)
 
     def _redeliver(self) -> None:

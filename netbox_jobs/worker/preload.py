@@ -10,8 +10,8 @@ import logging
 import mmap
 from collections.abc import Iterable
 
-from .. import lifecycle
 from ..core import conf
+from ..lifecycle.warm_up import warm_up as prepare_sql
 from ..models import database
 
 logger = logging.getLogger('netbox_jobs')
@@ -21,7 +21,7 @@ _SIZE = 4096
 
 def warm_up() -> None:
     """In the parent: do what each child would else do for itself, and copy memory for."""
-    lifecycle.warm_up(database())
+    prepare_sql(database())
     importlib.import_module('netbox_jobs.jobs')  # what the module of every runner imports
     share_memory()
 

@@ -8,12 +8,12 @@ from django.core.exceptions import ValidationError
 from django.db import Error as DBError
 from django.db import connections
 
-from .. import lifecycle
 from ..core import identity, runner_options
 from ..core.guards import PERSISTENCE
 from ..execution import execution
 from ..execution.time_limit import GRACE
-from ..maintenance import recovery
+from ..lifecycle.stop import mark_stopping
+from ..maintenance.orphans import end_orphan
 from ..models import Job, database
 
 logger = logging.getLogger('netbox_jobs')
@@ -63,7 +63,7 @@ def settle(job_id: str, status: int | None, *, limit: float, overran: bool) -> N
         if found is not None:
             logger.warning('Job %s (%s): %s', found.pk, found.name, cause)
             run = execution.Execution(found)
-            run.persist(lambda: recovery.end_orphan(found, cause, may_retry=not overran))
+            run.persist(lambda: end_orphan(found, cause, may_retry=not overran))
     except DBError as error:
         logger.error('The end of job %s could not be recorded (%s); recovery ends it.', job_id, error)
     finally:
@@ -74,7 +74,7 @@ def begin_stop(delivery_id: str) -> float:
     """Note that a job is to stop; returns the seconds that it has for that. (In the thread of RQ's commands.)"""
     try:
         rows = Job.objects.using(database()).filter(job_id=delivery_id[:36]).running()
-        lifecycle.mark_stopping(rows)  # already marked, unless RQ's own command was used
+        mark_stopping(rows)  # already marked, unless RQ's own command was used
         path = rows.values_list('runner', flat=True).first()
         return runner_options.stop_grace(path) if path else 0.0
     except (DBError, ValueError, ValidationError):  # a job of other code, or the database is away

@@ -143,9 +143,7 @@ class Supervisor:
             position, moment_ = self._position, time.monotonic()
             if self._long != position and moment_ - self._began >= LONG and child.page.position == position:
                 self._meet_long_job(child, position)
-            elif behind and (
-                self._worker._stop_requested or self._worker.deliveries.waits_before(self._batch[0].queue)
-            ):
+            elif behind and (self._worker._stop_requested or waits_before(self._batch[0].queue)):
                 self._take_back(child)
             if self._stopping is not None and self._stopping[0] == position and moment_ > self._stopping[1]:
                 self._kill(child, position)

@@ -5,12 +5,12 @@ import os
 import signal
 import threading
 import time
-from typing import Any
 
 from django.db import Error as DBError
 from django.db import connections
 
 from ..core import runs
+from ..core.claim import Claim
 from ..models import Job, database
 
 logger = logging.getLogger('netbox_jobs')
@@ -30,7 +30,7 @@ class Watchdog(threading.Thread):
         self._parent = parent
         self._seen: runs.Run | None = None
         self._next_look = 0.0
-        self._lost: Any = None
+        self._lost: Claim | None = None
 
     def run(self) -> None:
         """Until the process ends."""
@@ -52,23 +52,23 @@ class Watchdog(threading.Thread):
         self._next_look = time.monotonic() + LOOK - 1
 
     def _must_end(self, run: runs.Run) -> bool:
-        fence = _lost_fence(run)
+        claim = _lost_claim(run)
         # Seen twice: the first time, the job may just have ended, with its process about to.
-        if fence is not None and fence is self._lost:
+        if claim is not None and claim == self._lost:
             logger.warning('The claim of this job is lost; its process ends itself.')
             return True
-        self._lost = fence
+        self._lost = claim
         return False
 
 
-def _lost_fence(run: runs.Run) -> dict[str, Any] | None:
-    """The conditions of the run's claim, if the row does not meet them any more."""
-    fence = run.job._fence
-    if fence is None or run.job.ended:
+def _lost_claim(run: runs.Run) -> Claim | None:
+    """Return the run's claim, if the row does not meet its conditions any more."""
+    claim: Claim | None = run.job.claim
+    if claim is None or run.job.ended:
         return None
     try:
-        held = Job.objects.using(database()).filter(pk=run.job.pk, **fence).exists()
+        held = Job.objects.using(database()).filter(pk=run.job.pk, **claim.conditions).exists()
     except DBError:
         connections.close_all()
         return None
-    return None if held else fence
+    return None if held else claim

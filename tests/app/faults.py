@@ -9,9 +9,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from netbox_jobs import lifecycle
-from netbox_jobs.execution import execution
-from netbox_jobs.lifecycle import finish
+from netbox_jobs.execution import ending, entry, execution
+from netbox_jobs.lifecycle import announcements, finish
 from netbox_jobs.models import JobAttempt
 
 STEPS = ('before the terminal write', 'before the successor', 'before the commit', 'after it')
@@ -30,22 +29,22 @@ def install(step: str) -> None:
     if step == 'before the terminal write':
         _around(execution.Execution, 'before_end', before=die)
     elif step == 'before the successor':
-        _around(finish, '_reflect', after=die)
+        _around(finish, '_update', after=die)
     elif step == 'before the commit':
         _around(finish, 'make_successor', after=die)
     elif step == 'after it':
-        _around(lifecycle, 'conclude', before=die)
+        _around(announcements.EndAnnouncement, '__call__', before=die)
     elif step == 'before it is given back':
-        _around(lifecycle, 'release', before=die)
+        _around(ending, 'requeue', before=die)
     elif step == 'before that is committed':
         _around(JobAttempt.objects, 'using', before=die)
     elif step == 'after it is given back':
-        _around(lifecycle, 'release', after=die)
+        _around(ending, 'requeue', after=die)
 
 
 def install_before_claim(folder: str) -> None:
     """Have the process of a job die before it claims, with its worker or without, as often as a file there asks for."""
-    claim = lifecycle.claim
+    claim = entry.claim
 
     def fallible(*args: Any) -> Any:
         for name, victims in (('horse', (os.getpid(),)), ('worker', (os.getppid(), os.getpid()))):
@@ -57,7 +56,7 @@ def install_before_claim(folder: str) -> None:
                 os.kill(pid, signal.SIGKILL)
         return claim(*args)
 
-    lifecycle.claim = fallible
+    entry.claim = fallible
 
 
 def trace_end(sender: Any, **kwargs: Any) -> None:

@@ -475,7 +475,10 @@ def test_run_finds_a_runner_by_its_name(jobs):
 @pytest.mark.parametrize(
     ('arguments', 'says'),
     [
-        (('Twin',), "2 runners are named 'Twin'; say which: tests.cli.test_commands.TwinOne, tests.cli.test_commands.TwinTwo."),
+        (
+            ('Twin',),
+            "2 runners are named 'Twin'; say which: tests.cli.test_commands.TwinOne, tests.cli.test_commands.TwinTwo.",
+        ),
         (('Plian',), "There is no runner 'Plian'; did you mean 'Plain'?"),
         (('tests.app.jobs.Nope',), "There is no runner 'tests.app.jobs.Nope'; did you mean 'tests.app.jobs."),
         (('zzz',), "There is no runner 'zzz'; expected the path of a JobRunner, or its Meta.name."),

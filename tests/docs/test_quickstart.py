@@ -19,7 +19,7 @@ from django.core.management import get_commands
 from django.utils import timezone
 
 from netbox_jobs import exceptions
-from netbox_jobs.enqueue import request
+from netbox_jobs.core import options
 from netbox_jobs.jobs import system_job
 from netbox_jobs.models import Job, Schedule
 from tests.app.jobs import Plain
@@ -174,7 +174,7 @@ def test_bad_input_raises_what_the_readme_says_and_writes_nothing(calls_: str, o
 
 def test_the_readme_names_everything_that_enqueue_takes() -> None:
     parameters = set(inspect.signature(Job.enqueue).parameters) - {'func', 'kwargs'}
-    for name in (*parameters, *request.RQ_OPTIONS):
+    for name in (*parameters, *options.RQ_OPTIONS):
         assert f'`{name}`' in README.split('`enqueue()` takes')[1].split('\n\n')[0], name
 
 

@@ -7,10 +7,10 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from netbox_jobs import lifecycle
 from netbox_jobs.broker import delivery
 from netbox_jobs.enqueue import unique
 from netbox_jobs.jobs import JobRunner
+from netbox_jobs.lifecycle import claim, deliver, finish, requeue
 from netbox_jobs.maintenance import recovery
 from netbox_jobs.models import Job, Schedule
 from tests.app.jobs import Failing, Overriding, Plain, Sleeping, Translating
@@ -215,7 +215,7 @@ def test_an_overridden_enqueue_is_not_called_where_nothing_changes():
 
 def test_an_overridden_enqueue_beside_a_running_job_makes_a_successor_only_if_something_changes():
     job = Translating.enqueue_once(kind='vm')
-    lifecycle.claim(str(job.job_id), 'w', 'default')
+    claim.claim(str(job.job_id), 'w', 'default')
     assert Translating.enqueue_once(kind='vm') == job
     assert Translating.get_jobs().count() == 1
     following = Translating.enqueue_once(kind='node')
@@ -231,7 +231,7 @@ def test_an_overridden_enqueue_keeps_the_first_time_of_a_new_cron():
 
 def test_p4_an_overridden_enqueue_whose_job_is_claimed_in_this_very_moment(meanwhile):
     job = Translating.enqueue_once(interval=10, kind='vm')
-    meanwhile('_update_waiting', lambda: lifecycle.claim(str(job.job_id), 'w', 'default'))
+    meanwhile('update_waiting', lambda: claim.claim(str(job.job_id), 'w', 'default'))
     following = Translating.enqueue_once(kind='node')
     assert (following.predecessor_id, following.get_arguments()) == (job.pk, {'kinds': ['NODE']})
 
@@ -379,7 +379,7 @@ def meanwhile(monkeypatch):
 
 def test_a_job_delivered_anew_in_this_very_moment_is_updated_all_the_same(meanwhile):
     job, when = Plain.enqueue_once(interval=10), at(1)
-    meanwhile('_update_waiting', lambda: lifecycle.deliverable(Job.objects.get(pk=job.pk)))
+    meanwhile('update_waiting', lambda: deliver.make_deliverable(Job.objects.get(pk=job.pk)))
     assert Plain.enqueue_once(schedule_at=when).pk == job.pk
     job.refresh_from_db()
     assert (job.status, job.scheduled, job.deliveries) == ('scheduled', when, 2)
@@ -387,15 +387,15 @@ def test_a_job_delivered_anew_in_this_very_moment_is_updated_all_the_same(meanwh
 
 def test_a_job_claimed_in_this_very_moment_gets_a_successor(meanwhile):
     job, when = Plain.enqueue_once(interval=10), at(1)
-    meanwhile('_update_waiting', lambda: lifecycle.claim(str(job.job_id), 'w', 'default'))
+    meanwhile('update_waiting', lambda: claim.claim(str(job.job_id), 'w', 'default'))
     following = Plain.enqueue_once(schedule_at=when)
     assert (following.predecessor_id, following.scheduled) == (job.pk, when)
 
 
 def test_a_job_given_back_in_this_very_moment_is_updated_itself(meanwhile):
     job, when = Plain.enqueue_once(interval=10), at(1)
-    running = lifecycle.claim(str(job.job_id), 'w', 'default')
-    meanwhile('succeed', lambda: lifecycle.release(running, 0))
+    running = claim.claim(str(job.job_id), 'w', 'default')
+    meanwhile('succeed', lambda: requeue.requeue(running, 0))
     assert Plain.enqueue_once(schedule_at=when).pk == job.pk
     job.refresh_from_db()
     assert (job.status, job.scheduled, job.slot) == ('scheduled', when, job.schedule_id)
@@ -404,14 +404,14 @@ def test_a_job_given_back_in_this_very_moment_is_updated_itself(meanwhile):
 
 def test_a_job_given_back_between_the_looks_is_seen():
     job = Plain.enqueue_once(interval=10)
-    running = lifecycle.claim(str(job.job_id), 'w', 'default')
+    running = claim.claim(str(job.job_id), 'w', 'default')
     looks = []
 
     def look(execute, sql, *args):
         if 'slot' in sql.partition('WHERE')[2] and sql.startswith(('SELECT', '(SELECT')):
             looks.append(sql)
             if len(looks) == 2:  # the first one saw that nobody has the slot
-                lifecycle.release(running, 0)
+                requeue.requeue(running, 0)
         return execute(sql, *args)
 
     with connection.execute_wrapper(look):
@@ -514,7 +514,7 @@ def test_a_waiting_job_waits_for_what_enqueue_once_names(work):
 
 def test_what_is_arranged_beside_a_running_job_does_not_begin_before_that_has_ended(work):
     job = Plain.enqueue_once(a=1)
-    running = lifecycle.claim(str(job.job_id), 'w', 'default')
+    running = claim.claim(str(job.job_id), 'w', 'default')
     following = Plain.enqueue_once(a=2)
     Plain.enqueue_once(schedule_at=timezone.now())
     following.refresh_from_db()
@@ -522,7 +522,7 @@ def test_what_is_arranged_beside_a_running_job_does_not_begin_before_that_has_en
     assert following.schedule.run_now().status == 'scheduled'
     recovery.deliver_due()
     assert status(following) == 'scheduled'
-    assert lifecycle.end(running, 'completed')
+    assert finish.finish(running, 'completed')
     recovery.deliver_due()
     work()
     assert status(following) == 'completed'
@@ -530,13 +530,13 @@ def test_what_is_arranged_beside_a_running_job_does_not_begin_before_that_has_en
 
 def test_what_waited_for_others_does_not_begin_beside_a_running_occurrence(work):
     job = Plain.enqueue_once(a=1)
-    running = lifecycle.claim(str(job.job_id), 'w', 'default')
+    running = claim.claim(str(job.job_id), 'w', 'default')
     first = Sleeping.enqueue(seconds=0)
     following = Plain.enqueue_once(a=2, depends_on=first)
     work()
     assert status(first) == 'completed'
     assert status(following) == 'scheduled'
-    assert lifecycle.end(running, 'completed')
+    assert finish.finish(running, 'completed')
     recovery.deliver_due()
     work()
     assert status(following) == 'completed'

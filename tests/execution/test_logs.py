@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from netbox_jobs.execution import logs
+from netbox_jobs.execution import log_writer
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.models import Job, JobLogEntry
 from tests.app.jobs import Deep, Plain, Talking
@@ -213,9 +213,9 @@ def test_a_record_can_be_sent_to_another_process():
 
 
 def test_p6_lines_of_any_length_are_written_in_statements_that_a_server_takes(monkeypatch):
-    monkeypatch.setattr(logs, 'LARGE', 100)
+    monkeypatch.setattr(log_writer, 'LARGE', 100)
     job = Plain.enqueue()
-    writer = logs.LineWriter(job, own_connection=False)
+    writer = log_writer.LogWriter(job, own_connection=False)
     for number in range(6):
         writer.add('info', f'{number}' * 30, 0.0)
     writer.add('info', 'x' * 70, 0.0)

@@ -5,10 +5,10 @@ import time
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from netbox_jobs import lifecycle
 from netbox_jobs.core import clock, retries
 from netbox_jobs.exceptions import JobFailed
 from netbox_jobs.jobs import JobRunner
+from netbox_jobs.lifecycle import requeue
 from netbox_jobs.maintenance import recovery
 from netbox_jobs.models import Job, JobLogEntry
 from netbox_jobs.signals import job_end, job_start
@@ -230,7 +230,7 @@ def test_an_occurrence_that_was_arranged_meanwhile_waits_for_the_next_attempt_of
     job.start()
     following = Flaky.enqueue_once(interval=30)
     assert following.predecessor_id == job.pk
-    lifecycle.release(job, delay=3600, after='failed')
+    requeue.requeue(job, delay=3600, after='failed')
     Job.objects.filter(pk=following.pk).update(due=0)
     assert recovery.deliver_due() == 0
     Job.objects.filter(pk=job.pk).update(due=0)

@@ -4,7 +4,7 @@ import pytest
 from django.db import transaction
 
 from netbox_jobs.broker import delivery
-from netbox_jobs.maintenance import recovery
+from netbox_jobs.maintenance import orphans
 from netbox_jobs.models import Job
 from netbox_jobs.signals import job_end, job_start
 from tests.app.jobs import Erring, Failing, Overriding, Plain
@@ -32,7 +32,7 @@ def test_signals_go_out_once_after_the_commit_with_the_job_as_sender():
         crashed = Plain.enqueue()
         crashed.start()
         del seen[:]
-        recovery.end_orphan(Job.objects.get(pk=crashed.pk), 'gone')
+        orphans.end_orphan(Job.objects.get(pk=crashed.pk), 'gone')
         assert seen == [('end', crashed.pk, 'errored')]
     finally:
         job_start.disconnect(started)

@@ -5,7 +5,6 @@ import time
 import pytest
 from django.db import transaction
 
-from netbox_jobs import lifecycle
 from netbox_jobs.broker import delivery
 from netbox_jobs.core import identity, runs
 from netbox_jobs.exceptions import InstanceGone, JobCanceled, RunnerNotFound
@@ -13,7 +12,7 @@ from netbox_jobs.execution import time_limit
 from netbox_jobs.execution.execution import Execution
 from netbox_jobs.execution.time_limit import Deadline, Span
 from netbox_jobs.jobs import JobRunner
-from netbox_jobs.lifecycle import stop
+from netbox_jobs.lifecycle import claim, stop
 from netbox_jobs.models import Job, Schedule
 from netbox_jobs.signals import job_end, job_start
 from tests.app.jobs import Erring, Orderly, Overriding, Plain, plain_function
@@ -236,7 +235,7 @@ def test_grace_is_checked_where_the_class_is_made():
 def test_p7_a_stop_between_the_claim_and_the_run_is_heard():
     runs.expect_delivered_run()
     job = Orderly.enqueue()
-    claimed = lifecycle.claim(str(job.job_id), identity.process_token(), 'default')
+    claimed = claim.claim(str(job.job_id), identity.process_token(), 'default')
     runs.stop_delivered_run()
     run = Execution(claimed)
     with run.attended(sole=True):
@@ -255,7 +254,7 @@ def test_p7_a_stop_in_the_very_moment_of_the_claim_is_heard(monkeypatch, moment)
         if moment == 'mark_stopping':
             asked = ask(given)  # it waits still
         if not claims:
-            claims.append(lifecycle.claim(str(job.job_id), 'w' * 32, 'default'))
+            claims.append(claim.claim(str(job.job_id), 'w' * 32, 'default'))
         return asked if moment == 'mark_stopping' else ask(given)
 
     monkeypatch.setattr(stop, moment, interleaved)

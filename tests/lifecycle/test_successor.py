@@ -6,11 +6,11 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from netbox_jobs import lifecycle
 from netbox_jobs.core.recurrence import Recurrence
 from netbox_jobs.execution import entry
 from netbox_jobs.jobs import JobRunner
-from netbox_jobs.maintenance import recovery
+from netbox_jobs.lifecycle import claim
+from netbox_jobs.maintenance import orphans, recovery
 from netbox_jobs.models import Job, Schedule
 from netbox_jobs.signals import job_end
 from tests.app.jobs import (
@@ -210,7 +210,7 @@ def test_p4_whoever_ends_it_again_makes_no_second_one(work):
     job = Plain.enqueue(interval=10)
     work()
     Job.objects.get(pk=job.pk).terminate('failed')
-    assert recovery.end_orphan(Job.objects.get(pk=job.pk), 'declared dead') is False
+    assert orphans.end_orphan(Job.objects.get(pk=job.pk), 'declared dead') is False
     assert Plain.get_jobs().count() == 2
     assert status(job) == 'completed'
 
@@ -218,7 +218,7 @@ def test_p4_whoever_ends_it_again_makes_no_second_one(work):
 def test_p4_a_death_has_one_successor_too():
     job = Plain.enqueue(interval=10, word='x')
     job.start()
-    recovery.end_orphan(Job.objects.get(pk=job.pk), 'declared dead')
+    orphans.end_orphan(Job.objects.get(pk=job.pk), 'declared dead')
     assert (successor(job).status, successor(job).get_arguments()) == ('scheduled', {'word': 'x'})
 
 
@@ -299,7 +299,7 @@ def test_an_interval_that_the_run_enqueues_counts_from_then_on(work):
 
 def test_a_run_that_hands_on_its_interval_does_not_undo_what_the_schedule_was_changed_to():
     job = Rearranging.enqueue(interval=60, to=60)
-    claimed = lifecycle.claim(str(job.job_id), 'w' * 32, 'default')
+    claimed = claim.claim(str(job.job_id), 'w' * 32, 'default')
     job.schedule.change(interval=20)
     with entry.attending(claimed):
         Rearranging.enqueue(interval=60)

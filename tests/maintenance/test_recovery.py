@@ -9,11 +9,12 @@ from django.db import OperationalError
 from django.db.models import F
 from django.utils import timezone
 
-from netbox_jobs import lifecycle
 from netbox_jobs.broker import delivery
 from netbox_jobs.core import clock, identity
 from netbox_jobs.execution import heartbeat
-from netbox_jobs.maintenance import recovery, retention
+from netbox_jobs.lifecycle import claim, finish, requeue
+from netbox_jobs.maintenance import observer, orphans, recovery, retention
+from netbox_jobs.maintenance.observer import Observer
 from netbox_jobs.models import Job, JobAttempt, JobLogEntry, Progress, Worker
 from netbox_jobs.worker import maintenance_thread
 from tests.app.jobs import DyingAgain, Plain, WorkingRetried
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def claimed(job, worker='w' * 32):
-    return lifecycle.claim(str(job.job_id), worker, 'default')
+    return claim.claim(str(job.job_id), worker, 'default')
 
 
 # A stop that arrives as an attempt ends
@@ -34,8 +35,8 @@ def test_p7_a_stop_between_run_and_the_retry_ends_the_job(work):
     job = WorkingRetried.enqueue(interval=10)
     running = claimed(job)
     assert Job.objects.get(pk=job.pk).stop()
-    assert lifecycle.release(running, 0, after='RuntimeError()') is False
-    assert (status(job), job.error, job.retries) == ('canceled', lifecycle.STOPPED, 0)
+    assert requeue.requeue(running, 0, after='RuntimeError()') is False
+    assert (status(job), job.error, job.retries) == ('canceled', finish.STOPPED, 0)
     assert running.ended
     assert not JobAttempt.objects.exists()
     assert WorkingRetried.get_jobs().waiting().get().predecessor_id == job.pk
@@ -46,7 +47,7 @@ def test_p7_a_stop_between_a_crash_and_the_retry_ends_the_job():
     claimed(job)
     found = Job.objects.get(pk=job.pk)  # as recovery has loaded it
     assert Job.objects.get(pk=job.pk).stop()
-    assert recovery.end_orphan(found, 'gone')
+    assert orphans.end_orphan(found, 'gone')
     assert (status(job), job.crashes) == ('canceled', 0)
     assert DyingAgain.get_jobs().waiting().get().predecessor_id == job.pk
 
@@ -54,15 +55,15 @@ def test_p7_a_stop_between_a_crash_and_the_retry_ends_the_job():
 def test_p7_a_stop_between_a_missing_runner_and_its_return_ends_the_job():
     running = claimed(Plain.enqueue())
     assert Job.objects.get(pk=running.pk).stop()
-    assert lifecycle.release(running, 5) is False
+    assert requeue.requeue(running, 5) is False
     assert status(running) == 'canceled'
 
 
 def test_a_claim_that_is_lost_is_neither_given_back_nor_canceled():
     job = WorkingRetried.enqueue()
     stale = claimed(job)
-    recovery.end_orphan(Job.objects.get(pk=job.pk), 'declared dead')
-    assert lifecycle.release(stale, 0, after='RuntimeError()') is False
+    orphans.end_orphan(Job.objects.get(pk=job.pk), 'declared dead')
+    assert requeue.requeue(stale, 0, after='RuntimeError()') is False
     assert status(job) == 'errored'
     assert not JobAttempt.objects.exists()
 
@@ -70,10 +71,10 @@ def test_a_claim_that_is_lost_is_neither_given_back_nor_canceled():
 def test_attempts_that_did_not_count_leave_the_numbers_of_those_that_do():
     job = WorkingRetried.enqueue()
     for _ in range(2):
-        lifecycle.release(claimed(job), 0)  # its runner is not there
+        requeue.requeue(claimed(job), 0)  # its runner is not there
         recovery.deliver_due()
     for number in (1, 2):
-        assert lifecycle.release(claimed(job), 0, after=f'error {number}')
+        assert requeue.requeue(claimed(job), 0, after=f'error {number}')
         recovery.deliver_due()
     last = claimed(job)
     assert (last.attempt, last.releases, last.retries) == (3, 2, 2)
@@ -85,25 +86,25 @@ def test_attempts_that_did_not_count_leave_the_numbers_of_those_that_do():
 
 def test_an_orphan_that_cannot_be_ended_does_not_keep_the_others_from_it(monkeypatch, caplog):
     bad, good = claimed(Plain.enqueue()), claimed(Plain.enqueue())
-    end = lifecycle.end
+    end = finish.finish
 
     def fallible(job, *args, **kwargs):
         if job.pk == bad.pk:
             raise ValueError('poison')
         return end(job, *args, **kwargs)
 
-    monkeypatch.setattr(lifecycle, 'end', fallible)
-    assert recovery.end_orphans('w' * 32) == 1
+    monkeypatch.setattr(orphans, 'finish', fallible)
+    assert orphans.end_orphans('w' * 32) == 1
     assert (status(bad), status(good)) == ('running', 'errored')
     assert 'poison' in caplog.text
 
 
 def test_p1_what_a_busy_worker_does_not_run_any_more_is_ended_and_what_it_runs_is_not():
     orphan, current = claimed(Plain.enqueue()), claimed(Plain.enqueue())
-    assert recovery.end_own_orphans('w' * 32, current.delivery_id, lambda: False) == 0
-    assert recovery.end_own_orphans('w' * 32, current.delivery_id) == 1
+    assert orphans.end_own_orphans('w' * 32, current.delivery_id, lambda: False) == 0
+    assert orphans.end_own_orphans('w' * 32, current.delivery_id) == 1
     assert (status(orphan), status(current)) == ('errored', 'running')
-    assert recovery.end_own_orphans('w' * 32) == 1
+    assert orphans.end_own_orphans('w' * 32) == 1
     assert status(current) == 'errored'
 
 
@@ -118,9 +119,9 @@ def test_p1_whoever_dies_between_an_orphans_end_and_the_line_that_says_why_has_e
     with monkeypatch.context() as patch:
         patch.setattr(JobLogEntry, 'from_dicts', cut)
         with pytest.raises(OperationalError) if runner is Plain else nullcontext():
-            recovery.end_orphan(found, 'gone')
+            orphans.end_orphan(found, 'gone')
     assert (status(job), JobAttempt.objects.count(), runner.get_jobs().waiting().count()) == ('running', 0, 0)
-    assert recovery.end_orphan(found, 'gone')  # whoever has lived on tries again, with the same object
+    assert orphans.end_orphan(found, 'gone')  # whoever has lived on tries again, with the same object
     assert [line.message for line in JobLogEntry.objects.filter(job=job)] == ['gone']
     assert runner.get_jobs().waiting().count() == 1
 
@@ -129,7 +130,7 @@ def test_p4_a_dead_run_of_a_schedule_does_not_end_it():
     job = Plain.enqueue_once(interval=60)
     claimed(job)
     assert Plain.enqueue_once(interval=60).pk == job.pk  # it cannot be told yet that it is dead
-    recovery.end_orphans('w' * 32)
+    orphans.end_orphans('w' * 32)
     assert status(job) == 'errored'
     assert Plain.enqueue_once(interval=60).predecessor_id == job.pk
     assert Plain.get_jobs().waiting().count() == 1
@@ -156,7 +157,7 @@ def test_a_cut_session_is_no_sign_that_the_observer_is_cut_off_but_a_database_th
 ):
     settings.NETBOX_JOBS = {'WORKER_TIMEOUT': 10}
     now = 1000.0
-    monkeypatch.setattr(recovery.time, 'monotonic', lambda: now)
+    monkeypatch.setattr(observer.time, 'monotonic', lambda: now)
     lease = CutOff(0)
     watching = maintenance_thread.MaintenanceThread(lease, at_work=lambda: (0, None), stop=lambda delivery_id: None)
     job = claimed(Plain.enqueue())
@@ -178,7 +179,7 @@ def test_a_cut_session_is_no_sign_that_the_observer_is_cut_off_but_a_database_th
 def test_p3_a_claim_of_a_worker_that_came_back_before_it_has_beaten_is_left_to_it(monkeypatch, settings):
     settings.NETBOX_JOBS = {'WORKER_TIMEOUT': 10}
     now = 1000.0
-    monkeypatch.setattr(recovery.time, 'monotonic', lambda: now)
+    monkeypatch.setattr(observer.time, 'monotonic', lambda: now)
     watching = maintenance_thread.MaintenanceThread(CutOff(0), at_work=lambda: (0, None), stop=lambda delivery_id: None)
     old = claimed(Plain.enqueue())
     watching._do(watching._beat)
@@ -322,7 +323,7 @@ def test_p4_what_was_missed_for_hours_runs_once_and_then_by_the_calendar(work):
 def test_a_worker_that_is_alive_is_never_an_orphan():
     job = claimed(Plain.enqueue(), identity.process_token())
     Worker.objects.create(token=identity.process_token(), name='alive', host='here', pid=1)
-    observer = recovery.Observer()
+    observer = Observer()
     observer.healthy(True)
     observer.look()
     assert observer.dead() == {}

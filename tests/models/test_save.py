@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
-from netbox_jobs import lifecycle
 from netbox_jobs.choices import JobStatusChoices
 from netbox_jobs.exceptions import AlreadyClaimed, JobFailed
 from netbox_jobs.execution.entry import attending
 from netbox_jobs.jobs import JobRunner
-from netbox_jobs.maintenance import recovery
+from netbox_jobs.lifecycle import claim, requeue
+from netbox_jobs.maintenance import orphans
 from netbox_jobs.models import Job
 from tests.app.jobs import Plain, Talking
 from tests.app.models import Thing, Trace
@@ -36,7 +36,7 @@ def test_p2_a_claim_is_won_once():
 def test_p3_a_stale_worker_changes_nothing(caplog):
     job = Plain.enqueue(interval=10)
     job.start()
-    recovery.end_orphan(Job.objects.get(pk=job.pk), 'declared dead')
+    orphans.end_orphan(Job.objects.get(pk=job.pk), 'declared dead')
     job.data = {'late': True}
     job.save()
     job.terminate()
@@ -233,7 +233,7 @@ def test_a_job_survives_pickling(work):
 def test_p3_the_run_that_was_given_up_changes_nothing_in_its_retry():
     job = Plain.enqueue()
     job.start()
-    assert lifecycle.release(job, delay=0, after='died', crashed=True)
+    assert requeue.requeue(job, delay=0, after='died', crashed=True)
     again = Job.objects.get(pk=job.pk)
     again.start()
     job.data = {'late': True}
@@ -334,7 +334,7 @@ def test_nothing_that_run_leaves_prevents_the_end(work, worker):
     for runner, (outcome, words) in expected.items():
         if worker:
             job = Plain.enqueue()
-            handle(runner, lifecycle.claim(str(job.job_id), 'w', 'default'))
+            handle(runner, claim.claim(str(job.job_id), 'w', 'default'))
         else:
             job = runner.enqueue(immediate=True)
         job.refresh_from_db()

@@ -9,11 +9,11 @@ from cronsim import CronSim
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from netbox_jobs import lifecycle
-from netbox_jobs.broker import delivery
+from netbox_jobs.broker import connection, delivery
 from netbox_jobs.core import registry
 from netbox_jobs.core.recurrence import Recurrence
 from netbox_jobs.jobs import JobRunner, system_job
+from netbox_jobs.lifecycle import claim, requeue
 from netbox_jobs.maintenance import recovery
 from netbox_jobs.models import Job, PausedQueue, Schedule
 from tests.app.jobs import Plain, Sleeping
@@ -205,21 +205,21 @@ def test_a_job_that_was_handed_over_already_is_taken_back_by_a_pause(work):
 def test_a_pause_in_the_very_moment_of_the_handing_over_counts(monkeypatch):
     job = scheduled()
     Job.objects.filter(pk=job.pk).update(due=0)
-    monkeypatch.setattr(delivery, 'is_resting', lambda queue_name: not Schedule.objects.get().pause())
+    monkeypatch.setattr(connection, 'is_resting', lambda queue_name: not Schedule.objects.get().pause())
     assert recovery.deliver_due() == 0
     assert status(job) == 'scheduled'
 
 
 def test_a_pause_takes_back_a_retry_beside_the_occurrence_after_it():
     job = Plain.enqueue_once(interval=60, max_retries=1)
-    claimed = lifecycle.claim(str(job.job_id), 'w' * 32, 'default')
+    claimed = claim.claim(str(job.job_id), 'w' * 32, 'default')
     following = Plain.enqueue_once(interval=30)
-    assert lifecycle.release(claimed, 0, after='an error')
+    assert requeue.requeue(claimed, 0, after='an error')
     recovery.deliver_due()
     assert (status(job), status(following)) == ('pending', 'scheduled')
     Schedule.objects.get().pause()
     assert (status(job), status(following)) == ('scheduled', 'scheduled')
-    assert lifecycle.claim(str(job.job_id), 'w' * 32, 'default') is None
+    assert claim.claim(str(job.job_id), 'w' * 32, 'default') is None
 
 
 def test_a_new_job_of_a_paused_schedule_waits_too(work):

@@ -16,9 +16,9 @@ from django.urls import path, reverse
 from django.utils import timezone
 
 from example_plugin.models import Source
-from netbox_jobs import lifecycle, permissions
+from netbox_jobs import permissions
 from netbox_jobs.core import formatting
-from netbox_jobs.lifecycle.claim import _hold
+from netbox_jobs.lifecycle import claim, requeue
 from netbox_jobs.models import Job, JobAttempt, JobLogEntry, PausedQueue, Progress, database
 from netbox_jobs.templatetags.netbox_jobs import register
 from tests.app.jobs import Erring, Failing, Plain, Talking
@@ -409,8 +409,8 @@ def test_a_job_that_has_ended_without_a_known_total_has_no_bar(thing):
 def test_a_job_that_is_to_be_tried_again_says_why_and_when(thing):
     owner = user('owner')
     job = make_running(Plain.enqueue(instance=thing, user=owner))
-    _hold(job)
-    assert lifecycle.release(job, 3600, after='ConnectionError()')
+    claim.take_hold(job)
+    assert requeue.requeue(job, 3600, after='ConnectionError()')
     assert JobAttempt.objects.get(job=job).error == 'ConnectionError()'
     page = client_of(owner).get(url('progress', job)).content.decode()
     for words in ('Scheduled', 'attempt 2', 'due at', 'ConnectionError()'):

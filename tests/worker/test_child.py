@@ -7,8 +7,8 @@ import pytest
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
-from netbox_jobs import lifecycle
 from netbox_jobs.core import import_path
+from netbox_jobs.lifecycle import claim, finish, warm_up
 from netbox_jobs.models import Job, cached_sql
 from netbox_jobs.worker import child
 from netbox_jobs.worker.preload import Preload
@@ -91,11 +91,11 @@ def test_a_horse_that_finds_no_database_waits_nevertheless(monkeypatch):
 
 @pytest.mark.django_db
 def test_the_sql_of_a_claim_and_of_an_end_is_made_beforehand(monkeypatch):
-    lifecycle.warm_up('default')
+    warm_up.warm_up('default')
     monkeypatch.setattr(cached_sql, '_made', None)  # fails if called
-    job = lifecycle.claim(str(Plain.enqueue().job_id), 'worker', 'default')
+    job = claim.claim(str(Plain.enqueue().job_id), 'worker', 'default')
     with CaptureQueriesContext(connection) as captured:
-        assert lifecycle.end(job, 'completed')
+        assert finish.finish(job, 'completed')
     assert [query['sql'].split()[0] for query in captured] == ['UPDATE']
     assert Job.objects.get(pk=job.pk).status == 'completed'
 

@@ -3,13 +3,15 @@
 from datetime import timedelta
 
 import pytest
+import redis
 from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
 
-from netbox_jobs import lifecycle
-from netbox_jobs.broker import delivery
+from netbox_jobs.broker import connection, delivery
 from netbox_jobs.execution import heartbeat
-from netbox_jobs.maintenance import recovery
+from netbox_jobs.lifecycle import claim
+from netbox_jobs.lifecycle.deliver import delivery_of
+from netbox_jobs.maintenance import observer, orphans, recovery
 from netbox_jobs.models import Job, Schedule, Worker
 from netbox_jobs.worker import maintenance_thread
 from tests.app.jobs import Plain
@@ -27,7 +29,7 @@ def clock(monkeypatch):
     class Clock:
         now = 1000.0
 
-    monkeypatch.setattr(recovery.time, 'monotonic', lambda: Clock.now)
+    monkeypatch.setattr(observer.time, 'monotonic', lambda: Clock.now)
     return Clock
 
 
@@ -39,7 +41,7 @@ def watching():
 
 
 def claimed(job, worker=OTHER):
-    return lifecycle.claim(str(job.job_id), worker, 'default')
+    return claim.claim(str(job.job_id), worker, 'default')
 
 
 def other(**values):
@@ -81,10 +83,10 @@ def test_p2_a_standstill_of_everybody_is_nobodys_death(clock, watching, settings
 def test_p2_what_a_running_job_runs_within_itself_is_no_orphan():
     outer = claimed(Plain.enqueue(), OWN)
     within = claimed(Plain.enqueue(), OWN)
-    assert recovery.end_own_orphans(OWN, outer.delivery_id) == 0
-    assert recovery.end_own_orphans(OWN, 'a foreign job of RQ') == 0
+    assert orphans.end_own_orphans(OWN, outer.delivery_id) == 0
+    assert orphans.end_own_orphans(OWN, 'a foreign job of RQ') == 0
     assert (status(outer), status(within)) == ('running', 'running')
-    assert recovery.end_own_orphans(OWN) == 2  # it runs nothing any more
+    assert orphans.end_own_orphans(OWN) == 2  # it runs nothing any more
 
 
 # Who leads
@@ -123,7 +125,7 @@ def test_p1_a_due_job_is_left_to_whoever_reaches_its_queue(monkeypatch):
     Job.objects.filter(pk=here.pk).update(due=2)
     Job.objects.filter(pk=away[0].pk).update(queue_name='of.another.release')
     with monkeypatch.context() as patch:
-        patch.setattr(delivery, '_is_paused', lambda target: target.name == 'low')
+        patch.setattr(connection, 'is_open', lambda target: target.name == 'low')
         assert recovery.deliver_due() == 1
     assert status(here) == 'pending'
     assert {status(job) for job in away} == {'scheduled'}
@@ -136,19 +138,19 @@ def test_p1_attempts_while_redis_is_left_alone_do_not_prolong_that(monkeypatch, 
 
     def enqueue(target, job):
         if clock.now < 1001:
-            raise delivery.ConnectionError('gone')
+            raise redis.ConnectionError('gone')
         reached.append(job)
 
     monkeypatch.setattr(delivery, '_enqueue', enqueue)
-    monkeypatch.setattr(delivery, '_paused_until', {})
+    monkeypatch.setattr(connection, '_open_until', {})
     job = Plain.enqueue()
     for _ in range(3):
-        clock.now += delivery.PAUSE / 4
-        assert not delivery.deliver(job)
-        assert delivery.deliver_many([job]) == 0
-    clock.now = 1000 + delivery.PAUSE + 0.1
-    assert delivery.deliver(job)
-    assert reached == [job]
+        clock.now += connection.PAUSE / 4
+        assert not delivery.deliver(delivery_of(job))
+        assert delivery.deliver_many([delivery_of(job)]) == 0
+    clock.now = 1000 + connection.PAUSE + 0.1
+    assert delivery.deliver(delivery_of(job))
+    assert reached == [delivery_of(job)]
 
 
 # What keeps it from its other duties
@@ -178,7 +180,7 @@ def test_p4_a_job_whose_object_is_of_a_model_that_is_gone_ends_and_has_its_succe
     for model in (Job, Schedule):
         model.objects.update(object_type=gone, object_id='1')
     claimed(job)
-    recovery.end_orphans(OTHER)
+    orphans.end_orphans(OTHER)
     assert status(job) == 'errored'
     assert Plain.get_jobs().waiting().get().predecessor_id == job.pk
 

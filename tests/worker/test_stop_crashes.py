@@ -7,9 +7,9 @@ import pytest
 from django.test import override_settings
 from django.utils import timezone
 
-from netbox_jobs import lifecycle
 from netbox_jobs.broker import delivery
 from netbox_jobs.core import clock
+from netbox_jobs.lifecycle import finish
 from netbox_jobs.models import Job, PausedQueue, Worker
 from tests.app import faults
 from tests.app.jobs import Dying, Lingering, Plain, Sleeping, Stuck, WorkingRetriedAgain
@@ -60,7 +60,7 @@ def test_p7_a_stop_reaches_a_job_although_who_asked_for_it_died_right_after_the_
     # All that is left of such a `stop()` is its mark in the row.
     assert Job.objects.running().filter(pk=job.pk).update(stopping=timezone.now())
     wait_for(lambda: status(job) == 'canceled', 10)
-    assert job.error == lifecycle.STOPPED
+    assert job.error == finish.STOPPED
 
 
 def test_p7_a_stop_reaches_a_job_that_came_by_a_second_delivery(start_worker):

@@ -8,11 +8,11 @@ from multiprocessing import Pipe
 
 import pytest
 
-from netbox_jobs import lifecycle
-from netbox_jobs.broker import delivery
+from netbox_jobs.broker import connection
 from netbox_jobs.core import identity
 from netbox_jobs.core.guards import PERSISTENCE
 from netbox_jobs.execution.time_limit import GRACE
+from netbox_jobs.lifecycle import claim
 from netbox_jobs.worker import reap
 from netbox_jobs.worker.batches import BatchSize
 from netbox_jobs.worker.child_handle import ChildHandle
@@ -40,7 +40,7 @@ class Deaf:
 
 @pytest.fixture
 def worker():
-    queue = delivery.queue('default')
+    queue = connection.queue('default')
     return FastWorker([queue], connection=queue.connection)
 
 
@@ -65,7 +65,7 @@ def begin(worker, position):
 def test_p7_a_stop_between_the_handing_over_and_the_wait_for_the_child_keeps_its_grace(worker, deaf, monkeypatch):
     Orderly.enqueue()
     (taken,) = hand_over(worker)
-    lifecycle.claim(taken.job_id, identity.process_token(), 'default')
+    claim.claim(taken.job_id, identity.process_token(), 'default')
     monkeypatch.setattr(reap, 'begin_stop', lambda delivery_id: 0.2)
     worker._stop_job(taken.job_id)
     _pid, wait_status, _usage = worker.supervisor._watch(worker.supervisor.child)
@@ -145,7 +145,7 @@ def test_ids_are_taken_in_order_and_go_back_in_order(worker):
     assert [found.id for found in taken] == [found.job_id for found in taken] == ids[:4]
     assert worker.deliveries.waiting == 1
     worker.deliveries.put_back(taken[1:])
-    assert delivery.queue('default').job_ids == ids[1:]
+    assert connection.queue('default').job_ids == ids[1:]
 
 
 def test_an_old_redis_gives_as_many(worker, monkeypatch):
@@ -158,7 +158,7 @@ def test_an_old_redis_gives_as_many(worker, monkeypatch):
 
 
 def test_a_job_that_is_more_than_one_of_ours_has_a_batch_to_itself(worker):
-    queue = delivery.queue('default')
+    queue = connection.queue('default')
     worker.supervisor.size.learn(1, 0.001)
     plain = Plain.enqueue()
     called = queue.enqueue('os.getpid')
@@ -180,7 +180,7 @@ def test_what_waits_behind_a_long_job_goes_back_to_its_queue(worker, deaf, monke
     deaf_pipe = deaf.pipe
 
     def answer():
-        assert delivery.queue('default').job_ids == ids[2:]
+        assert connection.queue('default').job_ids == ids[2:]
         assert worker.supervisor.child.page.begin(2, time.monotonic()) is False
         worker.supervisor.child.page.position = 1
         worker.supervisor.child.page.end(1, time.monotonic())
@@ -188,9 +188,9 @@ def test_what_waits_behind_a_long_job_goes_back_to_its_queue(worker, deaf, monke
 
     monkeypatch.setattr(worker, 'look_for_stop', answer)
     assert worker.supervisor._finish() == 2
-    assert delivery.queue('default').job_ids == ids[2:]
+    assert connection.queue('default').job_ids == ids[2:]
     worker.records.flush()
-    assert set(delivery.queue('default').finished_job_registry.get_job_ids()) == set(ids[:2])
+    assert set(connection.queue('default').finished_job_registry.get_job_ids()) == set(ids[:2])
 
 
 @pytest.mark.parametrize('why', ['the worker is to end', 'a queue that comes first has work'])
@@ -201,20 +201,20 @@ def test_what_is_not_begun_goes_back_when(worker, deaf, monkeypatch, why):
     if why == 'the worker is to end':
         worker._stop_requested = True
     else:
-        high = delivery.queue('high')
+        high = connection.queue('high')
         worker._ordered_queues = [high, *worker._ordered_queues]
         Plain.enqueue(queue_name='high')
     moments = []
 
     def beat():
-        moments.append(delivery.queue('default').job_ids)
+        moments.append(connection.queue('default').job_ids)
         if len(moments) == 1:
             worker.supervisor.child.page.end(0, time.monotonic())
             deaf.pipe.send(Done(1, True))
 
     monkeypatch.setattr(worker.records, 'heartbeat', beat)
     assert worker.supervisor._finish() == 1
-    assert moments[0] == ids[1:] == delivery.queue('default').job_ids
+    assert moments[0] == ids[1:] == connection.queue('default').job_ids
 
 
 def test_a_child_that_dies_leaves_what_it_has_not_begun_to_others(worker, deaf):
@@ -225,7 +225,7 @@ def test_a_child_that_dies_leaves_what_it_has_not_begun_to_others(worker, deaf):
     begin(worker, 1)
     deaf.process.kill()
     assert worker.supervisor._finish() == 2
-    queue = delivery.queue('default')
+    queue = connection.queue('default')
     assert queue.job_ids == ids[2:]
     worker.records.flush()
     assert queue.finished_job_registry.get_job_ids() == ids[:1]
@@ -233,6 +233,6 @@ def test_a_child_that_dies_leaves_what_it_has_not_begun_to_others(worker, deaf):
 
 
 def test_both_kinds_of_worker_say_how_many_jobs_a_child_runs():
-    queue = delivery.queue('default')
+    queue = connection.queue('default')
     assert Worker([queue], connection=queue.connection).jobs_per_child() == 1
     assert FastWorker([queue], connection=queue.connection).jobs_per_child() > 1

@@ -9,13 +9,12 @@ import logging
 import threading
 import time
 from datetime import UTC, datetime
-from typing import Any
 
 from django.db import Error as DBError
 from django.db import connections
 from django.utils import timezone
 
-from ..core import clock, runs
+from ..core import clock
 from ..core.text import storable_text
 from ..models import Job, JobLogEntry, Progress, database
 
@@ -33,7 +32,7 @@ LARGE = 2_000_000
 _LARGEST = 2**63 - 1
 
 
-class LineWriter:
+class LogWriter:
     """Collects the log lines of one run, and how far it is, and writes them in order."""
 
     def __init__(self, job: Job, *, own_connection: bool) -> None:
@@ -52,8 +51,8 @@ class LineWriter:
         self._closed = False
         self._stuck = False
         self._progress: Progress | None = None
-        self._told = False  # whether the latest progress is written
-        self._next_telling = 0.0
+        self._reported = False  # whether the latest progress is written
+        self._next_report = 0.0
 
     def add(self, level: str, message: str, created: float) -> None:
         """Take one line; `created` in seconds since the epoch."""
@@ -74,7 +73,7 @@ class LineWriter:
         elif held >= BATCH and not connections[self._using].in_atomic_block:
             self.flush()
 
-    def tell(self, current: int, total: int | None, message: str) -> None:
+    def report(self, current: int, total: int | None, message: str) -> None:
         """Take how far the run is. Only the latest is written, once a second at most."""
         now = timezone.now()
         last = self._progress
@@ -88,23 +87,23 @@ class LineWriter:
             began=last.began if last else now,
             updated=now,
         )
-        self._told = False
+        self._reported = False
         if self._threaded and not self._closed:
             self._start()
-        elif time.monotonic() >= self._next_telling and not connections[self._using].in_atomic_block:
-            self._next_telling = time.monotonic() + INTERVAL
+        elif time.monotonic() >= self._next_report and not connections[self._using].in_atomic_block:
+            self._next_report = time.monotonic() + INTERVAL
             self.flush()
 
     def _write_progress(self) -> None:
         progress = self._progress
-        if progress is None or self._told:
+        if progress is None or self._reported:
             return
         fields = ['attempt', 'current', 'total', 'message', 'began_at', 'began', 'updated']
         by_key = ['job'] if connections[self._using].features.supports_update_conflicts_with_target else None
         Progress.objects.using(self._using).bulk_create(
             [progress], update_conflicts=True, unique_fields=by_key, update_fields=fields
         )
-        self._told = progress is self._progress
+        self._reported = progress is self._progress
 
     def flush(self) -> bool:
         """Write what is held, on the calling thread's connection; False if that did not succeed."""
@@ -140,7 +139,7 @@ class LineWriter:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=10)
             self._thread = None
-        if self._lines or (self._progress is not None and not self._told):
+        if self._lines or (self._progress is not None and not self._reported):
             self.flush()
 
     def _start(self) -> None:
@@ -182,79 +181,3 @@ def _cut(message: str) -> str:
 def _storable(number: int) -> int:
     """The number, or the nearest that a column can hold."""
     return max(-_LARGEST, min(number, _LARGEST))
-
-
-class _Kept:
-    """Marks a record whose line is kept, in this process: one that is sent to another is kept there."""
-
-    def __reduce__(self) -> Any:
-        return type(None), ()
-
-
-class RunnerLogger(logging.Logger):
-    """The logger of one runner object: what it says is its job's, in whatever thread. Nothing is left of it behind."""
-
-    def __init__(self, name: str, job: Any) -> None:
-        above = _class_logger(name)
-        super().__init__(above.name, logging.DEBUG)
-        self.parent = above
-        self._job = job
-
-    def callHandlers(self, record: logging.LogRecord) -> None:
-        """Keep the line first: also of a logger that somebody has told not to propagate."""
-        _handler.keep(record, self._job)
-        record.netbox_job = _Kept()
-        super().callHandlers(record)
-
-    def filter(self, record: logging.LogRecord) -> Any:
-        """Also what the logger of the class filters."""
-        passed = super().filter(record)
-        if not passed or self.parent is None:
-            return passed
-        return self.parent.filter(passed if isinstance(passed, logging.LogRecord) else record)
-
-    def __reduce__(self) -> Any:
-        return logging.getLogger, (self.name,)  # as any logger: there is one of this name in every process
-
-
-class JobHandler(logging.Handler):
-    """The one handler of the loggers below which runners have theirs: lines go to the log of the job that runs here.
-
-    Those of a runner object's logger are its job's, which that sees to itself.
-    """
-
-    def emit(self, record: logging.LogRecord) -> None:
-        # The logger `netbox_jobs` itself is the framework's own voice; those below it belong to runners.
-        if record.name == logger.name or isinstance(getattr(record, 'netbox_job', None), _Kept):
-            return
-        if run := runs.current_run():
-            self.keep(record, run.job)
-
-    def keep(self, record: logging.LogRecord, job: Any) -> None:
-        """Put it into the log of this job."""
-        if not hasattr(job, 'log'):
-            return
-        try:
-            job.log(record)
-        except Exception:
-            self.handleError(record)
-
-
-_handler = JobHandler()
-# By this name, with that of the class behind it, code that was written for NetBox may ask for a runner's logger.
-_netbox = logging.getLogger('netbox.jobs')
-
-
-def runner_logger(name: str, job: Any) -> logging.Logger:
-    """The logger `netbox_jobs.<name>` of a runner of this job; every level is kept, whatever LOGGING says."""
-    return RunnerLogger(name, job)
-
-
-def _class_logger(name: str) -> logging.Logger:
-    for root in (logger, _netbox):
-        if _handler not in root.handlers:
-            root.addHandler(_handler)
-        own = root.getChild(name)
-        if own.level != logging.DEBUG:  # setting it empties the caches of all loggers
-            own.setLevel(logging.DEBUG)
-    return logger.getChild(name)

@@ -1,0 +1,203 @@
+"""The options of a call of `enqueue()`: everything that is not an argument of `run()`."""
+
+import difflib
+import inspect
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+from typing import Any, Concatenate, Literal, ParamSpec, TypedDict, TypeVar
+
+from django.db.models import Model
+
+P = ParamSpec('P')
+R = TypeVar('R')
+
+#: The options of RQ that a call may carry; they are stored on the row and handed to RQ with each delivery.
+RQ_OPTIONS = (
+    'at_front', 'depends_on', 'description', 'failure_ttl', 'job_timeout', 'meta', 'on_failure', 'on_stopped',
+    'on_success', 'result_ttl', 'ttl',
+)  # fmt: skip
+#: RQ's options that are refused, with the reason.
+REFUSED = {
+    'job_id': 'the row has its own job_id, made with it',
+    'pipeline': 'jobs are handed to RQ after the transaction commits, when a pipeline would be gone',
+    'repeat': 'use interval= for a periodic job',
+    'retry': 'a job that RQ runs again without its row could not be accounted for; use max_retries=',
+    'unique': 'use enqueue_once()',
+}
+
+
+class Unchanged(Enum):
+    """The default of an option that `enqueue_once()` leaves as it is if it is omitted."""
+
+    UNCHANGED = 'unchanged'
+
+
+UNCHANGED = Unchanged.UNCHANGED
+
+
+class EnqueueOptions(TypedDict, total=False):
+    """The options of `enqueue()`, `enqueue_once()` and `using()`, with their types."""
+
+    #: The object that the job is about.
+    instance: Model | None
+    #: The name for people, at most 200 characters.
+    name: str
+    #: The user that the job is done for.
+    user: Any
+    #: When to run it; aware with `USE_TZ`.
+    schedule_at: datetime | None
+    #: Minutes between occurrences.
+    interval: int | None
+    #: Run it in this process, before returning.
+    immediate: bool
+    queue_name: str | None
+    #: When to notify the user: 'always', 'on_failure' or 'never'.
+    notifications: str | None
+    #: A cron expression of five fields instead of `interval`, and the name of its time zone.
+    cron: str | None
+    timezone: str | None
+    #: How often, after how many seconds, and after which exceptions a failed attempt is retried.
+    max_retries: int | None
+    retry_backoff: float | Sequence[float] | None
+    retry_on: type[BaseException] | Sequence[type[BaseException]] | None
+    #: The time limit of `run()`: seconds, a text such as '10m', or -1 for none.
+    job_timeout: int | str | None
+    #: Jobs, or ids of jobs, that must have completed first.
+    depends_on: Any
+    #: RQ's options.
+    at_front: bool
+    ttl: int | str | None
+    result_ttl: int | str | None
+    failure_ttl: int | str | None
+    meta: Mapping[str, Any] | None
+    description: str | None
+    on_success: Any
+    on_failure: Any
+    on_stopped: Any
+
+
+#: The names of all options.
+OPTIONS = frozenset(EnqueueOptions.__annotations__)
+
+
+class RunArguments(dict[str, Any]):
+    """Arguments of `run()` that have the names of options, on their way through a runner's `enqueue()`."""
+
+
+#: The keyword that carries them.
+RUN_ARGUMENTS = 'run_arguments'
+
+
+def as_keywords(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments of `run()` as keywords of `enqueue()`; those that are named like options are packed into one."""
+    clashing = {name: value for name, value in arguments.items() if name in OPTIONS or name in REFUSED}
+    if not clashing:
+        return dict(arguments)
+    others = {name: value for name, value in arguments.items() if name not in clashing}
+    return {**others, RUN_ARGUMENTS: RunArguments(clashing)}
+
+
+def take_run_arguments(given: dict[str, Any]) -> RunArguments:
+    """Take the arguments that `as_keywords()` has packed out of the keywords of a call."""
+    if isinstance(given.get(RUN_ARGUMENTS), RunArguments):
+        packed: RunArguments = given.pop(RUN_ARGUMENTS)
+        return packed
+    return RunArguments()
+
+
+def enqueue_signature(
+    instance: Model | None = None,
+    *,
+    name: str = '',
+    user: Any = None,
+    schedule_at: datetime | None = None,
+    interval: int | Literal[Unchanged.UNCHANGED] | None = None,
+    immediate: bool = False,
+    queue_name: str | None = None,
+    notifications: str | None = None,
+    cron: str | None = None,
+    timezone: str | None = None,
+    max_retries: int | None = None,
+    retry_backoff: float | Sequence[float] | None = None,
+    retry_on: type[BaseException] | Sequence[type[BaseException]] | None = None,
+    job_timeout: int | str | None = None,
+    depends_on: Any = None,
+    at_front: bool = False,
+    ttl: int | str | None = None,
+    result_ttl: int | str | None = None,
+    failure_ttl: int | str | None = None,
+    meta: Mapping[str, Any] | None = None,
+    description: str | None = None,
+    on_success: Any = None,
+    on_failure: Any = None,
+    on_stopped: Any = None,
+    **arguments: Any,
+) -> Any:
+    """Have the signature of `enqueue()`, for type checkers and for `help()`."""
+    raise NotImplementedError
+
+
+def signed_like(donor: Callable[P, Any]) -> Callable[[Callable[..., R]], Callable[Concatenate[Any, P], R]]:
+    """Decorate a class method that takes anything: it shows the parameters of another function."""
+
+    def decorate(method: Callable[..., R]) -> Callable[..., R]:
+        shown = inspect.signature(donor)
+        cls = inspect.Parameter('cls', inspect.Parameter.POSITIONAL_ONLY)
+        returned = inspect.signature(method).return_annotation
+        vars(method)['__signature__'] = shown.replace(
+            parameters=[cls, *shown.parameters.values()], return_annotation=returned
+        )
+        return method
+
+    return decorate
+
+
+def check_arguments(call: str, run: Callable[..., Any], given: Collection[str]) -> None:
+    """Check that `run()` takes the arguments of a call, so that a misspelt option does not become one of them.
+
+    Args:
+        call: What was called, for the message.
+        run: The unbound `run()` of the runner.
+        given: The names of the keywords that are no options.
+
+    Raises:
+        TypeError: It does not take one; the message names the nearest option or argument.
+    """
+    try:
+        parameters = list(inspect.signature(run).parameters.values())[1:]
+    except (TypeError, ValueError):  # a callable without a signature
+        return
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
+        return
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    taken = {parameter.name for parameter in parameters if parameter.kind in by_name}
+    for name in given:
+        if name not in taken:
+            hint = _nearest(name, taken)
+            raise TypeError(
+                f'{call} got an unexpected keyword {name!r}: it is no option, and run() does not take it.{hint}'
+            )
+
+
+def check_options(call: str, given: Collection[str]) -> None:
+    """Check the names of options.
+
+    Raises:
+        TypeError: There is no such option; the message names the nearest one.
+    """
+    for name in given:
+        if name not in OPTIONS:
+            close = difflib.get_close_matches(name, sorted(OPTIONS), 1)
+            hint = f' Did you mean {close[0]!r}?' if close else f' The options are {", ".join(sorted(OPTIONS))}.'
+            raise TypeError(f'{call} got an unknown option {name!r}.{hint}')
+
+
+def _nearest(name: str, arguments: Collection[str]) -> str:
+    close = difflib.get_close_matches(name, [*sorted(arguments), *sorted(OPTIONS)], 1)
+    if close:
+        kind = 'argument' if close[0] in arguments else 'option'
+        return f' Did you mean the {kind} {close[0]!r}?'
+    if arguments:
+        return f' It takes {", ".join(sorted(arguments))}.'
+    return ' It takes no arguments.'

@@ -1,0 +1,93 @@
+"""A waiting job is brought up to date with what `enqueue_once()` names, in one conditional UPDATE."""
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from ..broker import delivery
+from ..choices import JobStatusChoices
+from ..core import arguments, clock
+from ..lifecycle.deliver import deliver_after_commit
+from ..lifecycle.dependencies import depend
+from ..models import Job, Schedule, database
+from .request import EnqueueRequest
+
+#: The fields that a schedule and its jobs share.
+SHARED = frozenset({'job_timeout', 'name', 'notifications', 'queue_name', 'user_id'})
+
+
+def changes_of(job: Job, request: EnqueueRequest, given: Collection[str]) -> dict[str, Any]:
+    """Return the columns that the request names and that the row has otherwise."""
+    given = set(given)
+    changes = {name: getattr(request, name) for name in given & (SHARED | {'interval'})}
+    if 'retry' in given:
+        changes['retry_policy'] = request.retry
+    if 'schedule_at' in given:
+        changes['scheduled'] = request.scheduled
+    if request.options:
+        changes['options'] = job.options | request.options
+    changes = {name: value for name, value in changes.items() if getattr(job, name) != value}
+    if 'kwargs' in given:
+        stored = arguments.encode(request.kwargs)
+        if stored.payload != bytes(job.arguments) or stored.format != job.arguments_format:
+            changes |= {
+                'arguments': stored.payload,
+                'arguments_format': stored.format,
+                'arguments_shown': stored.shown,
+                'arguments_signature': stored.signature(job.job_id, job.runner),
+            }
+    return changes
+
+
+def update_waiting(job: Job, schedule: Schedule, request: EnqueueRequest, given: Collection[str]) -> bool:
+    """Bring a waiting job up to date; return False if it has been claimed in the meantime."""
+    changes = changes_of(job, request, given)
+    waits_for_others = bool(request.dependencies) and not _depends_on(job, request.dependencies)
+    if not changes and not waits_for_others:
+        return True
+    queue, delivery_id = job.queue_name, job.delivery_id
+    changes |= _status_changes(job, schedule, request, changes, waits_for_others)
+    redelivered = changes.get('deliveries', job.deliveries) > job.deliveries
+    rows = Job.objects.using(job._state.db).filter(pk=job.pk, slot=job.slot, deliveries=job.deliveries)
+    if not rows.update(**changes):
+        return False
+    had_delivery = job.status == JobStatusChoices.STATUS_PENDING
+    for name, value in changes.items():
+        setattr(job, name, value)
+    if waits_for_others:
+        depend(job, request.dependencies, job._state.db or database())
+    if had_delivery and (redelivered or waits_for_others or job.status == JobStatusChoices.STATUS_SCHEDULED):
+        transaction.on_commit(lambda: delivery.withdraw(queue, [delivery_id]), using=job._state.db, robust=True)
+    if redelivered:
+        deliver_after_commit(job)
+    return True
+
+
+def _status_changes(
+    job: Job, schedule: Schedule, request: EnqueueRequest, changes: dict[str, Any], waits_for_others: bool
+) -> dict[str, Any]:
+    """Return what the changes of a waiting job mean for its status, its time and its deliveries."""
+    if waits_for_others:
+        return {'status': JobStatusChoices.STATUS_PENDING, 'due': None}
+    if job.due is None:
+        return {}
+    # RQ knows the time limit, its options and the queue.
+    known_to_rq = bool(changes.keys() & {'job_timeout', 'options', 'queue_name'})
+    redeliver = known_to_rq and job.status == JobStatusChoices.STATUS_PENDING
+    if 'scheduled' in changes and request.scheduled is not None:
+        due = clock.to_ms(request.scheduled)
+        if due > clock.now_ms() or schedule.paused:
+            return {'status': JobStatusChoices.STATUS_SCHEDULED, 'due': due}
+        redeliver = True
+    if not redeliver:
+        return {}
+    if job.follows_enqueued():  # recovery delivers it when that has ended
+        return {'status': JobStatusChoices.STATUS_SCHEDULED, 'due': clock.now_ms()}
+    deliveries = job.deliveries + 1
+    return {'status': JobStatusChoices.STATUS_PENDING, 'due': clock.now_ms(), 'deliveries': deliveries}
+
+
+def _depends_on(job: Job, job_ids: list[UUID]) -> bool:
+    return set(job.dependencies.using(job._state.db).values_list('job_id', flat=True)) == set(job_ids)

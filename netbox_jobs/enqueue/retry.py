@@ -1,0 +1,33 @@
+"""A new job with the arguments of one that has ended."""
+
+from functools import partial
+
+from django.db import transaction
+
+from ..core import import_path
+from ..core.options import as_keywords
+from ..exceptions import InstanceGone
+from ..lifecycle.reservation import RetryOf, reserved
+from ..models import Job, database, services
+
+
+@services.retry.provide
+def retry(job: Job) -> Job:
+    """Enqueue what an ended job was, once more, through its runner's own `enqueue()`; see `Job.retry()`."""
+    runner = import_path.resolve(job.runner)
+    enqueue = runner.enqueue if getattr(runner, 'is_job_runner', False) else partial(Job.enqueue, runner)
+    if job.object_id is not None and job.object is None:
+        raise InstanceGone(f'The object of job {job.pk} ({job.name}) no longer exists.')
+    using = database()
+    with transaction.atomic(using=using):
+        with reserved(RetryOf(job)):
+            new: Job = enqueue(
+                instance=job.object,
+                name=job.name,
+                user=job.user,
+                notifications=job.notifications,
+                **as_keywords(job.get_arguments()),
+            )
+        Job.objects.using(using).filter(pk=new.pk).update(retry_of=job)
+        new.retry_of = job
+    return new

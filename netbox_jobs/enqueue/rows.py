@@ -1,0 +1,131 @@
+"""New rows of a checked request: the job, its arguments, and its schedule."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.utils import timezone
+
+from ..choices import JobStatusChoices
+from ..core import arguments, clock
+from ..models import Job, Schedule
+from .request import EnqueueRequest
+
+_FIELDS: Any = Job._meta.concrete_fields
+_PLACES = {field.attname: place for place, field in enumerate(_FIELDS)}
+_DEFAULTS = [field.default if field.has_default() else field.get_default() for field in _FIELDS]
+
+
+def new_job(request: EnqueueRequest, *, immediate: bool = False) -> Job:
+    """Return the unsaved row of a request.
+
+    Raises:
+        TypeError: An argument cannot be stored.
+    """
+    # By position, which takes a fraction of the time that it takes by name.
+    row = [default() if callable(default) else default for default in _DEFAULTS]
+    for name, value in _values(request, immediate).items():
+        row[_PLACES[name]] = value
+    job = Job(*row)
+    if request.object_type is not None:
+        job.object_type = request.object_type  # the object itself, so that nothing looks it up
+    return job
+
+
+def _values(request: EnqueueRequest, immediate: bool) -> dict[str, Any]:
+    """Return the columns that are not defaults."""
+    job_id = uuid4()
+    values: dict[str, Any] = {
+        'job_id': job_id,
+        'object_type_id': request.object_type.pk if request.object_type is not None else None,
+        'object_id': request.object_id,
+        'object_db': request.object_db,
+        'name': request.name,
+        'runner': request.runner,
+        'interval': request.interval,
+        'user_id': request.user_id,
+        'queue_name': request.queue_name,
+        'notifications': request.notifications,
+        'job_timeout': request.job_timeout,
+        'options': request.options,
+        'retry_policy': request.retry,
+    }
+    if request.scheduled is None and not immediate:
+        request.scheduled = request.recurrence.first(timezone.now())
+    values['scheduled'] = request.scheduled
+    now = clock.now_ms()
+    due = now if request.scheduled is None else clock.to_ms(request.scheduled)
+    if request.waits:
+        values['due'] = None
+    elif due > now:
+        values |= {'status': JobStatusChoices.STATUS_SCHEDULED, 'due': due}
+    else:
+        values |= {'due': now, 'deliveries': 1}
+    required = not immediate or bool(request.recurrence)
+    return values | stored_arguments(job_id, request.runner, request.kwargs, required=required)
+
+
+def stored_arguments(job_id: UUID, path: str, kwargs: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
+    """Return the columns of the arguments of a job.
+
+    Args:
+        job_id: The job's `job_id`, which the signature covers.
+        path: The path of the callable, which it covers too.
+        kwargs: The arguments.
+        required: Whether they must be stored; False for a run in this process, which does not read them.
+
+    Raises:
+        TypeError: They cannot be stored, and must be.
+    """
+    try:
+        stored = arguments.encode(kwargs)
+    except TypeError:
+        if required:
+            raise
+        return {'arguments_shown': arguments.show(kwargs)}
+    return {
+        'arguments': stored.payload,
+        'arguments_format': stored.format,
+        'arguments_shown': stored.shown,
+        'arguments_signature': stored.signature(job_id, path),
+    }
+
+
+def new_schedule(request: EnqueueRequest, key: str) -> Schedule:
+    """Return the unsaved schedule of a request."""
+    return Schedule(
+        key=key,
+        runner=request.runner,
+        name=request.name,
+        object_type=request.object_type,
+        object_id=request.object_id,
+        object_db=request.object_db,
+        interval=request.interval,
+        cron=request.cron,
+        time_zone=request.time_zone,
+        queue_name=request.queue_name,
+        user_id=request.user_id,
+        notifications=request.notifications,
+        job_timeout=request.job_timeout,
+    )
+
+
+def insert_job(job: Job, request: EnqueueRequest, using: str) -> None:
+    """Insert the row of a request, with what it waits for."""
+    job.save(using=using)
+    watch_unsaved(job, request)
+
+
+def watch_unsaved(job: Job, request: EnqueueRequest) -> None:
+    """Have an inserted job wait for its object, if that is not saved."""
+    if request.unsaved is not None:
+        request.unsaved.add(job)
+
+
+def adopt(job: Job, path: str, kwargs: dict[str, Any]) -> None:
+    """Make a row that was made by hand one of this runner's, with these arguments, so that it can recur."""
+    if job.runner:
+        return
+    values = {'runner': path, **stored_arguments(job.job_id, path, kwargs, required=False)}
+    for name, value in values.items():
+        setattr(job, name, value)
+    Job.objects.using(job._state.db).filter(pk=job.pk, runner='').update(**values)

@@ -1,0 +1,66 @@
+"""Delivery of waiting jobs: what the row says of it, and what Redis is told once that is committed."""
+
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.db.models import F
+
+from ..broker import delivery
+from ..broker.delivery import Delivery
+from ..choices import JobStatusChoices
+from ..core import clock
+from ..models import Job, Schedule
+
+
+def delivery_of(job: Job) -> Delivery:
+    """Return what Redis is told of a job that waits."""
+    return Delivery(
+        job_id=str(job.job_id),
+        id=job.delivery_id,
+        queue=job.queue_name,
+        subject=f'Job {job.pk} ({job.name})',
+        description=f'{job.name} ({job.runner})',
+        timeout=job.job_timeout,
+        options=job.options,
+    )
+
+
+def deliver_after_commit(job: Job) -> None:
+    """Deliver a job that is due once the caller's transaction has committed; never if it rolls back."""
+    if job.status == JobStatusChoices.STATUS_PENDING and job.due is not None:
+        made = delivery_of(job)
+        transaction.on_commit(lambda: delivery.deliver(made), using=job._state.db, robust=True)
+
+
+def deliver_many_after_commit(jobs: Sequence[Job], using: str) -> None:
+    """Deliver those of the jobs that are due after the commit, in a few round trips."""
+    due = [job for job in jobs if job.status == JobStatusChoices.STATUS_PENDING and job.due is not None]
+    if due:
+        made = [delivery_of(job) for job in due]
+        transaction.on_commit(lambda: delivery.deliver_many(made), using=using, robust=True)
+
+
+def withdraw_after_commit(job: Job) -> None:
+    """Take the delivery of a job back out of RQ once the caller's transaction has committed."""
+    queue, delivery_id = job.queue_name, job.delivery_id
+    transaction.on_commit(lambda: delivery.withdraw(queue, [delivery_id]), using=job._state.db, robust=True)
+
+
+def make_deliverable(job: Job, *, unless_paused: bool = False) -> bool:
+    """Count one more delivery of a due job that waits; return False if it waits no more, or another caller was first.
+
+    Args:
+        job: The job.
+        unless_paused: Not while its schedule is paused, which may have happened since the job was read.
+    """
+    ready = Job.objects.using(job._state.db).filter(
+        pk=job.pk, status=job.status, deliveries=job.deliveries, due=job.due
+    )
+    if unless_paused and job.schedule_id is not None:
+        paused = Schedule.objects.using(job._state.db).filter(pk=job.schedule_id, paused=True)
+        ready = ready.exclude(schedule_id__in=paused.values('pk'))
+    due = clock.now_ms()
+    if not ready.update(status=JobStatusChoices.STATUS_PENDING, deliveries=F('deliveries') + 1, due=due):
+        return False
+    job.status, job.due, job.deliveries = JobStatusChoices.STATUS_PENDING, due, job.deliveries + 1
+    return True

@@ -1,0 +1,79 @@
+"""For which job the code around a runner's own `enqueue()` calls it: one explicit object for each reserved call.
+
+Plugins override `enqueue()` and pass on what they like, so the caller cannot hand a parameter through. It reserves the
+call instead, and the code behind `enqueue()` looks the reservation up.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..models import Job, Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class SuccessorOf:
+    """What is enqueued with an interval, for the job's runner and instance, is the successor of this job."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class RetryOf:
+    """What is enqueued for the job's runner and instance takes from this job what the call omits."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class UniqueSlot:
+    """The one waiting job of a schedule, which `enqueue_once()` is about to make or to change.
+
+    It is made in place of `before`, or after it: a job that waits, that runs now, or that was the last of a chain which
+    has stopped. What the call omits is as `before` has it.
+    """
+
+    key: str
+    schedule: Schedule
+    before: Job | None
+    #: The names of the options that the call has given.
+    given: frozenset[str]
+    #: Whether the call changes when the schedule recurs.
+    moved: bool
+    #: Holds this slot once it has been filled: what else that call enqueues goes elsewhere.
+    filled: list[Any] = field(default_factory=list)
+
+
+Reservation = SuccessorOf | RetryOf | UniqueSlot
+
+_reservations: ContextVar[tuple[Reservation, ...]] = ContextVar('netbox_jobs.reservations', default=())
+
+
+@contextmanager
+def reserved(reservation: Reservation) -> Iterator[None]:
+    """Reserve what is enqueued within the block."""
+    token = _reservations.set((*_reservations.get(), reservation))
+    try:
+        yield
+    finally:
+        _reservations.reset(token)
+
+
+def unique_slot(key: str) -> UniqueSlot | None:
+    """Return the slot that is reserved for this schedule key, if it is still to be filled."""
+    for held in reversed(_reservations.get()):
+        if isinstance(held, UniqueSlot) and held.key == key and not held.filled:
+            return held
+    return None
+
+
+def predecessor() -> Job | None:
+    """Return the job whose successor is being made."""
+    return next((held.job for held in reversed(_reservations.get()) if isinstance(held, SuccessorOf)), None)
+
+
+def retried() -> Job | None:
+    """Return the job that is being retried."""
+    return next((held.job for held in reversed(_reservations.get()) if isinstance(held, RetryOf)), None)
