@@ -21,8 +21,10 @@ from ..choices import JobStatusChoices
 from ..core import guards, import_path, runs
 from ..exceptions import JobFailed
 from ..execution import entry, time_limit
-from ..lifecycle.claim import rehearse
-from ..models import database
+from ..lifecycle.claim import rehearse, take_hold
+from ..lifecycle.claim_next import NextClaim
+from ..lifecycle.requeue import requeue
+from ..models import Job, database
 from . import records
 from .preload import Preload
 from .protocol import Batch, Done, Failed, RunWithRQ, SharedPage
@@ -54,6 +56,7 @@ class ChildProcess:
         self._worker, self._pipe, self._page, self._parent, self._preload = worker, pipe, page, parent, preload
         self._imported = len(import_path.imported)
         self._failed = False
+        self._claimed: Job | None = None  # the next job, claimed with the end of the one before
 
     def live(self) -> NoReturn:
         """Run what the parent sends until it sends None, or the last batch is done."""
@@ -102,32 +105,38 @@ class ChildProcess:
         while begun < count and fit:
             runs.expect_delivered_run()
             self._failed = False
-            if not self._page.begin(begun, time.monotonic()):
+            if not self._page.begin(begun, time.monotonic()) and self._claimed is None:
                 break
             # A context of its own, so that no context variable, language or time zone reaches the next job.
             context = contextvars.copy_context()
             if isinstance(message, Batch):
-                context.run(self._run_job, begun, *message.jobs[begun])
+                context.run(self._run_job, begun, message)
             else:
                 context.run(self._run_with_rq, message)
             self._page.end(begun, -time.monotonic() if self._failed else time.monotonic())
             fit, begun = self._tidy_up(), begun + 1
+        if self._claimed is not None:  # it cannot be begun here any more
+            take_hold(self._claimed)
+            requeue(self._claimed, 0)
         if message.last and self._preload is not None:
             self._preload.tell(import_path.imported[self._imported :])
         more = fit and not message.last
         self._pipe.send(Done(begun, more))
         return more
 
-    def _run_job(self, position: int, delivery_id: str, job_id: str) -> None:
+    def _run_job(self, position: int, message: Batch) -> None:
         """Run one of our jobs; what RQ is told of a failure is sent to the parent."""
-        worker = self._worker
+        worker, (delivery_id, job_id) = self._worker, message.jobs[position]
         os.environ['RQ_WORKER_ID'], os.environ['RQ_JOB_ID'] = worker.name, delivery_id
         job = worker.job_class(delivery_id, connection=worker.connection, serializer=worker.serializer)
         job._func_name, job._instance, job._args, job._kwargs = ENTRY, None, (job_id,), {}
         job.worker_name = worker.name
         _make_current(job)
         try:
-            run = entry.run_delivered(job_id, sole=True)
+            claimed, self._claimed = self._claimed, None
+            following = NextClaim(lambda: self._offer(position + 1, message))
+            run = entry.run_delivered(job_id, sole=True, claimed=claimed, next_claim=following)
+            self._claimed = following.job
             failure = None
             if run is not None and run.job.status in _FAILURES:
                 failure = run.failure or JobFailed(run.job.error)
@@ -139,6 +148,12 @@ class ChildProcess:
             described = (type(failure), failure, failure.__traceback__)
             worker.handle_exception(job, *described)
             self._pipe.send(Failed(position, ''.join(traceback.format_exception(*described))))
+
+    def _offer(self, position: int, message: Batch) -> str | None:
+        """Return the `job_id` of the job at this position, if this child may begin it."""
+        if position < min(len(message.jobs), self._page.limit) and not _has_children():
+            return message.jobs[position][1]
+        return None
 
     def _run_with_rq(self, message: RunWithRQ) -> None:
         """Run one of our jobs by RQ's own code, which also writes RQ's records of it."""
@@ -167,12 +182,15 @@ class ChildProcess:
         opened = [c for c in connections.all(initialized_only=True) if c.connection is not None]
         if any(c.in_atomic_block or not c.autocommit for c in opened):
             guards.reset_connections()
-        try:
-            # What a job has started, and not waited for, ends with it; so does this process.
-            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            return True
+        return not _has_children()  # what a job has started, and not waited for, ends with it; so does this process
+
+
+def _has_children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
         return False
+    return True
 
 
 def _make_current(job: Any) -> None:

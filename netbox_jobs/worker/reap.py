@@ -12,6 +12,8 @@ from ..core import identity, runner_options
 from ..core.guards import PERSISTENCE
 from ..execution import execution
 from ..execution.time_limit import GRACE
+from ..lifecycle.claim import take_hold
+from ..lifecycle.requeue import requeue
 from ..lifecycle.stop import mark_stopping
 from ..maintenance.orphans import end_orphan
 from ..models import Job, database
@@ -66,6 +68,19 @@ def settle(job_id: str, status: int | None, *, limit: float, overran: bool) -> N
             run.persist(lambda: end_orphan(found, cause, may_retry=not overran))
     except DBError as error:
         logger.error('The end of job %s could not be recorded (%s); recovery ends it.', job_id, error)
+    finally:
+        connections.close_all()
+
+
+def requeue_claimed(job_id: str) -> None:
+    """Requeue a job that a dead child has claimed with the end of the one before, and has not begun."""
+    try:
+        found = Job.objects.using(database()).running().filter(job_id=job_id, worker=identity.process_token()).first()
+        if found is not None:
+            take_hold(found)
+            requeue(found, 0)
+    except DBError as error:
+        logger.error('Job %s could not be requeued (%s); recovery ends it.', job_id, error)
     finally:
         connections.close_all()
 

@@ -8,6 +8,7 @@ every end that is more than the plain success of a job that was short.
 import inspect
 import logging
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -92,21 +93,24 @@ class Records:
                 self._enqueue_dependents(end)
 
     def _write(self, ends: list[End]) -> list[End]:
-        """Write these ends; returns those that other jobs of RQ depend on."""
+        """Write these ends; returns those that other jobs of RQ may depend on."""
         worker, seconds = self._worker, timedelta()
         with worker.connection.pipeline() as pipeline:
+            finished: dict[str, dict[str, Any]] = defaultdict(dict)
             for end in ends:
-                self._write_success(end, pipeline)
+                score = self._write_success(end, pipeline)
+                finished[end.delivery.queue.finished_job_registry.key][end.delivery.id] = score
                 seconds += end.ended - end.began
-            for end in ends:
-                pipeline.exists(worker.job_class.dependents_key_for(end.delivery.id))
+            for key, scores in finished.items():
+                pipeline.zadd(key, scores)
             pipeline.hincrby(worker.key, 'successful_job_count', len(ends))
             worker.increment_total_working_time(seconds, pipeline)
-            found = pipeline.execute()[-2 - len(ends) : -2]
-        return [end for end, exists in zip(ends, found, strict=True) if exists]
+            pipeline.exists(*(worker.job_class.dependents_key_for(end.delivery.id) for end in ends))
+            *_, dependents = pipeline.execute()
+        return ends if dependents else []
 
-    def _write_success(self, end: End, pipeline: Any) -> None:
-        """What RQ writes of a success, but for what it writes of every job anew although nothing has changed it."""
+    def _write_success(self, end: End, pipeline: Any) -> float | str:
+        """Write what RQ writes of a success, without what has not changed; returns until when RQ keeps it."""
         worker, delivery = self._worker, end.delivery
         key, ttl = worker.job_class.key_for(delivery.id), int(delivery.entry.get(b'result_ttl') or _ttl(worker))
         ended = utcformat(end.ended)
@@ -128,8 +132,7 @@ class Records:
             execution_ended_at=end.ended,
         )  # fmt: skip
         result.save(ttl=ttl, pipeline=pipeline)
-        score = '+inf' if ttl < 0 else time.time() + ttl
-        pipeline.zadd(delivery.queue.finished_job_registry.key, {delivery.id: score})
+        return '+inf' if ttl < 0 else time.time() + ttl
 
     def _enqueue_dependents(self, end: End) -> None:
         try:

@@ -184,6 +184,8 @@ class Supervisor:
             child.kill()
             status = ended[1] or _ENDED_UNASKED
             self._settle(child, ended[1])
+            for delivery in self._batch[begun : begun + 1]:
+                reap.requeue_claimed(delivery.job_id or '')
             if self._noted < begun:
                 self._record_death((ended[0], status, ended[2]))
             child.close()
@@ -202,7 +204,7 @@ class Supervisor:
     def _note_ends(self, child: ChildHandle) -> None:
         """Have RQ's records take note of the jobs that have ended since."""
         records = self._worker.records
-        while self._noted < self._kept:
+        while self._noted < max(self._kept, child.done.begun if child.done is not None else 0):
             began, ended = child.page.times(self._noted)
             if not ended:
                 return
