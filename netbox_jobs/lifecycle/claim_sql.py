@@ -100,4 +100,5 @@ def _statement(using: str, vendor: str) -> tuple[str, tuple[Any, ...], tuple[int
 def _prepared(job_id: UUID, worker: str, now: datetime, using: str) -> list[Any]:
     """These values as the database is given them."""
     given: tuple[tuple[str, Any], ...] = (('job_id', job_id), ('worker', worker), ('started', now))
-    return [cached_sql.prepared(name, value, using) for name, value in given]
+    connection = connections[using]
+    return [cached_sql.prepared(name, value, connection) for name, value in given]

@@ -7,6 +7,7 @@ import random
 import signal
 import time
 import traceback
+from copy import copy
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
@@ -55,6 +56,10 @@ class ChildProcess:
         """
         self._worker, self._pipe, self._page, self._parent, self._preload = worker, pipe, page, parent, preload
         self._imported = len(import_path.imported)
+        # What RQ's object of every job of ours is like.
+        self._like = worker.job_class('', connection=worker.connection, serializer=worker.serializer)
+        self._like._func_name, self._like._instance, self._like._kwargs = ENTRY, None, {}
+        self._like.worker_name = worker.name
         self._failed = False
         self._claimed: Job | None = None  # the next job, claimed with the end of the one before
 
@@ -128,9 +133,8 @@ class ChildProcess:
         """Run one of our jobs; what RQ is told of a failure is sent to the parent."""
         worker, (delivery_id, job_id) = self._worker, message.jobs[position]
         os.environ['RQ_WORKER_ID'], os.environ['RQ_JOB_ID'] = worker.name, delivery_id
-        job = worker.job_class(delivery_id, connection=worker.connection, serializer=worker.serializer)
-        job._func_name, job._instance, job._args, job._kwargs = ENTRY, None, (job_id,), {}
-        job.worker_name = worker.name
+        job = copy(self._like)
+        job._id, job._args = delivery_id, (job_id,)
         _make_current(job)
         try:
             claimed, self._claimed = self._claimed, None
