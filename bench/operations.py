@@ -16,7 +16,7 @@ from netbox_jobs.lifecycle import claim
 from netbox_jobs.maintenance import orphans, recovery, retention
 from netbox_jobs.maintenance.observer import Observer
 from netbox_jobs.models import Job, Progress, Schedule, database
-from netbox_jobs.monitoring import overview
+from netbox_jobs.monitoring import day, queues, waiting, workers
 from tests.app.jobs import Plain
 from tests.app.models import Thing
 
@@ -99,13 +99,17 @@ def _questions() -> Iterator[Operation]:
     yield Operation('schedule.current_job()', lambda found: found[0].current_job(), _schedules)
     yield Operation('schedule.current_job(), long ago', lambda found: found[1].current_job(), _schedules)
     yield Operation('schedule.next_run', lambda found: found[0].next_run, _schedules)
+    yield Operation('why a job waits', lambda job: waiting.reason(job), _delivered)
+    yield Operation('why an occurrence waits', lambda job: waiting.reason(job), lambda: Plain.enqueue_once(interval=60))
+    yield Operation('jobs workers', lambda _: workers.worker_states())
+    yield Operation('jobs queues', lambda _: queues.queue_states(), times=2, bound=day.ADDED_UP + 1)
 
 
 #: How many rows one of a page's statements reads at the most: most count up to a limit,
-_COUNTED = max(overview.COUNTED, paginator.LIMIT) + 1
+_COUNTED = max(queues.COUNTED, paginator.LIMIT) + 1
 #: and two look through, or add up, the newest.
 _SEARCHED = job_list.SEARCHED + 1_000
-_ADDED_UP = overview.ADDED_UP + 1
+_ADDED_UP = day.ADDED_UP + 1
 #: Pages by the name of their URL, their query, and that bound.
 PAGES: tuple[tuple[str, str, int | None], ...] = (
     ('admin:netbox_jobs_job_changelist', '', _COUNTED),

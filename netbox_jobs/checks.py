@@ -1,4 +1,4 @@
-"""System checks: what would go wrong quietly is said at start-up."""
+"""System checks: mistakes in the settings that would otherwise stay unnoticed."""
 
 from typing import Any
 

@@ -15,16 +15,16 @@ __all__ = (
 
 
 class JobFailed(Exception):
-    """Raise it in `run()` to end the job as *failed*: an expected failure, told from a crash.
+    """Raise it in `run()` to end the job as *failed*: an expected failure, as opposed to a crash.
 
     Its message is kept in `job.error`.
     """
 
 
 class JobCanceled(BaseException):
-    """Raised in `run()` by `check_canceled()` when somebody has asked for the job to be stopped.
+    """Raised in `run()` by `check_canceled()` when a stop was requested.
 
-    No `Exception`, so that a run which catches those does not go on in spite of it.
+    Not an `Exception`, so that a run which catches those does not continue in spite of it.
     """
 
 

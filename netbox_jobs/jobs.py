@@ -34,7 +34,7 @@ def system_job(
             what is decorated is no runner.
     """
     if callable(interval):
-        raise ImproperlyConfigured('@system_job needs to be told when: @system_job(interval=60), in minutes.')
+        raise ImproperlyConfigured('@system_job needs an interval in minutes, or cron: @system_job(interval=60).')
     recurrence.check_registered(interval, cron, timezone)
     when: dict[str, Any] = {'interval': interval} if cron is None else {'cron': cron, 'timezone': timezone}
 

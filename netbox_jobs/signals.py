@@ -4,7 +4,7 @@
 
 - `job_start`: once for each run, when it begins.
 - `job_end`: once for each job, when its terminal status has been recorded, also when it was recorded by
-  somebody else on behalf of a worker that died.
+  recovery on behalf of a worker that died.
 """
 
 from django.dispatch import Signal

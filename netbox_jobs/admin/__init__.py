@@ -1,4 +1,4 @@
-"""Jobs, schedules and workers in Django's admin: live pages to look at them, and to steer them."""
+"""Jobs, schedules and workers in Django's admin: pages that update themselves, and actions."""
 
 from .jobs import JobAdmin
 from .objects import JobsAdminMixin

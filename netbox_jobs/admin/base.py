@@ -1,4 +1,4 @@
-"""What the admin's pages of this app have in common: nothing is edited by hand, and pages may update themselves."""
+"""The base of this app's admin pages: rows are not edited, and pages update themselves."""
 
 from collections.abc import Callable
 from functools import update_wrapper
@@ -21,9 +21,9 @@ View = Callable[..., HttpResponseBase]
 
 
 class PagesAdmin(admin.ModelAdmin):
-    """Rows are looked at and steered here, not edited; pages of our own stand beside Django's."""
+    """An admin whose rows are watched and acted on, not edited."""
 
-    # None of Django's: what is done to several at once is asked about first, on a page of ours.
+    # Django's actions are not used: `action_views` asks before it acts on several jobs.
     actions = None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -34,15 +34,15 @@ class PagesAdmin(admin.ModelAdmin):
 
     @property
     def media(self) -> Media:
-        """Our own style and scripts, and none of those for editing."""
+        """The style and the scripts of this app, without Django's scripts for editing."""
         return Media(css={'all': ['netbox_jobs/admin.css']}, js=['netbox_jobs/live.js', 'netbox_jobs/admin.js'])
 
     def page(self, view: View) -> View:
-        """A page: whoever is not logged in is asked to; answers are not cached."""
+        """Wrap a view of a page: visitors are asked to log in, and answers are not cached."""
         return self.admin_site.admin_view(view)
 
     def fragment(self, view: View) -> View:
-        """What a page fetches for itself: whoever is not logged in gets a refusal, and no page to log in."""
+        """Wrap a view that a page fetches to update itself: visitors get 403 instead of a login page."""
 
         def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not self.admin_site.has_permission(request):
@@ -55,12 +55,12 @@ class PagesAdmin(admin.ModelAdmin):
         return update_wrapper(wrapped, view)
 
     def check_view(self, request: HttpRequest) -> None:
-        """Raise `PermissionDenied` unless the user may see such rows."""
+        """Raise `PermissionDenied` unless the user may see rows of this model."""
         if not self.has_view_permission(request):
             raise PermissionDenied
 
     def find(self, request: HttpRequest, key: str) -> Any:
-        """The row of this key; as if it were not there, where the user may not see it."""
+        """Return the row of this key; raise `Http404` if there is none, or the user may not see it."""
         self.check_view(request)
         found = self.get_object(request, key)
         if found is None or not self.has_view_permission(request, found):
@@ -68,29 +68,29 @@ class PagesAdmin(admin.ModelAdmin):
         return found
 
     def render(self, request: HttpRequest, template: str, title: Any, **context: Any) -> TemplateResponse:
-        """A page within the admin's frame."""
+        """Answer with a page within the admin's frame."""
         request.current_app = self.admin_site.name
         frame = self.admin_site.each_context(request)
         own = {'opts': self.opts, 'media': self.media, 'title': title, 'silent_queues': silent_queues()}
         return TemplateResponse(request, template, {**frame, **own, **context})
 
     def url(self, name: str, *args: Any) -> str:
-        """The address of one of the pages of this app in this admin site."""
+        """Return the address of a page of this app in this admin site."""
         return reverse(f'admin:netbox_jobs_{name}', args=args, current_app=self.admin_site.name)
 
     def back(self, request: HttpRequest, default: str) -> HttpResponseRedirect:
-        """To where the form says that the user came from, if that is on this site."""
+        """Redirect to the page that the form names, if it is on this site."""
         wanted = request.POST.get('next', '')
         safe = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
         return HttpResponseRedirect(wanted if safe else default)
 
-    def say(self, request: HttpRequest, text: str, level: int = messages.SUCCESS) -> None:
-        """Tell the user on the next page; also in projects that show no messages."""
+    def notify(self, request: HttpRequest, text: str, level: int = messages.SUCCESS) -> None:
+        """Show a message on the next page; projects without messages raise no error."""
         self.message_user(request, text, level, fail_silently=True)
 
 
 def silent_queues() -> list[str]:
-    """The configured queues whose Redis does not answer."""
+    """Return the configured queues whose Redis does not answer."""
     try:
         return [name for name in queues.configured() if not connection.answers(name)]
     except ImproperlyConfigured:

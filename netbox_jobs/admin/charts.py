@@ -1,17 +1,21 @@
-"""Bar charts as shapes: drawn on the server, so that they are there in print and without a script."""
+"""Bar charts, drawn on the server so that they need no script and can be printed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-#: The drawing's own units.
+#: The size of a chart, in units of the drawing.
 WIDTH, HEIGHT = 340, 140
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 4, 8, 20
 
 
+#: Ends of an axis of durations, in seconds: they and their halves are written in one unit.
+DURATIONS = (1, 2, 4, 10, 20, 40, 60, 120, 240, 600, 1200, 2400, 3600, 7200, 14_400, 28_800, 43_200, 86_400, 172_800)
+
+
 @dataclass(frozen=True)
 class Series:
-    """Numbers of one kind, one for each place on the axis; those of several series are stacked."""
+    """Numbers of one kind, one for each place on the axis; several series are stacked."""
 
     label: Any
     color: str
@@ -67,25 +71,33 @@ class Chart:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to see."""
+        """Whether there are no bars."""
         return not self.bars
 
 
 def bars(
-    key: str, title: Any, places: Sequence[str], series: Sequence[Series], text: Callable[[float], str], summary: str
+    key: str,
+    title: Any,
+    places: Sequence[str],
+    series: Sequence[Series],
+    text: Callable[[float], str],
+    summary: str,
+    *,
+    steps: Sequence[float] = (),
 ) -> Chart:
     """Draw stacked bars.
 
     Args:
-        key: Tells this chart from others on the page.
-        title: Its name.
-        places: What stands below each bar; every fourth is written.
+        key: The id of this chart on the page.
+        title: The title.
+        places: The label of each bar; every fourth is drawn.
         series: The numbers, each as long as `places`.
-        text: Shows a number.
-        summary: The chart in a sentence, for who does not see it.
+        text: Formats a number.
+        summary: The chart in a sentence, for screen readers.
+        steps: Ends of the axis to choose from, the least first; beyond them, and without, powers of ten.
     """
     totals = [sum(one.values[place] for one in series) for place in range(len(places))]
-    top = _round_up(max(totals, default=0))
+    top = _round_up(max(totals, default=0), steps)
     plot = HEIGHT - _TOP - _BOTTOM
     step = (WIDTH - _LEFT - _RIGHT) / max(len(places), 1)
     drawn: list[Bar] = []
@@ -107,17 +119,16 @@ def bars(
         for place, name in enumerate(places)
         if place % 4 == 0
     ]
-    rows = [
-        (name, [text(one.values[place]) if one.values[place] else '0' for one in series])
-        for place, name in enumerate(places)
-    ]
+    rows = [(name, [text(one.values[place]) for one in series]) for place, name in enumerate(places)]
     return Chart(key, title, summary, drawn, lines, labels, list(series), rows)
 
 
-def _round_up(value: float) -> float:
-    """The next of 1, 2 or 5 times a power of ten, so that the axis is easily read."""
+def _round_up(value: float, steps: Sequence[float]) -> float:
+    """Round up to one of the steps, or to 1, 2 or 5 times a power of ten, for an axis that is easy to read."""
     if value <= 0:
         return 0
+    if steps and steps[0] / 2 < value <= steps[-1]:
+        return next(step for step in steps if value <= step)
     power = 1.0
     while power * 10 < value:
         power *= 10

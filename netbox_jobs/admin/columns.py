@@ -5,15 +5,15 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.urls import reverse
-from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ..choices import JobStatusChoices
+from ..core import formatting
 from ..models import Job
-from . import marks, shown
+from . import markup
 
 
 class JobColumns:
@@ -23,80 +23,74 @@ class JobColumns:
 
     @admin.display(description=mark_safe('<input type="checkbox" id="action-toggle">'))
     def action_checkbox(self, job: Job) -> SafeString:
-        """The box by which a job is chosen for what is done to several at once."""
+        """The box that selects a job for an action on several jobs."""
         return format_html(
             '<input type="checkbox" name="job" value="{}" class="action-select" aria-label="{}">',
             job.pk,
-            _('Choose job %(number)s') % {'number': job.pk},
+            _('Select job %(number)s') % {'number': job.pk},
         )
 
     @admin.display(description=gettext_lazy('status'))
-    def status_shown(self, job: Job) -> SafeString:
-        """The word; with how far it is, if it runs, and that its end has been asked for."""
-        told: Any = job
-        stopping = (
-            format_html('<span class="nj-quiet">{}</span>', _('stopping…'))
-            if job.stopping is not None and job.status == JobStatusChoices.STATUS_RUNNING
-            else ''
-        )
-        return format_html('{}{}{}', marks.status(job.status), marks.progress(told.shown_progress), stopping)
+    def status_column(self, job: Any) -> SafeString:
+        """The status, and the progress of a running job."""
+        return format_html('{}{}', markup.job_status(job), markup.progress(job.related_progress))
 
     @admin.display(description=gettext_lazy('job'))
-    def job_shown(self, job: Job) -> SafeString:
-        """Its name, linked; its number and its runner; and what went wrong."""
-        told: Any = job
+    def job_column(self, job: Any) -> SafeString:
+        """The name, linked; the number and the runner; and the error of a job that did not complete."""
         path = reverse('admin:netbox_jobs_job_change', args=(quote(job.pk),), current_app=self.admin_site.name)
         wrong = job.status in (JobStatusChoices.STATUS_ERRORED, JobStatusChoices.STATUS_FAILED)
         error = (
-            format_html('<span class="nj-error-line"><bdi>{}</bdi></span>', shown.first_line(told.error_begins))
-            if wrong and told.error_begins
+            format_html('<span class="nj-error-line"><bdi>{}</bdi></span>', formatting.first_line(job.error_start))
+            if wrong and job.error_start
             else ''
         )
         return format_html(
             '<a class="nj-name" href="{}"><bdi>{}</bdi></a> <span class="nj-quiet" title="{}">#{} · {}</span>{}',
             path,
-            shown.cut(job.name, 100) or _('(no name)'),
-            shown.clean(job.runner),
+            formatting.cut(job.name, 100) or _('(no name)'),
+            formatting.clean(job.runner),
             job.pk,
-            shown.class_name(shown.clean(job.runner)) or _('by hand'),
+            formatting.class_name(job.runner) or _('no runner'),
             error,
         )
 
-    @admin.display(description=gettext_lazy('object'), empty_value=marks.NONE)
-    def object_shown(self, job: Job) -> SafeString | str | None:
-        """What it is about, linked where that has a page."""
-        told: Any = job
-        return told.shown_about or None
+    @admin.display(description=gettext_lazy('object'), empty_value=markup.NONE)
+    def object_column(self, job: Any) -> SafeString | str | None:
+        """The object that the job is about, linked if it has a page."""
+        return job.object_link or None
 
-    @admin.display(description=gettext_lazy('queue'), empty_value=marks.NONE)
-    def queue_shown(self, job: Job) -> SafeString | None:
-        """The queue."""
-        return format_html('<span class="nj-word">{}</span>', shown.clean(job.queue_name)) if job.queue_name else None
-
-    @admin.display(description=gettext_lazy('user'), empty_value=marks.NONE)
-    def user_shown(self, job: Job) -> SafeString | None:
-        """Who it is done for; a link to all of this user's jobs."""
-        told: Any = job
-        if told.shown_user is None:
+    @admin.display(description=gettext_lazy('queue'), empty_value=markup.NONE)
+    def queue_column(self, job: Any) -> SafeString | None:
+        """The name of the queue, in which a line may break after a dot."""
+        if not job.queue_name:
             return None
-        return format_html('<a href="?user={}"><bdi>{}</bdi></a>', job.user_id, shown.cut(told.shown_user, 40))
+        parts = ((part,) for part in formatting.clean(job.queue_name).split('.'))
+        return format_html('<span class="nj-word">{}</span>', format_html_join(mark_safe('.<wbr>'), '{}', parts))
+
+    @admin.display(description=gettext_lazy('user'), empty_value=markup.NONE)
+    def user_column(self, job: Any) -> SafeString | None:
+        """The user of the job, linked to all jobs of this user."""
+        if job.related_user is None:
+            return None
+        return format_html('<a href="?user={}"><bdi>{}</bdi></a>', job.user_id, formatting.cut(job.related_user, 40))
 
     @admin.display(description=gettext_lazy('created'), ordering='pk')
-    def created_shown(self, job: Job) -> SafeString:
-        """When it was created; and when it is due, if it waits for its time."""
+    def created_column(self, job: Any) -> SafeString:
+        """When the job was created, and when a scheduled job is due."""
         due = ''
         if job.status == JobStatusChoices.STATUS_SCHEDULED and job.scheduled is not None:
-            due = format_html('<span class="nj-quiet">{} {}</span>', _('due'), marks.time(job.scheduled))
-        return format_html('{} {}', marks.time(job.created), due)
+            due = format_html('<span class="nj-quiet">{} {}</span>', _('due'), markup.moment(job.scheduled))
+        return format_html('{} {}', markup.moment(job.created), due)
 
-    @admin.display(description=gettext_lazy('ended'), ordering='completed', empty_value=marks.NONE)
-    def completed_shown(self, job: Job) -> SafeString | str | None:
-        """When it ended."""
-        return marks.time(job.completed) or None
+    @admin.display(description=gettext_lazy('ended'), ordering='completed', empty_value=markup.NONE)
+    def completed_column(self, job: Any) -> SafeString | str | None:
+        """When the job ended."""
+        return markup.moment(job.completed) or None
 
-    @admin.display(description=gettext_lazy('duration'), empty_value=marks.NONE)
-    def duration_shown(self, job: Job) -> str | None:
-        """How long it took, or has taken so far."""
+    @admin.display(description=gettext_lazy('duration'), empty_value=markup.NONE)
+    def duration_column(self, job: Any) -> str | None:
+        """How long the job ran, or has run so far."""
         if job.status == JobStatusChoices.STATUS_RUNNING and job.started is not None:
-            return shown.span(timezone.now() - job.started)
-        return shown.span(job.execution_time) or None
+            return formatting.age(job.started)
+        return formatting.duration(job.execution_time) or None

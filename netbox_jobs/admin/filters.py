@@ -1,4 +1,4 @@
-"""The filters of the list of jobs. Their choices cost the same whatever the number of jobs."""
+"""The filters of the list of jobs. Reading their choices costs the same whatever the number of jobs."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 from django.contrib.admin import SimpleListFilter
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import ImproperlyConfigured
 from django.db import router
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -14,13 +13,12 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy
 
 from ..choices import JobStatusChoices
-from ..core import queues
+from ..core import formatting
 from ..models import Job, database
-from ..monitoring import counts
-from . import shown
+from ..monitoring import counts, queues
 from .paginator import LIMIT
 
-#: So many choices are offered; others are reached by a link in the list.
+#: How many choices are offered; links in the list lead to others.
 CHOICES = 50
 
 
@@ -32,10 +30,10 @@ class JobFilter(SimpleListFilter):
     template = 'admin/netbox_jobs/job/filter.html'
 
     @property
-    def strange(self) -> str:
-        """What is filtered by, if it is none of the choices."""
+    def unlisted(self) -> str:
+        """The value that the list is filtered by, if it is none of the choices."""
         value = self.value()
-        return '' if value is None or value in dict(self.lookup_choices) else shown.cut(value, 40)
+        return '' if value is None or value in dict(self.lookup_choices) else formatting.cut(value, 40)
 
     def queryset(self, request: Any, queryset: 'QuerySet[Job]') -> 'QuerySet[Job]':
         return queryset if self.value() is None else queryset.filter(**{self.field: self.value()})
@@ -55,7 +53,7 @@ class StatusFilter(JobFilter):
         return JobStatusChoices.CHOICES
 
     def tabs(self, changelist: Any) -> list[dict[str, Any]]:
-        """The statuses as links; with numbers, unless another filter is active, which they would not agree with."""
+        """Return the statuses as links, with numbers of jobs unless another filter is active."""
         others = [spec for spec in changelist.filter_specs if spec is not self and spec.value() is not None]
         numbers = {} if others or changelist.query else _numbers()
         tabs = []
@@ -63,7 +61,7 @@ class StatusFilter(JobFilter):
             self.choices(changelist), [('', ''), *JobStatusChoices.CHOICES], strict=True
         ):
             number = numbers.get(value)
-            text = None if number is None else f'{LIMIT:,}+' if number > LIMIT else f'{number:,}'
+            text = None if number is None else formatting.capped(number, LIMIT)
             tabs.append({**choice, 'value': value, 'number': text})
         return tabs
 
@@ -74,32 +72,26 @@ def _numbers() -> dict[str, int]:
 
 
 class RunnerFilter(JobFilter):
-    """By the code that is run."""
+    """By runner."""
 
     title = gettext_lazy('runner')
     parameter_name = field = 'runner'
 
     def lookups(self, request: Any, model_admin: Any) -> Any:
         paths = [path for path in counts.values('runner') if path]
-        names = [shown.class_name(path) for path in paths]
+        names = [formatting.class_name(path) for path in paths]
         return [(path, name if names.count(name) == 1 else path) for path, name in zip(paths, names, strict=True)]
 
 
 class QueueFilter(JobFilter):
-    """By queue: those that are configured, and others that have jobs."""
+    """By queue: the configured ones, and others that have jobs."""
 
     title = gettext_lazy('queue')
     parameter_name = 'queue'
     field = 'queue_name'
 
     def lookups(self, request: Any, model_admin: Any) -> Any:
-        try:
-            known = list(queues.configured())
-        except ImproperlyConfigured:
-            known = []
-        names = dict.fromkeys([name for name in queues.DEFAULT_QUEUES if name in known])
-        names |= dict.fromkeys(sorted(known)) | dict.fromkeys(name for name in counts.values('queue_name') if name)
-        return [(name, name) for name in names]
+        return [(name, name) for name in queues.queue_names()]
 
 
 class UserFilter(JobFilter):
@@ -113,7 +105,7 @@ class UserFilter(JobFilter):
         users: Any = get_user_model()
         ids = counts.values('user', CHOICES)
         found = users._base_manager.using(router.db_for_read(users)).in_bulk(ids) if ids else {}
-        return sorted(((str(pk), shown.cut(user, 40)) for pk, user in found.items()), key=lambda choice: choice[1])
+        return sorted(((str(pk), formatting.cut(user, 40)) for pk, user in found.items()), key=lambda choice: choice[1])
 
     def queryset(self, request: Any, queryset: 'QuerySet[Job]') -> 'QuerySet[Job]':
         try:
@@ -123,7 +115,7 @@ class UserFilter(JobFilter):
 
 
 class ObjectTypeFilter(JobFilter):
-    """By the kind of object that jobs are about; or by one object, as its kind, a colon, and its key."""
+    """By the type of the object; or by one object, as the key of its type, a colon, and its key."""
 
     title = gettext_lazy('object type')
     parameter_name = 'about'
@@ -143,7 +135,7 @@ class ObjectTypeFilter(JobFilter):
         return queryset.filter(object_id=key) if key else queryset
 
 
-#: The latest stretches of time that are offered.
+#: The latest periods that are offered.
 RECENT = {
     '1h': (timedelta(hours=1), gettext_lazy('Last hour')),
     '24h': (timedelta(days=1), gettext_lazy('Last day')),
@@ -152,7 +144,7 @@ RECENT = {
 
 
 class WhenFilter(JobFilter):
-    """By the time of creation: of late, or a year, a month in it, a day in that."""
+    """By the time of creation: a latest period, a year, a month, or a day."""
 
     title = gettext_lazy('date')
     parameter_name = 'when'
@@ -171,7 +163,7 @@ class WhenFilter(JobFilter):
         return rows if bounds[1] is None else rows.filter(created__lt=bounds[1])
 
     def steps(self, changelist: Any) -> dict[str, Any]:
-        """The way into the dates: `path`, where one is, and `choices`, where one can go from there."""
+        """Return the links to dates: `recent` periods, the `path` to the chosen date, and the `choices` below it."""
         value = self.value() or ''
         parts = [] if value in RECENT else value.split('-') if period(value) else []
         path = [
@@ -212,7 +204,7 @@ def _name(value: str) -> str:
 
 
 def _below(parts: list[str]) -> list[str]:
-    """The years, months or days in which jobs may have been created: between the oldest and the newest."""
+    """Return the years, months or days between the oldest and the newest job."""
     if len(parts) == 3:
         return []
     jobs = Job.objects.using(database())
@@ -240,7 +232,7 @@ def _day(moment: datetime) -> date:
 
 
 def period(value: str | None) -> tuple[datetime, datetime | None] | None:
-    """From when until when a choice of `WhenFilter` reaches; None if it is none."""
+    """Return the begin and the end of a choice of `WhenFilter`; None for an unknown one."""
     if not value:
         return None
     if value in RECENT:

@@ -1,4 +1,4 @@
-"""The list of jobs: sorted by what an index sorts, and dressed with what its rows show."""
+"""The list of jobs, sorted by an index, with the users, objects and progress of its rows."""
 
 from typing import Any
 from uuid import UUID
@@ -9,47 +9,48 @@ from django.http import HttpRequest
 
 from ..choices import JobStatusChoices
 from ..models import Job
-from . import filters, marks, rows
+from ..monitoring import related
+from . import filters, markup
 
-#: Names are searched among so many of the newest jobs (of those that were created in the time that is chosen).
+#: Among how many of the newest jobs (of the chosen period) names are searched.
 SEARCHED = 100_000
-#: What the columns sort by. Keys of jobs ascend as they are created.
+#: What the columns sort by. The keys of jobs ascend in the order of creation.
 _ORDERS = {'created': 'pk', 'completed': 'completed'}
 
 
 class JobChangeList(ChangeList):
-    """A page of jobs, for a bounded number of index entries read."""
+    """A page of jobs that reads a bounded number of index entries."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> 'QuerySet[Any]':
-        """As `ChangeList` has it, without what no list shows."""
-        return rows.light(super().get_queryset(request, exclude_parameters))
+        """Return the filtered jobs without their large fields."""
+        return related.defer_large_fields(super().get_queryset(request, exclude_parameters))
 
     def get_ordering(self, request: HttpRequest, queryset: 'QuerySet[Any]') -> list[Any]:
-        """By one column alone: no database serves two from one index in every direction."""
+        """Sort by one column: no database serves two columns from one index in every direction."""
         place, _, column = str(self.params.get(ORDER_VAR, '')).rpartition('-')
         try:
-            name = _ORDERS.get(str(self.list_display[int(column)]).removesuffix('_shown'))
+            name = _ORDERS.get(str(self.list_display[int(column)]).removesuffix('_column'))
         except (ValueError, IndexError):
             name = None
         if name is not None:
             return [f'-{name}' if place == '' and str(self.params[ORDER_VAR]).startswith('-') else name]
         bounds = filters.period(request.GET.get('when'))
         if bounds is not None and bounds[1] is not None:
-            return ['-created']  # by the key, all that is newer would be read first
-        # Of one status, the index on status and due has them in order already.
+            return ['-created']  # by the key, all newer jobs would be read first
+        # For one status, the index on status and due has this order.
         return ['-due'] if request.GET.get('status') in JobStatusChoices.values() else ['-pk']
 
     def get_ordering_field_columns(self) -> dict[int, Any]:
-        """Nothing is marked as sorted until somebody sorts."""
+        """Mark no column as sorted until the user sorts."""
         return super().get_ordering_field_columns() if ORDER_VAR in self.params else {}
 
     def get_results(self, request: HttpRequest) -> None:
-        """One page; see `ChangeList`."""
+        """Read one page of rows."""
         super().get_results(request)
         self.result_list: Any = list(self.result_list)
-        rows.dress(self.result_list)
+        related.attach(self.result_list)
         for job in self.result_list:
-            job.shown_about = marks.about(self.model_admin.admin_site, request, job)
+            job.object_link = markup.object_link(self.model_admin.admin_site, request, job)
 
     @property
     def capped(self) -> bool:
@@ -57,8 +58,8 @@ class JobChangeList(ChangeList):
         return bool(self.paginator.capped)
 
     @property
-    def moving(self) -> bool:
-        """Whether something on this page runs, or may at any moment."""
+    def active(self) -> bool:
+        """Whether a job on this page runs, or may start at any moment."""
         active = (JobStatusChoices.STATUS_RUNNING, JobStatusChoices.STATUS_PENDING)
         return any(job.status in active for job in self.result_list)
 
@@ -74,14 +75,14 @@ class JobChangeList(ChangeList):
 
     @property
     def dates(self) -> dict[str, Any]:
-        """The way into the dates."""
+        """The links to dates."""
         return self.spec('when').steps(self)
 
 
 def search(request: HttpRequest, queryset: 'QuerySet[Job]', term: str) -> 'QuerySet[Job]':
-    """The jobs of a number, of an id, or with all the words in their name or in their runner's.
+    """Return the jobs with a number, with an ID, or with all the words in their name or their runner.
 
-    Names are in no index, so that they are compared among the newest `SEARCHED` jobs only.
+    No index has names, so only the newest `SEARCHED` jobs are compared.
     """
     term = term.replace('\x00', '').strip()
     if not term:
@@ -100,7 +101,7 @@ def search(request: HttpRequest, queryset: 'QuerySet[Job]', term: str) -> 'Query
     top = newest.values_list('pk', flat=True).first()
     if top is None:
         return queryset.none()
-    # A little beyond, since who begins first need not get the lower key.
+    # A little beyond, because an earlier transaction need not have the lower key.
     queryset = queryset.filter(pk__gt=top - SEARCHED, pk__lt=top + 1000)
     for word in term.split()[:10]:
         queryset = queryset.filter(Q(name__icontains=word) | Q(runner__icontains=word))

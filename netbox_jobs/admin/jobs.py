@@ -8,7 +8,8 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Job
-from . import filters, verbs
+from . import actions, filters
+from .action_views import JobActionPages
 from .base import silent_queues
 from .columns import JobColumns
 from .job_list import JobChangeList, search
@@ -16,26 +17,25 @@ from .objects import ObjectJobsPage
 from .overview import OverviewPage
 from .page import JobPage
 from .paginator import BoundedPaginator
-from .steering import SteersJobs
 
-#: Milliseconds between two looks at a list on which something moves, and at one on which nothing does.
-_SOON, _LATER = 2000, 15000
+#: Milliseconds between two updates of a list with active jobs, and of a list without.
+_BUSY, _IDLE = 2000, 15000
 
 
 @admin.register(Job)
-class JobAdmin(JobColumns, JobPage, OverviewPage, ObjectJobsPage, SteersJobs):
+class JobAdmin(JobColumns, JobPage, OverviewPage, ObjectJobsPage, JobActionPages):
     """Jobs, newest first."""
 
     list_display: Any = (
         'action_checkbox',
-        'status_shown',
-        'job_shown',
-        'object_shown',
-        'queue_shown',
-        'user_shown',
-        'created_shown',
-        'completed_shown',
-        'duration_shown',
+        'status_column',
+        'job_column',
+        'object_column',
+        'queue_column',
+        'user_column',
+        'created_column',
+        'completed_column',
+        'duration_column',
     )
     list_display_links = None
     list_filter = (
@@ -46,7 +46,7 @@ class JobAdmin(JobColumns, JobPage, OverviewPage, ObjectJobsPage, SteersJobs):
         filters.ObjectTypeFilter,
         filters.UserFilter,
     )
-    search_fields = ('name',)  # what is searched, and how, is said by get_search_results()
+    search_fields = ('name',)  # get_search_results() decides what is searched
     search_help_text = _('Number, ID, or words of the name or the runner (among the newest 100,000)')
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
@@ -55,15 +55,15 @@ class JobAdmin(JobColumns, JobPage, OverviewPage, ObjectJobsPage, SteersJobs):
     paginator = BoundedPaginator
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[JobChangeList]:
-        """Our own list."""
+        """The list of `job_list`."""
         return JobChangeList
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """See `search()`; no row comes twice."""
+        """See `search()`, whose rows are distinct."""
         return search(request, queryset, search_term), False
 
     def get_urls(self) -> list[Any]:
-        """Ours, and then Django's; for whichever admin site this is registered with."""
+        """The addresses of this app's pages, before Django's own."""
         own = [
             path('live/', self.fragment(self.live_list_view), name='netbox_jobs_job_live_list'),
             path('bulk/', self.page(self.bulk_view), name='netbox_jobs_job_bulk'),
@@ -75,19 +75,19 @@ class JobAdmin(JobColumns, JobPage, OverviewPage, ObjectJobsPage, SteersJobs):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list."""
-        allowed = [verb for verb in verbs.VERBS.values() if verb.allowed(request, self)]
+        allowed = [action for action in actions.ACTIONS.values() if action.allowed(request, self)]
         own = {
             'title': _('Jobs'),
-            'verbs': allowed,
+            'job_actions': allowed,
             'silent_queues': silent_queues(),
             'live_url': self._live_url(request),
-            'live_soon': _SOON,
-            'live_later': _LATER,
+            'live_busy': _BUSY,
+            'live_idle': _IDLE,
         }
         return super().changelist_view(request, {**own, **(extra_context or {})})
 
     def live_list_view(self, request: HttpRequest) -> HttpResponse:
-        """What of the list changes by itself."""
+        """The part of the list that updates itself."""
         response: Any = self.changelist_view(request)
         if hasattr(response, 'template_name'):
             response.template_name = 'admin/netbox_jobs/job/list_body.html'

@@ -1,4 +1,4 @@
-"""A job's log as people read it: a page at a time, by the key of its lines, so that a long one stays quick."""
+"""A job's log on its page: some lines at a time, by the keys of the lines, so that a long log stays fast."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from django.db.models.functions import Left, Length
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from ..core import formatting
 from ..models import Job, JobLogEntry
-from . import shown
 
-#: Lines on a page, and characters of a line; the rest of it is one click away.
+#: How many lines a page has, and how many characters of a line; a link leads to the whole line.
 LINES = 500
 LENGTH = 4000
-#: What is chosen from: at least this level.
+#: The levels to choose from: what each is called, and the levels of its lines.
 LEVELS = {
     '': (_('All levels'), ()),
     'info': (_('Info and above'), ('info', 'warning', 'error', 'critical')),
@@ -26,8 +26,8 @@ LEVELS = {
 
 
 @dataclass(frozen=True)
-class Wish:
-    """Which lines somebody wants to see."""
+class LogQuery:
+    """Which lines of a log to show."""
 
     level: str = ''
     words: str = ''
@@ -36,8 +36,8 @@ class Wish:
     begin: bool = False
 
     @classmethod
-    def of(cls, request: HttpRequest) -> 'Wish':
-        """What a request asks for; what cannot be understood is not asked for."""
+    def from_request(cls, request: HttpRequest) -> 'LogQuery':
+        """Read the query of a request; values that cannot be understood count as omitted."""
         level = request.GET.get('level', '')
         return cls(
             level=level if level in LEVELS else '',
@@ -47,8 +47,8 @@ class Wish:
             begin='begin' in request.GET,
         )
 
-    def of_job(self, job: Job) -> 'QuerySet[JobLogEntry]':
-        """The lines that are wanted, on whichever page."""
+    def select(self, job: Job) -> 'QuerySet[JobLogEntry]':
+        """Return all lines of a job that match."""
         lines = JobLogEntry.objects.using(job._state.db).filter(job_id=job.pk)
         if self.level:
             lines = lines.filter(level__in=LEVELS[self.level][1])
@@ -57,7 +57,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Line:
-    """A line as it is shown."""
+    """A line of a page."""
 
     pk: int
     attempt: int
@@ -68,16 +68,16 @@ class Line:
 
     @property
     def cut(self) -> bool:
-        """Whether there is more of it."""
+        """Whether the line is longer than the page shows."""
         return self.length > LENGTH
 
 
 @dataclass(frozen=True)
 class Page:
-    """Some lines, in order, and what there is before and after them."""
+    """Some lines in order, and whether there are lines before and after them."""
 
     lines: list[Line]
-    wish: Wish
+    query: LogQuery
     first: int
     last: int
     earlier: bool
@@ -85,34 +85,34 @@ class Page:
     ended: bool
 
     @classmethod
-    def of(cls, job: Job, wish: Wish) -> 'Page':
-        """The lines after or before one; without either, the last of the log, which is where things happen."""
-        rows = wish.of_job(job).annotate(begins=Left('message', LENGTH), length=Length('message')).defer('message')
-        if wish.after is not None or wish.begin:
-            after = wish.after or 0
+    def read(cls, job: Job, query: LogQuery) -> 'Page':
+        """Read the lines after a line or before a line; without either, the last lines of the log."""
+        rows = query.select(job).annotate(start=Left('message', LENGTH), length=Length('message')).defer('message')
+        if query.after is not None or query.begin:
+            after = query.after or 0
             found = list(rows.filter(pk__gt=after).order_by('pk')[: LINES + 1])
             more, earlier = len(found) > LINES, after > 0
             found = found[:LINES]
         else:
-            if wish.before is not None:
-                rows = rows.filter(pk__lt=wish.before)
+            if query.before is not None:
+                rows = rows.filter(pk__lt=query.before)
             found = list(rows.order_by('-pk')[: LINES + 1])
-            more, earlier = wish.before is not None, len(found) > LINES
+            more, earlier = query.before is not None, len(found) > LINES
             found = found[:LINES][::-1]
         lines = [_line(row) for row in found]
-        first = lines[0].pk if lines else wish.before or 0
-        last = lines[-1].pk if lines else wish.after or 0
-        return cls(lines, wish, first, last, earlier, more, job.ended)
+        first = lines[0].pk if lines else query.before or 0
+        last = lines[-1].pk if lines else query.after or 0
+        return cls(lines, query, first, last, earlier, more, job.ended)
 
     @property
     def levels(self) -> list[tuple[str, Any, bool]]:
-        """The levels to choose from: value, text, and whether it is chosen."""
-        return [(value, label, value == self.wish.level) for value, (label, _names) in LEVELS.items()]
+        """The levels to choose from: value, label, and whether it is selected."""
+        return [(value, label, value == self.query.level) for value, (label, _names) in LEVELS.items()]
 
 
 def _line(row: Any) -> Line:
     level = row.level if row.level in ('debug', 'info', 'warning', 'error', 'critical') else 'other'
-    return Line(row.pk, row.attempt, row.timestamp, level, shown.clean(row.begins), row.length)
+    return Line(row.pk, row.attempt, row.timestamp, level, formatting.clean(row.start), row.length)
 
 
 def _number(text: str | None) -> int | None:
@@ -120,40 +120,43 @@ def _number(text: str | None) -> int | None:
 
 
 def trace(job: Job) -> str:
-    """The traceback that a job has ended with, out of its log; empty if there is none."""
+    """Return the traceback with which a job ended, out of its log; empty if there is none."""
     lines = JobLogEntry.objects.using(job._state.db).filter(job_id=job.pk, level='error').order_by('-pk')
-    found = lines.annotate(begins=Left('message', 50_000)).values_list('begins', flat=True).first() or ''
-    return shown.clean(found) if 'Traceback (most recent call last)' in found else ''
+    found = lines.annotate(start=Left('message', 50_000)).values_list('start', flat=True).first() or ''
+    return formatting.clean(found) if 'Traceback (most recent call last)' in found else ''
 
 
 def whole_line(job: Job, key: int) -> HttpResponse:
-    """One line in full, as plain text."""
+    """Answer with one line in full, as plain text."""
     line = JobLogEntry.objects.using(job._state.db).filter(job_id=job.pk, pk=key).first()
     if line is None:
         raise Http404
-    return plain(shown.clean(line.message))
+    return plain(formatting.clean(line.message))
 
 
 def plain(text: str) -> HttpResponse:
-    """Plain text that no browser takes for anything else."""
+    """Answer with plain text that no browser takes for HTML."""
     response = HttpResponse(text, content_type='text/plain; charset=utf-8')
     response['X-Content-Type-Options'] = 'nosniff'
     return response
 
 
-def download(job: Job, wish: Wish) -> StreamingHttpResponse:
-    """The lines that are wanted, as a text file; read and sent in pieces."""
+def download(job: Job, query: LogQuery) -> StreamingHttpResponse:
+    """Answer with the matching lines as a text file, read and sent in pieces."""
 
     def pieces() -> Iterator[str]:
         after = 0
-        while batch := list(wish.of_job(job).filter(pk__gt=after).order_by('pk')[:LINES]):
+        while batch := list(query.select(job).filter(pk__gt=after).order_by('pk')[:LINES]):
             after = batch[-1].pk
             yield ''.join(
-                f'{line.timestamp.isoformat(" ", "milliseconds")} {line.level.upper():<8} {shown.clean(line.message)}\n'
-                for line in batch
+                f'{_stamp(line)} {line.level.upper():<8} {formatting.clean(line.message)}\n' for line in batch
             )
 
     response = StreamingHttpResponse(pieces(), content_type='text/plain; charset=utf-8')
     response['Content-Disposition'] = f'attachment; filename="job-{job.pk}.log"'
     response['X-Content-Type-Options'] = 'nosniff'
     return response
+
+
+def _stamp(line: JobLogEntry) -> str:
+    return f'{formatting.date(line.timestamp)} {formatting.log_time(line.timestamp)}'

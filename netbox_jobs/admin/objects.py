@@ -15,24 +15,25 @@ from django.utils.translation import gettext_lazy as _
 
 from ..enqueue.identify import content_type_of, identify_instance
 from ..models import Job, database
-from . import rows
+from ..monitoring import related
 from .base import PagesAdmin
 
-#: So many are shown; a link leads to all.
-SHOWN = 10
+#: How many jobs are listed; a link leads to all.
+LISTED = 10
 
 
 class JobsAdminMixin:
-    """For the `ModelAdmin` of a model with `JobsMixin`: shows an object's jobs on its page, and keeps them up to date.
+    """Show an object's jobs on its admin page, and keep them up to date.
 
-    Whoever may not view jobs does not see them here either. Put it before `ModelAdmin` among the bases.
+    For the `ModelAdmin` of a model with `JobsMixin`; put it before `ModelAdmin` among the bases. Users without the
+    permission to view jobs do not see them here.
     """
 
     admin_site: Any
 
     @property
     def media(self) -> Media:
-        """With our style and script."""
+        """Django's, with the style and the script of this app."""
         own = Media(css={'all': ['netbox_jobs/admin.css']}, js=['netbox_jobs/live.js'])
         return super().media + own  # type: ignore[misc]
 
@@ -41,11 +42,11 @@ class JobsAdminMixin:
         return (*super().get_readonly_fields(request, obj), 'background_jobs')  # type: ignore[misc]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Django's; the jobs have a place of their own."""
+        """Django's; the jobs have a fieldset of their own."""
         return [name for name in super().get_fields(request, obj) if name != 'background_jobs']  # type: ignore[misc]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Django's, and one for the jobs of an object that is there."""
+        """Django's, and one for the jobs of an existing object."""
         found = list(super().get_fieldsets(request, obj))  # type: ignore[misc]
         jobs = self.admin_site._registry.get(Job)
         if obj is not None and jobs is not None and jobs.has_view_permission(request):
@@ -62,15 +63,15 @@ class JobsAdminMixin:
 
 
 class ObjectJobsPage(PagesAdmin):
-    """The part of the admin of jobs that lists those of one object."""
+    """The part of the admin of jobs that lists the jobs of one object."""
 
     def object_urls(self) -> list[Any]:
-        """What the page of an object fetches for itself."""
+        """The address from which the page of an object updates itself."""
         view = self.fragment(self.object_live_view)
         return [path('of/<int:object_type>/<path:object_id>/', view, name='netbox_jobs_job_of')]
 
     def object_live_view(self, request: HttpRequest, object_type: int, object_id: str) -> HttpResponse:
-        """The latest jobs of an object that the user may see."""
+        """The latest jobs of an object, if the user may see the object."""
         self.check_view(request)
         kind = ContentType.objects.db_manager(database()).filter(pk=object_type).first()
         model: Any = kind.model_class() if kind is not None else None
@@ -85,13 +86,13 @@ class ObjectJobsPage(PagesAdmin):
         return self.render(request, 'admin/netbox_jobs/job/object_jobs.html', '', **context)
 
     def object_jobs(self, object_type: int, object_id: str) -> dict[str, Any]:
-        """The latest jobs of an object, for the template."""
+        """Return the latest jobs of an object, for the template."""
         jobs = Job.objects.using(database()).filter(object_type_id=object_type, object_id=object_id)
-        found = list(rows.light(jobs).order_by('-pk')[: SHOWN + 1])
-        rows.dress(found)
+        found = list(related.defer_large_fields(jobs).order_by('-pk')[: LISTED + 1])
+        related.attach(found)
         return {
-            'jobs': [(job, self.url('job_change', job.pk)) for job in found[:SHOWN]],
-            'more': len(found) > SHOWN,
+            'jobs': [(job, self.url('job_change', job.pk)) for job in found[:LISTED]],
+            'more': len(found) > LISTED,
             'all_url': f'{self.url("job_changelist")}?{urlencode({"about": f"{object_type}:{object_id}"})}',
             'live_url': self.url('job_of', object_type, object_id),
             'live_every': 2000 if any(not job.ended for job in found) else 15000,

@@ -1,4 +1,4 @@
-"""The page of one job: what it is, where it stands, what came of it, and its log."""
+"""The page of one job: its state, its outcome, its timeline, and its log."""
 
 import json
 from functools import partial
@@ -9,21 +9,24 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import path
 
+from ..choices import JobStatusChoices
+from ..core import formatting
 from ..models import Job
-from . import log, marks, rows, shown, timeline, verbs
+from ..monitoring import related, waiting
+from . import actions, log, markup, timeline
 from .base import PagesAdmin
 
-#: So many characters of arguments, data and errors are shown on the page; the whole is one click away.
-SHOWN = 20_000
-#: Milliseconds between two looks at a job that runs or waits to be run at once, and at one whose time has yet to come.
-_SOON, _LATER = 1500, 10_000
+#: How many characters of arguments, data and errors the page has; a link leads to the whole.
+LONGEST = 20_000
+#: Milliseconds between two updates of a job that runs or can run at once, and of a job that is due later.
+_BUSY, _IDLE = 1500, 10_000
 
 
 class JobPage(PagesAdmin):
     """The part of the admin of jobs that shows one of them."""
 
     def page_urls(self) -> list[Any]:
-        """The addresses of a job's page, of its parts, and of what can be done to it."""
+        """The addresses of a job's parts, and of the actions on it."""
         texts = (('arguments', 'arguments.txt'), ('data', 'data.json'), ('error', 'error.txt'))
         return [
             path('<int:object_id>/live/', self.fragment(self.live_view), name='netbox_jobs_job_live'),
@@ -40,11 +43,11 @@ class JobPage(PagesAdmin):
             ),
             *(
                 path(
-                    f'<int:object_id>/{verb}/',
-                    self.page(partial(self.steer_view, verb=verb)),  # type: ignore[attr-defined]
-                    name=f'netbox_jobs_job_{verb}',
+                    f'<int:object_id>/{action}/',
+                    self.page(partial(self.action_view, action=action)),  # type: ignore[attr-defined]
+                    name=f'netbox_jobs_job_{action}',
                 )
-                for verb in verbs.VERBS
+                for action in actions.ACTIONS
             ),
         ]
 
@@ -55,27 +58,27 @@ class JobPage(PagesAdmin):
         form_url: str = '',
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """The page. There is no form on it: nothing of a job is edited."""
+        """The page. It has no form, because a job is not edited."""
         job = self.find(request, object_id)
         context = self._state(request, job)
-        context['log'] = log.Page.of(job, log.Wish.of(request))
-        return self.render(request, 'admin/netbox_jobs/job/page.html', shown.cut(job, 200), **context)
+        context['log'] = log.Page.read(job, log.LogQuery.from_request(request))
+        return self.render(request, 'admin/netbox_jobs/job/page.html', formatting.cut(job, 200), **context)
 
     def live_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        """What of the page changes by itself, but for the log."""
+        """The part of the page that updates itself, without the log."""
         context = self._state(request, self.find(request, str(object_id)))
         return self.render(request, 'admin/netbox_jobs/job/state.html', '', **context)
 
     def log_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        """Lines of the log, after one or before one."""
+        """Lines of the log, after a line or before a line."""
         job = self.find(request, str(object_id))
-        page = log.Page.of(job, log.Wish.of(request))
+        page = log.Page.read(job, log.LogQuery.from_request(request))
         return self.render(request, 'admin/netbox_jobs/job/log_lines.html', '', log=page, job=job)
 
     def log_text_view(self, request: HttpRequest, object_id: int) -> HttpResponseBase:
-        """The whole log, or what of it is filtered, as a file."""
+        """The log, or the lines of it that match a filter, as a file."""
         job = self.find(request, str(object_id))
-        return log.download(job, log.Wish.of(request))
+        return log.download(job, log.LogQuery.from_request(request))
 
     def log_line_view(self, request: HttpRequest, object_id: int, line: int) -> HttpResponse:
         """One line of the log in full, however long."""
@@ -85,26 +88,29 @@ class JobPage(PagesAdmin):
         """Arguments, result or error in full."""
         job = self.find(request, str(object_id))
         text = {'arguments': job.arguments_shown, 'data': _data(job), 'error': job.error}[field]
-        return log.plain(shown.clean(text))
+        return log.plain(formatting.clean(text))
 
     def _state(self, request: HttpRequest, job: Job) -> dict[str, Any]:
-        rows.dress([job])
-        relatives = timeline.Relatives.of(job)
-        soon = not job.ended and (job.status != 'scheduled' or job.attempt > 0)
+        related.attach([job])
+        kin = timeline.RelatedJobs.of_job(job)
+        soon = not job.ended and (job.status != JobStatusChoices.STATUS_SCHEDULED or job.attempt > 0)
+        wait = waiting.reason(job, ask_redis=True)
+        possible = [each for each in actions.ACTIONS.values() if each.fits(job) and each.allowed(request, self, job)]
         return {
             'job': job,
-            'about': marks.about(self.admin_site, request, job),
-            'verbs': [verb for verb in verbs.VERBS.values() if verb.fits(job) and verb.allowed(request, self, job)],
-            'timeline': timeline.events(job, relatives.attempts),
-            'relatives': relatives,
+            'wait': formatting.wait(wait) if wait is not None else '',
+            'object_link': markup.object_link(self.admin_site, request, job),
+            'job_actions': possible,
+            'timeline': timeline.events(job, kin.attempts, wait),
+            'related_jobs': kin,
             'trace': log.trace(job) if job.error else '',
-            'error_head': shown.first_line(job.error, 500),
-            'error_rest': shown.cut(job.error, SHOWN) if len(job.error.strip().split('\n')) > 1 else '',
-            'data': shown.cut(_data(job), SHOWN),
-            'data_cut': len(_data(job)) > SHOWN,
-            'arguments': shown.cut(job.arguments_shown, SHOWN),
-            'arguments_cut': len(job.arguments_shown) > SHOWN,
-            'live_every': None if job.ended else _SOON if soon else _LATER,
+            'error_head': formatting.first_line(job.error, 500),
+            'error_rest': formatting.cut(job.error, LONGEST) if len(job.error.strip().split('\n')) > 1 else '',
+            'data': formatting.cut(_data(job), LONGEST),
+            'data_cut': len(_data(job)) > LONGEST,
+            'arguments': formatting.cut(job.arguments_shown, LONGEST),
+            'arguments_cut': len(job.arguments_shown) > LONGEST,
+            'live_every': None if job.ended else _BUSY if soon else _IDLE,
         }
 
 

@@ -1,16 +1,16 @@
-"""A paginator that counts as far as somebody turns pages, and no further."""
+"""A paginator that counts up to a limit."""
 
 from typing import Any
 
 from django.core.paginator import Paginator
 from django.utils.functional import cached_property
 
-#: So many rows are counted; whoever looks for older ones narrows the list.
+#: How many rows are counted; filters lead to older ones.
 LIMIT = 5_000
 
 
 class BoundedPaginator(Paginator):
-    """Counts up to `LIMIT` rows. What lies beyond is reached by the filters, and by the dates above all."""
+    """Count up to `LIMIT` rows. The filters, above all the dates, lead to the rows beyond."""
 
     @cached_property
     def counted(self) -> int:

@@ -6,20 +6,21 @@ from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 
 from ..models import Schedule
-from ..monitoring import overview
-from . import marks, rows
+from ..monitoring import related
+from ..monitoring.schedules import ScheduleState, schedule_states
+from . import markup
 
 
 class ScheduleChangeList(ChangeList):
-    """A page of schedules, dressed with what its rows show."""
+    """A page of schedules with their states and objects."""
 
     def get_results(self, request: HttpRequest) -> None:
-        """One page; see `ChangeList`."""
+        """Read one page of rows."""
         super().get_results(request)
         self.result_list: Any = list(self.result_list)
-        states = overview.schedule_states(Schedule.objects.filter(pk__in=[row.pk for row in self.result_list]))
+        states = schedule_states(Schedule.objects.filter(pk__in=[row.pk for row in self.result_list]))
         by_key = {state.schedule.pk: state for state in states}
-        rows.dress_with_objects(self.result_list)
+        related.attach_objects(self.result_list)
         for schedule in self.result_list:
-            schedule.shown_state = by_key.get(schedule.pk) or overview.ScheduleState(schedule)
-            schedule.shown_about = marks.about(self.model_admin.admin_site, request, schedule)
+            schedule.schedule_state = by_key.get(schedule.pk) or ScheduleState(schedule)
+            schedule.object_link = markup.object_link(self.model_admin.admin_site, request, schedule)

@@ -1,4 +1,4 @@
-"""What has happened to a job, in order, and the jobs that it is related to."""
+"""The events of a job, in order, and the jobs that it is related to."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -6,19 +6,21 @@ from typing import Any
 
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from ..choices import JobStatusChoices
+from ..core import formatting
+from ..core.waits import Wait, WaitKind
 from ..models import Job, JobAttempt
-from . import shown
 
-#: So many attempts are told one by one; of more, the last.
+#: How many attempts the timeline has, the latest ones.
 ATTEMPTS = 50
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that has happened, or is to."""
+    """Something that has happened to a job, or will happen."""
 
     what: str
     at: datetime | None
@@ -28,8 +30,8 @@ class Event:
 
 
 @dataclass
-class Relatives:
-    """The jobs before and after this one, and its earlier attempts."""
+class RelatedJobs:
+    """The jobs before and after a job, its retries, and its earlier attempts."""
 
     attempts: list[JobAttempt] = field(default_factory=list)
     previous: Job | None = None
@@ -38,8 +40,8 @@ class Relatives:
     retries: list[Job] = field(default_factory=list)
 
     @classmethod
-    def of(cls, job: Job) -> 'Relatives':
-        """Those of a job; in two queries."""
+    def of_job(cls, job: Job) -> 'RelatedJobs':
+        """Read them for a job, in two queries."""
         using = job._state.db
         found = cls()
         if job.attempt > 1 or job.crashes or job.retries:
@@ -61,41 +63,41 @@ class Relatives:
         return found
 
 
-def events(job: Job, attempts: list[JobAttempt]) -> list[Event]:
-    """The timeline of a job."""
+def events(job: Job, attempts: list[JobAttempt], wait: Wait | None) -> list[Event]:
+    """Return the timeline of a job.
+
+    Args:
+        job: The job.
+        attempts: Its earlier attempts.
+        wait: Why it waits, if it does.
+    """
     now = timezone.now()
-    paused = job.paused_by
-    told = [Event(_('Created'), job.created, _by(job))]
+    found = [Event(_('Created'), job.created, _by(job))]
     if job.scheduled is not None and job.scheduled != job.created:
-        waits = job.status in JobStatusChoices.WAITING_STATE_CHOICES and job.scheduled > now and not paused
+        waits = wait is not None and wait.kind == WaitKind.DUE
         after = _until(job.scheduled, now) if waits else None
-        told.append(Event(_('Due'), job.scheduled, kind='future' if waits else '', after=after))
-    elif job.due is None and not job.ended and job.attempt == 0:
-        told.append(Event(_('Waits for other jobs'), None, kind='now'))
-    for attempt in attempts:
-        told.append(_past(attempt))
+        found.append(Event(_('Due'), job.scheduled, kind='future' if waits else '', after=after))
+    found += [_attempt(attempt) for attempt in attempts]
     if job.started is not None:
-        told.append(_started(job, now))
-    elif paused:
-        told.append(
-            Event(_('Its schedule is paused') if paused == 'schedule' else _('Its queue is paused'), None, kind='now')
-        )
-    elif job.status == JobStatusChoices.STATUS_PENDING and job.due is not None:
-        told.append(Event(_('Waits in the queue %(queue)s') % {'queue': job.queue_name}, None, kind='now'))
-    elif job.status == JobStatusChoices.STATUS_SCHEDULED and job.attempt:
-        told.append(Event(_('Waits for attempt %(number)d') % {'number': job.attempt + 1}, None, kind='now'))
+        found.append(_started(job, now))
+    elif wait is not None and wait.kind == WaitKind.BACKOFF:
+        assert wait.until is not None
+        what = _('Attempt %(number)d is due') % {'number': wait.attempt or 0}
+        found.append(Event(what, wait.until, kind='future', after=_until(wait.until, now)))
+    elif wait is not None and wait.kind != WaitKind.DUE:
+        found.append(Event(capfirst(formatting.wait(wait)), None, kind='now'))
     if job.stopping is not None:
-        told.append(Event(_('Asked to stop'), job.stopping, kind='bad'))
+        found.append(Event(_('Stop requested'), job.stopping, kind='bad'))
     if job.completed is not None:
-        word = dict(JobStatusChoices.CHOICES).get(job.status, job.status)
         good = job.status == JobStatusChoices.STATUS_COMPLETED
-        told.append(Event(str(word), job.completed, after=job.execution_time, kind='good' if good else 'bad'))
-    return told
+        word = formatting.status(job.status)
+        found.append(Event(word, job.completed, after=job.execution_time, kind='good' if good else 'bad'))
+    return found
 
 
 def _by(job: Any) -> str:
-    user = getattr(job, 'shown_user', None)
-    return _('for %(user)s') % {'user': shown.cut(user, 60)} if user is not None else ''
+    user = getattr(job, 'related_user', None)
+    return _('for %(user)s') % {'user': formatting.cut(user, 60)} if user is not None else ''
 
 
 def _until(moment: datetime, now: datetime) -> timedelta | None:
@@ -106,15 +108,19 @@ def _started(job: Job, now: datetime) -> Event:
     assert job.started is not None
     text = _('Started') if job.attempt <= 1 else _('Started, attempt %(number)d') % {'number': job.attempt}
     first = job.attempt <= 1
-    # Since it could have begun: what of it was waiting for a worker.
+    # How long it waited for a worker since it could have started.
     waited = max(job.started - (job.scheduled or job.created), timedelta()) if first else None
-    note = _('after waiting %(time)s') % {'time': shown.span(waited)} if waited is not None else ''
+    note = _('after waiting %(time)s') % {'time': formatting.duration(waited)} if waited is not None else ''
     running = job.status == JobStatusChoices.STATUS_RUNNING
     return Event(text, job.started, note, now - job.started if running else None, 'now' if running else '')
 
 
-def _past(attempt: JobAttempt) -> Event:
+def _attempt(attempt: JobAttempt) -> Event:
     what = _('Attempt %(number)d crashed') if attempt.crashed else _('Attempt %(number)d failed')
     return Event(
-        what % {'number': attempt.number}, attempt.ended, shown.first_line(attempt.error, 200), attempt.duration, 'bad'
+        what % {'number': attempt.number},
+        attempt.ended,
+        formatting.first_line(attempt.error, 200),
+        attempt.duration,
+        'bad',
     )

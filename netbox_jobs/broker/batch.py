@@ -1,7 +1,7 @@
-"""Many deliveries that differ in little: RQ writes the first, and Redis copies it for the others.
+"""Batches of deliveries that differ in little: RQ writes the first, and Redis copies it for the others.
 
 To write a job, RQ sends its fifteen fields in two commands. Nearly all of them say the same for each job of a batch, so
-that a copy and the few that differ are a third of the work. Where anything is other than expected, RQ does it all.
+that a copy and the few that differ are a third of the work. If anything is unexpected, RQ writes each of them.
 """
 
 import logging
@@ -59,7 +59,7 @@ def enqueue(target: Queue, function: str, calls: Sequence[dict[str, Any]]) -> bo
         pipeline.rpush(target.key, *(call['job_id'] for call in calls[1:]))
         try:
             pipeline.execute()
-        except ResponseError as error:  # Redis has done nothing of it
+        except ResponseError as error:  # Redis has run none of the commands
             logger.info('Redis does not copy (%s); RQ writes each job.', error)
             _refused.add(server)
             return False

@@ -1,4 +1,4 @@
-"""From a row to RQ: hand the ids of committed jobs over, take them back, and tell workers to stop.
+"""From a row to RQ: deliver the ids of committed jobs, withdraw them, and tell workers to stop a run.
 
 Redis carries ids alone, and nothing here may fail the caller: what cannot be delivered is logged, and recovery delivers
 it later.
@@ -33,7 +33,7 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What Redis is told of a job: everything that one delivery needs, taken from the row."""
+    """What Redis receives of a job: everything that one delivery needs, taken from the row."""
 
     #: The job's `job_id`, which the worker claims it by.
     job_id: str

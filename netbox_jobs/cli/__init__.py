@@ -1,1 +1,1 @@
-"""The command line `manage.py jobs`: what it understands, what it looks up, and what it shows."""
+"""The command line `manage.py jobs`: its parser, its commands, and its output."""

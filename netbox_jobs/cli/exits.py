@@ -1,33 +1,33 @@
-"""The exit codes of the command line, and how a command refuses a call."""
+"""The exit codes of the command line, and the errors that end a command with them."""
 
 from django.core.management.base import CommandError
 
-#: It is as was asked.
-DONE = 0
-#: It is not: nothing was done, or not all of it; or the job that was waited for did not complete.
-UNDONE = 1
+#: The command did what it was asked to do.
+SUCCESS = 0
+#: It did nothing, or not all of it; or the job that it waited for did not complete.
+FAILURE = 1
 #: The call is wrong, and nothing was done.
-WRONG = 2
+USAGE_ERROR = 2
 #: Ctrl-C.
 INTERRUPTED = 130
 
-#: What `--help` says of them.
+#: The part of `--help` about exit codes.
 EXPLAINED = """\
 exit codes:
-  0    it is as you asked; with "run --wait": the job completed
-  1    it is not: nothing was done, or not all of it; with "run --wait": the
+  0    success; with "run --wait": the job completed
+  1    failure: nothing was done, or not all of it; with "run --wait": the
        job failed, errored or was canceled
-  2    the call is wrong: an unknown command, option, id, runner, queue, object
-       or user; no --yes where nobody can be asked
+  2    usage error: an unknown command, option, ID, runner, queue, object or
+       user; or no --yes where standard input is not a terminal
   130  Ctrl-C
 """
 
 
-def wrong(message: str) -> CommandError:
-    """What to raise when the call is wrong: one sentence for people, and the exit code."""
-    return CommandError(message, returncode=WRONG)
+def usage_error(message: str) -> CommandError:
+    """Return the error to raise when the call is wrong."""
+    return CommandError(message, returncode=USAGE_ERROR)
 
 
-def undone(message: str) -> CommandError:
-    """What to raise when it could not be done."""
-    return CommandError(message, returncode=UNDONE)
+def failure(message: str) -> CommandError:
+    """Return the error to raise when the command could not do what it was asked to do."""
+    return CommandError(message, returncode=FAILURE)

@@ -1,57 +1,67 @@
-"""Watching a job from outside, while it runs: its log lines and its progress, from the database."""
+"""Following a job while it waits and runs: its log lines and its progress, from the database."""
 
 import logging
 import time
 
+from ..core import formatting
 from ..models import Job, JobLogEntry, database
-from ..monitoring.waiting import reason
-from .exits import undone
+from ..monitoring import related, waiting
+from .exits import failure
 from .screen import Screen, View
 
-#: Seconds between two looks.
+#: Seconds between two updates.
 INTERVAL = 0.5
 _BATCH = 2000
 _LEVELS = ('debug', 'info', 'warning', 'error', 'critical')
 
 
 def lines_of(job: Job, level: str = 'debug', after: int = 0) -> 'list[JobLogEntry]':
-    """The log lines of a job, in order: those above the number `after`, and from a level on; at most so many at once.
-
-    Levels that are not Python's own are never left out.
-    """
+    """Return the next log lines of a job after a key, from a level on; lines of other levels are always included."""
     rows = JobLogEntry.objects.using(database()).filter(job_id=job.pk, pk__gt=after)
     below = [name for name in _LEVELS if logging.getLevelName(name.upper()) < logging.getLevelName(level.upper())]
     return list(rows.exclude(level__in=below).order_by('pk')[:_BATCH])
 
 
 class Follower:
-    """Shows what is new of a job, at each look."""
+    """Shows the new log lines and the state of a job at each update."""
 
     def __init__(self, screen: Screen, job: Job, level: str) -> None:
         self.job, self._screen, self._level = job, screen, level
         self._seen = 0
 
     def show_lines(self) -> None:
-        """Show the lines that have come since the last time."""
+        """Show the lines that have been written since the last update."""
         while lines := lines_of(self.job, self._level, self._seen):
             self._seen = lines[-1].pk
             self._screen.log(lines)
 
-    def look(self, view: View) -> bool:
-        """Show what is new; returns whether the job has ended.
+    def update(self, view: View) -> bool:
+        """Show what is new; return whether the job has ended.
 
         Raises:
-            CommandError: It has been deleted.
+            CommandError: The job has been deleted.
         """
         try:
             self.job.refresh_from_db(
-                fields=('status', 'due', 'scheduled', 'started', 'stopping', 'error', 'completed', 'execution_time')
+                fields=(
+                    'status',
+                    'due',
+                    'scheduled',
+                    'started',
+                    'stopping',
+                    'error',
+                    'completed',
+                    'execution_time',
+                    'attempt',
+                )
             )
         except Job.DoesNotExist:
-            raise undone(f'Job {self.job.pk} ({self.job.name}) has been deleted meanwhile.') from None
-        # The status was read first: the lines of a job that has ended are all there.
+            raise failure(f'Job {self.job.pk} ({self.job.name}) has been deleted.') from None
+        # The status was read first, so a job that has ended has written all its lines.
         self.show_lines()
-        view.state(self.job, self.job.progress, reason(self.job))
+        wait = waiting.reason(self.job, ask_redis=True)
+        progress = related.progress_of([self.job]).get(self.job.pk)
+        view.state(self.job, progress, formatting.wait(wait) if wait is not None else '')
         return self.job.ended
 
 
@@ -59,10 +69,10 @@ def until_end(screen: Screen, job: Job, level: str = 'debug') -> None:
     """Show a job's log and progress until it has ended.
 
     Raises:
-        CommandError: It has been deleted.
-        KeyboardInterrupt: Ctrl-C; the job goes on.
+        CommandError: The job has been deleted.
+        KeyboardInterrupt: Ctrl-C; the job continues.
     """
     follower = Follower(screen, job, level)
     with screen.watching(job) as view:
-        while not follower.look(view):
+        while not follower.update(view):
             time.sleep(INTERVAL)

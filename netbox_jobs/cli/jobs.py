@@ -3,19 +3,20 @@
 import json
 from argparse import Namespace
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from ..choices import JobStatusChoices
+from ..core import formatting
 from ..exceptions import ArgumentsRefused, InstanceGone, RunnerNotFound
 from ..models import Job, JobLogEntry, Worker, database
-from ..monitoring.stats import progress_of
-from ..monitoring.waiting import reason
-from . import asking, follow, lookup, shapes, tables, times
-from .exits import DONE, INTERRUPTED, UNDONE, wrong
-from .screen import Cell, Screen
+from ..monitoring import related, waiting
+from . import confirm, documents, follow, lookup, tables
+from .exits import FAILURE, INTERRUPTED, SUCCESS, usage_error
+from .screen import Cell, Screen, progress_text
 
-#: Lines of the log that `show` shows.
-_TAIL = 10
+#: How many lines of the log `show` has.
+_LOG_LINES = 10
 
 
 def list_jobs(screen: Screen, options: Namespace) -> int:
@@ -35,12 +36,14 @@ def list_jobs(screen: Screen, options: Namespace) -> int:
     if options.since:
         rows = rows.filter(created__gte=lookup.since(options.since))
     found = list(rows.order_by('-created', '-pk')[: options.limit])
-    users, progress = shapes.usernames(found), progress_of(found)
+    users, progress = documents.usernames(found), related.progress_of(found)
     if options.json:
-        screen.json([shapes.job(row, users.get(row.user_id), progress.get(row.pk)) for row in found])
+        screen.json([documents.job(row, users.get(row.user_id), progress.get(row.pk)) for row in found])
     else:
-        screen.table(tables.jobs(found, users, progress), 'No jobs.')
-    return DONE
+        screen.table(
+            tables.jobs(found, users, progress), 'No jobs match.' if _filtered(options) else 'There are no jobs.'
+        )
+    return SUCCESS
 
 
 def show(screen: Screen, options: Namespace) -> int:
@@ -50,37 +53,39 @@ def show(screen: Screen, options: Namespace) -> int:
     worker = Worker.objects.using(using).filter(token=job.worker).first() if job.worker else None
     attempts = list(job.attempts.using(using).all())
     if options.json:
-        screen.json(shapes.job_in_full(job, worker, attempts))
-        return DONE
+        screen.json(documents.job_details(job, worker, attempts))
+        return SUCCESS
     screen.fields(f'Job {job.pk}: {job.name}', _fields(job, worker))
     if attempts:
-        screen.heading('Attempts before')
+        screen.heading('Earlier attempts')
         screen.table(tables.attempts(attempts), '')
     log = JobLogEntry.objects.using(using).filter(job_id=job.pk).order_by('-pk')
-    if lines := list(log[:_TAIL]):
-        screen.heading('Log' if len(lines) < _TAIL else f'Log, its last {_TAIL} lines (all: jobs log {job.pk})')
+    if lines := list(log[:_LOG_LINES]):
+        more = len(lines) == _LOG_LINES
+        screen.heading(f'Log, last {_LOG_LINES} lines (all lines: jobs log {job.pk})' if more else 'Log')
         screen.log(reversed(lines))
-    return DONE
+    return SUCCESS
 
 
 def _fields(job: Job, worker: Worker | None) -> list[tuple[str, Cell]]:
-    told = job.progress
-    left = f', {times.span(told.remaining, 1)} left' if told and told.remaining and not job.ended else ''
-    why = reason(job)
-    about = shapes.instance(job)
+    progress = related.progress_of([job]).get(job.pk)
+    wait = waiting.reason(job, ask_redis=True)
+    name = documents.instance(job)
+    schedule = job.schedule
+    recurs = formatting.recurrence(schedule.interval, schedule.cron, schedule.time_zone) if schedule else ''
     given = [
-        ('status', Cell(tables.status(job).text + (f': {why}' if why else ''), job.status)),
-        ('progress', Cell(f'{told}{left}' if told else '')),
+        ('status', Cell(tables.status(job).text + (f': {formatting.wait(wait)}' if wait else ''), job.status)),
+        ('progress', Cell(progress_text(progress) if progress else '')),
         ('worker', Cell(f'process {worker.pid} on {worker.host}' if worker else '')),
         ('attempt', Cell(str(job.attempt) if job.attempt > 1 else '')),
         ('runner', Cell(job.runner)),
-        ('instance', Cell(f'{about} ({job.object})' if about and job.object is not None else about or '')),
+        ('instance', Cell(f'{name} ({job.object})' if name and job.object is not None else name or '')),
         ('queue', Cell(job.queue_name)),
-        ('user', Cell(shapes.usernames([job]).get(job.user_id, ''))),
+        ('user', Cell(documents.usernames([job]).get(job.user_id, ''))),
         *((name, _moment(getattr(job, name))) for name in ('created', 'scheduled', 'started', 'completed')),
-        ('took', Cell(times.span(job.execution_time) if job.execution_time is not None else '')),
-        ('time limit', Cell(f'{job.job_timeout} s' if job.job_timeout is not None else '')),
-        ('recurs', Cell(f'{job.schedule.recurrence} (schedule {job.schedule_id})' if job.schedule else '')),
+        ('took', Cell(formatting.duration(job.execution_time))),
+        ('time limit', Cell(_time_limit(job.job_timeout))),
+        ('recurs', Cell(f'{recurs} (schedule {job.schedule_id})' if recurs else '')),
         ('retry of', Cell(f'job {job.retry_of_id}' if job.retry_of_id else '')),
         ('job_id', Cell(str(job.job_id))),
         ('arguments', Cell(job.arguments_shown)),
@@ -90,69 +95,75 @@ def _fields(job: Job, worker: Worker | None) -> list[tuple[str, Cell]]:
     return [(name, cell) for name, cell in given if cell.text]
 
 
-def _moment(moment: Any) -> Cell:
-    return Cell(f'{times.local(moment)} ({times.relative(moment)})' if moment is not None else '')
+def _moment(moment: datetime | None) -> Cell:
+    return Cell(f'{formatting.exact_moment(moment)} ({formatting.relative(moment)})' if moment is not None else '')
+
+
+def _time_limit(seconds: int | None) -> str:
+    return '' if seconds is None else 'none' if seconds < 0 else formatting.duration(seconds)
 
 
 def log(screen: Screen, options: Namespace) -> int:
     """`jobs log`."""
     job = lookup.job(options.id)
-    shown = _JSONLog(screen) if options.json else screen
+    output = _JSONLog(screen) if options.json else screen
     try:
         if options.follow:
-            follow.until_end(shown, job, options.level)
+            follow.until_end(output, job, options.level)
         else:
-            follow.Follower(shown, job, options.level).show_lines()
+            follow.Follower(output, job, options.level).show_lines()
     except KeyboardInterrupt:
         return INTERRUPTED
     if not options.json and not JobLogEntry.objects.using(database()).filter(job_id=job.pk).exists():
-        screen.notice(f'Job {job.pk} ({job.name}) has no log lines.')
-    return DONE
+        screen.notice(f'{_named(job)} has no log lines.')
+    return SUCCESS
 
 
 class _JSONLog(Screen):
-    """A log as one document a line."""
+    """A log with one JSON document in each line."""
 
     def __init__(self, screen: Screen) -> None:
         super().__init__(screen.out, screen.err)
 
     def log(self, lines: Any) -> None:
         for line in lines:
-            self.json(shapes.line(line), indent=None)
+            self.json(documents.log_line(line), indent=None)
 
 
-# Steering
+# Actions
 
 
 def cancel(screen: Screen, options: Namespace) -> int:
     """`jobs cancel`."""
-    return _steer(screen, options, 'Cancel', _cancel)
+    return _act(screen, options, 'Cancel', _cancel)
 
 
 def stop(screen: Screen, options: Namespace) -> int:
     """`jobs stop`."""
-    return _steer(screen, options, 'Stop', _stop)
+    return _act(screen, options, 'Stop', _stop)
 
 
-def _steer(screen: Screen, options: Namespace, verb: str, act: Callable[[Job], tuple[bool, str]]) -> int:
+def _act(screen: Screen, options: Namespace, action: str, perform: Callable[[Job], tuple[bool, str]]) -> int:
     found = lookup.jobs(options.ids)
-    question = f'{verb} {"this job" if len(found) == 1 else f"these {len(found)} jobs"}?'
-    about = [f'{job.pk} {job.name} ({tables.status(job).text})' for job in found]
-    refused = asking.confirmed(screen, options.answers, question, about, yes=options.yes)
+    question, listed = f'{action} job {found[0].pk} "{found[0].name}"?', []
+    if len(found) > 1:
+        question = f'{action} {len(found)} jobs?'
+        listed = [f'{job.pk} "{job.name}", {tables.status(job).text}' for job in found]
+    refused = confirm.ask(screen, options.answers, question, listed, yes=options.yes)
     if refused is not None:
         return refused
-    code = DONE
+    code = SUCCESS
     for job in found:
         try:
-            done, said = act(job)
+            done, result = perform(job)
         except Job.DoesNotExist:
-            done, said = False, 'it has been deleted meanwhile'
-        text = f'Job {job.pk} ({job.name}): {said}.'
+            done, result = False, 'it has been deleted'
+        text = f'{_named(job)}: {result}.'
         if done:
             screen.line(text)
         else:
             screen.notice(text)
-            code = UNDONE
+            code = FAILURE
     return code
 
 
@@ -161,36 +172,40 @@ def _cancel(job: Job) -> tuple[bool, str]:
         return True, 'canceled'
     job.refresh_from_db(fields=('status',))
     if job.status == JobStatusChoices.STATUS_RUNNING:
-        return False, f'it runs, so it cannot be canceled; "jobs stop {job.pk}" ends it'
-    return False, f'it has ended already, as {job.status}'
+        return False, f'it is running and cannot be canceled; stop it with "jobs stop {job.pk}"'
+    return False, _has_ended(job)
 
 
 def _stop(job: Job) -> tuple[bool, str]:
     asked = job.stop()
     job.refresh_from_db(fields=('status', 'stopping'))
     if job.status == JobStatusChoices.STATUS_RUNNING:
-        return True, 'told to end' if asked else f'told to end {times.relative(job.stopping)} already'
+        return True, 'stopping' if asked else f'already stopping since {formatting.moment(job.stopping)}'
     if asked:
-        return True, 'canceled' if job.ended else 'told to end'
-    return False, f'it has ended already, as {job.status}'
+        return True, 'canceled' if job.ended else 'stopping'
+    return False, _has_ended(job)
+
+
+def _has_ended(job: Job) -> str:
+    return f'it has already ended as {tables.status(job).text.lower()}'
 
 
 def retry(screen: Screen, options: Namespace) -> int:
     """`jobs retry`."""
-    made, code = [], DONE
+    made, code = [], SUCCESS
     for job in lookup.jobs(options.ids):
         try:
             new = job.retry()
         except (ValueError, TypeError, ArgumentsRefused, InstanceGone, RunnerNotFound) as error:
-            screen.notice(f'Job {job.pk} ({job.name}) was not retried: {error}')
-            code = UNDONE
+            screen.notice(f'{_named(job)} was not retried: {error}')
+            code = FAILURE
             continue
         made.append(new)
         if not options.json:
-            screen.line(f'Job {job.pk} ({job.name}): enqueued once more, as job {new.pk}.')
+            screen.line(f'{_named(job)}: enqueued again as job {new.pk}.')
     if options.json:
-        users = shapes.usernames(made)
-        screen.json([shapes.job(new, users.get(new.user_id), None) for new in made])
+        users = documents.usernames(made)
+        screen.json([documents.job(new, users.get(new.user_id), None) for new in made])
     return code
 
 
@@ -210,28 +225,30 @@ def run(screen: Screen, options: Namespace) -> int:
     try:
         job = runner.enqueue(**given)
     except (ValueError, TypeError) as error:
-        raise wrong(str(error)) from error
+        raise usage_error(str(error)) from error
     if not options.json:
-        screen.line(f'Job {job.pk} ({job.name}) is in the queue {job.queue_name}.')
+        screen.line(f'{_named(job)} is enqueued in the queue {job.queue_name}.')
     if options.wait:
         try:
             follow.until_end(_Silent(screen) if options.json else screen, job)
         except KeyboardInterrupt:
             screen.notice(
-                f'Job {job.pk} ({job.name}) goes on without being watched. "jobs log {job.pk} --follow" watches it, '
-                f'"jobs stop {job.pk}" ends it.'
+                f'{_named(job)} continues. Follow it with "jobs log {job.pk} --follow", or stop it with '
+                f'"jobs stop {job.pk}".'
             )
             return INTERRUPTED
     if options.json:
         job = lookup.job(str(job.pk))
-        screen.json(shapes.job(job, shapes.usernames([job]).get(job.user_id), job.progress))
+        screen.json(
+            documents.job(job, documents.usernames([job]).get(job.user_id), related.progress_of([job]).get(job.pk))
+        )
     elif options.wait:
         screen.line(_outcome(job), job.status)
-    return UNDONE if options.wait and job.status != JobStatusChoices.STATUS_COMPLETED else DONE
+    return FAILURE if options.wait and job.status != JobStatusChoices.STATUS_COMPLETED else SUCCESS
 
 
 class _Silent(Screen):
-    """Shows nothing while a job is waited for."""
+    """No output while the command waits for a job."""
 
     def __init__(self, screen: Screen) -> None:
         super().__init__(screen.out, screen.err)
@@ -241,6 +258,16 @@ class _Silent(Screen):
 
 
 def _outcome(job: Job) -> str:
-    took = f' in {times.span(job.execution_time)}' if job.execution_time is not None else ''
+    took = f' in {formatting.duration(job.execution_time)}' if job.execution_time is not None else ''
     error = f': {job.error}' if job.error else ''
-    return f'Job {job.pk} ({job.name}) {"was " if job.status == "canceled" else ""}{job.status}{took}{error}'
+    was = 'was ' if job.status == JobStatusChoices.STATUS_CANCELED else ''
+    return f'{_named(job)} {was}{tables.status(job).text.lower()}{took}{error}'
+
+
+def _named(job: Job) -> str:
+    return f'Job {job.pk} ({job.name})'
+
+
+def _filtered(options: Namespace) -> bool:
+    filters = (options.status, options.runner, options.queue, options.user, options.instance, options.since)
+    return any(map(bool, filters))

@@ -1,4 +1,4 @@
-"""From what was typed to what is meant; what cannot be found is one sentence, and exit code 2."""
+"""The lookup of jobs, runners, objects and times by the arguments of a command; unknown ones are usage errors."""
 
 import difflib
 import inspect
@@ -24,16 +24,16 @@ from ..core import import_path, options, queues
 from ..exceptions import RunnerNotFound, UnknownQueue
 from ..execution.runner import JobRunner
 from ..models import Job, Schedule, database
-from .exits import wrong
+from .exits import usage_error
 
 
 def jobs(ids: list[str]) -> list[Job]:
-    """The jobs of these numbers or `job_id`s, in this order, each once."""
+    """Return the jobs with these IDs or `job_id`s, in this order, each once."""
     return list({found.pk: found for found in map(job, ids)}.values())
 
 
 def job(text: str) -> Job:
-    """The job of this number or `job_id`."""
+    """Return the job with this ID or `job_id`."""
     rows = Job.objects.using(database()).select_related('object_type')
     if text.isascii() and text.isdigit():
         found = rows.filter(pk=int(text)).first()
@@ -41,77 +41,79 @@ def job(text: str) -> Job:
         try:
             found = rows.filter(job_id=UUID(text)).first()
         except ValueError:
-            raise wrong(f'{text!r} is no id of a job; expected its number, or its job_id (a UUID).') from None
+            raise usage_error(
+                f'{text!r} is not the ID of a job; expected a number as "jobs list" shows it, or a job_id (a UUID).'
+            ) from None
     if found is None:
-        raise wrong(f'There is no job {text}.')
+        raise usage_error(f'There is no job {text}. List the jobs with "jobs list".')
     return found
 
 
 def schedules(ids: list[str]) -> list[Schedule]:
-    """The schedules of these numbers, in this order, each once."""
+    """Return the schedules with these IDs, in this order, each once."""
     return list({found.pk: found for found in map(schedule, ids)}.values())
 
 
 def schedule(text: str) -> Schedule:
-    """The schedule of this number."""
+    """Return the schedule with this ID."""
     if not (text.isascii() and text.isdigit()):
-        raise wrong(f'{text!r} is no id of a schedule; expected its number, as "jobs schedules" lists it.')
+        raise usage_error(f'{text!r} is not the ID of a schedule; expected a number as "jobs schedules" shows it.')
     found = Schedule.objects.using(database()).filter(pk=int(text)).first()
     if found is None:
-        raise wrong(f'There is no schedule {text}.')
+        raise usage_error(f'There is no schedule {text}. List the schedules with "jobs schedules".')
     return found
 
 
 def queue(name: str) -> str:
-    """The name, if there is such a queue."""
+    """Return the name of a configured queue."""
     try:
         return queues.check(name)
     except UnknownQueue as error:
-        raise wrong(str(error)) from None
+        raise usage_error(str(error)) from None
 
 
 def user(name: str) -> Any:
-    """The user of this name."""
+    """Return the user with this name."""
     model: Any = get_user_model()
     rows = model._base_manager.using(router.db_for_read(model))
     try:
         return rows.get(**{model.USERNAME_FIELD: name})
     except ObjectDoesNotExist:
-        raise wrong(f'There is no user {name!r}.') from None
+        raise usage_error(f'There is no user {name!r}.') from None
 
 
 def instance_type(text: str) -> tuple[ContentType, str]:
-    """The content type and the canonical key of `app.model:pk`, whether or not there is such an object."""
+    """Return the content type and the canonical key of `app.model:pk`, whether or not the object exists."""
     model, key = _model_and_key(text)
     types = ContentType.objects.db_manager(database())
     return types.get_for_model(model, for_concrete_model=False), str(key)
 
 
 def instance(text: str) -> models.Model:
-    """The object of `app.model:pk`."""
+    """Return the object of `app.model:pk`."""
     model, key = _model_and_key(text)
     found = model._base_manager.using(router.db_for_read(model)).filter(pk=key).first()
     if found is None:
-        raise wrong(f'There is no {model._meta.label_lower} {key}.')
+        raise usage_error(f'There is no {model._meta.label_lower} with the primary key {key}.')
     return found
 
 
 def _model_and_key(text: str) -> tuple[type[models.Model], Any]:
     label, colon, key = text.partition(':')
     if not colon or label.count('.') != 1 or not key:
-        raise wrong(f'{text!r} is no object; expected app.model:pk, for example auth.user:1.')
+        raise usage_error(f'{text!r} is not an object; expected app.model:pk, for example auth.user:1.')
     try:
         model = apps.get_model(label)
     except LookupError:
-        raise wrong(f'There is no model {label!r}; expected app.model:pk, for example auth.user:1.') from None
+        raise usage_error(f'There is no model {label!r}; expected app.model:pk, for example auth.user:1.') from None
     try:
         return model, model._meta.pk.to_python(key)
     except ValidationError as error:
-        raise wrong(f'{key!r} is no primary key of {label}: {" ".join(error.messages)}') from None
+        raise usage_error(f'{key!r} is not a primary key of {label}: {" ".join(error.messages)}') from None
 
 
 def since(text: str) -> datetime:
-    """The moment of '90s', '30m', '2h' or '7d' ago, or of a date, or of a date and a time."""
+    """Return the moment of a text: '90s', '30m', '2h' or '7d' ago, a date, or a date and a time."""
     try:
         seconds = None if text[-1:].isdigit() else parse_timeout(text)
         found: Any = None if seconds is None else timezone.now() - timedelta(seconds=seconds)
@@ -120,21 +122,21 @@ def since(text: str) -> datetime:
     except (TimeoutFormatError, ValueError, OverflowError):
         found = None
     if found is None:
-        raise wrong(f'{text!r} is no time; expected 30m, 2h, 7d, 2026-01-31, or "2026-01-31 12:00".')
+        raise usage_error(f'{text!r} is not a time; expected 30m, 2h, 7d, 2026-01-31, or "2026-01-31 12:00".')
     if timezone.is_naive(found) == timezone.is_naive(timezone.now()):
         return found
     return timezone.make_aware(found) if timezone.is_naive(found) else timezone.make_naive(found)
 
 
 def arguments(pairs: list[str]) -> dict[str, Any]:
-    """What `--arg k=v` says: each value JSON if it is, else text."""
+    """Return the arguments of `--arg name=value`: JSON values, and text for other values."""
     found = {}
     for pair in pairs:
         name, equals, value = pair.partition('=')
         if not equals or not name.isidentifier():
-            raise wrong(f'{pair!r} is no argument; expected name=value, for example --arg days=3.')
+            raise usage_error(f'{pair!r} is not an argument; expected name=value, for example --arg days=3.')
         if name in options.OPTIONS:
-            raise wrong(f'{name!r} is an option of enqueue(), and no argument of run(); it cannot be given by --arg.')
+            raise usage_error(f'{name!r} is an option of enqueue() and no argument of run(), so --arg cannot set it.')
         try:
             found[name] = json.loads(value)
         except ValueError:
@@ -146,7 +148,7 @@ def arguments(pairs: list[str]) -> dict[str, Any]:
 
 
 def runner(text: str) -> type[JobRunner]:
-    """The runner of this dotted path, or of this name, if only one has it."""
+    """Return the runner with this dotted path, or with this name, if only one runner has it."""
     if '.' in text and ' ' not in text:
         try:
             found = import_path.resolve(text)
@@ -156,15 +158,15 @@ def runner(text: str) -> type[JobRunner]:
             return found
     broken = _import_runners()
     known = {found.name: found for found in _runners()}
-    if text not in known:  # perhaps it is that of a class which has another name for people
+    if text not in known:  # it may be the name of a class whose Meta.name is another
         known |= {found.__name__: found for found in _runners() if found.__name__ == text}
     named = sorted({import_path.path_of(found) for found in _runners() if text in (found.name, found.__name__)})
     if len(named) > 1:
-        raise wrong(f'{len(named)} runners are named {text!r}; say which: {", ".join(named)}.')
+        raise usage_error(f'{len(named)} runners are named {text!r}; pass the path of one: {", ".join(named)}.')
     if named:
         return known[text]
     close = difflib.get_close_matches(text, [*known, *map(import_path.path_of, known.values())], 1)
-    raise wrong(
+    raise usage_error(
         f'There is no runner {text!r}'
         + (f'; did you mean {close[0]!r}?' if close else '; expected the path of a JobRunner, or its Meta.name.')
         + ''.join(f' ({problem}.)' for problem in broken)
@@ -172,14 +174,14 @@ def runner(text: str) -> type[JobRunner]:
 
 
 def runner_path(text: str) -> str:
-    """The path of a runner, also of one whose code is gone and whose jobs are left."""
+    """Return the path of a runner, also of a runner that has jobs and no longer exists."""
     if Job.objects.using(database()).filter(runner=text).exists():
         return text
     return import_path.path_of(runner(text))
 
 
 def _import_runners() -> list[str]:
-    """Import `jobs` of every app, where runners usually are; returns what is wrong with those that are broken."""
+    """Import the module `jobs` of every app, where runners usually are; return the errors of the broken modules."""
     broken = []
     for config in apps.get_app_configs():
         try:

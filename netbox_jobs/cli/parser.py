@@ -1,4 +1,4 @@
-"""What may be typed after `manage.py jobs`."""
+"""The parser of `manage.py jobs`."""
 
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Callable
@@ -7,94 +7,102 @@ from typing import Any
 from django.core.management.base import DjangoHelpFormatter
 
 from ..choices import JobStatusChoices
-from . import exits, jobs, queues, schedules, upkeep
+from . import exits, jobs, maintenance, queues, schedules
 
 _LEVELS = ('debug', 'info', 'warning', 'error', 'critical')
 
 
 class HelpFormatter(RawDescriptionHelpFormatter, DjangoHelpFormatter):
-    """Keeps the lines of the exit codes."""
+    """Django's formatter, which keeps the line breaks of the exit codes."""
 
 
 def build(parser: ArgumentParser) -> None:
     """Add all commands to the parser of `manage.py jobs`."""
     commands = parser.add_subparsers(dest='subcommand', required=True, metavar='COMMAND')
 
-    def add(name: str, perform: Callable[..., int], says: str, *, to: Any = commands, json: bool = False) -> Any:
-        added = to.add_parser(name, help=f'{says[0].lower()}{says[1:]}', description=f'{says}.')
+    def add(name: str, perform: Callable[..., int], description: str, *, to: Any = commands, json: bool = False) -> Any:
+        added = to.add_parser(name, help=f'{description[0].lower()}{description[1:]}', description=f'{description}.')
         added.set_defaults(perform=perform)
         if json:
-            added.add_argument('--json', action='store_true', help='JSON for scripts; its keys are in the README')
+            added.add_argument('--json', action='store_true', help='write JSON for scripts')
         return added
 
     _about_jobs(add)
     _about_queues(add)
     _about_schedules(add)
-    tidy = add('prune', upkeep.prune, 'Delete jobs that ended long ago, with their logs; workers do so too')
-    tidy.add_argument('--days', type=int, help='keep this many days (default: JOB_RETENTION)')
-    _asks(tidy)
-    fix = add(
-        'repair', upkeep.repair, 'Compare jobs with RQ and with the workers, and mend what disagrees; workers do so too'
+    pruning = add('prune', maintenance.prune, 'Delete jobs that ended long ago, with their logs, as workers do')
+    pruning.add_argument('--days', type=int, help='keep this many days (default: JOB_RETENTION)')
+    _confirmed(pruning)
+    repairing = add(
+        'repair', maintenance.repair, 'Compare jobs with RQ and the workers, and repair differences, as workers do'
     )
-    fix.add_argument('--dry-run', action='store_true', help='say what would be done, and do nothing')
+    repairing.add_argument('--dry-run', action='store_true', help='show what would be repaired, and change nothing')
 
 
 def _about_jobs(add: Callable[..., Any]) -> None:
     listing = add('list', jobs.list_jobs, 'List jobs, the newest first', json=True)
-    listing.add_argument('--status', action='append', choices=JobStatusChoices.values(), help='may be given again')
-    listing.add_argument('--runner', help='a path, or the name in Meta')
-    listing.add_argument('--queue')
+    listing.add_argument(
+        '--status', action='append', type=str.lower, choices=JobStatusChoices.values(), help='may be repeated'
+    )
+    listing.add_argument('--runner', help='the dotted path of a JobRunner, or its Meta.name')
+    listing.add_argument('--queue', help='the full name of a queue')
     listing.add_argument('--user', help='a user name')
-    listing.add_argument('--instance', metavar='APP.MODEL:PK', help='about this object')
-    listing.add_argument('--since', metavar='WHEN', help='created since: 30m, 2h, 7d ago, or a date')
-    listing.add_argument('--limit', type=_from_one, default=50, metavar='N', help='at most so many (default: 50)')
-    _id(add('show', jobs.show, 'Show all about a job', json=True))
+    listing.add_argument('--instance', metavar='APP.MODEL:PK', help='jobs of this object')
+    listing.add_argument('--since', metavar='WHEN', help='jobs created since then: 30m, 2h or 7d ago, or a date')
+    listing.add_argument('--limit', type=_from_one, default=50, metavar='N', help='list at most N jobs (default: 50)')
+    _id(add('show', jobs.show, 'Show the details of a job', json=True))
     reading = _id(add('log', jobs.log, "Show a job's log", json=True))
-    reading.add_argument('--follow', '-f', action='store_true', help='go on until the job has ended')
-    reading.add_argument('--level', choices=_LEVELS, default='debug', help='leave out what is less than that')
-    _asks(_ids(add('cancel', jobs.cancel, 'Cancel jobs that wait: they never run')))
-    _asks(_ids(add('stop', jobs.stop, 'End jobs that run, with all they have started; cancel those that wait')))
-    _ids(add('retry', jobs.retry, 'Enqueue jobs that have ended once more, with the same arguments', json=True))
+    reading.add_argument('--follow', '-f', action='store_true', help='follow the log until the job has ended')
+    reading.add_argument('--level', choices=_LEVELS, default='debug', help='omit lines below this level')
+    _confirmed(_ids(add('cancel', jobs.cancel, 'Cancel waiting jobs, which then never run')))
+    _confirmed(
+        _ids(add('stop', jobs.stop, 'Stop running jobs, with all processes that they started; cancel waiting ones'))
+    )
+    _ids(add('retry', jobs.retry, 'Enqueue ended jobs again, with the same arguments', json=True))
     running = add('run', jobs.run, 'Enqueue a job', json=True)
     running.epilog, running.formatter_class = exits.EXPLAINED, HelpFormatter
-    running.add_argument('runner', metavar='RUNNER', help='the path of a JobRunner, or the name in its Meta')
+    running.add_argument('runner', metavar='RUNNER', help='the dotted path of a JobRunner, or its Meta.name')
     running.add_argument(
         '--arg',
         action='append',
         default=[],
         metavar='K=V',
-        help='an argument of run(): JSON, else text; may be given again',
+        help='an argument of run(), as JSON or text; may be repeated',
     )
-    running.add_argument('--instance', metavar='APP.MODEL:PK', help='the object that it is about')
-    running.add_argument('--queue')
-    running.add_argument('--user', help='the name of the user it is done for')
+    running.add_argument('--instance', metavar='APP.MODEL:PK', help='the object of the job')
+    running.add_argument('--queue', help='the full name of a queue (default: that of the runner)')
+    running.add_argument('--user', help='the name of the user of the job')
     running.add_argument(
-        '--wait', action='store_true', help='show progress and log until it has ended; the exit code tells how'
+        '--wait',
+        action='store_true',
+        help='show progress and log until the job has ended; the exit code tells the outcome',
     )
 
 
 def _about_queues(add: Callable[..., Any]) -> None:
-    add('queues', queues.list_queues, 'Show what waits, runs and failed in each queue, and who serves it', json=True)
-    for name, perform, says in (
-        ('pause', queues.pause, 'Have workers leave queues alone: what runs goes on, what is enqueued waits'),
-        ('resume', queues.resume, 'Go on with paused queues'),
+    add('queues', queues.list_queues, 'Show waiting, running and failed jobs and workers of each queue', json=True)
+    for name, perform, description in (
+        ('pause', queues.pause, 'Pause queues: running jobs finish, other jobs wait'),
+        ('resume', queues.resume, 'Resume paused queues'),
     ):
-        add(name, perform, says).add_argument('queues', nargs='+', metavar='QUEUE')
-    add('workers', queues.list_workers, 'Show the workers, and what each does now', json=True)
+        add(name, perform, description).add_argument('queues', nargs='+', metavar='QUEUE')
+    add('workers', queues.list_workers, 'Show the workers and the jobs that they run', json=True)
 
 
 def _about_schedules(add: Callable[..., Any]) -> None:
-    parser = add('schedules', schedules.list_schedules, 'List what recurs, or change it', json=True)
+    parser = add('schedules', schedules.list_schedules, 'List schedules, or change them', json=True)
     actions = parser.add_subparsers(dest='action', metavar='ACTION')
-    _ids(add('pause', schedules.pause, 'Let nothing more of them begin', to=actions))
-    _ids(add('resume', schedules.resume, 'Go on with paused ones', to=actions))
-    _ids(add('run-now', schedules.run_now, 'Have what waits begin now', to=actions))
-    _asks(_ids(add('end', schedules.end, 'End them: what waits is deleted, what runs finishes', to=actions)))
-    changing = _id(add('change', schedules.change, 'Have one recur otherwise', to=actions))
+    _ids(add('pause', schedules.pause, 'Pause schedules: no further occurrences start', to=actions))
+    _ids(add('resume', schedules.resume, 'Resume paused or suspended schedules', to=actions))
+    _ids(add('run-now', schedules.run_now, 'Start the waiting occurrence now', to=actions))
+    _confirmed(
+        _ids(add('end', schedules.end, 'End schedules: waiting jobs are deleted, running jobs finish', to=actions))
+    )
+    changing = _id(add('change', schedules.change, 'Change how a schedule recurs', to=actions))
     when = changing.add_mutually_exclusive_group(required=True)
     when.add_argument('--interval', type=int, metavar='MINUTES')
     when.add_argument('--cron', metavar='EXPRESSION', help="five fields, such as '0 3 * * 1-5'")
-    changing.add_argument('--timezone', metavar='NAME', help='of --cron (default: that of the project)')
+    changing.add_argument('--timezone', metavar='NAME', help='time zone of --cron (default: TIME_ZONE)')
 
 
 def _id(parser: Any) -> Any:
@@ -107,12 +115,14 @@ def _ids(parser: Any) -> Any:
     return parser
 
 
-def _asks(parser: Any) -> Any:
-    parser.add_argument('--yes', '-y', action='store_true', help='do not ask')
+def _confirmed(parser: Any) -> Any:
+    parser.add_argument(
+        '--yes', '-y', action='store_true', help='confirm; required where standard input is not a terminal'
+    )
     return parser
 
 
 def _from_one(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
-        raise ArgumentTypeError(f'{text!r} is no whole number from 1')
+        raise ArgumentTypeError(f'{text!r} is not a whole number of 1 or more')
     return int(text)

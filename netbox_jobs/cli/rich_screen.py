@@ -1,4 +1,4 @@
-"""What a terminal gets where `rich` is installed: colours, tables that fit, and a bar."""
+"""The output on terminals where `rich` is installed: colors, tables that fit, and a progress bar."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,9 +14,9 @@ from rich.table import Column as RichColumn
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from ..core import formatting
 from ..models import Job, JobLogEntry, Progress
-from . import times
-from .screen import Cell, Column, Screen, Table, View, printable
+from .screen import Cell, Column, Screen, Table, View, progress_text
 
 _STYLES = {
     'pending': 'cyan',
@@ -35,13 +35,13 @@ _STYLES = {
     'paused': 'yellow',
 }
 
-#: Between columns, and what a flexible one keeps at least.
+#: The width between columns, and the least width of a flexible one.
 _GAP = 2
 _NARROWEST = 8
 
 
 class RichScreen(Screen):
-    """A terminal."""
+    """Tables, colors and bars on a terminal."""
 
     def __init__(self, out: OutputWrapper, err: OutputWrapper, *, color: bool) -> None:
         super().__init__(out, err)
@@ -66,7 +66,7 @@ class RichScreen(Screen):
             [_text(' '.join((cell.brief or cell.text).split()) or '-', cell.style) for cell in row]
             for row in table.rows
         ]
-        # What says nothing about any of the rows is left out.
+        # Columns that are empty in all rows are omitted.
         shown = [
             place
             for place, column in enumerate(table.columns)
@@ -92,7 +92,7 @@ class RichScreen(Screen):
         self.console.print(drawn)
 
     def _widths(self, columns: list[Column], rows: list[list[Text]]) -> list[int]:
-        """As wide as what stands in them; where that does not fit, the widest flexible ones give way."""
+        """Return the widths of the columns; where they do not fit, the widest flexible columns are cut."""
         widths = [max(len(column.title), *(row[n].cell_len for row in rows)) for n, column in enumerate(columns)]
         room = self.console.width - _GAP * (len(columns) - 1)
         while sum(widths) > room:
@@ -114,16 +114,18 @@ class RichScreen(Screen):
         self.console.print(_text(text, 'bold'))
 
     def attempt(self, number: int) -> None:
-        self.console.print(Rule(f'attempt {number}', style='bright_black'))
+        self.console.print(Rule(formatting.attempt(number), style='bright_black'))
 
     def log_line(self, line: JobLogEntry) -> None:
-        stamp = times.local(line.timestamp)
-        if stamp[:10] != self._day:
-            self._day = stamp[:10]
-            self.line(self._day, 'dim')
+        day = formatting.date(line.timestamp)
+        if day != self._day:
+            self._day = day
+            self.line(day, 'dim')
         message = _text(line.message.rstrip(), '' if line.level == 'info' else line.level)
         head = Text.assemble(
-            (stamp[11:], 'bright_black'), ' ', (f'{line.level.upper():<7}', _STYLES.get(line.level, ''))
+            (formatting.log_time(line.timestamp), 'bright_black'),
+            ' ',
+            (f'{line.level.upper():<7}', _STYLES.get(line.level, '')),
         )
         if '\n' not in message.plain and head.cell_len + 1 + message.cell_len <= self.console.width:
             self.console.print(Text.assemble(head, ' ', message), soft_wrap=True)
@@ -138,7 +140,7 @@ class RichScreen(Screen):
             SpinnerColumn(),
             TextColumn('{task.description}'),
             BarColumn(bar_width=20),
-            TextColumn('{task.fields[told]}', table_column=RichColumn(no_wrap=True, overflow='ellipsis')),
+            TextColumn('{task.fields[text]}', table_column=RichColumn(no_wrap=True, overflow='ellipsis')),
             console=self.console,
             transient=True,
             refresh_per_second=8,
@@ -148,34 +150,25 @@ class RichScreen(Screen):
 
 
 class _BarView:
-    """The log above, one line with the bar below."""
+    """One line with the bar, below the log."""
 
     def __init__(self, bar: Bar) -> None:
         self._bar = bar
-        self._task = bar.add_task('', total=None, told='')
+        self._task = bar.add_task('', total=None, text='')
 
-    def state(self, job: Job, progress: Progress | None, hint: str) -> None:
+    def state(self, job: Job, progress: Progress | None, wait: str) -> None:
         if job.status != 'running':
             progress = None
-        told = hint
-        if progress is not None:
-            told = _told(progress)
+        status = formatting.status(job.status, stopping=job.stopping is not None)
         self._bar.update(
             self._task,
-            description=printable(f'{job.name[:24]} {"stopping" if job.stopping else job.status}'),
+            description=formatting.clean(f'{job.name[:24]} {status.lower()}'),
             total=progress.total if progress is not None and progress.total else None,
             completed=progress.current if progress is not None else 0,
-            told=printable(told),
+            text=formatting.clean(wait if progress is None else progress_text(progress, percent=False)),
             refresh=True,
         )
 
 
-def _told(progress: Progress) -> str:
-    """How far it is, beside its bar."""
-    of = f'/{progress.total:,}' if progress.total is not None else ''
-    left = f', {times.span(progress.remaining, 1)} left' if progress.remaining else ''
-    return f'{progress.current:,}{of}{left}{f"  {progress.message}" if progress.message else ""}'
-
-
 def _text(text: str, style: str = '') -> Text:
-    return Text(printable(text), style=_STYLES.get(style, style))
+    return Text(formatting.clean(text), style=_STYLES.get(style, style))

@@ -2,86 +2,95 @@
 
 from argparse import Namespace
 
+from ..core import formatting
 from ..models import Schedule, database
-from ..monitoring import overview
-from . import asking, lookup, shapes, tables, times
-from .exits import DONE, UNDONE, wrong
+from ..monitoring.schedules import schedule_states
+from . import confirm, documents, lookup, tables
+from .exits import FAILURE, SUCCESS, usage_error
 from .screen import Screen
 
 
 def list_schedules(screen: Screen, options: Namespace) -> int:
     """`jobs schedules`."""
-    using = database()
-    found = list(Schedule.objects.using(using).select_related('object_type').order_by('name', 'pk'))
-    states = {state.schedule.pk: state for state in overview.schedule_states(Schedule.objects.all())}
-    waiting = {key: state.next for key, state in states.items() if state.next is not None}
-    last = {key: state.last for key, state in states.items() if state.last is not None}
+    rows = Schedule.objects.using(database()).select_related('object_type').order_by('name', 'pk')
+    found = schedule_states(rows)
     if options.json:
-        users = shapes.usernames(found)
-        screen.json([shapes.schedule(r, users.get(r.user_id), waiting.get(r.pk), last.get(r.pk)) for r in found])
-    else:
-        screen.table(tables.schedules(found, waiting, last), 'No schedules.')
-        for row in found:
-            if row.suspended:
-                screen.notice(f'Schedule {row.pk} ({row.name}) is suspended: {row.suspended}')
-    return DONE
+        users = documents.usernames(state.schedule for state in found)
+        screen.json([documents.schedule(state, users.get(state.schedule.user_id)) for state in found])
+        return SUCCESS
+    screen.table(tables.schedules(found), 'There are no schedules.')
+    for state in found:
+        if state.schedule.suspended:
+            screen.notice(f'{_named(state.schedule)} is suspended: {state.schedule.suspended}')
+    return SUCCESS
 
 
 def pause(screen: Screen, options: Namespace) -> int:
     """`jobs schedules pause`."""
     for row in lookup.schedules(options.ids):
         new = row.pause()
-        screen.line(f'Schedule {row.pk} ({row.name}) is paused{"" if new else " already"}.')
-    return DONE
+        screen.line(f'{_named(row)} is {"" if new else "already "}paused.')
+    return SUCCESS
 
 
 def resume(screen: Screen, options: Namespace) -> int:
     """`jobs schedules resume`."""
     for row in lookup.schedules(options.ids):
         resumed = row.resume()
-        screen.line(f'Schedule {row.pk} ({row.name}) {"goes on" if resumed else "was not paused"}.')
-    return DONE
+        screen.line(f'{_named(row)} {"is resumed" if resumed else "was not paused"}.')
+    return SUCCESS
 
 
 def run_now(screen: Screen, options: Namespace) -> int:
     """`jobs schedules run-now`."""
-    code = DONE
+    code = SUCCESS
     for row in lookup.schedules(options.ids):
         job = row.run_now()
         if job is not None:
-            screen.line(f'Schedule {row.pk} ({row.name}): job {job.pk} begins now.')
+            screen.line(f'{_named(row)}: job {job.pk} starts now.')
         else:
             running = row.current_job()
-            why = f'job {running.pk} of it runs just now' if running else f'it is suspended: {row.suspended}'
-            screen.notice(f'Schedule {row.pk} ({row.name}): none of its jobs waits; {why}.')
-            code = UNDONE
+            why = f'job {running.pk} is running' if running else f'the schedule is suspended: {row.suspended}'
+            screen.notice(f'{_named(row)} has no waiting job: {why}.')
+            code = FAILURE
     return code
 
 
 def end(screen: Screen, options: Namespace) -> int:
     """`jobs schedules end`."""
     found = lookup.schedules(options.ids)
-    question = f'End {"this schedule" if len(found) == 1 else f"these {len(found)} schedules"}?'
-    about = [f'{row.pk} {row.name} ({row.recurrence})' for row in found]
-    refused = asking.confirmed(screen, options.answers, question, about, yes=options.yes)
+    question = f'End the schedule {found[0].pk} "{found[0].name}"?'
+    listed = []
+    if len(found) > 1:
+        question = f'End {len(found)} schedules?'
+        listed = [f'{row.pk} "{row.name}", {_recurrence(row)}' for row in found]
+    refused = confirm.ask(screen, options.answers, question, listed, yes=options.yes)
     if refused is not None:
         return refused
     for row in found:
-        number = row.pk
+        name = _named(row)  # ending it deletes the row, and with it the key
         row.end()
-        screen.line(f'Schedule {number} ({row.name}) has ended.')
-    return DONE
+        screen.line(f'{name} has ended.')
+    return SUCCESS
 
 
 def change(screen: Screen, options: Namespace) -> int:
     """`jobs schedules change`."""
     row = lookup.schedule(options.id)
     if options.timezone and not options.cron:
-        raise wrong('--timezone goes with --cron; an interval has none.')
+        raise usage_error('--timezone is given without --cron; an interval has no time zone.')
     try:
         row.change(interval=options.interval, cron=options.cron, timezone=options.timezone)
     except ValueError as error:
-        raise wrong(str(error)) from error
-    when = times.local(row.next_run) if row.next_run else ''
-    screen.line(f'Schedule {row.pk} ({row.name}) recurs: {row.recurrence}{f"; next: {when}" if when else ""}.')
-    return DONE
+        raise usage_error(str(error)) from error
+    when = formatting.full_moment(row.next_run)
+    screen.line(f'{_named(row)} now recurs {_recurrence(row)}{f"; next run: {when}" if when else ""}.')
+    return SUCCESS
+
+
+def _named(row: Schedule) -> str:
+    return f'Schedule {row.pk} ({row.name})'
+
+
+def _recurrence(row: Schedule) -> str:
+    return formatting.recurrence(row.interval, row.cron, row.time_zone)

@@ -1,7 +1,6 @@
-"""Where commands show things: plain text, stable and without colours; `rich_screen` does better on a terminal."""
+"""The output of commands as plain text without colors; `rich_screen` has that for terminals."""
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,24 +8,18 @@ from time import monotonic
 from typing import Any, Protocol
 
 from django.core.management.base import OutputWrapper
+from django.utils.text import capfirst
 
+from ..core import formatting
 from ..models import Job, JobLogEntry, Progress
-from . import times
 
-#: What could move a terminal's cursor, or worse: logs, names and errors hold what others have written.
-_CONTROLS = re.compile(r'[\x00-\x08\x0b-\x1f\x7f-\x9f]')
 #: Seconds between two lines about progress, where there is no bar.
-TELLING = 10.0
-
-
-def printable(text: str) -> str:
-    """The text, its control characters shown as what they are; line ends and tabs stay."""
-    return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], text.replace('\r\n', '\n'))
+PROGRESS_EVERY = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What stands in a table; `brief`, if given, on a terminal. `style` is that of a status, a level, or 'dim'."""
+    """A cell of a table. A terminal shows `brief`, if given; `style` is a status, a level, or 'dim'."""
 
     text: str
     style: str = ''
@@ -35,7 +28,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column; a terminal may cut a `flexible` one, and leaves out an `extra` one."""
+    """A column. A terminal may cut a `flexible` one, and omits an `extra` one."""
 
     title: str
     right: bool = False
@@ -52,37 +45,37 @@ class Table:
 
 
 class View(Protocol):
-    """A job that is watched."""
+    """The display of a job that is watched."""
 
-    def state(self, job: Job, progress: Progress | None, hint: str) -> None:
-        """Show where it stands; `hint` says why it waits."""
+    def state(self, job: Job, progress: Progress | None, wait: str) -> None:
+        """Show the state of the job; `wait` says why it waits."""
 
 
 class Screen:
-    """Plain text: what pipes get, and terminals without rich."""
+    """Plain text, for pipes, and for terminals without `rich`."""
 
     def __init__(self, out: OutputWrapper, err: OutputWrapper) -> None:
         self.out, self.err = out, err
         self._attempt = 1
 
     def line(self, text: str, style: str = '') -> None:
-        """A line of the answer."""
-        self.out.write(printable(text) + '\n')
+        """Write a line to standard output."""
+        self.out.write(formatting.clean(text) + '\n')
         self.out.flush()
 
     def notice(self, text: str) -> None:
-        """A line beside the answer."""
-        self.err.write(printable(text), str)
+        """Write a line to standard error."""
+        self.err.write(formatting.clean(text), str)
         self.err.flush()
 
     def json(self, document: Any, *, indent: int | None = 2) -> None:
-        """The answer for scripts."""
+        """Write a JSON document to standard output."""
         self.out.write(json.dumps(document, indent=indent, ensure_ascii=False) + '\n')
         self.out.flush()
 
     def table(self, table: Table, empty: str) -> None:
-        """Rows below titles, a line each, columns two spaces apart; `empty` beside the answer if there are none."""
-        rows = [[' '.join(printable(cell.text).split()) or '-' for cell in row] for row in table.rows]
+        """Write a table, columns two spaces apart; without rows, write `empty` to standard error."""
+        rows = [[' '.join(formatting.clean(cell.text).split()) or '-' for cell in row] for row in table.rows]
         rows.insert(0, [column.title.upper() for column in table.columns])
         widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
         for row in rows:
@@ -92,7 +85,7 @@ class Screen:
             self.notice(empty)
 
     def fields(self, title: str, pairs: Iterable[tuple[str, Cell]]) -> None:
-        """Names and values; a value of several lines is indented below its name."""
+        """Write names and values; a value of several lines is indented below its name."""
         self.line(title)
         for name, cell in pairs:
             lines = cell.text.splitlines() or ['-']
@@ -101,12 +94,12 @@ class Screen:
                 self.line(f'  {each}')
 
     def heading(self, text: str) -> None:
-        """What follows is another part of the answer."""
+        """Begin another part of the output."""
         self.line('')
         self.line(f'{text}:')
 
     def log(self, lines: Iterable[JobLogEntry]) -> None:
-        """Lines of a log, as they are; those of a traceback follow the line that they belong to."""
+        """Write lines of a log, with a line between attempts."""
         for line in lines:
             if line.attempt != self._attempt:
                 self._attempt = line.attempt
@@ -114,38 +107,50 @@ class Screen:
             self.log_line(line)
 
     def attempt(self, number: int) -> None:
-        """What follows in the log is of this attempt."""
-        self.line(f'Attempt {number}')
+        """Begin the log lines of an attempt."""
+        self.line(capfirst(formatting.attempt(number)))
 
     def log_line(self, line: JobLogEntry) -> None:
-        """A line of a log."""
-        self.line(f'{times.local(line.timestamp)} {line.level.upper():<8} {line.message.rstrip()}')
+        """Write a line of a log."""
+        day, time = formatting.date(line.timestamp), formatting.log_time(line.timestamp)
+        self.line(f'{day} {time} {line.level.upper():<8} {line.message.rstrip()}')
 
     @contextmanager
     def watching(self, job: Job) -> Iterator[View]:
-        """Show a job as it goes on."""
+        """Show a job while it waits and runs."""
         yield PlainView(self)
 
     def ask(self, question: str) -> None:
-        """Show a question to whom it will be answered by."""
-        self.err.write(f'{printable(question)} [y/N] ', str, ending='')
+        """Write a question that expects y or n."""
+        self.err.write(f'{formatting.clean(question)} [y/N] ', str, ending='')
         self.err.flush()
 
 
 class PlainView:
-    """A line for each change of status, and one about progress from time to time."""
+    """A line for each change of the status, and a line about the progress from time to time."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
-        self._said = ''
-        self._next_telling = monotonic() + TELLING
+        self._shown = ''
+        self._next_progress = monotonic() + PROGRESS_EVERY
 
-    def state(self, job: Job, progress: Progress | None, hint: str) -> None:
-        """Show where it stands."""
-        said = f'Job {job.pk} ({job.name}) is {job.status}{f": {hint}" if hint else ""}.'
-        if said != self._said and not job.ended:
-            self._screen.notice(said)
-        self._said = said
-        if progress is not None and monotonic() >= self._next_telling:
-            self._next_telling = monotonic() + TELLING
-            self._screen.notice(f'Job {job.pk} ({job.name}): {progress}')
+    def state(self, job: Job, progress: Progress | None, wait: str) -> None:
+        """Show the state of the job."""
+        status = formatting.status(job.status, stopping=job.stopping is not None).lower()
+        text = f'Job {job.pk} ({job.name}) is {status}{f": {wait}" if wait else ""}.'
+        if text != self._shown and not job.ended:
+            self._screen.notice(text)
+        self._shown = text
+        if progress is not None and monotonic() >= self._next_progress:
+            self._next_progress = monotonic() + PROGRESS_EVERY
+            self._screen.notice(f'Job {job.pk} ({job.name}): {progress_text(progress)}')
+
+
+def progress_text(progress: Progress, *, percent: bool = True) -> str:
+    """Return the progress of a run: '25%, 120 of 480, about 9 s left: Storing'."""
+    figures = [formatting.amount(progress.current, progress.total)]
+    if percent and progress.percent is not None:
+        figures.insert(0, formatting.percent(progress.percent))
+    if progress.remaining:
+        figures.append(formatting.remaining(progress.remaining))
+    return ', '.join(figures) + (f': {progress.message}' if progress.message else '')

@@ -1,4 +1,4 @@
-"""Which screen a command gets."""
+"""The choice between plain text and a terminal with colors."""
 
 from django.core.management.base import OutputWrapper
 
@@ -6,17 +6,18 @@ from .screen import Screen
 
 
 def choose(out: OutputWrapper, err: OutputWrapper, *, no_color: bool, color: bool) -> Screen:
-    """Colours, tables and bars on a terminal where `rich` is installed; else plain text.
+    """Choose colors, tables and bars on a terminal where `rich` is installed, and plain text elsewhere.
 
     Args:
         out: Standard output.
         err: Standard error.
-        no_color: Whether `--no-color` was given: the same without colours.
-        color: Whether `--force-color` was given: the same where there is no terminal.
+        no_color: Whether `--no-color` was given: the same without colors.
+        color: Whether `--force-color` was given: the same without a terminal.
     """
     out.ending = ''
     if out.isatty() or color:
         try:
+            # Inside, because `rich` is optional.
             from .rich_screen import RichScreen
         except ImportError:
             pass

@@ -1,33 +1,39 @@
-"""What each list shows."""
+"""The tables of the command line."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
-from ..models import Job, JobAttempt, Progress, Schedule
-from ..monitoring.stats import QueueStats, WorkerActivity
-from . import shapes, times
+from ..choices import JobStatusChoices
+from ..core import formatting
+from ..models import Job, JobAttempt, Progress
+from ..monitoring.queues import QueueState
+from ..monitoring.schedules import ScheduleState
+from ..monitoring.workers import WorkerState
+from . import documents
 from .screen import Cell, Column, Table
 
 
-def _moment(moment: Any) -> Cell:
-    return Cell(times.local(moment), brief=times.relative(moment))
+def _moment(moment: datetime | None) -> Cell:
+    return Cell(formatting.full_moment(moment) or '-', brief=formatting.moment(moment))
 
 
 def status(job: Job) -> Cell:
-    """A job's status; that its end was asked for, too."""
-    text = 'stopping' if job.stopping is not None and not job.ended else job.status
-    return Cell(text, job.status)
+    """A job's status."""
+    return Cell(formatting.status(job.status, stopping=job.stopping is not None), job.status)
 
 
-def done(told: Progress | None) -> Cell:
-    """How far a job is, in a word."""
-    if told is None:
+def progress_cell(progress: Progress | None) -> Cell:
+    """The progress of a run: a percentage, or how much is done."""
+    if progress is None:
         return Cell('-')
-    return Cell(f'{told.percent} %' if told.percent is not None else f'{told.current:,}')
+    if progress.percent is None:
+        return Cell(formatting.number(progress.current))
+    return Cell(formatting.percent(progress.percent))
 
 
 def jobs(rows: Iterable[Job], users: dict[Any, str], progress: dict[int, Progress]) -> Table:
-    """Jobs: when is when it ended, else when it began, else when it is due."""
+    """Jobs. The column `when` has the time when a job ended, else when it started, else when it is due."""
     table = Table(
         (
             Column('id', right=True),
@@ -38,35 +44,35 @@ def jobs(rows: Iterable[Job], users: dict[Any, str], progress: dict[int, Progres
             Column('user', flexible=True, extra=True),
             Column('when'),
             Column('took', right=True),
-            Column('done', right=True, extra=True),
+            Column('progress', right=True, extra=True),
             Column('job_id', extra=True),
         )
     )
     for row in rows:
         when = row.completed or row.started or row.scheduled or row.created
-        told = progress.get(row.pk)
-        took = Cell(times.span(row.execution_time))
-        if told is not None and row.status == 'running':
-            took = Cell('-', 'running', brief=done(told).text)
+        done = progress_cell(progress.get(row.pk))
+        took = Cell(formatting.duration(row.execution_time) or '-')
+        if done.text != '-' and row.status == JobStatusChoices.STATUS_RUNNING:
+            took = Cell('-', 'running', brief=done.text)
         table.rows.append(
             [
                 Cell(str(row.pk)),
                 status(row),
                 Cell(row.name),
-                Cell(shapes.instance(row) or '-'),
+                Cell(documents.instance(row) or '-'),
                 Cell(row.queue_name),
                 Cell(users.get(row.user_id, '-')),
                 _moment(when),
                 took,
-                done(told),
+                done,
                 Cell(str(row.job_id)),
             ]
         )
     return table
 
 
-def queues(rows: Iterable[QueueStats]) -> Table:
-    """Queues."""
+def queues(rows: Iterable[QueueState], limit: int) -> Table:
+    """Queues, with numbers of jobs up to a limit."""
     table = Table(
         (
             Column('queue', flexible=True),
@@ -79,29 +85,26 @@ def queues(rows: Iterable[QueueStats]) -> Table:
             Column('state'),
         )
     )
+    styles = {'paused': 'paused', 'no_worker': 'errored'}
     for row in rows:
-        state = Cell('-')
-        if row.paused is not None:
-            state = Cell('paused', 'paused', brief=f'paused {times.age(row.paused)}')
-        elif row.waiting and not row.workers:
-            state = Cell('no worker', 'errored')
+        paused = f'{formatting.queue_state("paused")} {formatting.relative(row.paused)}' if row.paused else ''
         table.rows.append(
             [
                 Cell(row.name),
-                Cell(str(row.waiting), 'pending' if row.waiting else 'dim'),
-                Cell(times.age(row.oldest)),
-                Cell(str(row.scheduled), '' if row.scheduled else 'dim'),
-                Cell(str(row.running), 'running' if row.running else 'dim'),
-                Cell(str(row.failed), 'failed' if row.failed else 'dim'),
-                Cell(str(row.workers), '' if row.workers else 'dim'),
-                state,
+                Cell(formatting.capped(row.waiting, limit), 'pending' if row.waiting else 'dim'),
+                Cell(formatting.duration(row.oldest_age) or '-'),
+                Cell(formatting.capped(row.scheduled, limit), '' if row.scheduled else 'dim'),
+                Cell(formatting.capped(row.running, limit), 'running' if row.running else 'dim'),
+                Cell(formatting.number(row.failed), 'failed' if row.failed else 'dim'),
+                Cell(formatting.number(row.workers), '' if row.workers else 'dim'),
+                Cell(formatting.queue_state(row.state), styles.get(row.state, 'dim'), brief=paused),
             ]
         )
     return table
 
 
-def workers(rows: Iterable[WorkerActivity]) -> Table:
-    """Workers: a line for each job that one runs, or one line if it is idle."""
+def workers(rows: Iterable[WorkerState]) -> Table:
+    """Workers: a line for each job that one runs, or one line for an idle worker."""
     table = Table(
         (
             Column('worker', flexible=True, extra=True),
@@ -110,7 +113,7 @@ def workers(rows: Iterable[WorkerActivity]) -> Table:
             Column('queues', flexible=True),
             Column('up', right=True),
             Column('job', flexible=True),
-            Column('done', right=True),
+            Column('progress', right=True),
             Column('for', right=True),
         )
     )
@@ -121,18 +124,19 @@ def workers(rows: Iterable[WorkerActivity]) -> Table:
             Cell(known.host if known else 'no worker', '' if known else 'paused'),
             Cell(str(known.pid) if known else '-'),
             Cell(','.join(row.queues) or '-'),
-            Cell(times.age(known.started) if known else '-'),
+            Cell(formatting.age(known.started) if known else '-'),
         ]
-        for each in row.jobs:
-            what = Cell(f'{each.job.pk} {each.job.name}', 'running')
-            table.rows.append([*who, what, done(each.progress), Cell(times.age(each.job.started))])
+        for running in row.jobs:
+            what = Cell(f'{running.job.pk} {running.job.name}', 'running')
+            since = Cell(formatting.age(running.job.started) or '-')
+            table.rows.append([*who, what, progress_cell(running.progress), since])
         if not row.jobs:
-            table.rows.append([*who, Cell('idle', 'dim'), Cell('-'), Cell('-')])
+            table.rows.append([*who, Cell('Idle', 'dim'), Cell('-'), Cell('-')])
     return table
 
 
-def schedules(rows: Iterable[Schedule], waiting: dict[int, Job], last: dict[int, Job]) -> Table:
-    """Schedules, each with the job of it that waits, and the one that ended last."""
+def schedules(rows: Iterable[ScheduleState]) -> Table:
+    """Schedules, with the next run, and with the job that ended last."""
     table = Table(
         (
             Column('id', right=True),
@@ -147,33 +151,35 @@ def schedules(rows: Iterable[Schedule], waiting: dict[int, Job], last: dict[int,
             Column('state', extra=True),
         )
     )
-    for row in rows:
-        next_, before = waiting.get(row.pk), last.get(row.pk)
-        moment = None if next_ is None or row.paused else next_.scheduled or next_.created
-        state = Cell('suspended', 'errored') if row.suspended else Cell('paused', 'paused') if row.paused else Cell('-')
+    styles = {'suspended': 'errored', 'paused': 'paused', 'running': 'running', 'active': 'dim'}
+    for state in rows:
+        row, last = state.schedule, state.last
+        word, style = formatting.schedule_state(state.state), styles[state.state]
+        brief = formatting.moment(state.next_run) or word
+        ended = formatting.status(last.status) if last else '-'
         table.rows.append(
             [
                 Cell(str(row.pk)),
                 Cell(row.name),
                 Cell(row.runner),
-                Cell(shapes.instance(row) or '-'),
-                Cell(str(row.recurrence), brief=row.cron),
-                Cell(times.local(moment), state.style, brief=times.relative(moment) if moment else state.text),
+                Cell(documents.instance(row) or '-'),
+                Cell(formatting.recurrence(row.interval, row.cron, row.time_zone), brief=row.cron),
+                Cell(formatting.full_moment(state.next_run) or '-', '' if state.next_run else style, brief),
                 Cell(
-                    times.local(before.completed), before.status, f'{before.status} {times.relative(before.completed)}'
+                    formatting.full_moment(last.completed), last.status, f'{ended} {formatting.moment(last.completed)}'
                 )
-                if before
+                if last
                 else Cell('-'),
-                Cell(before.status) if before else Cell('-'),
-                Cell(str(row.runs)),
-                state,
+                Cell(ended),
+                Cell(formatting.number(row.runs)),
+                Cell(word, style),
             ]
         )
     return table
 
 
 def attempts(rows: Iterable[JobAttempt]) -> Table:
-    """The attempts before the latest."""
+    """The attempts before the latest one."""
     table = Table(
         (Column('attempt', right=True), Column('ended'), Column('took', right=True), Column('error', flexible=True))
     )
@@ -182,7 +188,7 @@ def attempts(rows: Iterable[JobAttempt]) -> Table:
             [
                 Cell(str(row.number)),
                 _moment(row.ended),
-                Cell(times.span(row.duration)),
+                Cell(formatting.duration(row.duration) or '-'),
                 Cell(row.error.strip().rpartition('\n')[2], 'errored' if row.crashed else ''),
             ]
         )

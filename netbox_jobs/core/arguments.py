@@ -1,4 +1,4 @@
-"""A call's arguments and what the row stores of them: encoded, signed, and shown without decoding.
+"""The arguments of a call, as the row stores them: encoded, signed, and shown without decoding.
 
 Saved model instances are stored as references (model, primary key, database alias) and fetched again when the
 job runs, so that it sees them as they are then. What is stored is refused when its signature does not fit: it
@@ -45,7 +45,7 @@ class Stored:
     shown: str
 
     def signature(self, job_id: UUID | str, path: str) -> str:
-        """Sign for one job and one callable; a copy for another job must be signed anew."""
+        """Sign for one job and one callable; a copy for another job needs a signature of its own."""
         return _sign(self.format, self.payload, job_id, path, settings.SECRET_KEY)
 
 
@@ -106,14 +106,14 @@ def verify(format: str, payload: bytes, signature: str, job_id: UUID | str, path
 
 
 def show(kwargs: Kwargs) -> str:
-    """The arguments as a person reads them: one `name=value` a line, long values cut."""
+    """Return the arguments for people: one `name=value` a line, long values cut."""
     return storable_text('\n'.join(f'{name}={_shown(value)}' for name, value in kwargs.items()))
 
 
 def _shown(value: Any) -> str:
     try:
         text = f'<{value._meta.label} {value.pk}>' if isinstance(value, Model) else repr(value)
-    except Exception as error:  # a broken __repr__ of somebody's class must not prevent the job
+    except Exception as error:  # a broken __repr__ must not prevent the job
         text = f'<{type(value).__name__}: its repr() raised {type(error).__name__}>'
     return text if len(text) <= _SHOWN else f'{text[:_SHOWN]}… ({len(text):,} characters)'
 

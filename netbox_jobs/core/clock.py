@@ -9,27 +9,27 @@ from datetime import UTC, datetime
 from django.conf import settings
 from django.utils import timezone
 
-#: Beyond which nothing is planned: intervals are added to what is.
+#: The last year in which a job can be due, so that an interval can still be added.
 LAST_YEAR = 4999
 
 
 def now_ms() -> int:
-    """This moment, in milliseconds since the epoch."""
+    """Return this moment in milliseconds since the epoch."""
     return int(datetime.now(UTC).timestamp() * 1000)
 
 
 def to_ms(moment: datetime) -> int:
-    """A moment in milliseconds since the epoch; a naive one is local time, as Django has it without `USE_TZ`."""
+    """Return a moment in milliseconds since the epoch; a naive one is local time, as without `USE_TZ`."""
     return int(moment.timestamp() * 1000)
 
 
 def to_utc(moment: datetime) -> datetime:
-    """The same moment, aware, in UTC."""
+    """Return the same moment, aware, in UTC."""
     return moment.astimezone(UTC)
 
 
 def to_stored(moment: datetime) -> datetime:
-    """The same moment as this project's `DateTimeField`s hold it: aware with `USE_TZ`, else naive local time."""
+    """Return the same moment as this project stores it: aware with `USE_TZ`, else naive local time."""
     if settings.USE_TZ:
         return moment.astimezone(UTC)
     return timezone.make_naive(moment, timezone.get_default_timezone()) if timezone.is_aware(moment) else moment

@@ -1,4 +1,4 @@
-"""The settings of the framework: the keys of `NETBOX_JOBS` with their defaults, read anew at each use."""
+"""The settings of the framework: the keys of `NETBOX_JOBS` with their defaults, read at each use."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 #: The version of NetBox's job API that is reproduced; plugins' `min_version`/`max_version` are compared with it.
 API_VERSION = '4.7.0'
 
-#: Days for which ended jobs are kept, unless the project's `JOB_RETENTION` says otherwise.
+#: Days for which ended jobs are kept, unless the project sets `JOB_RETENTION`.
 DEFAULT_RETENTION = 90
 
 DEFAULTS: dict[str, Any] = {

@@ -1,66 +1,277 @@
-"""Times, numbers and other people's text as pages show them, in the language of the reader."""
+"""Times, numbers, statuses and other people's text in words: the one style of pages, terminal and mail.
+
+Nothing here reads the database or Redis. Words are translated into the active language, and numbers get its
+separators. Times are written as ISO 8601 has them, in the active time zone, so that they sort and read the same in
+every language.
+"""
 
 import re
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.utils import timezone
-from django.utils.formats import date_format, number_format, time_format
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-# What colours a terminal: CSI and OSC sequences, and the two-character escapes.
-_ANSI = re.compile(r'\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])')
-_CONTROL = re.compile(r'[\x00-\x08\x0b-\x1f\x7f-\x9f]')
+from ..choices import JobStatusChoices
+from . import clock
+from .waits import Wait, WaitKind
 
+# Text
 
-def printable(text: str, limit: int | None = None) -> str:
-    """Text from a job for a page: without terminal codes, control characters made visible, at most `limit` long."""
-    text = _CONTROL.sub('\ufffd', _ANSI.sub('', text.replace('\r\n', '\n')))
-    return text if limit is None or len(text) <= limit else f'{text[:limit].rstrip()}…'
-
-
-def first_line(text: str, limit: int = 200) -> str:
-    """What an error says in one line: the first that says something."""
-    return printable(next((line for line in text.splitlines() if line.strip()), ''), limit)
+# What controls a terminal: CSI and OSC sequences, and two-character escapes.
+_ANSI = re.compile('\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|[ -~])?')
+# All but tabs and line breaks.
+_CONTROL = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]')
 
 
-def count(number: int | float, decimals: int = 0) -> str:
-    """A number, with the separators of the language."""
-    return number_format(round(number, decimals), decimals, use_l10n=True, force_grouping=True)
+def clean(text: Any) -> str:
+    """Return the text without terminal codes; other control characters become visible signs."""
+    text = _ANSI.sub('', str(text)).replace('\r\n', '\n').replace('\r', '\n')
+    return _CONTROL.sub(lambda found: _sign(ord(found.group())), text)
 
 
-def span(value: timedelta | None) -> str:
-    """A length of time in its two largest units; in tenths of a second below ten, if it is not a whole number."""
-    return '' if value is None else _span(value).replace(' ', '\xa0')  # no line is broken within it
+def _sign(code: int) -> str:
+    return chr(0x2400 + code) if code < 0x20 else '\u2421' if code == 0x7F else '\ufffd'
 
 
-def _span(value: timedelta) -> str:
-    seconds = max(0.0, value.total_seconds())
-    if seconds < 9.95 and seconds % 1:
-        return _('%(seconds)s s') % {'seconds': count(seconds, 1)}
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return _('%(days)s d %(hours)d h') % {'days': count(days), 'hours': hours}
-    if hours:
-        return _('%(hours)d h %(minutes)d min') % {'hours': hours, 'minutes': minutes}
-    if minutes:
-        return _('%(minutes)d min %(seconds)d s') % {'minutes': minutes, 'seconds': seconds}
-    return _('%(seconds)s s') % {'seconds': count(seconds)}
+def cut(text: Any, length: int) -> str:
+    """Return the cleaned text, of at most `length` characters; an ellipsis stands for the rest."""
+    text = clean(str(text)[: length + 1000])
+    return text if len(text) <= length else f'{text[: length - 1].rstrip()}…'
+
+
+def first_line(text: Any, length: int = 200) -> str:
+    """Return the first line that is not blank, cleaned and cut."""
+    lines = (line.strip() for line in clean(str(text)[:4000]).split('\n'))
+    return cut(next(filter(None, lines), ''), length)
+
+
+def class_name(path: str) -> str:
+    """Return the class of a runner, out of its dotted path."""
+    return clean(path).rpartition('.')[2]
+
+
+def unbroken(text: str) -> str:
+    """Return the text with spaces at which a browser breaks no line."""
+    return text.replace(' ', '\xa0')
+
+
+# Numbers
+
+
+def number(value: float, decimals: int = 0) -> str:
+    """Return a number with the separators of the language: '12,345'."""
+    return number_format(round(value, decimals), decimals, use_l10n=True, force_grouping=True)
+
+
+def capped(value: int, limit: int) -> str:
+    """Return a number that was counted up to `limit`: '5,000+' if there are more."""
+    return f'{number(limit)}+' if value > limit else number(value)
+
+
+def percent(value: float) -> str:
+    """Return a percentage: '25%'."""
+    return _('%(number)s%%') % {'number': number(value)}
 
 
 def rate(per_second: float) -> str:
-    """How fast something goes, in a unit that makes it a number above one if there is such."""
+    """Return a speed in the unit that makes it 1 or more, where there is one: '40 per second', '3.6 per hour'."""
     if per_second >= 1:
-        return _('%(number)s per second') % {'number': count(per_second, 1 if per_second < 10 else 0)}
+        return _('%(number)s per second') % {'number': number(per_second, 1 if per_second < 10 else 0)}
     if per_second >= 1 / 60:
-        return _('%(number)s per minute') % {'number': count(per_second * 60, 1 if per_second < 1 / 6 else 0)}
-    return _('%(number)s per hour') % {'number': count(per_second * 3600, 1)}
+        return _('%(number)s per minute') % {'number': number(per_second * 60, 1 if per_second < 1 / 6 else 0)}
+    return _('%(number)s per hour') % {'number': number(per_second * 3600, 1)}
 
 
-def moment(value: datetime) -> str:
-    """A point in time on the reader's clock; without the date if it is today."""
-    local, now = (timezone.localtime(time) if timezone.is_aware(time) else time for time in (value, timezone.now()))
-    if local.date() == now.date():
-        return time_format(local, 'TIME_FORMAT')
-    return date_format(local, 'DATETIME_FORMAT')
+def amount(current: int, total: int | None) -> str:
+    """Return how much is done: '120 of 480', or '120 done' without a total."""
+    if total is None:
+        return _('%(done)s done') % {'done': number(current)}
+    return _('%(done)s of %(total)s') % {'done': number(current), 'total': number(total)}
+
+
+def remaining(value: timedelta) -> str:
+    """Return how long the rest takes: 'about 9 s left'."""
+    return _('about %(time)s left') % {'time': duration(timedelta(seconds=round(value.total_seconds())))}
+
+
+# Durations and moments
+
+
+def duration(value: timedelta | float | None, units: int = 2) -> str:
+    """Return a length of time in its largest units: '850 ms', '3.2 s', '42 s', '4 min 10 s', '3 d 4 h'.
+
+    Args:
+        value: The time, or seconds; None gives an empty text.
+        units: How many units at most.
+    """
+    if value is None:
+        return ''
+    seconds = max(value.total_seconds() if isinstance(value, timedelta) else float(value), 0.0)
+    if 0 < seconds < 0.9995:
+        return _('%(number)s ms') % {'number': number(seconds * 1000)}
+    if seconds < 9.95 and units > 1 and round(seconds, 1) % 1:
+        return _('%(number)s s') % {'number': number(seconds, 1)}
+    rest = round(seconds) if seconds < 60 or units > 1 else int(seconds)
+    parts: list[str] = []
+    for size, text in (
+        (86400, _('%(number)s d')),
+        (3600, _('%(number)s h')),
+        (60, _('%(number)s min')),
+        (1, _('%(number)s s')),
+    ):
+        count, rest = divmod(rest, size)
+        if count or parts:
+            parts.append(text % {'number': number(count)} if count else '')
+    return ' '.join(filter(None, parts[:units])) or _('%(number)s s') % {'number': number(0)}
+
+
+def iso(value: datetime | None) -> str | None:
+    """Return a moment for programs: ISO 8601, in UTC."""
+    return None if value is None else clock.to_utc(value).isoformat()
+
+
+def moment(value: datetime | None) -> str:
+    """Return a moment, to the second: '17:14:28' if it is today, else '2026-11-25 17:14:28'."""
+    if value is None:
+        return ''
+    local = _local(value)
+    return f'{local:%H:%M:%S}' if local.date() == _local(timezone.now()).date() else full_moment(value)
+
+
+def full_moment(value: datetime | None) -> str:
+    """Return a moment with its date: '2026-11-25 17:14:28'."""
+    return '' if value is None else f'{_local(value):%Y-%m-%d %H:%M:%S}'
+
+
+def exact_moment(value: datetime | None) -> str:
+    """Return a moment with its date and its time zone: '2026-11-25 17:14:28 CET'."""
+    return '' if value is None else f'{full_moment(value)} {_local(value).tzname() or ""}'.rstrip()
+
+
+def date(value: datetime) -> str:
+    """Return the day of a moment: '2026-11-25'."""
+    return f'{_local(value):%Y-%m-%d}'
+
+
+def log_time(value: datetime) -> str:
+    """Return the time of a log line, to the millisecond: '17:14:28.042'."""
+    local = _local(value)
+    return f'{local:%H:%M:%S}.{local.microsecond // 1000:03d}'
+
+
+def hour(value: datetime) -> str:
+    """Return the time of an hour on an axis: '17:00'."""
+    return f'{_local(value):%H:%M}'
+
+
+def relative(value: datetime | None) -> str:
+    """Return how far a moment is from now, in one unit: '3 min ago', 'in 2 h'."""
+    if value is None:
+        return ''
+    away = clock.to_utc(value) - clock.to_utc(timezone.now())
+    text = _('in %(time)s') if away > timedelta() else _('%(time)s ago')
+    return text % {'time': duration(abs(away), 1)}
+
+
+def age(value: datetime | None) -> str:
+    """Return how long ago a moment was, in whole seconds: '4 min 10 s'."""
+    if value is None:
+        return ''
+    return duration(int((clock.to_utc(timezone.now()) - clock.to_utc(value)).total_seconds()))
+
+
+def _local(value: datetime) -> datetime:
+    return timezone.localtime(value) if timezone.is_aware(value) else value
+
+
+def recurrence(interval: int | None, cron: str = '', time_zone: str = '') -> str:
+    """Return how something recurs: 'every 5 minutes', 'every day', '0 3 * * * (Europe/Berlin)', or 'once'."""
+    if cron:
+        return clean(f'{cron} ({time_zone})' if time_zone else cron)
+    if interval is None:
+        return _('once')
+    if interval % 1440 == 0:
+        days = interval // 1440
+        return ngettext('every day', 'every %(count)s days', days) % {'count': number(days)}
+    if interval % 60 == 0:
+        hours = interval // 60
+        return ngettext('every hour', 'every %(count)s hours', hours) % {'count': number(hours)}
+    return ngettext('every minute', 'every %(count)s minutes', interval) % {'count': number(interval)}
+
+
+# States
+
+_STATUSES = dict(JobStatusChoices.CHOICES)
+
+
+def status(value: str, *, stopping: bool = False) -> str:
+    """Return the word for a job's status: 'Running', or 'Stopping' for a running job that is being stopped."""
+    if stopping and value == JobStatusChoices.STATUS_RUNNING:
+        return _('Stopping')
+    return str(_STATUSES.get(value, clean(value)))
+
+
+def schedule_state(value: str) -> str:
+    """Return the word for the state of a schedule: 'active', 'running', 'paused' or 'suspended'."""
+    words = {'active': _('Active'), 'running': _('Running'), 'paused': _('Paused'), 'suspended': _('Suspended')}
+    return words.get(value, clean(value))
+
+
+def queue_state(value: str) -> str:
+    """Return the words for the state of a queue: 'active', 'paused' or 'no_worker'."""
+    words = {'active': _('Active'), 'paused': _('Paused'), 'no_worker': _('No worker')}
+    return words.get(value, clean(value))
+
+
+def attempt(value: int) -> str:
+    """Return the number of an attempt: 'attempt 2'."""
+    return _('attempt %(number)s') % {'number': number(value)}
+
+
+def wait(reason: Wait) -> str:
+    """Return why a job waits, as a phrase after its status: 'no worker serves the queue low'."""
+    values = {
+        'queue': clean(reason.queue),
+        'schedule': reason.schedule,
+        'time': moment(reason.until),
+        'attempt': number(reason.attempt or 0),
+    }
+    match reason.kind:
+        case WaitKind.UNSAVED:
+            return _('waits until its object is saved')
+        case WaitKind.JOBS:
+            return _wait_for_jobs(reason)
+        case WaitKind.PREVIOUS if reason.jobs:
+            return _('waits for the previous occurrence, job %(job)s') % {'job': reason.jobs[0]}
+        case WaitKind.PREVIOUS:
+            return _('waits for the previous occurrence')
+        case WaitKind.SCHEDULE_PAUSED:
+            return (
+                _('its schedule is paused')
+                if reason.schedule is None
+                else _('schedule %(schedule)s is paused') % values
+            )
+        case WaitKind.QUEUE_PAUSED:
+            return _('the queue %(queue)s is paused') % values
+        case WaitKind.DUE:
+            return _('due at %(time)s') % values
+        case WaitKind.BACKOFF:
+            return _('attempt %(attempt)s is due at %(time)s') % values
+        case WaitKind.NO_WORKER:
+            return _('no worker serves the queue %(queue)s') % values
+        case WaitKind.REDIS:
+            return _('Redis does not answer; the job runs when Redis is back')
+        case _kind:
+            return _('waits in line in the queue %(queue)s') % values
+
+
+def _wait_for_jobs(reason: Wait) -> str:
+    if not reason.jobs:
+        return _('waits for other jobs')
+    names = ', '.join(map(str, reason.jobs))
+    if reason.more:
+        return _('waits for jobs %(jobs)s and %(count)s more') % {'jobs': names, 'count': number(reason.more)}
+    return ngettext('waits for job %(jobs)s', 'waits for jobs %(jobs)s', len(reason.jobs)) % {'jobs': names}

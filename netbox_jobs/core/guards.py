@@ -1,4 +1,4 @@
-"""What `run()` may do to this thread's connections, and how they are put right, so that its end can be written."""
+"""Database guards: how the connections of a thread are reset after `run()`, so that its end can be written."""
 
 import logging
 import time
@@ -13,18 +13,18 @@ from django.db.transaction import TransactionManagementError
 logger = logging.getLogger('netbox_jobs')
 T = TypeVar('T')
 
-#: Seconds for which the outcome of a job is tried to be written while the database is away.
+#: Seconds for which the write of an outcome is repeated while the database is away.
 PERSISTENCE = 60.0
-#: What is raised where a connection is lost.
+#: The exceptions that a lost connection raises.
 CONNECTION_ERRORS = (OperationalError, InterfaceError, InternalError)
-#: What is said of code that did not notice that what it did came to nothing.
+#: The error of code that did not notice that its transaction had failed.
 GIVEN_UP = 'run() went on after a database error within the transaction; what it had written is rolled back.'
 
 
 def is_in_memory(using: str) -> bool:
-    """Whether the database is SQLite's in memory, as Django's tests have it.
+    """Return whether the database is SQLite in memory, as Django's tests have it.
 
-    Nobody outside of this process looks at it, and a second connection that writes would make `run()` fail with
+    No other process reads it, and a second connection that writes would make `run()` fail with
     "database table is locked", which no timeout helps against.
     """
     connection: Any = connections[using]
@@ -32,7 +32,7 @@ def is_in_memory(using: str) -> bool:
 
 
 def is_broken(using: str) -> bool:
-    """Whether a transaction is open on this thread's connection that takes no more statements."""
+    """Return whether a transaction is open on this thread's connection that accepts no more statements."""
     connection = connections[using]
     if not connection.in_atomic_block and connection.get_autocommit():
         return False
@@ -47,7 +47,7 @@ def is_broken(using: str) -> bool:
 
 
 def is_left_open(using: str) -> bool:
-    """Whether somebody has switched autocommit off, so that nothing is kept that nobody commits."""
+    """Return whether autocommit was switched off, so that uncommitted writes are lost."""
     connection = connections[using]
     wanted = connection.settings_dict['AUTOCOMMIT']
     return bool(wanted and connection.connection and not connection.in_atomic_block and not connection.get_autocommit())
@@ -55,7 +55,7 @@ def is_left_open(using: str) -> bool:
 
 @contextmanager
 def guarded(using: str) -> Iterator[None]:
-    """Keep the transaction that is open, if one is, usable, whatever is done to it within the block.
+    """Keep an open transaction usable, whatever the block does to it.
 
     What was written there stays, unless the transaction is broken and cannot be used but by rolling back.
 
@@ -79,7 +79,7 @@ def guarded(using: str) -> Iterator[None]:
 
 
 def reset_connections() -> None:
-    """Roll back and close whatever is left open on this thread's connections."""
+    """Roll back and close the connections of this thread."""
     for connection in connections.all(initialized_only=True):
         connection.run_on_commit = []
         connection.in_atomic_block = False
@@ -89,12 +89,12 @@ def reset_connections() -> None:
             if connection.connection is not None:
                 connection.rollback()
             connection.close()
-        except DBError:  # it was lost; what was open on it is rolled back by the server
+        except DBError:  # it was lost; the server rolls back what was open on it
             connection.connection = None
 
 
 def persist(write: Callable[[], T], using: str, subject: str) -> T:
-    """Call `write`, again after reconnecting while the database is away, for a minute at most.
+    """Call `write`; reconnect and call it again while the database is away, for a minute at most.
 
     Not within a transaction: there is nothing to try again, as what it has done is rolled back.
 

@@ -11,12 +11,12 @@ imported: list[str] = []
 
 
 def path_of(target: Any) -> str:
-    """The dotted path of a class or a function."""
+    """Return the dotted path of a class or a function."""
     return f'{target.__module__}.{target.__qualname__}'
 
 
 def resolve(path: str) -> Any:
-    """Import what `path_of()` named.
+    """Import what `path_of()` has named.
 
     Raises:
         RunnerNotFound: This process has no such code.
@@ -29,7 +29,7 @@ def resolve(path: str) -> Any:
             found: Any = importlib.import_module(module)
         except ModuleNotFoundError as error:
             # Only a missing package of the path itself means "look further up"; a module that fails to import
-            # something else is broken, and says so.
+            # something else is broken, and the error says so.
             if error.name and (module == error.name or module.startswith(f'{error.name}.')):
                 continue
             raise RunnerNotFound(f'{path} cannot be imported: {error}') from error

@@ -1,4 +1,4 @@
-"""The names of queues: which exist, which belong to plugins, and how `RQ_QUEUES` is completed with them."""
+"""The names of queues: which exist, which belong to plugins, and how they complete `RQ_QUEUES`."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -38,7 +38,7 @@ def register_plugin(plugin: str, queues: object) -> None:
 
 
 def plugin_queues() -> list[str]:
-    """The full names of all plugins' queues."""
+    """Return the full names of the queues of all plugins."""
     return [name for names in _plugin_queues.values() for name in names]
 
 
@@ -46,7 +46,7 @@ def complete_settings() -> None:
     """Fill `high`, `default`, `low` and the plugins' queues in `RQ_QUEUES` where they are not configured already.
 
     Called again when a test overrides the setting. Without a `default` there is nothing to copy the connection
-    from: a system check says so, and so does the first use.
+    from: a system check reports that, and the first use raises.
     """
     configured = getattr(settings, 'RQ_QUEUES', None)
     if not isinstance(configured, dict) or 'default' not in configured:
@@ -58,7 +58,7 @@ def complete_settings() -> None:
 
 
 def configured() -> dict[str, dict[str, Any]]:
-    """All queues by name, as configured in `RQ_QUEUES`.
+    """Return all queues by name, as `RQ_QUEUES` configures them.
 
     Raises:
         ImproperlyConfigured: `RQ_QUEUES` has no `default`.
@@ -90,11 +90,11 @@ def check(name: str) -> str:
 
 
 def timeout(name: str) -> int:
-    """The time limit in seconds of jobs in this queue that have none of their own; -1 is none."""
+    """Return the time limit in seconds of jobs in this queue that have none of their own; -1 is none."""
     limit: int = configured().get(name, {}).get('DEFAULT_TIMEOUT') or Queue.DEFAULT_TIMEOUT
     return limit
 
 
 def is_async(name: str) -> bool:
-    """False for a queue with `ASYNC: False`, whose jobs run inline right after the commit."""
+    """Return False for a queue with `ASYNC: False`, whose jobs run in the caller's process right after the commit."""
     return bool(configured().get(name, {}).get('ASYNC', True))

@@ -1,4 +1,4 @@
-"""When the next occurrence of a periodic job is due: some minutes later, or at the next time of a cron expression."""
+"""When a periodic job recurs: every so many minutes, or at the times of a cron expression."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -93,13 +93,13 @@ class Recurrence:
         return f'every {self.interval} min' if self.interval is not None else 'once'
 
     def first(self, now: datetime) -> datetime | None:
-        """When the first occurrence is due that nobody has given a time: None, which is now, but for cron."""
+        """Return when a first occurrence without a time of its own is due: None for now, or the next time of cron."""
         return self._next_cron(now) if self.cron else None
 
     def next(self, previous: datetime, now: datetime) -> datetime:
-        """When the occurrence after the one of `previous` is due.
+        """Return when the occurrence after the one of `previous` is due.
 
-        Occurrences that were missed while nothing ran are not made up for: with an interval the next one comes a
+        Occurrences that were missed while nothing ran are skipped: with an interval the next one comes a
         minute from now at the earliest, and the interval counts from there; with cron it is the next in the
         calendar. Intervals are added in UTC, so that a change of local time adds or drops nothing; cron goes by the
         clock on the wall, as Debian's does: what the change to summer time skips comes right after it, and what the

@@ -1,4 +1,4 @@
-"""Whether a job that has failed is run again, and when."""
+"""Retries: whether a failed attempt is followed by another one, and when."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from redis.backoff import FullJitterBackoff
 
 from ..exceptions import JobFailed
 
-#: Seconds on which the exponential backoff is based, where a runner that asks for retries names none.
+#: Seconds on which the exponential backoff is based, unless the runner or the call says otherwise.
 DEFAULT_BACKOFF = 10.0
 #: Seconds that no backoff exceeds.
 LONGEST_BACKOFF = 3600.0
@@ -23,14 +23,14 @@ Backoff = float | Sequence[float]
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often a job is run again, after how long, and after which exceptions."""
+    """How often a job is retried, after how long, and after which exceptions."""
 
     max_retries: int = 0
     backoff: Backoff = DEFAULT_BACKOFF
     on: tuple[type[BaseException], ...] = (Exception,)
 
     def covers(self, error: BaseException, retries: int) -> bool:
-        """Whether a job that has been run again `retries` times is to be run once more after this error.
+        """Return whether a job that has been retried `retries` times is retried after this error.
 
         `JobFailed` is an expected failure, which another attempt would only repeat: it must be named.
         """
@@ -42,7 +42,7 @@ class RetryPolicy:
         return bool(kinds)
 
     def delay(self, retries: int) -> float:
-        """Seconds from now to the next attempt, when there have been `retries` of them.
+        """Return the seconds until the next attempt, after `retries` retries.
 
         From a list, the number in this place (or its last); else exponential with full jitter.
         """
@@ -52,7 +52,7 @@ class RetryPolicy:
 
 
 def check(max_retries: Any = None, backoff: Any = None, on: Any = None) -> dict[str, Any]:
-    """Return what is given as arguments for a `RetryPolicy`.
+    """Return the options as arguments for a `RetryPolicy`.
 
     Raises:
         ValueError: A value is not acceptable.

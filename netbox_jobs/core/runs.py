@@ -53,20 +53,20 @@ class Run(Protocol):
 
 _run: ContextVar['Run | None'] = ContextVar('netbox_jobs.run', default=None)
 # A worker runs one job at a time: threads, which do not inherit the context, belong to it. Unless that job runs others
-# within itself, when nobody can tell.
+# within itself, when it cannot be told which.
 _sole_run: 'Run | None' = None
 _within_sole = 0
 _lock = threading.Lock()
 # The runs by the identity of their job object, for threads that do not inherit the context.
 _of_object: 'dict[int, Run]' = {}
-# The end of the delivered run was asked for in the moment between its claim and its beginning.
+# A stop of the delivered run was requested between its claim and its beginning.
 _asked_early = False
-# Those that were there before the run began belong to none: a worker's own, or left behind by an earlier job.
+# Threads that were there before the run began belong to no run: the worker's own, or left by an earlier job.
 _older_threads: frozenset[threading.Thread] = frozenset()
 
 
 def current_run() -> 'Run | None':
-    """The run that the calling code is part of, or None."""
+    """Return the run that the calling code is part of, or None."""
     run = _run.get()
     if run is not None or _sole_run is None:
         return run
@@ -74,12 +74,12 @@ def current_run() -> 'Run | None':
 
 
 def delivered_run() -> 'Run | None':
-    """The run for which this worker's process was told to work, also while it runs others within itself."""
+    """Return the run of the job that this process has received from its worker, also while it runs others within it."""
     return _sole_run
 
 
 def stop_delivered_run() -> None:
-    """Tell the delivered run that its end was asked for, or as soon as it begins; called from a signal handler."""
+    """Tell the delivered run that a stop was requested, or as soon as it begins. Signal handlers call it."""
     global _asked_early
     if _sole_run is not None:
         _sole_run.stop()
@@ -88,13 +88,13 @@ def stop_delivered_run() -> None:
 
 
 def expect_delivered_run() -> None:
-    """What was asked of an earlier run does not count for the one that comes now."""
+    """Forget a stop that was requested of an earlier run."""
     global _asked_early
     _asked_early = False
 
 
 def run_of(job: Job) -> 'Run | None':
-    """The current run if it is a run of this very job object's row, or that of this object in another thread."""
+    """Return the current run if it is that of the object's row, or the run of this object in another thread."""
     run = current_run()
     if run is not None and run.job.pk == job.pk:
         return run

@@ -1,4 +1,4 @@
-"""Text and data as every database can store them: what `run()` leaves must never prevent the end of its job."""
+"""Text and data as every database can store them: what `run()` leaves never prevents the end of its job."""
 
 import json
 import re
@@ -16,12 +16,12 @@ LONGEST_ERROR = 500_000
 
 
 def storable_text(text: str) -> str:
-    """The text with NUL and lone surrogates replaced by U+FFFD."""
+    """Return the text with NUL and lone surrogates replaced by U+FFFD."""
     return _UNSTORABLE.sub('\ufffd', text)
 
 
 def described(error: BaseException) -> str:
-    """What `repr()` says of an exception, also if that raises."""
+    """Return the `repr()` of an exception, or a substitute if that raises."""
     try:
         return repr(error)
     except Exception as problem:
@@ -29,14 +29,14 @@ def described(error: BaseException) -> str:
 
 
 def storable_error(text: str) -> str:
-    """An error as a row keeps it: storable, and of no more than `LONGEST_ERROR` characters."""
+    """Return an error as a row keeps it: storable, and at most `LONGEST_ERROR` characters long."""
     if len(text) > LONGEST_ERROR:
         text = f'{text[:LONGEST_ERROR]}… ({len(text):,} characters)'
     return storable_text(text)
 
 
 def storable_data(value: Any, name: str) -> Any:
-    """The value, if a JSON column can hold it; text in it is made storable.
+    """Return the value if a JSON column can hold it; text in it is made storable.
 
     Raises:
         TypeError, ValueError: It cannot be stored; the message names where in it, and what it is.

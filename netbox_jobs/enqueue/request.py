@@ -197,7 +197,7 @@ def _stored_retry(checked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sort_dependencies(request: EnqueueRequest, job_ids: list[UUID]) -> None:
-    """Tell the jobs of ours that the request depends on from those of RQ alone."""
+    """Separate the jobs of ours that the request depends on from those of RQ alone."""
     if not job_ids:
         return
     rows = Job.objects.using(database()).filter(job_id__in=job_ids)

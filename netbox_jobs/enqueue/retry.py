@@ -13,7 +13,7 @@ from ..models import Job, database, services
 
 @services.retry.provide
 def retry(job: Job) -> Job:
-    """Enqueue what an ended job was, once more, through its runner's own `enqueue()`; see `Job.retry()`."""
+    """Enqueue an ended job again, through its runner's own `enqueue()`; see `Job.retry()`."""
     runner = import_path.resolve(job.runner)
     enqueue = runner.enqueue if getattr(runner, 'is_job_runner', False) else partial(Job.enqueue, runner)
     if job.object_id is not None and job.object is None:

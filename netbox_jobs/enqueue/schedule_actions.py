@@ -37,7 +37,7 @@ def pause(schedule: Schedule) -> bool:
     with transaction.atomic(using=using):
         if not Schedule.objects.using(using).filter(pk=schedule.pk, paused=False).update(paused=True):
             return False
-        # Beside the one that waits, there may be one that was given back while the next was arranged already.
+        # Beside the one that waits, there may be one that was requeued while the next was made already.
         for job in Job.objects.using(using).filter(schedule=schedule, status=JobStatusChoices.STATUS_PENDING):
             put_back(job)
     schedule.paused = True
@@ -46,7 +46,7 @@ def pause(schedule: Schedule) -> bool:
 
 @services.resume_schedule.provide
 def resume(schedule: Schedule) -> bool:
-    """See `Schedule.resume()`. Whatever is due is handed over within a second, by recovery's poll."""
+    """See `Schedule.resume()`. Recovery's poll delivers what is due within a second."""
     using = schedule._state.db or database()
     with transaction.atomic(using=using):
         rows = Schedule.objects.using(using).filter(pk=schedule.pk).exclude(paused=False, suspended='')

@@ -75,7 +75,7 @@ def _claim(job_id: str, using: str) -> Job | None:
     try:
         return claim(job_id, identity.process_token(), using)
     except guards.CONNECTION_ERRORS:
-        # A connection that was kept from one job to the next may be dead; a new one tells.
+        # A connection that was kept from one job to the next may be dead; a new one shows whether the database is.
         if connections[using].in_atomic_block:
             raise
         guards.reset_connections()

@@ -1,4 +1,4 @@
-"""Signs of life: a counter in the database that a process moves as long as it lives."""
+"""Heartbeats: a counter in the database that a process moves as long as it lives."""
 
 import logging
 import os
@@ -14,18 +14,18 @@ from ..models import Job, Worker, database
 
 logger = logging.getLogger('netbox_jobs')
 
-#: Seconds between two beats.
+#: Seconds between two heartbeats.
 INTERVAL = 5.0
 
 
 class Lease:
-    """The row of one process in the table of workers."""
+    """The lease of one process: its row in the table of workers."""
 
     def __init__(self, token: str, name: str, queues: str = '') -> None:
         self.token, self.name, self.queues = token, name, queues
 
     def beat(self) -> None:
-        """Count on; make the row if it is not there (any more)."""
+        """Count one heartbeat; insert the row if it is not there."""
         rows = Worker.objects.using(database())
         if not rows.filter(token=self.token).update(beats=F('beats') + 1):
             rows.get_or_create(
@@ -39,7 +39,7 @@ class Lease:
             )
 
     def close(self) -> None:
-        """Remove the row: this process ends in order, and holds no claim."""
+        """Delete the row: this process ends in order, and holds no claim."""
         Worker.objects.using(database()).filter(token=self.token).delete()
 
 
@@ -73,7 +73,7 @@ class BorrowedLease:
             if begun and not _others_run(self._lease.token):
                 self._lease.close()
         except DBError as error:
-            logger.info('A lease could not be given back (%s); it expires.', error)
+            logger.info('A lease could not be deleted (%s); it expires.', error)
         finally:
             connections.close_all()
 

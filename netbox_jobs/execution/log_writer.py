@@ -1,4 +1,4 @@
-"""Log lines and progress out of a running job: to tables of their own, while the job runs.
+"""Log lines and progress of a running job, written to tables of their own while it runs.
 
 In a worker they are written by a thread with a database connection of its own, so that others see them within two
 seconds even while `run()` holds a transaction open, and so that they survive its rollback. A short job needs neither
@@ -24,7 +24,7 @@ logger = logging.getLogger('netbox_jobs')
 INTERVAL = 1.0
 #: So many lines go into one INSERT,
 BATCH = 500
-#: and from so many on, whoever logs waits for the writer, so that memory stays flat.
+#: and from so many on, the code that logs waits for the writer, so that memory stays flat.
 HELD = 5000
 #: One INSERT takes lines of about so many characters at the most, and a line is cut at half as many: a server takes no
 #: statement that is too large (16 MiB on MariaDB).
@@ -55,7 +55,7 @@ class LogWriter:
         self._next_report = 0.0
 
     def add(self, level: str, message: str, created: float) -> None:
-        """Take one line; `created` in seconds since the epoch."""
+        """Accept one line; `created` in seconds since the epoch."""
         line = JobLogEntry(
             job_id=self._job_id,
             attempt=self._attempt,
@@ -74,7 +74,7 @@ class LogWriter:
             self.flush()
 
     def report(self, current: int, total: int | None, message: str) -> None:
-        """Take how far the run is. Only the latest is written, once a second at most."""
+        """Accept how far the run is. Only the latest report is written, once a second at most."""
         now = timezone.now()
         last = self._progress
         self._progress = Progress(
@@ -106,7 +106,7 @@ class LogWriter:
         self._reported = progress is self._progress
 
     def flush(self) -> bool:
-        """Write what is held, on the calling thread's connection; False if that did not succeed."""
+        """Write what is held, on the calling thread's connection; return whether that succeeded."""
         with self._writing:
             try:
                 self._write_progress()

@@ -16,7 +16,7 @@ class _Kept:
 
 
 class RunnerLogger(logging.Logger):
-    """The logger of one runner object: what it says is its job's, in whatever thread. Nothing is left of it behind."""
+    """The logger of one runner object: its records belong to its job, in every thread. `logging` does not keep it."""
 
     def __init__(self, name: str, job: Any) -> None:
         above = _class_logger(name)
@@ -25,7 +25,7 @@ class RunnerLogger(logging.Logger):
         self._job = job
 
     def callHandlers(self, record: logging.LogRecord) -> None:
-        """Keep the line first: also of a logger that somebody has told not to propagate."""
+        """Keep the line first: also that of a logger which does not propagate."""
         _handler.keep(record, self._job)
         record.netbox_job = _Kept()
         super().callHandlers(record)
@@ -44,7 +44,7 @@ class RunnerLogger(logging.Logger):
 class JobHandler(logging.Handler):
     """The one handler of the loggers below which runners have theirs: lines go to the log of the job that runs here.
 
-    Those of a runner object's logger are its job's, which that sees to itself.
+    The logger of a runner object keeps its own lines.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -70,7 +70,7 @@ _netbox = logging.getLogger('netbox.jobs')
 
 
 def runner_logger(name: str, job: Any) -> logging.Logger:
-    """The logger `netbox_jobs.<name>` of a runner of this job; every level is kept, whatever LOGGING says."""
+    """Return the logger `netbox_jobs.<name>` of a runner of this job; it keeps every level, whatever LOGGING sets."""
     return RunnerLogger(name, job)
 
 

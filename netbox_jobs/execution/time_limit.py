@@ -1,4 +1,4 @@
-"""The time limit of `run()`: first an exception in it, then, for code that does not listen, the end of its process."""
+"""The time limit of `run()`: first an exception in it, then, if the code swallows that, the end of its process."""
 
 import faulthandler
 import mmap
@@ -13,26 +13,26 @@ from typing import Any
 
 from rq.timeouts import JobTimeoutException, TimerDeathPenalty
 
-#: Seconds after which the process of a job is ended that has not heeded its time limit.
+#: Seconds beyond the time limit after which the process of a job that ignores it is ended.
 GRACE = 8.0
 
 
 class Span:
-    """Where a process and its parent both see when a time limit is over; on the monotonic clock, which they share."""
+    """Memory that a child process shares with its parent: when the time limit is over, on their monotonic clock."""
 
     def __init__(self, size: int = 8) -> None:
         self._memory = mmap.mmap(-1, size)
 
-    def tell(self, moment: float) -> None:
-        """Until when the block may last; when it was left, as a negative number; 0 before it is entered."""
+    def record(self, moment: float) -> None:
+        """Record until when the block may last; when it was left, as a negative number; 0 before it is entered."""
         struct.pack_into('d', self._memory, 0, moment)
 
     def read(self) -> float:
-        """What was told last."""
+        """Return what was recorded last."""
         return float(struct.unpack_from('d', self._memory, 0)[0])
 
 
-#: In a worker's child: what its parent goes by.
+#: In a child process of a worker: the memory that its parent reads.
 span: Span | None = None
 
 
@@ -42,9 +42,8 @@ class Deadline:
     def __init__(self, seconds: int, interrupt: Callable[[], bool] = lambda: False, *, watched: bool = False) -> None:
         """Args:
         seconds: The limit.
-        interrupt: Called when it is over; if it returns True, it has seen to the end of the block itself, and
-            nothing is raised in it.
-        watched: Whether somebody else ends this process when it does not heed the limit.
+        interrupt: Called when it is over; if it returns True, it ends the block itself, and nothing is raised.
+        watched: Whether a parent ends this process when it ignores the limit.
         """
         self._seconds = seconds
         self._interrupt = interrupt
@@ -63,7 +62,7 @@ class Deadline:
         if not self._watched:
             self._plan_hard_end()
         elif span is not None:
-            span.tell(time.monotonic() + self._seconds)
+            span.record(time.monotonic() + self._seconds)
         if self._on_main_thread:
             self._previous = signal.signal(signal.SIGALRM, self._expire)
             signal.setitimer(signal.ITIMER_REAL, self._seconds)
@@ -80,7 +79,7 @@ class Deadline:
         self.disarm()
 
     def disarm(self) -> None:
-        """Lift the limit: what follows are our own writes, which nothing may interrupt."""
+        """Lift the limit: our own writes follow, which nothing may interrupt."""
         if not self._armed:
             return
         self._armed = False
@@ -92,10 +91,10 @@ class Deadline:
         if not self._watched:
             faulthandler.cancel_dump_traceback_later()
         elif span is not None:
-            span.tell(-time.monotonic())
+            span.record(-time.monotonic())
 
     def error(self) -> JobTimeoutException:
-        """What is raised in the block when the limit is exceeded."""
+        """Return what is raised in the block when the limit is exceeded."""
         return JobTimeoutException(f'Task exceeded maximum timeout value ({self._seconds} seconds)')
 
     def _expire(self, signum: int, frame: FrameType | None) -> None:
@@ -111,7 +110,7 @@ class Deadline:
 
 
 def show_on(number: int) -> None:
-    """Have this process show where it is when it gets this signal, even if it is stuck in C code."""
+    """Have this process print its tracebacks when it receives this signal, even if it is stuck in C code."""
     if (stream := _stream()) is not None:
         faulthandler.register(number, file=stream)
 

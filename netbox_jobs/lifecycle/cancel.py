@@ -8,7 +8,7 @@ from .deliver import withdraw_after_commit
 from .finish import finish
 
 #: The fields that an end by another caller than the run needs as they are now: it writes some of them.
-_READ_ANEW = ('status', 'deliveries', 'queue_name', 'schedule_id', 'interval', 'awaited', 'data', 'error')
+_REFRESHED = ('status', 'deliveries', 'queue_name', 'schedule_id', 'interval', 'awaited', 'data', 'error')
 
 
 @services.cancel.provide
@@ -19,7 +19,7 @@ def cancel(job: Job, error: str | None = None) -> bool:
         job: The job.
         error: Why; kept as the job's error.
     """
-    job.refresh_from_db(fields=_READ_ANEW)
+    job.refresh_from_db(fields=_REFRESHED)
     if job.status not in JobStatusChoices.WAITING_STATE_CHOICES:
         return False
     with transaction.atomic(using=job._state.db):

@@ -1,4 +1,4 @@
-"""Delivery of waiting jobs: what the row says of it, and what Redis is told once that is committed."""
+"""Delivery of waiting jobs: what the row records of it, and what Redis receives once that is committed."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from ..models import Job, Schedule
 
 
 def delivery_of(job: Job) -> Delivery:
-    """Return what Redis is told of a job that waits."""
+    """Return what Redis receives of a job that waits."""
     return Delivery(
         job_id=str(job.job_id),
         id=job.delivery_id,

@@ -1,4 +1,4 @@
-"""Running to waiting: a claimed job is given back, to be delivered again."""
+"""Running to waiting: a claimed job is requeued, to be delivered again."""
 
 from dataclasses import replace
 from typing import Any
@@ -24,7 +24,7 @@ def requeue(
     crashed: bool = False,
     wait: bool = True,
 ) -> bool:
-    """Give a claimed job back, to be delivered `delay` seconds from now. One that is to be stopped ends instead.
+    """Requeue a claimed job, to be delivered `delay` seconds from now. One that is to be stopped ends instead.
 
     Args:
         job: The job; it loses its claim.

@@ -96,7 +96,7 @@ def _through_enqueue(job: Job, recurrence: Recurrence) -> Job | None:
 
 
 def _copy(job: Job, recurrence: Recurrence, schedule: Schedule | None) -> Job:
-    """Copy the row as the next occurrence, its arguments signed anew for it."""
+    """Copy the row as the next occurrence, with a signature of its own."""
     payload, using = bytes(job.arguments), job._state.db
     arguments.verify(job.arguments_format, payload, job.arguments_signature, job.job_id, job.runner)
     scheduled = job.next_time(recurrence)

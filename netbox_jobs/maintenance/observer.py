@@ -13,7 +13,7 @@ RunKey = tuple[int, int]
 class Observer:
     """Watches the counters of all workers; no two clocks need to agree.
 
-    It is told of each heartbeat of its own worker, and looks at the others after it.
+    Call `healthy()` after each heartbeat of its own worker, and `look()` after that.
     """
 
     def __init__(self) -> None:

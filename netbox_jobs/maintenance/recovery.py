@@ -106,7 +106,7 @@ def vanished(older_than: float = 0, between: Callable[[], None] = _nothing) -> I
 
 
 def _has_outlived(job: Job) -> bool:
-    """Return whether RQ has dropped a delivery that waited for longer than its `ttl`, as it was told to."""
+    """Return whether RQ has dropped a delivery that waited for longer than its `ttl`, as it was to."""
     ttl = job.options.get('ttl') or -1
     return bool(0 < ttl * 1000 <= clock.now_ms() - (job.due or 0))
 

@@ -1,4 +1,4 @@
-"""Recovery by hand: what the workers do all the time, once, with a report of what was found and done."""
+"""Recovery by hand: what the workers do all the time, done once, with a report."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from .orphans import end_orphans
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that disagreed: how often, and what was, or would be, done about it."""
+    """A disagreement that was found: how often, and what was, or would be, done about it."""
 
     count: int
     text: str
@@ -27,7 +27,7 @@ def run(*, dry_run: bool, on_wait: Callable[[float], None], sleep: Callable[[flo
 
     Args:
         dry_run: Only look.
-        on_wait: Told how many seconds the workers of running jobs are going to be watched.
+        on_wait: Called with the seconds for which the workers of running jobs are watched.
         sleep: How to wait, in seconds.
     """
     jobs = Job.objects.using(database())

@@ -1,4 +1,4 @@
-"""Retention: jobs that ended long ago are deleted, with what was written about them."""
+"""Retention: jobs that ended long ago are deleted, with their logs, attempts and progress."""
 
 import logging
 from collections.abc import Callable
@@ -104,7 +104,7 @@ def _references(using: str) -> list[Any]:
 
 
 def _follow(batch: list[int], using: str) -> None:
-    """Do what the foreign keys of others want done when these jobs are deleted."""
+    """Carry out the `on_delete` of other models' foreign keys to these jobs."""
     collector = Collector(using=using)
     for relation in _references(using):
         jobs = Job.objects.using(using).filter(pk__in=batch)
@@ -115,7 +115,7 @@ def _follow(batch: list[int], using: str) -> None:
 
 
 def _sweep(model: Any, moment: str, cutoff: datetime, using: str) -> None:
-    """Delete what was written about jobs that were deleted at that moment.
+    """Delete rows that were written about jobs while those were deleted.
 
     From the oldest on: when old jobs are gone, what is older than they were belongs to none, or to few.
     """

@@ -1,4 +1,4 @@
-"""Database sessions of the dead: one whose client has vanished keeps its locks until somebody ends it."""
+"""Database sessions of dead workers: one whose client has vanished keeps its locks until it is ended."""
 
 import logging
 
@@ -28,7 +28,7 @@ _END = {'postgresql': 'SELECT pg_terminate_backend(%s)', 'mysql': 'KILL CONNECTI
 
 
 def end(job: Job) -> bool:
-    """End the database session in which a dead worker ran the job, if it is still there; else say who is in the way.
+    """End the database session in which a dead worker ran the job, if it is still there; else log what is in the way.
 
     Returns:
         Whether there was such a session, and it was ended.
@@ -48,5 +48,5 @@ def end(job: Job) -> bool:
     if found:
         logger.warning('Job %s: session %s of its dead worker was ended; it held locks.', job.pk, job.backend_id)
     else:
-        logger.warning('Job %s: somebody else than its dead worker holds a lock on it; it is tried again.', job.pk)
+        logger.warning('Job %s: another session holds a lock on it; recovery tries again.', job.pk)
     return bool(found)

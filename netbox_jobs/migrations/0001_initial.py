@@ -125,7 +125,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         default=dict,
                         editable=False,
-                        help_text="What the call says of retries; the rest is its runner's",
+                        help_text='The retry options of the call',
                     ),
                 ),
                 ('arguments', models.BinaryField(blank=True, default=b'')),
@@ -146,7 +146,7 @@ class Migration(migrations.Migration):
                     'stopping',
                     models.DateTimeField(
                         editable=False,
-                        help_text='When somebody asked for its end while it ran',
+                        help_text='When a stop was requested while it ran',
                         null=True,
                         verbose_name='stopping',
                     ),

@@ -163,5 +163,5 @@ class JobActions:
 
     @property
     def progress(self) -> Progress | None:
-        """How far the latest run has come, read anew; None if it has reported nothing."""
+        """How far the latest run has come, read from the database; None if it has reported nothing."""
         return Progress.objects.using(self._state.db).filter(job_id=self.pk).first()

@@ -1,4 +1,4 @@
-"""The statements that run with every job. Their SQL is made once: building it anew takes longer than running it."""
+"""Cached SQL of the statements that run with every job: building it takes longer than running it."""
 
 from typing import Any
 

@@ -77,7 +77,7 @@ class Job(GuardedSave, KeepsLog, JobActions, models.Model):
     job_timeout = models.IntegerField(_('time limit'), null=True, blank=True, help_text=_('Seconds; -1 for none'))
     options = models.JSONField(default=dict, blank=True, editable=False, help_text=_("RQ's options of the call"))
     retry_policy = models.JSONField(
-        default=dict, blank=True, editable=False, help_text=_("What the call says of retries; the rest is its runner's")
+        default=dict, blank=True, editable=False, help_text=_('The retry options of the call')
     )
     arguments = models.BinaryField(blank=True, default=b'')
     arguments_format = models.CharField(max_length=10, blank=True, default='', editable=False)
@@ -110,7 +110,7 @@ class Job(GuardedSave, KeepsLog, JobActions, models.Model):
         'self', on_delete=models.DO_NOTHING, related_name='+', db_constraint=False, null=True, editable=False
     )
     stopping = models.DateTimeField(
-        _('stopping'), null=True, editable=False, help_text=_('When somebody asked for its end while it ran')
+        _('stopping'), null=True, editable=False, help_text=_('When a stop was requested while it ran')
     )
     worker = models.CharField(max_length=32, null=True, editable=False, help_text=_('Token of the worker that runs it'))  # noqa: DJ001  # NULL: no claim
     backend_id = models.BigIntegerField(null=True, editable=False, help_text=_('Its database session'))

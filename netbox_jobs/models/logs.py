@@ -62,7 +62,7 @@ class KeepsLog:
 
     @property
     def log_entries(self) -> list[dict[str, Any]]:
-        """The log, in order: dictionaries with `level`, `message` and `timestamp`. Read anew at each access."""
+        """The log, in order: dictionaries with `level`, `message` and `timestamp`. Each access reads the database."""
         if self._assigned_log_entries is not None:
             return self._assigned_log_entries
         if self.pk is None:

@@ -10,7 +10,7 @@ _MESSAGE = 255
 
 
 class Progress(models.Model):
-    """How far the latest run of a job has come, as it told by `self.progress()`."""
+    """How far the latest run of a job has come, as it reported with `self.progress()`."""
 
     job = models.OneToOneField(
         'netbox_jobs.Job', on_delete=models.DO_NOTHING, related_name='+', db_constraint=False, primary_key=True
@@ -19,7 +19,7 @@ class Progress(models.Model):
     current = models.BigIntegerField(_('current'), default=0)
     total = models.BigIntegerField(_('total'), null=True, blank=True)
     message = models.CharField(_('message'), max_length=_MESSAGE, blank=True, default='')
-    # What a rate is told from: where and when this run first told of itself.
+    # What the rate is computed from: where and when this run first reported.
     began_at = models.BigIntegerField(default=0)
     began = models.DateTimeField(default=timezone.now)
     updated = models.DateTimeField(_('updated'), default=timezone.now)
@@ -42,14 +42,14 @@ class Progress(models.Model):
 
     @property
     def rate(self) -> float | None:
-        """Steps in a second, since the run first told of itself; None until that can be told."""
+        """Steps in a second since the first report of the run; None until that is known."""
         seconds = (self.updated - self.began).total_seconds()
         done = self.current - self.began_at
         return done / seconds if seconds > 0 and done > 0 else None
 
     @property
     def remaining(self) -> timedelta | None:
-        """How long the rest takes at this rate; None where that cannot be told."""
+        """How long the rest takes at this rate; None if that is not known."""
         if self.total is None or self.rate is None:
             return None
         return timedelta(seconds=max(0.0, (self.total - self.current) / self.rate))

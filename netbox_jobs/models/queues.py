@@ -1,4 +1,4 @@
-"""`PausedQueue`: a queue that workers leave alone for now. In the database, so that it survives the loss of Redis."""
+"""`PausedQueue`: a paused queue. In the database, so that the pause survives the loss of Redis."""
 
 from django.db import models, router
 from django.utils import timezone
@@ -23,7 +23,7 @@ class PausedQueue(models.Model):
 
     @classmethod
     def pause(cls, name: str) -> bool:
-        """Let workers begin no more jobs of a queue, until `resume()`; those that run finish.
+        """Pause a queue: workers begin no more of its jobs until `resume()`; those that run finish.
 
         Args:
             name: The queue's full name.
@@ -40,7 +40,7 @@ class PausedQueue(models.Model):
 
     @classmethod
     def resume(cls, name: str) -> bool:
-        """Go on with a queue. Recovery hands over what waits within seconds, whatever has become of it in Redis.
+        """Resume a queue. Recovery delivers its jobs within seconds, whatever happened to Redis.
 
         Args:
             name: The queue's full name; also one that is configured no more.

@@ -1,4 +1,4 @@
-"""`Schedule`: what recurs. Its row is also the lock of its key: whoever changes a chain of jobs updates it first."""
+"""`Schedule`: what recurs. Its row is also the lock of its key: every change of a chain of jobs updates it first."""
 
 from datetime import datetime
 from typing import Any, TypeAlias

@@ -1,0 +1,1 @@
+"""What happens now: queues, workers, running jobs, schedules, the last day, and why jobs wait."""

@@ -1,4 +1,4 @@
-"""Questions that cost the same whatever the number of jobs: counts up to a limit, and the values in an index."""
+"""Queries that cost the same whatever the number of jobs: counts up to a limit, and the values in an index."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -11,26 +11,26 @@ from ..models import Job, database
 
 K = TypeVar('K')
 
-#: A statement has so many columns at the most; SQLite's limit is 2,000, and PostgreSQL's 1,664.
+#: How many columns a statement has at most. SQLite's limit is 2,000, PostgreSQL's 1,664.
 _COLUMNS = 500
 
 
 def counts(queries: Mapping[K, 'QuerySet[Any]'], limit: int) -> dict[K, int]:
-    """How many rows each query has, counted up to `limit` + 1; all in one statement, or in one for each few hundred.
+    """Count the rows of each query up to `limit` + 1, in one statement for each few hundred queries.
 
     Args:
-        queries: By any key; each must be served by an index.
-        limit: Rows.
+        queries: Queries by any key; an index must serve each of them.
+        limit: How many rows are counted; one more means that there are more.
     """
     limited = {key: rows.order_by().values('pk')[: limit + 1] for key, rows in queries.items()}
     return {key: int(number) for key, number in _scalars(limited, '(SELECT COUNT(*) FROM ({sql}) q{number})').items()}
 
 
 def firsts(queries: 'Mapping[K, QuerySet[Any, Any]]') -> dict[K, Any]:
-    """The value of the first row of each query, None without one; all in one statement, or in one for each few hundred.
+    """Return the value of the first row of each query, None without one, in one statement for each few hundred queries.
 
     Args:
-        queries: By any key; each ordered as an index has it, and of one value.
+        queries: Queries by any key, of one value each, in the order of an index.
     """
     return _scalars({key: rows[:1] for key, rows in queries.items()}, '({sql})')
 
@@ -53,16 +53,16 @@ def _scalars(queries: 'Mapping[K, QuerySet[Any, Any]]', template: str) -> dict[K
 
 
 def values(field: str, limit: int = 200) -> list[Any]:
-    """The different values of a column that an index begins with, in order; read from one to the next.
+    """Return the different values of a column that an index begins with, in order, reading one entry for each.
 
     Args:
-        field: The name of the field of `Job`.
-        limit: How many at most.
+        field: The name of a field of `Job`.
+        limit: How many values at most.
     """
     connection = connections[database()]
     table = connection.ops.quote_name(Job._meta.db_table)
     column = connection.ops.quote_name(str(Job._meta.get_field(field).column))  # type: ignore[union-attr]
-    # (A DISTINCT would read the whole index; and PostgreSQL has no MIN of UUIDs, as keys of users may be.)
+    # DISTINCT would read the whole index, and PostgreSQL has no MIN of UUIDs, which keys of users may be.
     first = f'(SELECT {column} FROM {table} WHERE {column} {{beyond}} ORDER BY {column} LIMIT 1)'
     sql = (
         f'WITH RECURSIVE found (value, number) AS (SELECT {first.format(beyond="IS NOT NULL")}, 1 UNION ALL '

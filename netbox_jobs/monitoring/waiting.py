@@ -1,29 +1,69 @@
-"""Why a job does not run yet."""
+"""The reason why a job waits. Every wait has one."""
 
-from django.utils import timezone
+from datetime import UTC, datetime
 
+from ..broker import connection
 from ..choices import JobStatusChoices
-from ..cli import times
 from ..core import clock
+from ..core.waits import Wait, WaitKind
 from ..models import Job, Worker
-from . import stats
+from .queues import served_by
+
+#: How many of the jobs that a job waits for are named.
+NAMED = 5
 
 
-def reason(job: Job) -> str:
-    """Why a job waits, in a few words; empty if it does not, or is about to run."""
+def reason(job: Job, *, ask_redis: bool = False) -> Wait | None:
+    """Return why a job waits; None if it does not wait.
+
+    Args:
+        job: The job, as it was loaded.
+        ask_redis: Whether to find out whether the queue's Redis answers, which takes a moment if it does not.
+    """
     if job.status not in JobStatusChoices.WAITING_STATE_CHOICES:
-        return ''
-    using = job._state.db
+        return None
+    if job.due is None and job.object_type_id is not None and job.object_id is None:
+        return Wait(WaitKind.UNSAVED)
     if job.due is None:
-        open_ = job.dependencies.using(using).exclude(status__in=JobStatusChoices.TERMINAL_STATE_CHOICES)
-        awaited = sorted(open_.values_list('pk', flat=True))
-        return f'it waits for {", ".join(f"job {pk}" for pk in awaited[:5])}' if awaited else ''
-    if (paused := job.paused_by) == 'schedule':
-        return f'its schedule {job.schedule_id} is paused'
+        return _dependencies(job)
+    paused = job.paused_by
+    if paused == 'schedule':
+        return Wait(WaitKind.SCHEDULE_PAUSED, schedule=job.schedule_id)
+    if job.due > clock.now_ms():
+        return _later(job)
     if paused:
-        return f'the queue {job.queue_name} is paused'
-    if job.due > clock.now_ms() and job.scheduled is not None and job.scheduled > timezone.now():
-        return f'it is due {times.relative(job.scheduled)}'
-    if not any(job.queue_name in stats.served_by(worker) for worker in Worker.objects.using(using).all()):
-        return f'no worker serves the queue {job.queue_name}'
-    return ''
+        return Wait(WaitKind.QUEUE_PAUSED, queue=job.queue_name)
+    if (previous := _previous_occurrence(job)) is not None:
+        return Wait(WaitKind.PREVIOUS, jobs=(previous,), schedule=job.schedule_id)
+    if ask_redis and not connection.answers(job.queue_name):
+        return Wait(WaitKind.REDIS, queue=job.queue_name)
+    workers = Worker.objects.using(job._state.db).only('queues')
+    served = any(job.queue_name in served_by(worker) for worker in workers)
+    return Wait(WaitKind.IN_LINE if served else WaitKind.NO_WORKER, queue=job.queue_name)
+
+
+def _dependencies(job: Job) -> Wait:
+    awaited = job.dependencies.using(job._state.db).exclude(status__in=JobStatusChoices.TERMINAL_STATE_CHOICES)
+    keys = sorted(awaited.values_list('pk', flat=True))
+    return Wait(WaitKind.JOBS, jobs=tuple(keys[:NAMED]), more=len(keys[NAMED:]))
+
+
+def _later(job: Job) -> Wait:
+    assert job.due is not None
+    until = clock.to_stored(datetime.fromtimestamp(job.due / 1000, UTC))
+    if job.attempt:
+        return Wait(WaitKind.BACKOFF, until=until, attempt=job.attempt + 1)
+    return Wait(WaitKind.DUE, until=until)
+
+
+def _previous_occurrence(job: Job) -> int | None:
+    """Return an occurrence of the same schedule that has not ended: the job's predecessor, or one that runs."""
+    if job.schedule_id is None:
+        return None
+    jobs = Job.objects.using(job._state.db)
+    enqueued = JobStatusChoices.ENQUEUED_STATE_CHOICES
+    if job.predecessor_id and jobs.filter(pk=job.predecessor_id, status__in=enqueued).exists():
+        return job.predecessor_id
+    # All running jobs are read, which are few; see `schedule_states()`.
+    running = jobs.running().exclude(pk=job.pk).values_list('pk', 'schedule_id')
+    return next((pk for pk, schedule in running if schedule == job.schedule_id), None)

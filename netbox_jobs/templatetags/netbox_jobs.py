@@ -1,6 +1,6 @@
-"""`{% load netbox_jobs %}`: jobs on a plugin's own pages, up to date by themselves.
+"""`{% load netbox_jobs %}`: jobs on a plugin's own pages, which update themselves.
 
-Whoever may not see a job sees nothing in its place. See the README, "In your own pages".
+Users who may not see a job see nothing in its place.
 """
 
 from typing import Any
@@ -12,9 +12,9 @@ from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from .. import permissions
 from ..enqueue.identify import content_type_of, identify_instance
 from ..models import Job
+from ..monitoring import permissions
 from ..web import fragments
 
 register = template.Library()
@@ -22,7 +22,7 @@ register = template.Library()
 
 @register.simple_tag
 def netbox_jobs_assets() -> SafeString:
-    """The style sheet and the script; once, in the page's head."""
+    """The style sheet and the script; use it once, in the page's head."""
     return format_html(
         '<link rel="stylesheet" href="{}">\n<script src="{}" defer></script>',
         static('netbox_jobs/jobs.css'),
@@ -39,7 +39,7 @@ def job_status(context: Any, job: Job | None) -> str:
 
 @register.simple_tag(takes_context=True)
 def job_progress(context: Any, job: Job | None, actions: bool = True) -> str:
-    """How far the job is, and with `actions` the buttons to stop or retry it; nothing for None."""
+    """The job's status and progress, and with `actions` the buttons to stop or retry it; nothing for None."""
     request = _request(context)
     if not job or not permissions.may_view(request.user, job):
         return ''
@@ -48,7 +48,7 @@ def job_progress(context: Any, job: Job | None, actions: bool = True) -> str:
 
 @register.simple_tag(takes_context=True)
 def job_log(context: Any, job: Job | None, lines: int = 100, level: str = '') -> str:
-    """The last `lines` lines of the job's log, of `level` (`'warning'`) and graver ones; nothing for None."""
+    """The last `lines` lines of the job's log, of `level` (`'warning'`) and of more severe ones; nothing for None."""
     request = _request(context)
     if not job or not permissions.may_view(request.user, job):
         return ''
@@ -57,7 +57,7 @@ def job_log(context: Any, job: Job | None, lines: int = 100, level: str = '') ->
 
 @register.simple_tag(takes_context=True)
 def object_jobs(context: Any, obj: Any, limit: int = 10) -> str:
-    """The latest `limit` jobs about a saved object, newest first; nothing for None."""
+    """The latest `limit` jobs of a saved object, the newest first; nothing for None."""
     request = _request(context)
     if not obj:
         return ''
@@ -70,7 +70,7 @@ def _request(context: Any) -> HttpRequest:
     request: HttpRequest | None = context.get('request')
     if request is None:
         raise ImproperlyConfigured(
-            "The tags of netbox_jobs show what a user may see, so they need `request` in the template's context: "
-            "render with a request, and have 'django.template.context_processors.request' in TEMPLATES."
+            "The template's context has no `request`, which the tags of netbox_jobs need to check permissions. Render "
+            "with a request, and add 'django.template.context_processors.request' to TEMPLATES."
         )
     return request

@@ -1,6 +1,6 @@
-"""What the fragments of a page ask for while they are shown, and what their buttons post to.
+"""The views from which the fragments of a page update themselves, and to which their buttons post.
 
-A job that the user may not see is answered like one that does not exist.
+A job that the user may not see gets the same answer as a job that does not exist: 404.
 """
 
 from collections.abc import Callable
@@ -18,11 +18,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from .. import permissions
 from ..choices import JobStatusChoices
 from ..core import formatting
 from ..exceptions import ArgumentsRefused, InstanceGone, RunnerNotFound
 from ..models import Job
+from ..monitoring import permissions, related
 from . import fragments
 from .fragments import Fragment
 
@@ -30,7 +30,7 @@ View = Callable[..., HttpResponse]
 
 
 def _polled(view: Callable[..., Fragment]) -> View:
-    """A view that answers with a fragment, or with 304 if the asker has just this one."""
+    """Make a view that answers with a fragment, or with 304 if the browser has the same one."""
 
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -43,32 +43,32 @@ def _polled(view: Callable[..., Fragment]) -> View:
         patch_vary_headers(response, ('Cookie', 'Accept-Language'))
         return response
 
-    # Visitors are told what they would be told of a job that does not exist, not the way to the login.
+    # Visitors get 404, as for a job that does not exist, instead of a redirect to the login.
     return login_not_required(never_cache(require_safe(answer)))
 
 
 @_polled
 def status(request: HttpRequest, pk: int) -> Fragment:
-    """What `{% job_status job %}` shows."""
-    return fragments.status(request, _light_job(request, pk))
+    """The fragment of `{% job_status job %}`."""
+    return fragments.status(request, _listed_job(request, pk))
 
 
 @_polled
 def progress(request: HttpRequest, pk: int) -> Fragment:
-    """What `{% job_progress job %}` shows."""
-    return fragments.progress(request, _light_job(request, pk), actions=request.GET.get('actions') != '0')
+    """The fragment of `{% job_progress job %}`."""
+    return fragments.progress(request, _listed_job(request, pk), actions=request.GET.get('actions') != '0')
 
 
 @_polled
 def log(request: HttpRequest, pk: int) -> Fragment:
-    """What `{% job_log job %}` shows."""
+    """The fragment of `{% job_log job %}`."""
     lines, level = _number(request, 'lines', 100), request.GET.get('level', '')
-    return fragments.log(request, _light_job(request, pk), lines=lines, level=level)
+    return fragments.log(request, _listed_job(request, pk), lines=lines, level=level)
 
 
 @_polled
 def objects(request: HttpRequest) -> Fragment:
-    """What `{% object_jobs object %}` shows. An object that does not exist is one without jobs."""
+    """The fragment of `{% object_jobs object %}`. An object that does not exist has no jobs."""
     about = {
         'object_type_id': _number(request, 'type', 0),
         'object_id': request.GET.get('id', '')[:255].replace('\0', ''),
@@ -80,39 +80,39 @@ def objects(request: HttpRequest) -> Fragment:
 @login_not_required
 @require_POST
 def stop(request: HttpRequest, pk: int) -> HttpResponse:
-    """Cancel a job that waits, stop one that runs; then back to the page."""
+    """Cancel a waiting job or stop a running one, and redirect to the page."""
     job = _job(request, pk)
     if not permissions.may_cancel(request.user, job):
         raise PermissionDenied
     job.stop()
     job.refresh_from_db(fields=('status',))
     if not job.ended:
-        _say(request, messages.SUCCESS, _('%s is being stopped.'), job)
+        _say(request, messages.SUCCESS, _('The job "%s" is being stopped.'), job)
     elif job.status == JobStatusChoices.STATUS_CANCELED:
-        _say(request, messages.SUCCESS, _('%s is canceled.'), job)
+        _say(request, messages.SUCCESS, _('The job "%s" is canceled.'), job)
     else:
-        _say(request, messages.INFO, _('%s has ended already.'), job)
+        _say(request, messages.INFO, _('The job "%s" has already ended.'), job)
     return _back(request)
 
 
 @login_not_required
 @require_POST
 def retry(request: HttpRequest, pk: int) -> HttpResponse:
-    """Enqueue a job that has ended once more; then back to the page."""
+    """Retry a job that has ended, and redirect to the page."""
     job = _job(request, pk)
     if not permissions.may_retry(request.user, job):
         raise PermissionDenied
     try:
         job.retry()
-        _say(request, messages.SUCCESS, _('%s runs once more.'), job)
+        _say(request, messages.SUCCESS, _('The job "%s" is enqueued again.'), job)
     except (ValueError, ArgumentsRefused, InstanceGone, RunnerNotFound) as error:
         messages.error(request, str(error), fail_silently=True)
     return _back(request)
 
 
 def _say(request: HttpRequest, level: int, text: str, job: Job) -> None:
-    # Isolated: a name that runs from right to left does not turn the rest of the sentence around.
-    name = f'\u2068{formatting.printable(job.name, 200)}\u2069'
+    # Isolated, so that a name written from right to left does not reorder the rest of the sentence.
+    name = f'\u2068{formatting.cut(job.name, 200)}\u2069'
     messages.add_message(request, level, text % name, fail_silently=True)
 
 
@@ -120,8 +120,8 @@ def _job(request: HttpRequest, pk: int) -> Job:
     return get_object_or_404(permissions.visible_jobs(request.user), pk=pk)
 
 
-def _light_job(request: HttpRequest, pk: int) -> Job:
-    return get_object_or_404(fragments.light(permissions.visible_jobs(request.user)), pk=pk)
+def _listed_job(request: HttpRequest, pk: int) -> Job:
+    return get_object_or_404(related.defer_large_fields(permissions.visible_jobs(request.user)), pk=pk)
 
 
 def _number(request: HttpRequest, name: str, default: int) -> int:
@@ -135,7 +135,7 @@ def _number(request: HttpRequest, name: str, default: int) -> int:
 
 
 def _back(request: HttpRequest) -> HttpResponseRedirect:
-    """To the page whose button was pressed. (Browsers name it to their own site; without it CSRF would not pass.)"""
+    """Redirect to the page of the button, which the browser names in `Referer`."""
     page = request.headers.get('Referer', '')
     if not url_has_allowed_host_and_scheme(page, {request.get_host()}, require_https=request.is_secure()):
         page = '/'

@@ -94,7 +94,7 @@ class SharedPage(Span):
 
     def begin(self, position: int, moment: float) -> bool:
         """In the child: begin the job at this position, unless the parent has taken it back."""
-        self.tell(0.0)
+        self.record(0.0)
         struct.pack_into('d', self._memory, self._SLOTS + 16 * position, moment)
         self.position = position
         return position < self.limit

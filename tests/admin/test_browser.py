@@ -89,7 +89,7 @@ def test_a_job_is_watched_stopped_and_retried(visit, start_worker):
     start_worker('default')
     expect(page.locator('.nj-now')).to_have_text(re.compile('Running'), timeout=40_000)
     page.get_by_role('link', name='Stop…').click()
-    page.get_by_role('button', name='Stop 1 job').click()
+    page.get_by_role('button', name=f'Stop job {job.pk}').click()
     expect(page.locator('.nj-now')).to_have_text(re.compile('Canceled'), timeout=40_000)
     page.get_by_role('button', name='Retry').click()
     expect(page.get_by_text('1 job was enqueued again.')).to_be_visible()
@@ -134,13 +134,13 @@ def test_a_log_is_filtered_by_level_and_words(visit):
 def test_the_list_moves_by_itself_and_keeps_what_is_chosen(visit):
     chosen = make('pending', name='First')
     page = visit(url('job_changelist'))
-    page.get_by_label(f'Choose job {chosen.pk}').check()
+    page.get_by_label(f'Select job {chosen.pk}').check()
     Job.objects.filter(pk=chosen.pk).update(status='running', started=timezone.now())
     later = make('pending', name='Second')
     expect(page.get_by_role('link', name='Second')).to_be_visible()
     expect(page.locator('#result_list .nj-is-running')).to_be_visible()
-    expect(page.get_by_label(f'Choose job {chosen.pk}')).to_be_checked()
-    expect(page.get_by_label(f'Choose job {later.pk}')).not_to_be_checked()
+    expect(page.get_by_label(f'Select job {chosen.pk}')).to_be_checked()
+    expect(page.get_by_label(f'Select job {later.pk}')).not_to_be_checked()
 
 
 def test_several_jobs_are_canceled_by_keyboard(visit):
@@ -149,11 +149,11 @@ def test_several_jobs_are_canceled_by_keyboard(visit):
     page = visit(url('job_changelist'))
     page.locator('#action-toggle').focus()
     page.keyboard.press('Space')
-    expect(page.locator('[data-nj-count]')).to_have_text('4 chosen')
+    expect(page.locator('[data-nj-count]')).to_have_text('4 selected')
     page.get_by_role('button', name='Cancel…').focus()
     page.keyboard.press('Enter')
-    expect(page.get_by_text('“Cancel” touches 3 jobs:')).to_be_visible()
-    expect(page.get_by_text('1 job is left alone:')).to_be_visible()
+    expect(page.get_by_role('heading', name='Cancel 3 jobs?')).to_be_visible()
+    expect(page.get_by_text('1 job stays as it is')).to_be_visible()
     page.get_by_role('button', name='Cancel 3 jobs').focus()
     page.keyboard.press('Enter')
     expect(page.get_by_text('3 jobs were canceled.')).to_be_visible()
@@ -191,7 +191,7 @@ def test_a_queue_is_paused_and_a_schedule_ended_from_the_overview(visit):
     expect(page.get_by_role('button', name='Resume default')).to_be_visible()
     page.get_by_role('link', name='End… Plain').click()
     page.get_by_role('button', name='End the schedule').click()
-    expect(page.get_by_text('Plain has ended.')).to_be_visible()
+    expect(page.get_by_text('The schedule "Plain" has ended.')).to_be_visible()
     assert not Schedule.objects.exists() and not Job.objects.exists()
 
 
@@ -202,4 +202,4 @@ def test_without_permission_nothing_opens(visit):
         assert '403' in page.content() and 'hush' not in page.content()
     page = visit(url('job_change', job.pk), ('view_job',))
     expect(page.get_by_role('heading', name='hush')).to_be_visible()
-    assert page.locator('.nj-verbs').inner_text().strip() == ''
+    assert page.locator('.nj-actions').inner_text().strip() == ''

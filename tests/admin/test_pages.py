@@ -16,10 +16,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from example_plugin.models import Source
-from netbox_jobs.admin import charts, filters, job_list, paginator, shown
+from netbox_jobs.admin import charts, filters, job_list, paginator
 from netbox_jobs.broker.connection import close_circuits
 from netbox_jobs.models import Job, JobAttempt, JobLogEntry, PausedQueue, Progress, Schedule, Worker
-from netbox_jobs.monitoring import overview
+from netbox_jobs.monitoring import day
 from tests.app.jobs import Plain, Talking
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -161,7 +161,7 @@ def test_without_permission_nothing_is_seen_on_any_address(rows):
         assert response.status_code in (403, 404), address
         assert 'hush' not in body(response) and 'secret' not in body(response), address
     for address in write_urls(*rows[:2]):
-        assert browser.post(address, {'verb': 'delete', 'job': rows[0].pk, 'name': 'low'}).status_code in (403, 404)
+        assert browser.post(address, {'action': 'delete', 'job': rows[0].pk, 'name': 'low'}).status_code in (403, 404)
     assert Job.objects.count() == 1 and Schedule.objects.filter(paused=False).count() == 1
 
 
@@ -199,7 +199,7 @@ def test_each_deed_needs_its_own_permission_post_and_the_token(verb, permission,
         (permission,),
     ):
         assert client(*others).post(url(f'job_{verb}', job.pk)).status_code == 403
-        assert client(*others).post(url('job_bulk'), {'verb': verb, 'job': job.pk, 'confirmed': 1}).status_code == 403
+        assert client(*others).post(url('job_bulk'), {'action': verb, 'job': job.pk, 'confirmed': 1}).status_code == 403
     page = body(client('view_job').get(url('job_change', job.pk)))
     assert f'/{verb}/' not in page
     allowed = ('view_job', permission)
@@ -248,25 +248,26 @@ def test_schedules_and_queues_need_their_permissions():
 def test_deeds_on_several_jobs_are_asked_about_and_touch_only_what_they_fit(boss):
     jobs = [make('pending'), make('scheduled'), make('running'), make('completed')]
     keys = [job.pk for job in jobs]
-    question = body(boss.post(url('job_bulk'), {'verb': 'cancel', 'job': keys}))
-    assert '“Cancel” touches 2 jobs' in question and '2 jobs are left alone' in question
+    question = body(boss.post(url('job_bulk'), {'action': 'cancel', 'job': keys}))
+    assert 'Cancel 2 jobs?' in question and '2 jobs stay as they are' in question
     assert Job.objects.filter(status='canceled').count() == 0
-    boss.post(url('job_bulk'), {'verb': 'cancel', 'job': keys, 'confirmed': 1})
+    boss.post(url('job_bulk'), {'action': 'cancel', 'job': keys, 'confirmed': 1})
     assert sorted(Job.objects.values_list('status', flat=True)) == ['canceled', 'canceled', 'completed', 'running']
 
 
 def test_all_that_match_a_filter_are_chosen_without_their_boxes(boss):
     for number in range(60):
         make('failed', queue_name='low' if number < 55 else 'high')
-    data = {'verb': 'delete', 'across': 1, 'filters': 'queue=low'}
-    assert '“Delete” touches 55 jobs' in body(boss.post(url('job_bulk'), data))
+    data = {'action': 'delete', 'across': 1, 'filters': 'queue=low'}
+    assert 'Delete 55 jobs?' in body(boss.post(url('job_bulk'), data))
     boss.post(url('job_bulk'), {**data, 'confirmed': 1})
     assert set(Job.objects.values_list('queue_name', flat=True)) == {'high'}
 
 
 def test_deleting_a_periodic_job_says_that_its_schedule_ends(boss):
     job = Plain.enqueue_once(interval=5)
-    assert 'its schedule ends' in body(boss.get(url('job_delete', job.pk)))
+    assert 'its schedule ends' in (page := body(boss.get(url('job_delete', job.pk))))
+    assert f'Delete job {job.pk} &quot;Plain&quot;?' in page
 
 
 def test_whatever_is_written_is_escaped_and_harmless(boss):
@@ -405,54 +406,28 @@ def test_names_are_searched_among_the_newest_only(boss, monkeypatch):
     assert boss.get(url('job_changelist') + '?q=needle').context['cl'].result_list
 
 
-def test_the_overview_adds_up_the_last_day(boss):
-    now = timezone.now()
-    make('failed', queue_name='low', created=now - timedelta(seconds=10), started=now - timedelta(seconds=4))
-    make('completed', queue_name='low', execution_time=timedelta(seconds=8), started=now)
-    make('completed', completed=now - timedelta(days=3))
-    make('pending', queue_name='high')
-    Worker.objects.create(token='w', name='w', host='h', pid=1, queues='high low')
-    day = overview.last_day()
-    assert (day.total.count, day.total.failed, day.failed) == (2, 1, {'low': 1})
-    assert day.total.run == timedelta(seconds=5) and day.total.longest == timedelta(seconds=8)
-    assert day.most_failing[0][0] == 'tests.app.jobs.Plain' and day.most_failing[0][1].failing == 50
-    assert sum(tally.count for _hour, tally in day.hours) == 2 and len(day.hours) == 24
-    states = {state.name: state for state in overview.queue_states(Worker.objects.all(), day.failed)}
-    assert (states['high'].waiting, states['high'].workers, states['low'].failed) == (1, 1, 1)
-    assert states['default'].unserved and not states['high'].unserved and states['high'].oldest is not None
-    page = body(boss.get(url('job_overview')))
-    assert 'Nobody serves it' in page and '<svg' in page and 'style=' not in page
-
-
-def test_a_large_day_is_added_up_anew_only_after_a_while(monkeypatch):
-    monkeypatch.setattr(overview, '_days', {})
-    monkeypatch.setattr(overview, 'LARGE', 2)
-    for number in range(2):
-        make('completed')
-        assert overview.last_day().total.count == number + 1
-    for _ in range(2):
-        make('completed')
-        assert overview.last_day().total.count == 3
-    monkeypatch.setattr(overview, 'FRESH', 0)
-    assert overview.last_day().total.count == 4
-
-
-def test_more_than_can_be_added_up_is_cut_and_the_page_says_since_when(boss, monkeypatch):
-    monkeypatch.setattr(overview, 'ADDED_UP', 3)
+def test_the_overview_shows_queues_charts_and_how_far_back_it_counts(boss, monkeypatch):
     for number in range(5):
         make('completed', completed=timezone.now() - timedelta(minutes=number))
-    assert overview.last_day().total.count == 3
-    assert 'only the newest are added up' in body(boss.get(url('job_overview')))
+    page = body(boss.get(url('job_overview')))
+    assert 'No worker' in page and '<svg' in page and 'style=' not in page and 'are added up' not in page
+    monkeypatch.setattr(day, 'ADDED_UP', 3)
+    assert 'Only the newest jobs, since' in body(boss.get(url('job_overview')))
 
 
-def test_a_worker_whose_counter_stands_still_is_called_silent(monkeypatch):
-    worker = Worker.objects.create(token='w', name='w', host='h', pid=1, queues='default')
-    overview.worker_states()
-    later = overview.time.monotonic() + 31
-    monkeypatch.setattr(overview.time, 'monotonic', lambda: later)
-    assert overview.worker_states()[0].silent > 30
-    Worker.objects.filter(pk=worker.pk).update(beats=1)
-    assert overview.worker_states()[0].silent is None
+def test_jobs_of_no_known_worker_are_listed_below_the_workers(boss):
+    job = make('running', name='all alone', started=timezone.now())
+    Worker.objects.create(token='w', name='w', host='h', pid=1_234_567, queues='default')
+    for address in (url('job_overview'), url('worker_changelist')):
+        page = body(boss.get(address))
+        assert 'process 1234567 on h' in page and 'all alone' in page and f'#{job.pk}' in page
+    assert 'all alone' not in body(client('view_worker').get(url('worker_changelist')))
+
+
+def test_a_waiting_job_says_why_it_waits(boss):
+    job = Plain.enqueue()
+    page = body(boss.get(url('job_change', job.pk)))
+    assert page.count('o worker serves the queue default') == 2  # beside the status, and in the timeline
 
 
 def test_a_jobs_page_tells_its_attempts_and_its_relatives(boss):
@@ -498,29 +473,6 @@ def test_a_retry_that_is_not_possible_is_said_and_not_an_error(boss):
 def test_an_immediate_job_shows_its_log(boss):
     job = Talking.enqueue(immediate=True)
     assert 'line 4 of 4' in body(boss.get(url('job_change', job.pk)))
-
-
-def test_text_is_made_harmless():
-    assert (
-        shown.clean('\x1b[1;31mred\x1b[0m\x1b]0;title\x07 a\x00b\x07\x7f\x9b\ud800')
-        == 'red a\u2400b\u2407\u2421\ufffd\ufffd'
-    )
-    assert shown.cut('abcdef', 4) == 'abc…' and shown.first_line('\n\n one\ntwo') == 'one'
-
-
-@pytest.mark.parametrize(
-    ('seconds', 'text'),
-    [
-        (0.12, '120 ms'),
-        (3.21, '3.2 s'),
-        (59, '59 s'),
-        (60, '1 min'),
-        (250, '4 min 10 s'),
-        (90000, '1 d 1 h'),
-    ],
-)
-def test_lengths_of_time_are_short(seconds, text):
-    assert shown.span(seconds) == text
 
 
 def test_bars_are_as_high_as_their_numbers():

@@ -111,7 +111,7 @@ def test_stop_ends_a_running_job_with_all_that_it_has_started(start_worker):
     job = Spawning.enqueue()
     child = wait_for(lambda: job.refresh_from_db() or job.data)['pid']
     done = call('stop', '--yes', job.job_id)
-    assert (done.returncode, done.stdout) == (0, f'Job {job.pk} (Spawning): told to end.\n')
+    assert (done.returncode, done.stdout) == (0, f'Job {job.pk} (Spawning): stopping.\n')
     wait_for(lambda: status(job) == 'canceled')
     wait_for(lambda: not is_alive(child))
 
@@ -161,7 +161,7 @@ def test_ctrl_c_ends_the_watching_and_not_the_job(start_worker, begin, tmp_path)
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 130
     job = Sleeping.get_jobs().get()
-    assert heard.shows(f'"jobs log {job.pk} --follow" watches it')
+    assert heard.shows(f'Follow it with "jobs log {job.pk} --follow"')
     assert 'Traceback' not in heard.text
     assert status(job) == 'running'
     go.touch()
@@ -180,7 +180,7 @@ def test_a_terminal_shows_a_bar_and_the_log_above_it(start_worker, begin, tmp_pa
     shown = Reader(ours)
     wait_for(lambda: shown.shows('number 2'))
     if connection.vendor != 'sqlite':
-        wait_for(lambda: shown.shows('500/1,000'))
+        wait_for(lambda: shown.shows('500 of 1,000'))
         assert 'Counting running' in shown.text
         assert 'counting on' in shown.text
     go.touch()
@@ -200,7 +200,7 @@ def test_a_question_is_answered_on_a_terminal(begin, answer, code, says, left):
     process = begin('cancel', job.pk, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     shown = Reader(ours)
-    wait_for(lambda: shown.shows('Cancel this job? [y/N]'))
+    wait_for(lambda: shown.shows(f'Cancel job {job.pk} "Sleeping"? [y/N]'))
     os.write(ours, f'{answer}\n'.encode())
     wait_for(lambda: shown.shows(says))
     assert process.wait(20) == code

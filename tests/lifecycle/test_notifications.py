@@ -8,7 +8,6 @@ from django.core.checks import run_checks
 from netbox_jobs.maintenance import recovery
 from netbox_jobs.models import Job
 from tests.app.jobs import Erring, Failing, Flaky, Plain
-from tests.app.models import Thing
 from tests.processes import status
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -72,19 +71,6 @@ def test_it_is_off_by_default(work):
     Plain.enqueue(user=get_user_model().objects.create(username='u', email='u@example.org'))
     work()
     assert mail.outbox == []
-
-
-def test_the_mail_hook_writes_to_the_jobs_user(settings, work):
-    settings.NETBOX_JOBS = {'NOTIFY': 'netbox_jobs.contrib.email.notify'}
-    user = get_user_model().objects.create(username='u', email='u@example.org')
-    Failing.enqueue(user=user, name='Two\nlines', instance=Thing.objects.create(name='the thing'), message='because')
-    Plain.enqueue()
-    Plain.enqueue(user=get_user_model().objects.create(username='v'))
-    work()
-    assert len(mail.outbox) == 1
-    message = mail.outbox[0]
-    assert (message.to, message.subject) == (['u@example.org'], 'Two lines: Failed')
-    assert 'the thing' in message.body and 'because' in message.body
 
 
 def test_a_hook_that_cannot_be_imported_is_found_by_a_system_check(settings):

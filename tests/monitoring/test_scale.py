@@ -6,7 +6,7 @@ from bench import rows
 from bench.operations import Ground, operations
 from bench.plans import FULL_SCAN, explained
 from netbox_jobs.models import Job, Schedule
-from netbox_jobs.monitoring import overview
+from netbox_jobs.monitoring.schedules import schedule_states
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
@@ -47,7 +47,7 @@ def test_the_list_of_schedules_reads_no_jobs_of_other_schedules():
     ended = list(Job.objects.ended().values_list('pk', flat=True))
     Job.objects.filter(pk__in=ended).update(schedule=busy)
     with explained('default') as plans:
-        states = overview.schedule_states(Schedule.objects.filter(pk__in=(resting.pk, busy.pk)).order_by('pk'))
+        states = schedule_states(Schedule.objects.filter(pk__in=(resting.pk, busy.pk)).order_by('pk'))
     rows.clear('default')
     assert [state.last and state.last.pk for state in states] == [None, max(ended)]
     jobs = [each for plan in plans for each in plan.readings if each.table != 'netbox_jobs_schedule']

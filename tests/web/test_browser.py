@@ -122,13 +122,13 @@ def test_a_job_is_started_watched_stopped_and_retried_on_the_page(visit, operato
         start_worker('example_plugin.sync')
         page = visit(operator)
         page.get_by_role('link', name='Large').click()
-        expect(page.get_by_text('No jobs yet.')).to_be_visible()
+        expect(page.get_by_text('There are no jobs yet.')).to_be_visible()
         page.get_by_role('button', name='Sync now').click()
 
         progress, lines = page.locator('.nbj-progress'), page.locator('.nbj-line')
         expect(progress).to_contain_text('Running')
         page.evaluate('window.sameDocument = true')
-        expect(progress.locator('.nbj-percent')).to_have_text(re.compile(r'^\d+ %$'))
+        expect(progress.locator('.nbj-percent')).to_have_text(re.compile(r'^\d+%$'))
         value, count = int(progress.locator('progress').get_attribute('value')), lines.count()
         page.wait_for_function(
             '([value, count]) => document.querySelector(".nbj-progress progress").value > value'
@@ -150,7 +150,7 @@ def test_a_job_is_started_watched_stopped_and_retried_on_the_page(visit, operato
 
         progress.get_by_role('button', name='Retry').click()
         expect(progress).to_contain_text('Completed')
-        expect(progress.locator('.nbj-percent')).to_have_text('100 %')
+        expect(progress.locator('.nbj-percent')).to_have_text('100%')
         expect(page.locator('.count')).to_have_text(str(LARGE))
         assert SyncSourceJob.get_jobs(source).get(retry_of=stopped).status == 'completed'
         expect(page.locator('.nbj-job')).to_have_count(2)
@@ -173,7 +173,7 @@ def test_who_has_no_permission_sees_nothing_of_others_jobs(visit, operator, visi
     job = running_job(source, operator)
     log(job, 'a secret')
     page = visit(visitor, source.get_absolute_url())
-    expect(page.get_by_text('No jobs yet.')).to_be_visible()
+    expect(page.get_by_text('There are no jobs yet.')).to_be_visible()
     assert 'secret' not in page.content()
     for path in 'status', 'progress', 'log':
         assert page.request.get(f'/jobs/{job.pk}/{path}/').status == 404
@@ -205,7 +205,7 @@ def test_a_permission_that_is_taken_away_ends_the_updates(visit, visitor, operat
     log(job, 'too late')
     expect(page.locator('.nbj-progress')).to_have_attribute('data-live-state', 'ended')
     expect(page.locator('.nbj-log')).to_have_attribute('data-live-state', 'ended')
-    expect(page.locator('.nbj-jobs')).to_contain_text('No jobs yet.')
+    expect(page.locator('.nbj-jobs')).to_contain_text('There are no jobs yet.')
     expect(page.locator('.nbj-log')).not_to_contain_text('too late')
     assert all('404' in line for line in visit.said)
     visit.said.clear()  # Chromium tells of every 404
@@ -231,7 +231,7 @@ def test_what_the_reader_does_outlives_an_update(visit, operator, source):
     }""")
     tell(job, 42)
     log(job, 'news')
-    expect(page.locator('.nbj-progress .nbj-percent')).to_have_text('42 %')
+    expect(page.locator('.nbj-progress .nbj-percent')).to_have_text('42%')
     expect(box).to_contain_text('news')
     assert page.evaluate('document.activeElement.matches(".nbj-progress button")')
     assert page.evaluate('getSelection().toString()') == 'line 3'
@@ -275,12 +275,12 @@ def test_without_a_connection_what_is_shown_stays_and_comes_back(visit, operator
     page.route('**/jobs/**', lambda route: route.fulfill(status=502, body='bad gateway'))
     expect(progress).to_have_attribute('data-live-state', 'lost')
     expect(progress).to_contain_text('Running')
-    expect(progress.get_by_text('No connection to the server')).to_be_visible()
+    expect(progress.get_by_text('The server does not answer')).to_be_visible()
     page.unroute('**/jobs/**')
     tell(job, 10)
-    expect(progress.locator('.nbj-percent')).to_have_text('10 %')
+    expect(progress.locator('.nbj-percent')).to_have_text('10%')
     assert progress.get_attribute('data-live-state') is None
-    expect(progress.get_by_text('No connection to the server')).to_be_hidden()
+    expect(progress.get_by_text('The server does not answer')).to_be_hidden()
     assert all('502' in line for line in visit.said)
     visit.said.clear()  # Chromium tells of every 502
 
@@ -309,7 +309,7 @@ def test_a_page_that_is_not_seen_asks_for_nothing(visit, operator, source):
     assert asked == []
     tell(job, 10)
     page.evaluate("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
-    expect(page.locator('.nbj-progress .nbj-percent')).to_have_text('10 %')
+    expect(page.locator('.nbj-progress .nbj-percent')).to_have_text('10%')
 
 
 def test_a_button_that_is_pressed_twice_is_sent_once_and_the_page_stays_where_it_was(visit, operator, source):
@@ -322,7 +322,7 @@ def test_a_button_that_is_pressed_twice_is_sent_once_and_the_page_stays_where_it
         button.click();
         button.click();
     }""")
-    expect(page.get_by_text('runs once more')).to_be_attached()
+    expect(page.get_by_text('is enqueued again')).to_be_attached()
     page.wait_for_function('scrollY === 300')
     assert Job.objects.filter(retry_of=failed).count() == 1
 

@@ -1,4 +1,4 @@
-"""`manage.py jobs`: watch and steer jobs from the command line."""
+"""`manage.py jobs`: monitor and manage jobs from the command line."""
 
 import os
 import sys
@@ -12,12 +12,12 @@ from ...cli import exits, parser, screens
 
 
 class Command(BaseCommand):
-    """One subcommand for each thing to do."""
+    """The command, with a subcommand for each task."""
 
-    help = 'Watch and steer background jobs. "COMMAND --help" tells the options of a command.'
+    help = 'Monitor and manage background jobs. "COMMAND --help" shows the options of a command.'
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        """With the exit codes below the commands."""
+        """Add the exit codes below the commands."""
         kwargs |= {'epilog': exits.EXPLAINED, 'formatter_class': parser.HelpFormatter}
         return super().create_parser(prog_name, subcommand, **kwargs)
 
@@ -29,13 +29,13 @@ class Command(BaseCommand):
         try:
             code = options['perform'](screen, Namespace(**options, answers=sys.stdin))
         except DBError as error:
-            raise exits.undone(
-                f'The database does not answer as it should: {error} (did you run "migrate"?)'
+            raise exits.failure(
+                f'The database raised {type(error).__name__}: {error} Check that it runs and is migrated.'
             ) from error
         except BrokenPipeError:
-            # Whoever read has seen enough. Python would complain once more when it closes its output.
+            # The reader has closed the pipe. Python would raise the error again when it closes its output.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = exits.DONE
+            code = exits.SUCCESS
         except KeyboardInterrupt:
             code = exits.INTERRUPTED
         if code:

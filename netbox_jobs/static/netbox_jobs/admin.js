@@ -1,11 +1,11 @@
-/* The admin's list and log of jobs. Without it both work too: what is chosen is sent by its form, and a log is turned
- * page by page.
+/* The list and the log of jobs in the admin. Both work without this script: the form sends the selected jobs, and links
+ * lead from page to page of a log.
  */
 'use strict';
 (() => {
-  // The list: which jobs are chosen is remembered by their number, since rows come and go while the list is live.
-  const chooseJobs = (form) => {
-    const chosen = new Set();
+  // The list: selected jobs are remembered by their keys, because rows come and go while the list updates itself.
+  const selectJobs = (form) => {
+    const selected = new Set();
     const count = form.querySelector('[data-nj-count]');
     const bulk = form.querySelector('[data-nj-bulk]');
     const across = form.querySelector('[name=across]');
@@ -14,21 +14,21 @@
     const show = () => {
       const all = boxes();
       const there = new Set(all.map((box) => box.value));
-      [...chosen].filter((key) => !there.has(key)).forEach((key) => chosen.delete(key));
+      [...selected].filter((key) => !there.has(key)).forEach((key) => selected.delete(key));
       for (const box of all) {
-        if (box.checked !== chosen.has(box.value)) box.checked = chosen.has(box.value);
+        if (box.checked !== selected.has(box.value)) box.checked = selected.has(box.value);
         box.closest('tr').classList.toggle('selected', box.checked);
       }
       const master = form.querySelector('#action-toggle');
       if (master) {
-        master.checked = all.length > 0 && chosen.size === all.length;
-        master.indeterminate = chosen.size > 0 && chosen.size < all.length;
+        master.checked = all.length > 0 && selected.size === all.length;
+        master.indeterminate = selected.size > 0 && selected.size < all.length;
       }
       if (!bulk) return;
-      const none = chosen.size === 0 && !(across && across.checked);
+      const none = selected.size === 0 && !(across && across.checked);
       bulk.classList.toggle('nj-idle', none);
       bulk.querySelectorAll('button').forEach((button) => { button.disabled = none; });
-      const text = chosen.size ? count.dataset.some.replace('%s', chosen.size) : count.dataset.none;
+      const text = selected.size ? count.dataset.some.replace('%s', selected.size) : count.dataset.none;
       if (count.textContent !== text) count.textContent = text;
     };
 
@@ -39,29 +39,29 @@
       if (event.shiftKey && last !== null) {
         const all = boxes();
         const [from, to] = [all.findIndex((one) => one.value === last), all.indexOf(box)].sort((a, b) => a - b);
-        if (from >= 0) all.slice(from, to + 1).forEach((one) => chosen[box.checked ? 'add' : 'delete'](one.value));
+        if (from >= 0) all.slice(from, to + 1).forEach((one) => selected[box.checked ? 'add' : 'delete'](one.value));
       }
       last = box.value;
     });
     form.addEventListener('change', (event) => {
       const box = event.target;
-      if (box.id === 'action-toggle') boxes().forEach((one) => chosen[box.checked ? 'add' : 'delete'](one.value));
-      else if (box.name === 'job') chosen[box.checked ? 'add' : 'delete'](box.value);
+      if (box.id === 'action-toggle') boxes().forEach((one) => selected[box.checked ? 'add' : 'delete'](one.value));
+      else if (box.name === 'job') selected[box.checked ? 'add' : 'delete'](box.value);
       show();
     });
-    // What the browser had kept of an earlier visit.
-    boxes().filter((box) => box.checked).forEach((box) => chosen.add(box.value));
+    // Boxes that the browser has kept from an earlier visit.
+    boxes().filter((box) => box.checked).forEach((box) => selected.add(box.value));
     new MutationObserver(show).observe(form, { childList: true, subtree: true, attributes: true, attributeFilter: ['value'] });
     show();
   };
 
-  // The log: lines that come are fetched after the last one that is there, and the box stays at its end if wanted.
+  // The log: the script fetches the lines after the last one, and keeps the box at its end while the user follows.
   const followLog = (log) => {
-    const HELD = 3000; // lines that stay in the page while it is followed
+    const KEPT = 3000; // how many lines stay in the page while the user follows the log
     const box = log.querySelector('[data-nj-box]');
     const follow = log.querySelector('[data-nj-follow]');
-    const wanted = follow.querySelector('input');
-    const said = log.querySelector('[data-nj-said]');
+    const following = follow.querySelector('input');
+    const notice = log.querySelector('[data-nj-notice]');
     const more = log.querySelector('[data-nj-more]');
     const earlier = log.querySelector('[data-nj-earlier]');
     const empty = log.querySelector('[data-nj-empty]');
@@ -70,7 +70,7 @@
     let failures = 0;
     let over = false;
 
-    const toEnd = () => { if (wanted.checked) box.scrollTop = box.scrollHeight; };
+    const toEnd = () => { if (following.checked) box.scrollTop = box.scrollHeight; };
 
     const fetchMore = async () => {
       const query = new URLSearchParams({ after: last, level: log.dataset.level, q: log.dataset.words });
@@ -88,11 +88,11 @@
       last = Math.max(last, Number(fresh.dataset.last));
       if (fresh.childElementCount) {
         list.append(...fresh.children);
-        // A log that was empty begins with the first line that comes.
+        // An empty log begins with its first new line.
         if (!Number(list.dataset.first)) list.dataset.first = list.firstElementChild.dataset.line;
         empty.hidden = true;
-        if (wanted.checked) {
-          while (list.childElementCount > HELD) list.firstElementChild.remove();
+        if (following.checked) {
+          while (list.childElementCount > KEPT) list.firstElementChild.remove();
           const first = list.firstElementChild.dataset.line;
           earlier.querySelectorAll('a').forEach((link) => {
             const url = new URL(link.href);
@@ -105,38 +105,38 @@
       }
       const rest = 'more' in fresh.dataset;
       more.hidden = !rest;
-      // Once more after its end: what was written in between.
+      // One more request after the end fetches the lines that were written in between.
       over = !rest && 'ended' in fresh.dataset && !fresh.childElementCount;
       return rest;
     };
 
     const turn = async () => {
       let rest = false;
-      if (!document.hidden && (wanted.checked || more.hidden)) {
+      if (!document.hidden && (following.checked || more.hidden)) {
         try {
           rest = await fetchMore();
           failures = 0;
-          said.textContent = '';
+          notice.textContent = '';
         } catch {
           failures += 1;
-          if (failures === 2) said.textContent = log.dataset.lost;
+          if (failures === 2) notice.textContent = log.dataset.lost;
         }
       }
-      if (!over) setTimeout(turn, rest && wanted.checked ? 50 : Math.min(1500 * 2 ** failures, 60000));
+      if (!over) setTimeout(turn, rest && following.checked ? 50 : Math.min(1500 * 2 ** failures, 60000));
     };
 
     follow.hidden = 'ended' in list.dataset && !('more' in list.dataset);
-    wanted.addEventListener('change', toEnd);
-    // Who scrolls back wants to read, and who scrolls to the end again wants to follow.
-    // (Lines that go at the top scroll the box as well: only what somebody does counts.)
+    following.addEventListener('change', toEnd);
+    // Users who scroll back want to read, and users who scroll to the end want to follow. Removed lines scroll the box
+    // as well, so only scrolling right after an input of the user counts.
     let touched = -Infinity;
     const touch = () => { touched = performance.now(); };
     ['wheel', 'touchmove', 'keydown', 'pointerdown'].forEach((kind) => box.addEventListener(kind, touch, { passive: true }));
     box.addEventListener('scroll', () => {
       if (performance.now() - touched > 1000) return;
       const end = box.scrollHeight - box.scrollTop - box.clientHeight < 8;
-      if (!end) wanted.checked = false;
-      else if (!over && more.hidden) wanted.checked = true;
+      if (!end) following.checked = false;
+      else if (!over && more.hidden) following.checked = true;
     });
     toEnd();
     if (!('ended' in list.dataset) || 'more' in list.dataset) setTimeout(turn, 300);
@@ -144,7 +144,7 @@
 
   document.addEventListener('DOMContentLoaded', () => {
     const form = document.getElementById('changelist-form');
-    if (form && form.querySelector('#nj-list')) chooseJobs(form);
+    if (form && form.querySelector('#nj-list')) selectJobs(form);
     document.querySelectorAll('[data-nj-log]').forEach(followLog);
     document.querySelectorAll('[data-nj-submit]').forEach((field) => {
       field.addEventListener('change', () => field.form.requestSubmit());

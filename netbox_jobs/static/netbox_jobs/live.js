@@ -1,23 +1,23 @@
-/* Keeps elements up to date: one that has `data-live-url` is fetched again every `data-live-every` milliseconds
- * (2000 if it does not say) while it is in the document and the page is seen, and becomes what is answered, one
- * element of HTML. When the answer has no `data-live-url`, that was the last.
+/* Keeps elements up to date. While the page is visible, the script fetches each element that has `data-live-url`
+ * again every `data-live-every` milliseconds (2000 by default), and turns it into the answer, one element of HTML.
+ * An answer without `data-live-url` is the last one.
  *
- *   data-live-state   set by us: "lost" while the server cannot be reached, "ended" when it answered 403 or 404
- *   data-live-key     on siblings that come and go (rows, log lines): tells which is which
- *   data-live-follow  on a box that scrolls: it stays at its end, unless the reader has scrolled away from it
- *   data-live-form    on a form: sent once, and the page that follows is scrolled to where this one was
+ *   data-live-state   set by the script: "lost" while the server does not answer, "ended" after a 403 or 404
+ *   data-live-key     identifies siblings that come and go, such as rows and log lines
+ *   data-live-follow  on a box that scrolls: the box stays at its end, unless the user scrolls away from it
+ *   data-live-form    on a form: it is sent once, and the next page keeps the scroll position
  *
- * What has not changed is not touched. So focus, open <details>, scrolling, selected text, and regions with
- * role=status, the only ones that are announced, stay what they are.
+ * The script changes only what is different. Focus, open <details>, scroll positions, selected text and regions with
+ * role=status, which screen readers announce, stay as they are.
  */
 'use strict';
 (() => {
-  const LOOK = 250; // milliseconds between two looks for elements that are due
-  const PATIENCE = 15000; // milliseconds after which an answer is given up
-  const LONGEST = 60000; // milliseconds that no pause after failures exceeds
+  const LOOK = 250; // milliseconds between two searches for elements that are due
+  const TIMEOUT = 15000; // milliseconds after which a request is aborted
+  const LONGEST = 60000; // the longest pause after failures, in milliseconds
   const SCROLL = 'netbox_jobs.scroll';
 
-  // Of each live element: when it is due, whether it is being fetched, how often that failed, the tag of what it shows.
+  // For each live element: when it is due, whether a request is under way, how many failed, and its entity tag.
   const known = new WeakMap();
 
   const look = () => {
@@ -35,7 +35,7 @@
     const url = element.dataset.liveUrl;
     try {
       const response = await ask(url, state.etag);
-      // Redirected: to a login, most likely. There is nothing more to be had in either case.
+      // A redirect most likely leads to a login. In all these cases, no further answer will come.
       if ([403, 404, 410].includes(response.status) || response.type === 'opaqueredirect') {
         delete element.dataset.liveUrl;
         element.dataset.liveState = 'ended';
@@ -60,11 +60,11 @@
   };
 
   const ask = async (url, etag) => {
-    const giveUp = new AbortController();
-    const timer = setTimeout(() => giveUp.abort(), PATIENCE);
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort(), TIMEOUT);
     try {
       return await fetch(url, {
-        credentials: 'same-origin', mode: 'same-origin', redirect: 'manual', cache: 'no-store', signal: giveUp.signal,
+        credentials: 'same-origin', mode: 'same-origin', redirect: 'manual', cache: 'no-store', signal: controller.signal,
         headers: { Accept: 'text/html', 'X-Requested-With': 'live', ...(etag && { 'If-None-Match': etag }) },
       });
     } finally {
@@ -79,7 +79,7 @@
     return template.content.firstElementChild;
   };
 
-  // Make `element` what `fresh` is, with as little change as possible.
+  // Turn `element` into `fresh` with as few changes as possible.
   const become = (element, fresh) => {
     const focused = element.contains(document.activeElement) ? document.activeElement : null;
     const atEnd = [...element.querySelectorAll('[data-live-follow]')].filter(isAtEnd);
@@ -90,7 +90,7 @@
     }
     atEnd.forEach(toEnd);
     if (focused && focused !== element && !focused.isConnected && element.isConnected) {
-      // The button that had the focus has gone; readers by keyboard stay where they were.
+      // The focused button was removed: keep keyboard users where they were.
       element.tabIndex = -1;
       element.focus({ preventScroll: true });
     }
@@ -102,16 +102,16 @@
       return;
     }
     for (const { name } of [...old.attributes]) {
-      if (!fresh.hasAttribute(name) && !isReaders(old, name)) old.removeAttribute(name);
+      if (!fresh.hasAttribute(name) && !isUsers(old, name)) old.removeAttribute(name);
     }
     for (const { name, value } of fresh.attributes) {
-      if (old.getAttribute(name) !== value && !isReaders(old, name)) old.setAttribute(name, value);
+      if (old.getAttribute(name) !== value && !isUsers(old, name)) old.setAttribute(name, value);
     }
     morphChildren(old, fresh);
   };
 
-  // What is not the server's to say: whether a <details> is open, and what makes the focus possible where it is.
-  const isReaders = (element, name) =>
+  // Attributes that belong to the user: whether a <details> is open, and the tabindex that allows the focus.
+  const isUsers = (element, name) =>
     (name === 'open' && element.nodeName === 'DETAILS') || (name === 'tabindex' && element === document.activeElement);
 
   const morphChildren = (parent, fresh) => {
@@ -122,7 +122,7 @@
     for (const node of [...fresh.childNodes]) {
       const same = kept.get(keyOf(node));
       if (same) {
-        // What stands before it and is not among what is to come has gone.
+        // Nodes before it that are not in the answer are removed.
         while (old && old !== same && goes(old)) old = drop(old);
         if (old !== same) parent.insertBefore(same, old);
         else old = old.nextSibling;
@@ -165,13 +165,13 @@
     const form = event.target;
     if (!form.matches('[data-live-form]') || event.defaultPrevented) return;
     if ('liveSent' in form.dataset) {
-      event.preventDefault(); // pressed twice
+      event.preventDefault(); // submitted twice
       return;
     }
     form.dataset.liveSent = '';
     sessionStorage.setItem(SCROLL, JSON.stringify([page(), scrollY]));
   });
-  // A page that the browser had put by and shows again.
+  // A page that the browser restores from its cache may send its forms again.
   addEventListener('pageshow', () => document.querySelectorAll('[data-live-sent]').forEach((form) => delete form.dataset.liveSent));
 
   if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', start);

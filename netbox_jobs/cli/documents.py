@@ -1,50 +1,47 @@
-"""The JSON of `--json`. Its keys are documented in the README and stay; new ones may come."""
+"""The JSON documents of `--json`. Their documented keys stay; moments are ISO 8601 in UTC, durations seconds."""
 
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib.auth import get_user_model
-from django.db import router
-
+from ..core.formatting import iso
 from ..models import Job, JobAttempt, JobLogEntry, Progress, Schedule, Worker
-from ..monitoring.stats import QueueStats, WorkerActivity
-from .times import iso
+from ..monitoring import related
+from ..monitoring.queues import QueueState
+from ..monitoring.schedules import ScheduleState
+from ..monitoring.workers import WorkerState
 
-Shape = dict[str, Any]
+Document = dict[str, Any]
 
 
 def usernames(rows: Iterable[Job | Schedule]) -> dict[Any, str]:
-    """The names of these rows' users, by their keys, in one query."""
-    keys = {row.user_id for row in rows if row.user_id is not None}
-    model = get_user_model()
-    users = model._base_manager.using(router.db_for_read(model)).in_bulk(keys) if keys else {}
-    return {key: user.get_username() for key, user in users.items()}
+    """Return the names of these rows' users by their keys, from one query."""
+    return {key: user.get_username() for key, user in related.users_of(rows).items()}
 
 
 def instance(row: Job | Schedule) -> str | None:
-    """What a job or a schedule is about, as `app.model:pk`; None if about nothing."""
+    """Return the object of a job or a schedule as `app.model:pk`; None without one."""
     if row.object_type is None:
         return None
     return f'{row.object_type.app_label}.{row.object_type.model}:{row.object_id}'
 
 
-def progress(told: Progress | None) -> Shape | None:
-    """How far a run is."""
-    if told is None:
+def progress(row: Progress | None) -> Document | None:
+    """The progress of a run."""
+    if row is None:
         return None
     return {
-        'current': told.current,
-        'total': told.total,
-        'message': told.message,
-        'percent': told.percent,
-        'rate': told.rate,
-        'remaining': None if told.remaining is None else told.remaining.total_seconds(),
-        'updated': iso(told.updated),
+        'current': row.current,
+        'total': row.total,
+        'message': row.message,
+        'percent': row.percent,
+        'rate': row.rate,
+        'remaining': None if row.remaining is None else row.remaining.total_seconds(),
+        'updated': iso(row.updated),
     }
 
 
-def job(row: Job, user: str | None, told: Progress | None) -> Shape:
-    """A job, as `list` has it."""
+def job(row: Job, user: str | None, latest: Progress | None) -> Document:
+    """A job, as in `jobs list`."""
     return {
         'id': row.pk,
         'job_id': str(row.job_id),
@@ -67,14 +64,14 @@ def job(row: Job, user: str | None, told: Progress | None) -> Shape:
         'retry_of': row.retry_of_id,
         'stopping': iso(row.stopping),
         'error': row.error,
-        'progress': progress(told),
+        'progress': progress(latest),
     }
 
 
-def job_in_full(row: Job, worker: Worker | None, attempts: Iterable[JobAttempt]) -> Shape:
-    """A job, as `show` has it."""
+def job_details(row: Job, worker: Worker | None, attempts: Iterable[JobAttempt]) -> Document:
+    """A job, as in `jobs show`."""
     return {
-        **job(row, usernames([row]).get(row.user_id), row.progress),
+        **job(row, usernames([row]).get(row.user_id), related.progress_of([row]).get(row.pk)),
         'arguments': row.arguments_shown,
         'data': row.data,
         'job_timeout': row.job_timeout,
@@ -93,12 +90,12 @@ def job_in_full(row: Job, worker: Worker | None, attempts: Iterable[JobAttempt])
     }
 
 
-def line(row: JobLogEntry) -> Shape:
-    """A line of a log."""
+def log_line(row: JobLogEntry) -> Document:
+    """A log line."""
     return {'timestamp': iso(row.timestamp), 'level': row.level, 'message': row.message, 'attempt': row.attempt}
 
 
-def queue(row: QueueStats) -> Shape:
+def queue(row: QueueState) -> Document:
     """A queue."""
     return {
         'name': row.name,
@@ -112,8 +109,8 @@ def queue(row: QueueStats) -> Shape:
     }
 
 
-def worker(row: WorkerActivity, users: dict[Any, str]) -> Shape:
-    """A worker, with the jobs that it runs; all but these are None for jobs that no known worker runs."""
+def worker(row: WorkerState, users: dict[Any, str]) -> Document:
+    """A worker with the jobs that it runs. For jobs of no known worker, all other values are None."""
     known = row.worker
     return {
         'name': known.name if known else None,
@@ -125,9 +122,9 @@ def worker(row: WorkerActivity, users: dict[Any, str]) -> Shape:
     }
 
 
-def schedule(row: Schedule, user: str | None, waiting: Job | None, last: Job | None) -> Shape:
-    """A schedule, with the job of it that waits, and the one that ended last."""
-    next_run = None if waiting is None or row.paused else waiting.scheduled or waiting.created
+def schedule(state: ScheduleState, user: str | None) -> Document:
+    """A schedule, with the next run, and with the job that ended last."""
+    row, last = state.schedule, state.last
     return {
         'id': row.pk,
         'name': row.name,
@@ -138,7 +135,7 @@ def schedule(row: Schedule, user: str | None, waiting: Job | None, last: Job | N
         'interval': row.interval,
         'cron': row.cron,
         'timezone': row.time_zone,
-        'next_run': iso(next_run),
+        'next_run': iso(state.next_run),
         'last_run': iso(last.completed) if last else None,
         'last_status': last.status if last else None,
         'last_job': last.pk if last else None,

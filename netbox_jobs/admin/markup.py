@@ -1,0 +1,96 @@
+"""The small pieces of HTML that the admin's pages share: a status, a time, a progress bar, a link to an object."""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.contrib.admin.utils import quote
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+
+from ..choices import JobStatusChoices
+from ..core import formatting
+from ..models import Progress
+from ..monitoring.schedules import ScheduleState
+
+#: What an empty cell shows.
+NONE = mark_safe('<span class="nj-none">&ndash;</span>')
+
+_SCHEDULE_COLORS = {'suspended': 'red', 'paused': 'orange', 'running': 'blue nj-is-running', 'active': 'green'}
+
+
+def status(value: str, stopping: bool = False) -> SafeString:
+    """Return the word for a status, in its color."""
+    color = 'orange' if stopping else JobStatusChoices.colors.get(value, 'gray')
+    word = formatting.status(value, stopping=stopping)
+    return format_html('<span class="nj-status nj-{} nj-is-{}">{}</span>', color, value, word)
+
+
+def job_status(job: Any) -> SafeString:
+    """Return the word for a job's status, in its color."""
+    return status(job.status, job.stopping is not None and job.status == JobStatusChoices.STATUS_RUNNING)
+
+
+def moment(value: datetime | None) -> SafeString | str:
+    """Return a moment; its title has the date and the time zone."""
+    if value is None:
+        return ''
+    # A line may break between date and time, and nowhere else.
+    parts = format_html_join(' ', '<span>{}</span>', ((part,) for part in formatting.moment(value).split()))
+    iso, exact = formatting.iso(value), formatting.exact_moment(value)
+    return format_html('<time datetime="{}" title="{}">{}</time>', iso, exact, parts)
+
+
+def progress(found: Progress | None) -> SafeString | str:
+    """Return the progress of a run, as a bar and in words."""
+    if found is None:
+        return ''
+    if found.percent is None:
+        text = formatting.cut(': '.join(filter(None, (formatting.amount(found.current, None), found.message))), 80)
+        return format_html('<span class="nj-progress"><span>{}</span></span>', text)
+    return format_html(
+        '<span class="nj-progress"><progress max="100" value="{0}" aria-label="{1}">{2}</progress> '
+        '<span>{2}</span></span>',
+        found.percent,
+        _('Progress'),
+        formatting.percent(found.percent),
+    )
+
+
+def object_link(site: AdminSite, request: HttpRequest, row: Any) -> SafeString | str:
+    """Return the object of a job or a schedule, linked to its page in this site if the user may see that.
+
+    Args:
+        site: The admin site.
+        request: The user's request.
+        row: The job or schedule, after `related.attach_objects()`.
+    """
+    if row.object_id is None:
+        return ''
+    found = row.related_object
+    if found is None:
+        key = {'kind': row.related_type or '', 'key': formatting.cut(row.object_id, 40)}
+        return format_html('<span class="nj-quiet">{}</span>', _('%(kind)s %(key)s (deleted)') % key)
+    text = format_html('<bdi>{}</bdi>', formatting.cut(found, 80))
+    model = type(found)
+    model_admin: Any = site._registry.get(model)
+    if model_admin is None or not model_admin.has_view_permission(request, found):
+        return text
+    try:
+        path = f'admin:{model._meta.app_label}_{model._meta.model_name}_change'
+        return format_html('<a href="{}">{}</a>', reverse(path, args=(quote(found.pk),), current_app=site.name), text)
+    except NoReverseMatch:
+        return text
+
+
+def schedule_state(state: ScheduleState) -> SafeString:
+    """Return the state of a schedule, and why it is suspended if it is."""
+    word = formatting.schedule_state(state.state)
+    badge = format_html('<span class="nj-status nj-{}">{}</span>', mark_safe(_SCHEDULE_COLORS[state.state]), word)
+    if not state.schedule.suspended:
+        return badge
+    why = formatting.first_line(state.schedule.suspended)
+    return format_html('{} <span class="nj-error-line"><bdi>{}</bdi></span>', badge, why)

@@ -1,0 +1,42 @@
+"""The commands that do at once what workers do regularly: retention and repair."""
+
+import time
+from argparse import Namespace
+
+from ..core import conf, formatting
+from ..maintenance import repair as repairs
+from ..maintenance import retention
+from . import confirm
+from .exits import SUCCESS, usage_error
+from .screen import Screen
+
+
+def prune(screen: Screen, options: Namespace) -> int:
+    """`jobs prune`."""
+    if options.days is not None and options.days < 1:
+        raise usage_error(f'--days is {options.days}; expected 1 or more.')
+    kept = conf.retention() if options.days is None else options.days
+    if kept == 0:
+        screen.line('JOB_RETENTION is 0: all jobs are kept.')
+        return SUCCESS
+    age = 'more than 1 day ago' if kept == 1 else f'more than {formatting.number(kept)} days ago'
+    question = f'Delete all jobs that ended {age}, with their logs?'
+    refused = confirm.ask(screen, options.answers, question, yes=options.yes)
+    if refused is not None:
+        return refused
+    count = retention.prune(kept)
+    jobs = '1 job that ended' if count == 1 else f'{formatting.number(count)} jobs that ended'
+    screen.line(f'Deleted {jobs} {age}.')
+    return SUCCESS
+
+
+def repair(screen: Screen, options: Namespace) -> int:
+    """`jobs repair`."""
+
+    def on_wait(seconds: float) -> None:
+        screen.notice(f'Watching the heartbeats of the workers for {seconds:.0f} seconds…')
+
+    for finding in repairs.run(dry_run=options.dry_run, on_wait=on_wait, sleep=time.sleep):
+        screen.line(f'{finding.count:>6}  {finding.text}')
+    screen.line('Nothing was changed.' if options.dry_run else 'Done.')
+    return SUCCESS

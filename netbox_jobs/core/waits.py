@@ -1,0 +1,38 @@
+"""Why a job waits, as a value: `monitoring` finds the reason, `formatting` puts it into words."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class WaitKind(StrEnum):
+    """The reasons why a job does not run yet."""
+
+    UNSAVED = 'unsaved'
+    JOBS = 'jobs'
+    PREVIOUS = 'previous'
+    SCHEDULE_PAUSED = 'schedule_paused'
+    QUEUE_PAUSED = 'queue_paused'
+    DUE = 'due'
+    BACKOFF = 'backoff'
+    NO_WORKER = 'no_worker'
+    REDIS = 'redis'
+    IN_LINE = 'in_line'
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The reason why a job waits, with the details that belong to its kind."""
+
+    kind: WaitKind
+    #: The jobs that it waits for (JOBS, PREVIOUS): the first few,
+    jobs: tuple[int, ...] = ()
+    #: and how many there are beyond these.
+    more: int = 0
+    #: The paused schedule.
+    schedule: int | None = None
+    queue: str = ''
+    #: When it can run (DUE, BACKOFF).
+    until: datetime | None = None
+    #: The attempt that comes next (BACKOFF).
+    attempt: int | None = None

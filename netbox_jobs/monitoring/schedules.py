@@ -1,0 +1,48 @@
+"""The state of schedules, each with its latest jobs."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from ..models import Job, Schedule, database
+from . import counts
+
+
+@dataclass
+class ScheduleState:
+    """A schedule with the job that ended last, the job that waits, and the job that runs."""
+
+    schedule: Schedule
+    last: Job | None = None
+    next: Job | None = None
+    running: Job | None = None
+
+    @property
+    def state(self) -> str:
+        """'suspended', 'paused', 'running' or 'active', for `formatting.schedule_state()`."""
+        if self.schedule.suspended:
+            return 'suspended'
+        if self.schedule.paused:
+            return 'paused'
+        return 'running' if self.running is not None else 'active'
+
+    @property
+    def next_run(self) -> datetime | None:
+        """When the waiting job is due; None if no job waits, or the schedule is paused."""
+        return None if self.next is None or self.schedule.paused else self.next.scheduled or self.next.created
+
+
+def schedule_states(schedules: 'QuerySet[Schedule]') -> list[ScheduleState]:
+    """Return these schedules, each with its latest jobs, by the index on schedule and key."""
+    using = database()
+    jobs = Job.objects.using(using)
+    rows = list(schedules.using(using))
+    lasts = counts.firsts({row.pk: row.ended_jobs.values('pk') for row in rows})
+    keys = {key for key in lasts.values() if key is not None}
+    fields = ('pk', 'name', 'status', 'completed', 'started', 'scheduled', 'created', 'schedule_id', 'execution_time')
+    found = jobs.only(*fields).in_bulk(keys)
+    waiting = {job.slot: job for job in jobs.only(*fields, 'slot').filter(slot__in=lasts)}
+    # All running jobs, which are few: for those of some schedules, a planner may read all jobs that these ever had.
+    running = {job.schedule_id: job for job in jobs.running().only(*fields)}
+    return [ScheduleState(row, found.get(lasts[row.pk]), waiting.get(row.pk), running.get(row.pk)) for row in rows]
