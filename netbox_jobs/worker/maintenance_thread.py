@@ -28,6 +28,8 @@ DEFERENCE = 2.0
 LONG_DEFERENCE = 15.0
 #: And it looks for those less often, as a comparison reads all that waits.
 COMPARISON = 30.0
+#: Seconds in which a worker begins what it has taken out of RQ, or puts it back.
+MOMENT = 0.5
 
 
 class MaintenanceThread(threading.Thread):
@@ -117,13 +119,17 @@ class MaintenanceThread(threading.Thread):
         """Between two steps of a duty that may take long: a sign of life, if it is time; and a fork has its turn."""
         if self._next[self._beat] > time.monotonic():
             return
-        self._busy.release()
-        try:
-            self._over.wait(0.001)
-        finally:
-            self._busy.acquire()
+        self._pause(0.001)
         self._next[self._beat] = time.monotonic() + self._every[self._beat]
         self._beat()
+
+    def _pause(self, seconds: float = MOMENT) -> None:
+        """Let others have their turn: workers with what they have just taken, and a fork."""
+        self._busy.release()
+        try:
+            self._over.wait(seconds)
+        finally:
+            self._busy.acquire()
 
     def _beat(self) -> None:
         try:
@@ -167,7 +173,7 @@ class MaintenanceThread(threading.Thread):
         now, leads = time.monotonic(), self._leads()
         if leads or now >= self._next_comparison:
             self._next_comparison = now + COMPARISON
-            recovery.redeliver_vanished(0 if leads else LONG_DEFERENCE, self._between)
+            recovery.redeliver_vanished(0 if leads else LONG_DEFERENCE, self._between, self._pause)
 
     def _settle_dependents(self) -> None:
         if self._leads():

@@ -110,20 +110,14 @@ class Records:
         return ends if dependents else []
 
     def _write_success(self, end: End, pipeline: Any) -> float | str:
-        """Write what RQ writes of a success, without what has not changed; returns until when RQ keeps it."""
+        """Write what RQ writes of a success; returns until when RQ keeps that."""
         worker, delivery = self._worker, end.delivery
         key, ttl = worker.job_class.key_for(delivery.id), int(delivery.entry.get(b'result_ttl') or _ttl(worker))
         ended = utcformat(end.ended)
-        pipeline.hset(
-            key,
-            mapping={
-                'status': JobStatus.FINISHED.value,
-                'worker_name': worker.name,
-                'started_at': utcformat(end.began),
-                'ended_at': ended,
-                'last_heartbeat': ended,
-            },
-        )
+        # All of it, as RQ does: Redis may have lost the job meanwhile.
+        changed: dict[Any, Any] = {b'status': JobStatus.FINISHED.value, b'worker_name': worker.name}
+        changed |= {b'started_at': utcformat(end.began), b'ended_at': ended, b'last_heartbeat': ended}
+        pipeline.hset(key, mapping={**delivery.entry, **changed})
         if ttl > 0:
             pipeline.expire(key, ttl)
         result = Result(

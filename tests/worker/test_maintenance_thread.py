@@ -153,6 +153,24 @@ def test_p1_attempts_while_redis_is_left_alone_do_not_prolong_that(monkeypatch, 
     assert reached == [delivery_of(job)]
 
 
+@pytest.mark.parametrize('how', ['claims it', 'puts it back', 'has died'])
+def test_a_job_that_a_worker_has_just_taken_is_not_delivered_again(how):
+    job = Plain.enqueue()
+    Job.objects.filter(pk=job.pk).update(due=1)  # it has waited for long
+    queue = connection.queue('default')
+    assert queue.pop_job_id() == job.delivery_id
+
+    def pause():
+        if how == 'claims it':
+            claimed(job)
+        elif how == 'puts it back':
+            queue.push_job_id(job.delivery_id)
+
+    assert recovery.redeliver_vanished(pause=pause) == (how == 'has died')
+    job.refresh_from_db()
+    assert job.deliveries == 1 + (how == 'has died')
+
+
 # What keeps it from its other duties
 
 
