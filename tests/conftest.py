@@ -85,19 +85,6 @@ def start_worker(tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
         worker.discard()  # an end in order takes a second of RQ's; tests that look at it have it themselves
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the rest as `unit`; and put the longest first, so that nobody waits for them at the end."""
-    for item in items:
-        if not any(item.get_closest_marker(kind) for kind in ('process', 'browser', 'chaos')):
-            item.add_marker('unit')
-
-    def limit(item: pytest.Item) -> float:
-        mark = item.get_closest_marker('timeout')
-        return float(mark.args[0]) if mark and mark.args else 0.0
-
-    items.sort(key=limit, reverse=True)
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """What a test has logged goes from process to process as UTF-8, also where it had half of a pair."""

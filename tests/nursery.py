@@ -3,7 +3,8 @@
 A worker takes half a second of CPU to start, most of it for imports, and the tests start hundreds. A nursery is a
 process that has them behind it; each command is a fork of it, in a session of its own, with its own environment and
 output. The first one has imported libraries only, and its children set Django up themselves, as `python -m django`
-does; for an environment that is asked for again there is one that has set it up already.
+does; for an environment that is asked for again there is one that has set it up already. When the process that
+started a nursery ends, in order or not, the nursery ends with all that it has started.
 """
 
 import gc
@@ -16,12 +17,16 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import django
 from django.core.checks import run_checks
 from django.core.management import execute_from_command_line
+
+from .lifetime import end_marked, end_with_parent
 
 ROOT = Path(__file__).parent.parent
 
@@ -34,6 +39,8 @@ _IMPORTED = (
 )  # fmt: skip
 
 _FILES = ('output', 'errors')
+#: A variable that tells the processes of one nursery from all others.
+_MARK = 'NURSERY'
 
 
 class Process:
@@ -116,8 +123,8 @@ def _nursery_for(env: dict[str, str]) -> _Nursery:
 def _nursery(key: Any, env: dict[str, str] | None = None) -> _Nursery:
     if key not in _nurseries:
         _nurseries[key] = subprocess.Popen(
-            [sys.executable, '-m', 'tests.nursery', *(['--set-up'] if env else [])],
-            cwd=ROOT, env={**(env or os.environ), 'PYTHONUNBUFFERED': '1'},
+            [sys.executable, '-m', 'tests.nursery', str(os.getpid()), *(['--set-up'] if env else [])],
+            cwd=ROOT, env={**(env or os.environ), 'PYTHONUNBUFFERED': '1', _MARK: uuid4().hex},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
     return _nurseries[key]
@@ -131,7 +138,7 @@ def _ask(nursery: _Nursery, request: dict[str, Any]) -> int:
 
 
 def close() -> None:
-    """End all nurseries; whom they have started lives on."""
+    """End all nurseries, and what they have started."""
     for nursery in _nurseries.values():
         nursery.communicate(timeout=10)
     _nurseries.clear()
@@ -147,20 +154,31 @@ def _serve() -> list[str] | None:
         run_checks()  # as each command does, which imports all pages
     gc.collect()
     gc.freeze()
-    for line in sys.stdin:
+    nursery = os.getpid()
+    for line in _requests():
         request = json.loads(line)
         if 'code' in request:
             answer = os.waitstatus_to_exitcode(os.waitpid(request['code'], 0)[1])
         elif (answer := os.fork()) == 0:
+            end_with_parent(nursery)
             return _become(request)
         print(answer, flush=True)
+    end_marked(_MARK, os.environ[_MARK])
     return None
+
+
+def _requests() -> Iterator[str]:
+    """What the tests ask for, until they close the pipe or are gone (others may hold a copy of its end open)."""
+    tests = os.pidfd_open(int(sys.argv[1]))
+    while sys.stdin in select.select([sys.stdin, tests], [], [])[0] and (line := sys.stdin.readline()):
+        yield line
 
 
 def _become(request: dict[str, Any]) -> list[str]:
     os.setsid()
+    mark = os.environ[_MARK]
     os.environ.clear()
-    os.environ.update(request['env'])
+    os.environ.update(request['env'], **{_MARK: mark})
     files = ((os.devnull, os.O_RDONLY), *((request[name], os.O_WRONLY | os.O_APPEND | os.O_CREAT) for name in _FILES))
     for number, (path, mode) in enumerate(files):
         descriptor = os.open(path, mode, 0o644)

@@ -15,6 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from . import nursery
+from .lifetime import end_sessions, tied
 
 ROOT = Path(__file__).parent.parent
 
@@ -55,12 +56,21 @@ class RedisProcess:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [_valkey(), '--port', str(self.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+            tied(
+                [
+                    *(_valkey(), '--port', str(self.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'),
+                    *('--databases', '64'),
+                ]
+            ),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd='/',
         )
         wait_for(self._answers, 10, 'Redis')
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def kill(self) -> None:
         self._process.kill()
@@ -128,7 +138,7 @@ class WorkerProcess:
                 self.process.wait(seconds)
             except subprocess.TimeoutExpired:
                 self.kill()
-        self._end_session()
+        end_sessions([self.pid])
         return self.process.returncode
 
     def end_impatiently(self) -> None:
@@ -155,17 +165,7 @@ class WorkerProcess:
         """End the worker at once, with all that it has started."""
         if self.process.poll() is None:
             self.kill()
-        self._end_session()
-
-    def _end_session(self) -> None:
-        for entry in Path('/proc').iterdir():
-            if entry.name.isdigit():
-                try:
-                    stat = (entry / 'stat').read_text().rsplit(')', 1)[1].split()
-                    if int(stat[3]) == self.pid:  # its session
-                        os.kill(int(entry.name), signal.SIGKILL)
-                except (OSError, IndexError):
-                    continue
+        end_sessions([self.pid])
 
 
 def is_alive(pid: int) -> bool:

@@ -1,13 +1,13 @@
-"""Settings of the tests: the database and the Redis server come from the environment (see `tests/__main__.py`)."""
+"""Settings of the tests: the database and the Redis server come from the environment (see `tests/servers.py`)."""
 
 import os
 
 from project.databases import database
 
-# Where pytest-xdist divides the tests among several processes, each has a database and a Redis database of its own.
+# Where pytest-xdist divides the tests among several processes, each has a database of its own.
 SHARE = os.environ.get('PYTEST_XDIST_WORKER', '')
 SECRET_KEY = 'tests only'
-DATABASES = {'default': database(os.environ.get('TEST_DATABASE_URL', 'sqlite:////tmp/netbox-jobs-test.sqlite3'))}
+DATABASES = {'default': database(os.environ.get('TEST_DATABASE_URL', 'sqlite:///:memory:'))}
 if os.environ.get('TEST_IN_WORKER'):
     # A worker that a test has started works on the test's database.
     DATABASES['default']['NAME'] = DATABASES['default']['TEST']['NAME'] + (f'_{SHARE}' if SHARE else '')
@@ -51,10 +51,8 @@ LOGIN_URL = 'admin:login'
 MAILERS = {'default': {'BACKEND': 'django.core.mail.backends.locmem.EmailBackend'}}  # for Django 6.1
 STATIC_URL = 'static/'
 PASSWORD_HASHERS = ['django.contrib.auth.hashers.MD5PasswordHasher']
-REDIS_URL = os.environ.get('TEST_REDIS_URL', 'redis://127.0.0.1:6379/13')
-if SHARE and not os.environ.get('TEST_IN_WORKER'):
-    _server, _number = REDIS_URL.rsplit('/', 1)
-    REDIS_URL = f'{_server}/{int(_number) + int(SHARE.removeprefix("gw"))}'
+# Where no test runs there is nothing to empty: nobody listens on port 0.
+REDIS_URL = os.environ.get('TEST_REDIS_URL', 'redis://127.0.0.1:0/0')
 RQ_QUEUES = {'default': {'URL': REDIS_URL, 'DEFAULT_TIMEOUT': 60}}
 if 'TEST_OTHER_REDIS' in os.environ:
     RQ_QUEUES['elsewhere'] = {'URL': os.environ['TEST_OTHER_REDIS']}

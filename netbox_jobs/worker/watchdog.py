@@ -15,7 +15,7 @@ from ..models import Job, database
 
 logger = logging.getLogger('netbox_jobs')
 
-#: Seconds between two looks of a horse at its own claim.
+#: Seconds between two looks of a child at its own claim.
 LOOK = 3.0
 
 
@@ -43,7 +43,7 @@ class Watchdog(threading.Thread):
                 self._next_look = time.monotonic() + LOOK
                 if self._must_end(run) and runs.delivered_run() is run:
                     break
-        os.killpg(0, signal.SIGKILL)  # the horse leads a process group of its own
+        os.killpg(0, signal.SIGKILL)  # the child leads a process group of its own
 
     def _begin(self, run: runs.Run | None) -> None:
         # Only a run that takes long is looked at, so that short ones cost no connection.

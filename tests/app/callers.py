@@ -7,8 +7,11 @@ import os
 import sys
 import traceback
 
+from tests.lifetime import end_with_parent
+
 
 def main() -> int:
+    end_with_parent(os.getppid())
     import django
 
     django.setup()
@@ -20,10 +23,11 @@ def main() -> int:
     processes, calls, keys = map(int, sys.argv[1:4])
     things = list(Thing.objects.order_by('pk')[:keys])
     connections.close_all()
-    children = []
+    parent, children = os.getpid(), []
     for number in range(processes):
         pid = os.fork()
         if pid == 0:
+            end_with_parent(parent)
             failed = 0
             for call in range(calls):
                 try:

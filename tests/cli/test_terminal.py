@@ -19,9 +19,10 @@ from netbox_jobs.models import Job, PausedQueue
 from tests import nursery
 from tests.app.jobs import Narrating, Plain, Sleeping, Spawning
 from tests.app.models import Trace
+from tests.lifetime import tied
 from tests.processes import ROOT, environment, is_alive, status, wait_for
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.once]
 
 
 class Counting(JobRunner):
@@ -52,7 +53,9 @@ def begin():
 
     def _begin(*arguments, **kwargs):
         kwargs = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, 'stdin': subprocess.DEVNULL, **kwargs}
-        process = subprocess.Popen(command(*arguments), cwd=ROOT, env=environment(TERM='xterm', COLUMNS='80'), **kwargs)
+        process = subprocess.Popen(
+            tied(command(*arguments)), cwd=ROOT, env=environment(TERM='xterm', COLUMNS='80'), **kwargs
+        )
         begun.append(process)
         return process
 

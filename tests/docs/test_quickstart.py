@@ -24,6 +24,7 @@ from netbox_jobs.jobs import system_job
 from netbox_jobs.models import Job, Schedule
 from tests.app.jobs import Plain
 from tests.app.models import Thing
+from tests.lifetime import tied
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / 'README.md').read_text()
@@ -91,7 +92,7 @@ class Newcomer:
         """Start what runs until it is stopped."""
         with log.open('wb') as output:
             return subprocess.Popen(
-                shlex.split(line), cwd=self.folder, env=self.environment, stdout=output, stderr=subprocess.STDOUT
+                tied(shlex.split(line)), cwd=self.folder, env=self.environment, stdout=output, stderr=subprocess.STDOUT
             )
 
     def writes(self, name: str, text: str, mode: str = 'w') -> None:
@@ -114,6 +115,7 @@ def newcomer(tmp_path: Path) -> Newcomer:
     return someone
 
 
+@pytest.mark.process
 @pytest.mark.once
 def test_the_quick_start_is_followed_to_the_letter(newcomer: Newcomer, tmp_path: Path) -> None:
     for line in block('sh new project').splitlines():

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / 'README.md').read_text()
 
 
+@pytest.mark.process
 @pytest.mark.once
 def test_the_wheel_carries_the_package_and_nothing_else(tmp_path):
     build = [sys.executable, '-m', 'build', '--wheel', '--no-isolation', '--outdir', str(tmp_path)]

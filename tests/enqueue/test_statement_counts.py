@@ -50,6 +50,8 @@ def test_a_warm_enqueue_is_one_insert(about):
     assert [query['sql'].split()[0] for query in captured] == ['INSERT']
 
 
+@pytest.mark.process
+@pytest.mark.once
 def test_a_warm_enqueue_opens_no_connection_and_sends_redis_no_more_than_rq_does(redis):
     raw = Queue('raw', connection=Redis.from_url(_url(redis)))
 
@@ -64,6 +66,8 @@ def test_a_warm_enqueue_opens_no_connection_and_sends_redis_no_more_than_rq_does
     assert ours <= floor + 2, (ours, floor)
 
 
+@pytest.mark.process
+@pytest.mark.once
 def test_the_hundredth_job_of_enqueue_many_costs_redis_two_commands_where_rqs_own_costs_three(redis):
     raw = Queue('raw', connection=Redis.from_url(_url(redis)))
 

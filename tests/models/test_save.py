@@ -344,6 +344,7 @@ def test_nothing_that_run_leaves_prevents_the_end(work, worker):
     assert transaction.get_autocommit()
 
 
+@pytest.mark.process
 def test_a_copy_of_the_process_that_run_has_forked_ends_with_run():
     class Forking(JobRunner):
         def run(self):

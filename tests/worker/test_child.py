@@ -40,6 +40,8 @@ def imported_by(act):
     return import_path.imported[known:]
 
 
+@pytest.mark.process
+@pytest.mark.once
 def test_what_a_child_had_to_import_its_parent_imports_once(module):
     preload = Preload()
     in_child(lambda: preload.tell(imported_by(lambda: import_path.resolve(f'{module}.late'))))

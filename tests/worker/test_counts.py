@@ -20,7 +20,7 @@ from netbox_jobs.worker.records import End, moment
 from tests.app.jobs import Overriding, Quiet
 from tests.processes import RedisProcess
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
 
 class Pipe:

@@ -215,6 +215,7 @@ def test_p3_a_child_whose_claim_is_lost_ends_itself_and_changes_nothing(start_wo
     assert told(Telltale.enqueue())
 
 
+@pytest.mark.once
 def test_redis_commands_for_a_job_are_at_most_those_of_rq_and_two(start_worker, tmp_path):
     """Those of RQ's own forking worker with an empty function; the difference of two runs leaves out the start."""
     redis = RedisProcess()

@@ -21,7 +21,7 @@ from netbox_jobs.worker.persistent import FastWorker
 from netbox_jobs.worker.protocol import Batch, Done
 from tests.app.jobs import Orderly, Plain
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
 
 class Deaf:

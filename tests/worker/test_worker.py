@@ -136,6 +136,7 @@ def test_a_pool_runs_jobs(start_worker):
     assert {status(job) for job in jobs} == {'completed'}, worker.output
 
 
+@pytest.mark.once
 def test_migrate_works_on_an_empty_database_with_redis_down(tmp_path):
     """`setup()` in `ready()`, as on the page, touches neither."""
     environment = {

@@ -1,0 +1,97 @@
+"""A pytest plugin: what the tests empty is their own.
+
+Without `TEST_DATABASE_URL` the tests use SQLite in a temporary folder, and without `TEST_REDIS_URL` a Valkey server
+that they start. `TEST_REDIS_URL` names a database of a Redis server; the tests empty it. With pytest-xdist, the process
+gw0 uses that database, gw1 the one after it, and so on. Each process first checks that its database is empty or holds
+only keys of RQ. If it holds others, no test runs.
+"""
+
+import os
+import sys
+import tempfile
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+from xdist.workermanage import parse_tx_spec_config
+
+from .lifetime import end_with_parent
+from .processes import RedisProcess
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Name the servers before Django's settings are read."""
+    if share := os.environ.get('PYTEST_XDIST_WORKER'):
+        end_with_parent(os.getppid())
+        os.environ['TEST_REDIS_URL'] = redis_after(os.environ['TEST_REDIS_URL'], int(share.removeprefix('gw')))
+        return
+    stack = ExitStack()
+    early_config.add_cleanup(stack.close)
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix='netbox-jobs-tests-'))
+    compile_once(folder)
+    if 'TEST_DATABASE_URL' not in os.environ:
+        _name(stack, 'TEST_DATABASE_URL', f'sqlite:///{folder}/test.sqlite3')
+    if 'TEST_REDIS_URL' not in os.environ:
+        server = RedisProcess()
+        stack.callback(server.kill)
+        _name(stack, 'TEST_REDIS_URL', server.url)
+
+
+def _name(stack: ExitStack, variable: str, value: str) -> None:
+    os.environ[variable] = value
+    stack.callback(os.environ.pop, variable, None)
+
+
+def compile_once(folder: str) -> None:
+    """Have processes share what Python compiles, in a folder that ends with the run, where it would write none.
+
+    The tests start hundreds of processes, and compiling Django costs each some seconds.
+    """
+    if sys.dont_write_bytecode:
+        sys.dont_write_bytecode, sys.pycache_prefix = False, f'{folder}/compiled'
+        os.environ.pop('PYTHONDONTWRITEBYTECODE', None)
+        os.environ['PYTHONPYCACHEPREFIX'] = sys.pycache_prefix
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Look at the databases of Redis before a test empties them: at all of them, and in each process at its own."""
+    divided = session.config.getoption('tx', None) and 'PYTEST_XDIST_WORKER' not in os.environ
+    count = len(parse_tx_spec_config(session.config)) if divided else 1
+    if refusal := refused(os.environ['TEST_REDIS_URL'], count):
+        raise pytest.UsageError(refusal)
+
+
+def refused(redis: str, count: int) -> str:
+    """Why the tests do not use so many databases of a Redis from this one on; empty if they do."""
+    for number in range(count):
+        url = redis_after(redis, number)
+        try:
+            with Redis.from_url(url, socket_connect_timeout=5) as client:
+                foreign = next((key for key in client.scan_iter(count=1000) if not key.startswith(b'rq:')), None)
+        except RedisError as error:
+            return f'Redis at {plain(url)} cannot be used ({error}); start it, or name another as TEST_REDIS_URL.'
+        if foreign is not None:
+            return (
+                f'{plain(url)} holds other keys than those of RQ ({foreign.decode(errors="replace")!r} is one), and '
+                'the tests would delete them. Name another database as TEST_REDIS_URL, or unset it: the tests then '
+                'start a server of their own.'
+            )
+    return ''
+
+
+def redis_after(redis: str, count: int) -> str:
+    """The URL of the database `count` after that of a URL."""
+    parts = urlsplit(redis)
+    return parts._replace(path=f'/{int(parts.path.strip("/") or 0) + count}').geturl()
+
+
+def plain(url: str) -> str:
+    """A URL without its password."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return url.replace(f':{parts.password}@', ':***@', 1)
