@@ -54,7 +54,7 @@ class _Deliveries:
 def _deliver_after_commit(made: list[Delivery], using: str | None) -> None:
     connection = connections[using or database()]
     if connection.in_atomic_block and connection.run_on_commit:
-        savepoints, last, *_robust = connection.run_on_commit[-1]
+        savepoints, last = connection.run_on_commit[-1][:2]
         # Only the last callback, so that what the project wants done in between comes in between; and only of the same
         # savepoints, whose rollback takes it away.
         if isinstance(last, _Deliveries) and savepoints == set(connection.savepoint_ids):

@@ -89,6 +89,7 @@ def _url(redis):
     return 'redis://{host}:{port}/0'.format(**redis.connection_pool.connection_kwargs)
 
 
+@pytest.mark.process
 def test_what_one_transaction_enqueues_is_one_insert_each_and_one_pipeline(redis, monkeypatch):
     Plain.enqueue()
     sent = []
@@ -101,6 +102,7 @@ def test_what_one_transaction_enqueues_is_one_insert_each_and_one_pipeline(redis
     assert [id.decode() for id in redis.lrange('rq:queue:default', 1, -1)] == [str(job.job_id) for job in jobs]
 
 
+@pytest.mark.process
 def test_deliveries_keep_their_place_among_callbacks_and_their_savepoints(redis):
     order, client = [], redis
 
