@@ -20,6 +20,18 @@ _BEAT = 1.0
 _RQWorker: Any = object  # what this is mixed into
 
 
+def _as_far_as_redis_answers(name: str) -> Any:
+    """RQ's method of this name, as far as Redis answers."""
+
+    def method(worker: 'Reconnecting', *args: Any, **kwargs: Any) -> None:
+        try:
+            getattr(super(Reconnecting, worker), name)(*args, **kwargs)
+        except RedisError as error:
+            worker.log_redis_down(error)
+
+    return method
+
+
 class Reconnecting(_RQWorker):
     """Mixed into RQ's worker: it continues when Redis is back."""
 
@@ -31,6 +43,13 @@ class Reconnecting(_RQWorker):
     _next_beat = 0.0
     _scheduler_to_come: Callable[[], None] | None = None
     birth_date: Any
+
+    set_state = _as_far_as_redis_answers('set_state')
+    set_shutdown_requested_date = _as_far_as_redis_answers('set_shutdown_requested_date')  # on a SIGTERM
+    check_for_suspension = _as_far_as_redis_answers('check_for_suspension')
+    run_maintenance_tasks = _as_far_as_redis_answers('run_maintenance_tasks')
+    maintain_heartbeats = _as_far_as_redis_answers('maintain_heartbeats')
+    register_death = _as_far_as_redis_answers('register_death')
 
     def log_redis_down(self, error: Exception) -> None:
         """Say once that Redis does not answer."""
@@ -69,20 +88,6 @@ class Reconnecting(_RQWorker):
         except RedisError as error:
             self.log_redis_down(error)
 
-    def set_state(self, state: str, pipeline: Any = None) -> None:
-        """RQ's state of the worker."""
-        try:
-            super().set_state(state, pipeline)
-        except RedisError as error:
-            self.log_redis_down(error)
-
-    def set_shutdown_requested_date(self) -> None:
-        """RQ's note of a SIGTERM, which comes in the middle of anything."""
-        try:
-            super().set_shutdown_requested_date()
-        except RedisError as error:
-            self.log_redis_down(error)
-
     def bootstrap(self, *args: Any, **kwargs: Any) -> None:
         """What RQ writes first, again where Redis goes away in the middle of it."""
         while True:
@@ -115,34 +120,6 @@ class Reconnecting(_RQWorker):
         except RedisError as error:
             self.log_redis_down(error)
             self._scheduler_to_come = start
-
-    def check_for_suspension(self, burst: bool) -> None:
-        """RQ's `suspend`; a Redis that does not answer has suspended no worker."""
-        try:
-            super().check_for_suspension(burst)
-        except RedisError as error:
-            self.log_redis_down(error)
-
-    def run_maintenance_tasks(self) -> None:
-        """RQ's own maintenance."""
-        try:
-            super().run_maintenance_tasks()
-        except RedisError as error:
-            self.log_redis_down(error)
-
-    def maintain_heartbeats(self, *args: Any, **kwargs: Any) -> None:
-        """RQ's signs of life of a running job."""
-        try:
-            super().maintain_heartbeats(*args, **kwargs)
-        except RedisError as error:
-            self.log_redis_down(error)
-
-    def register_death(self) -> None:
-        """What RQ writes last."""
-        try:
-            super().register_death()
-        except RedisError as error:
-            self.log_redis_down(error)
 
     def _register_again(self) -> None:
         birth = self.birth_date
