@@ -103,13 +103,16 @@ class Dequeue:
         return self._fetch(found[0], [found[1]]) if found else []
 
     def put_back(self, deliveries: Sequence[Delivery]) -> None:
-        """Have these jobs wait in RQ again, before all that waits there."""
+        """Have these jobs wait in RQ again, before all that waits there; if Redis does not answer, recovery does so."""
         if not deliveries:
             return
-        with self._worker.connection.pipeline() as pipeline:
-            for delivery in reversed(deliveries):
-                pipeline.lpush(delivery.queue.key, delivery.id)
-            pipeline.execute()
+        try:
+            with self._worker.connection.pipeline() as pipeline:
+                for delivery in reversed(deliveries):
+                    pipeline.lpush(delivery.queue.key, delivery.id)
+                pipeline.execute()
+        except RedisError as error:
+            self._worker.log_redis_down(error)
 
     def waits_before(self, queue: Any) -> bool:
         """Whether jobs wait in a queue that this worker serves before that one, as far as Redis answers."""

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from django.db import connections
+from redis.exceptions import RedisError
 from rq.utils import now
 from rq.worker import Worker as RQWorker
 
@@ -233,6 +234,8 @@ class Supervisor:
         self.ended = ended
         try:
             RQWorker.monitor_work_horse(self._worker, job, current.queue, *([execution] if TAKES_EXECUTION else []))
+        except RedisError as error:
+            self._worker.log_redis_down(error)
         finally:
             self._worker.records.forget()
 

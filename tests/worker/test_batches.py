@@ -145,6 +145,6 @@ def test_max_jobs_and_burst_count_every_job(start_worker, kind):
     assert worker.process.wait(60) == 0
     assert Job.objects.filter(pk__in=[job.pk for job in jobs], status='completed').count() == 20
     left = {str(job.job_id) for job in jobs} & set(connection.queue('default').job_ids)
-    assert len(left) == 10
+    assert len(left) == 10, list(Job.objects.values_list('name', 'status', 'attempt', 'deliveries', 'error'))
     assert start_worker(kind, '--burst').process.wait(60) == 0
     assert all_completed(jobs)
