@@ -22,7 +22,7 @@ PEERS = .venv-peers
 # Installed anew when what is to be installed changes.
 STAMP = $(VENV)/.installed
 
-.PHONY: help demo serve unit test lint format chaos bench bench-peers bench-scale clean
+.PHONY: help demo serve unit test lint docs format chaos bench bench-peers bench-scale clean
 
 help:
 	@echo 'make demo    run the example plugin: jobs on demand, periodic, scheduled, failing; needs no servers'
@@ -30,6 +30,7 @@ help:
 	@echo 'make unit    run the tests that start no processes; needs no servers'
 	@echo 'make test    run all tests; PostgreSQL, MariaDB and Redis are used if they answer'
 	@echo 'make lint    check style, types and migrations'
+	@echo 'make docs    build the documentation in docs/_build'
 	@echo 'make chaos   kill everything, many times, and count (JOBS, FAULTS, SEED, WORKERS)'
 	@echo 'make bench   measure ourselves next to RQ and the database; needs PostgreSQL and Redis (BENCH=--quick)'
 	@echo 'make bench-scale  an empty table of jobs against one of a million, and every plan (PostgreSQL, Redis)'
@@ -55,6 +56,10 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python -m django makemigrations --check --dry-run --settings tests.settings
+
+docs: $(STAMP)
+	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto docs docs/_build
+	@echo 'Open docs/_build/index.html'
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
@@ -90,9 +95,9 @@ $(STAMP): pyproject.toml
 	  || { echo "'$(PYTHON)' lacks the venv module; on Debian and Ubuntu, install python3-venv."; exit 1; }
 	@echo 'Installing into $(VENV) (once)...'
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -e '.[test,lint]' $(if $(DJANGO),'$(DJANGO)') $(if $(RQ),'$(RQ)')
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -e '.[test,lint,docs]' $(if $(DJANGO),'$(DJANGO)') $(if $(RQ),'$(RQ)')
 	@touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) $(PEERS) db.sqlite3* .pytest_cache .mypy_cache .ruff_cache build dist
+	rm -rf $(VENV) $(PEERS) db.sqlite3* .pytest_cache .mypy_cache .ruff_cache build dist docs/_build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -179,10 +179,10 @@ def _delivered(**options: Any) -> Job:
 
 def _claimed(**options: Any) -> Job:
     job = _delivered(**options)
-    transitions_claim = claim.claim(str(job.job_id), TOKEN, database())
-    if transitions_claim is None:
+    claimed = claim.claim(str(job.job_id), TOKEN, database())
+    if claimed is None:
         raise AssertionError('the job was not there to be claimed')
-    return transitions_claim
+    return claimed
 
 
 def _progress(job: Job) -> Progress | None:

@@ -57,7 +57,7 @@ class JobActions:
             immediate: Run it in this process before returning; meant for commands and tests.
             queue_name: A queue of `RQ_QUEUES` or of a plugin; `default` if omitted.
             notifications: When to notify the user of the end; always if omitted.
-            **kwargs: The other options, see `netbox_jobs.options.EnqueueOptions`; the rest is passed to `func`.
+            **kwargs: The other options, see `netbox_jobs.jobs.EnqueueOptions`; the rest is passed to `func`.
 
         Returns:
             The job: stored, or with `immediate` ended. What a run enqueues with an interval for its own runner and

@@ -26,8 +26,7 @@ from tests.processes import status
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-README = (Path(__file__).parent.parent.parent / 'README.md').read_text()
-SECTION = README.split('## The command line')[1].split('\n## ')[0]
+PAGE = (Path(__file__).parent.parent.parent / 'docs' / 'how-to' / 'command-line.md').read_text()
 
 
 class TwinOne(JobRunner):
@@ -117,7 +116,7 @@ def work_twice(work):
 
 
 def documented_keys(of):
-    (row,) = re.findall(rf'^\| {of} \| (.*) \|$', SECTION, re.MULTILINE)
+    (row,) = re.findall(rf'^\| {of} \| (.*) \|$', PAGE, re.MULTILINE)
     return re.findall(r'`(\w+)`', re.sub(r'\(`.*?\)', '', row)), [
         re.findall(r'`(\w+)`', group) for group in re.findall(r'\((`.*?)\)', row)
     ]
@@ -752,19 +751,19 @@ def commands_of(parser):
 def test_the_readme_and_the_help_know_every_command_and_exit_code():
     parser = Command().create_parser('manage.py', 'jobs')
     commands = commands_of(parser)
-    documented = re.findall(r'^\| `jobs (\w+)', SECTION, re.MULTILINE) + re.findall(r', `jobs (\w+)', SECTION)
+    documented = re.findall(r'^\| `jobs (\w+)', PAGE, re.MULTILINE) + re.findall(r', `jobs (\w+)', PAGE)
     assert set(documented) == set(commands)
-    told = ' '.join(re.findall(r'^\| `jobs schedules .*$', SECTION, re.MULTILINE))
+    told = ' '.join(re.findall(r'^\| `jobs schedules .*$', PAGE, re.MULTILINE))
     assert all(action in told for action in commands_of(commands['schedules']))
     for code in (exits.SUCCESS, exits.FAILURE, exits.USAGE_ERROR, exits.INTERRUPTED):
-        assert re.search(rf'^\| {code} \| ', SECTION, re.MULTILINE)
+        assert re.search(rf'^\| {code} \| ', PAGE, re.MULTILINE)
         assert re.search(rf'^  {code} ', parser.format_help(), re.MULTILINE)
         assert re.search(rf'^  {code} ', commands['run'].format_help(), re.MULTILINE)
     taking_json = {name for name, each in commands.items() if '--json' in each._option_string_actions}
-    (sentence,) = re.findall(r'^(`list`.*?) take `--json`', SECTION, re.MULTILINE | re.DOTALL)
+    (sentence,) = re.findall(r'^(`list`.*?) take `--json`', PAGE, re.MULTILINE | re.DOTALL)
     assert taking_json == set(re.findall(r'`(\w+)`', sentence))
     asking = {name for name, each in commands.items() if '--yes' in each._option_string_actions}
-    assert asking == set(re.findall(r'^\| `jobs (\w+)[^|]*\| .*\(asks\)', SECTION, re.MULTILINE)) - {'schedules'}
+    assert asking == set(re.findall(r'^\| `jobs (\w+)[^|]*\| .*\(prompts\)', PAGE, re.MULTILINE)) - {'schedules'}
 
 
 def test_jobs_of_plain_functions_can_be_retried(jobs, work):

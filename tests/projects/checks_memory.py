@@ -5,7 +5,7 @@ import time
 import pytest
 from django.db.backends.signals import connection_created
 
-from netbox_jobs.execution import logs
+from netbox_jobs.execution import log_writer
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.models import Job
 from tests.app.models import Thing
@@ -26,7 +26,7 @@ class Busy(JobRunner):
 
 def test_a_worker_of_a_test_runs_a_job_that_writes_and_logs(work, monkeypatch):
     """A second connection that writes at the same moment would make either fail with "table is locked"."""
-    monkeypatch.setattr(logs, 'INTERVAL', 0.001)
+    monkeypatch.setattr(log_writer, 'INTERVAL', 0.001)
     job = Busy.enqueue(interval=10)
     connected = []
     connection_created.connect(lambda **kwargs: connected.append(kwargs), weak=False, dispatch_uid='test')

@@ -559,9 +559,9 @@ def test_the_assets_are_one_style_sheet_and_one_script_by_address():
 # What is written about it
 
 
-def test_the_style_sheet_begins_with_all_of_its_variables_and_the_readme_with_all_tags():
+def test_the_style_sheet_begins_with_all_of_its_variables_and_the_page_has_all_tags():
     style = (ROOT / 'netbox_jobs/static/netbox_jobs/jobs.css').read_text()
     header, rules = style.split('*/', 1)
     assert set(re.findall(r'--nbj-[\w-]+', header)) == set(re.findall(r'--nbj-[\w-]+', rules))
-    section = (ROOT / 'README.md').read_text().split('## In your own pages')[1].split('\n## ')[0]
-    assert set(re.findall(r'^\| `\{% (\w+)', section, re.MULTILINE)) == set(register.tags)
+    page = (ROOT / 'docs' / 'how-to' / 'pages.md').read_text()
+    assert set(re.findall(r'^\| `\{% (\w+)', page, re.MULTILINE)) == set(register.tags)
