@@ -123,9 +123,9 @@ class ChildProcess:
         if self._claimed is not None:  # it cannot be begun here any more
             take_hold(self._claimed)
             requeue(self._claimed, 0)
-        if message.last and self._preload is not None:
+        more = fit and not (message.last and begun == count)
+        if not more and self._preload is not None:
             self._preload.tell(import_path.imported[self._imported :])
-        more = fit and not message.last
         self._pipe.send(Done(begun, more))
         return more
 

@@ -112,7 +112,7 @@ class ChildHandle:
         if isinstance(message, Failed):
             self.failures[message.position] = message.error
         else:
-            self.done = message
+            self.done, self.last = message, self.last and not message.more
         return True
 
     def suspend(self) -> None:

@@ -35,7 +35,7 @@ class Batch(NamedTuple):
 
     #: RQ's id of each delivery, and the `job_id` of its job.
     jobs: tuple[tuple[str, str], ...]
-    #: Whether the child ends after them.
+    #: Whether the child ends after them, unless some of them are taken back.
     last: bool
 
 

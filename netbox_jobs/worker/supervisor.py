@@ -180,6 +180,7 @@ class Supervisor:
             self._noted = int(child.done is not None)
         self._note_ends(child)
         begun = child.done.begun if child.done is not None else self._position + 1
+        child.jobs -= len(self._batch) - begun
         self.size.learn(begun, time.monotonic() - self._handed_over)
         if child.done is None:
             child.kill()
