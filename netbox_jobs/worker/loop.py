@@ -1,6 +1,7 @@
 """The RQ worker that runs our jobs, in a child process for each or in one that lives on."""
 
 import logging
+import math
 import os
 import re
 import signal
@@ -35,8 +36,7 @@ logger = logging.getLogger('netbox_jobs')
 
 # A name that RQ has given, which is like no other.
 _RQ_NAME = re.compile('[0-9a-f]{32}')
-#: Seconds between two looks whether the workers are suspended.
-_SUSPENSION = 1.0
+_SUSPENSION = 1.0  # seconds between two looks whether the workers are suspended
 
 
 class Worker(Reconnecting, RQWorker):
@@ -122,7 +122,7 @@ class Worker(Reconnecting, RQWorker):
                 self._go_idle()
                 if timeout is None or (idle_until is not None and time.monotonic() >= idle_until):
                     return None
-                left = timeout if idle_until is None else min(timeout, max(idle_until - time.monotonic(), 0.1))
+                left = timeout if idle_until is None else min(timeout, math.ceil(idle_until - time.monotonic()))
                 found, pause = self.deliveries.wait(left), 1.0
                 self._state = WorkerStatus.BUSY
                 if found and (foreign := self._run(found)):
@@ -147,7 +147,7 @@ class Worker(Reconnecting, RQWorker):
         self.heartbeat()
         if time.monotonic() >= self._next_suspension:
             self._next_suspension = time.monotonic() + _SUSPENSION
-            self.records.flush_if_due()
+            self.records.flush()
             self.check_for_suspension(burst)
         if self.should_run_maintenance_tasks:
             self.run_maintenance_tasks()
@@ -157,6 +157,9 @@ class Worker(Reconnecting, RQWorker):
         self._state = WorkerStatus.BUSY  # a SIGTERM comes when they are run
         size, self.supervisor.size.workers = self.supervisor.size, self.served_by
         found = self.deliveries.take(min(size.next(self.deliveries.waiting), self._room()))
+        if self._stop_requested:
+            self.deliveries.put_back(found)
+            raise StopRequested
         # The first that is more than one of ours has a batch to itself, and so has what waits behind it.
         keep = next((number for number, delivery in enumerate(found) if not delivery.plain), len(found)) or 1
         keep = min(keep, size.share(len(found), self.deliveries.waiting))
@@ -165,11 +168,8 @@ class Worker(Reconnecting, RQWorker):
 
     def _room(self) -> int:
         """How many jobs the child, and this worker, may still run."""
-        child = self.supervisor.child
-        room = min(MOST, self.jobs_per_child() - (child.jobs if child is not None else 0))
-        if self._max_jobs is not None:
-            room = min(room, self._max_jobs - self._completed)
-        return max(room, 1)
+        child, most = self.supervisor.child, self._max_jobs or MOST + self._completed
+        return max(1, min(MOST, self.jobs_per_child() - (child.jobs if child else 0), most - self._completed))
 
     def _run(self, batch: list[Delivery]) -> tuple[Any, Any] | None:
         """Run a batch of ours; a job of other code is returned, with its queue."""
@@ -181,7 +181,11 @@ class Worker(Reconnecting, RQWorker):
             job = first.load(self)
             job.redis_server_version = self.get_redis_server_version()
             return job, first.queue
-        last = self.supervisor.ready().jobs + len(batch) >= self.jobs_per_child()
+        try:
+            last = self.supervisor.ready().jobs + len(batch) >= self.jobs_per_child()
+        except OSError:  # no child could be forked
+            self.deliveries.put_back(batch)
+            raise
         run: Any = self.supervisor.run if first.plain else self.supervisor.run_with_rq
         self._completed += run(batch, last=last)
         if not self._stop_requested:
@@ -234,19 +238,17 @@ class Worker(Reconnecting, RQWorker):
 
     def look_for_stop(self) -> None:
         """Have the maintenance thread look at once whether the running job is to stop."""
-        if self._maintenance is not None:
-            self._maintenance.look_for_stop()
+        assert self._maintenance is not None
+        self._maintenance.look_for_stop()
 
     def _at_work(self) -> tuple[int, str | None]:
         current = self.supervisor.current
-        return self.supervisor.sent, current.job_id if current is not None else None
+        return self.supervisor.sent, current.job_id if current else None
 
     def get_current_job_id(self, *args: Any, **kwargs: Any) -> str | None:
         """RQ's id of the job that runs."""
         current = self.supervisor.current
-        if current is not None:
-            return current.id
-        found: str | None = super().get_current_job_id(*args, **kwargs)
+        found: str | None = current.id if current else super().get_current_job_id(*args, **kwargs)
         return found
 
     # Stop. RQ's own way is to kill; a job of ours is told first.
@@ -283,12 +285,10 @@ class Worker(Reconnecting, RQWorker):
 
     def wait_for_horse(self) -> Ended:
         """RQ's monitor is told what ours has seen."""
-        if self.supervisor.ended is None:
-            found: Ended = super().wait_for_horse()
-            if self.supervisor.current is not None:
-                self.supervisor.ended = found
-            return found
-        return self.supervisor.ended
+        found: Ended = self.supervisor.ended or super().wait_for_horse()
+        if self.supervisor.current is not None:
+            self.supervisor.ended = found
+        return found
 
 
 def _give_back(lease: Lease) -> None:
