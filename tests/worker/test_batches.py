@@ -65,6 +65,32 @@ def test_p1_when_the_child_dies_its_job_alone_is_errored_and_the_others_run(held
     assert {(starts(job), Job.objects.get(pk=job.pk).attempt) for job in jobs} == {(1, 1)}
 
 
+@pytest.mark.parametrize('step', ['before the terminal write', 'after it'])
+def test_p1_when_the_child_dies_around_the_end_of_a_job_the_next_ones_run_and_no_attempt_of_theirs_counts(held, step):
+    """After it, the next job has been claimed with the end of this one, where the database can do that."""
+
+    def enqueue():
+        return [*Plain.enqueue_many([{}] * 4), Working.enqueue(how=step), *Plain.enqueue_many([{}] * 10)]
+
+    _worker, jobs = held(enqueue)
+    dead = jobs.pop(4)
+    wait_for(lambda: all_completed(jobs), 30)
+    assert status(dead) == ('completed' if step == 'after it' else 'errored')
+    assert {(starts(job), Job.objects.get(pk=job.pk).attempt) for job in jobs} == {(1, 1)}
+
+
+def test_what_rq_has_of_a_batch_is_whole_within_a_second(held):
+    _worker, jobs = held(lambda: Plain.enqueue_many([{}] * 30))
+    wait_for(lambda: all_completed(jobs))
+    ids, queue = {str(job.job_id) for job in jobs}, connection.queue('default')
+    wait_for(lambda: ids <= set(queue.finished_job_registry.get_job_ids()), 2)
+    for job in queue.job_class.fetch_many(ids, queue.connection, queue.serializer):
+        assert (job.get_status(), job.latest_result().type.name) == ('finished', 'SUCCESSFUL')
+        assert job.enqueued_at <= job.started_at <= job.ended_at
+        assert queue.connection.ttl(job.key) > 0
+    assert not queue.started_job_registry.get_job_ids()
+
+
 def test_p1_when_the_worker_dies_with_its_child_others_run_what_they_had_not_begun(held, start_worker):
     def enqueue():
         return [*Plain.enqueue_many([{}] * 3), Sleeping.enqueue(), *Plain.enqueue_many([{}] * 20)]
