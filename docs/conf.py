@@ -62,3 +62,7 @@ def setup(app: Any) -> None:
     """Keep the docstrings of properties from Napoleon, which takes what precedes their first colon for a type."""
     app.connect('autodoc-process-docstring', _keep_property, priority=100)
     app.connect('autodoc-process-docstring', _restore_property, priority=900)
+
+
+# What `core/signatures.py` appends to the docstrings of `enqueue()` and its like.
+napoleon_custom_sections = [('Options', 'params_style')]

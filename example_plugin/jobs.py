@@ -1,6 +1,7 @@
 """The background jobs of the plugin."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -55,7 +56,7 @@ class SyncSourceJob(JobRunner):
             self.check_canceled()  # whoever stops the job finds whole pages
         return received, created
 
-    def _store(self, source: Source, record: dict) -> bool:
+    def _store(self, source: Source, record: dict[str, Any]) -> bool:
         if 'value' not in record:
             self.logger.warning('%s has no value', record['key'])
         _, created = Record.objects.update_or_create(
@@ -76,7 +77,7 @@ class PurgeRecordsJob(JobRunner):
         limit = timezone.now() - timedelta(days=days)
         deleted = 0
         for source in self.track(Source.objects.all(), message='Looking at sources'):
-            found, _ = source.records.filter(last_seen__lt=limit).delete()
+            found, _ = Record.objects.filter(source=source, last_seen__lt=limit).delete()
             deleted += found
         self.job.data = {'deleted': deleted}
         self.logger.info('Deleted %d records that were last seen more than %d days ago', deleted, days)

@@ -1,4 +1,7 @@
-"""The exceptions of the framework; each message says what was wrong, what was expected, and what to do."""
+"""The exceptions of the framework; each message says what was wrong, what was expected, and what to do.
+
+All have the base `NetBoxJobsError`, beside the built-in one that fits; only `JobCanceled` cannot, and says why.
+"""
 
 __all__ = (
     'AlreadyClaimed',
@@ -8,13 +11,18 @@ __all__ = (
     'InstanceGone',
     'JobCanceled',
     'JobFailed',
+    'NetBoxJobsError',
     'RunnerNotFound',
     'UnknownQueue',
     'UnsupportedOption',
 )
 
 
-class JobFailed(Exception):
+class NetBoxJobsError(Exception):
+    """The base of all exceptions of this package, but for `JobCanceled`."""
+
+
+class JobFailed(NetBoxJobsError):
     """Raise it in `run()` to end the job as *failed*: an expected failure, as opposed to a crash.
 
     Its message is kept in `job.error`.
@@ -22,33 +30,33 @@ class JobFailed(Exception):
 
 
 class JobCanceled(BaseException):
-    """Raised in `run()` by `check_canceled()` when a stop was requested.
+    """Raised in `run()` by `check_canceled()` when a stop of the job was requested.
 
-    Not an `Exception`, so that a run which catches those does not continue in spite of it.
+    It is neither an `Exception` nor a `NetBoxJobsError`, so that a run which catches those stops all the same.
     """
 
 
-class UnknownQueue(ValueError, LookupError):
+class UnknownQueue(NetBoxJobsError, ValueError, LookupError):
     """A queue that is not configured was named; the message lists those that are."""
 
 
-class UnsupportedOption(ValueError, TypeError):
-    """An option of RQ was passed to `enqueue()` that would undermine what we promise about the job."""
+class UnsupportedOption(NetBoxJobsError, ValueError, TypeError):
+    """A call of `enqueue()` has an option of RQ with which the package could not keep its promises about the job."""
 
 
-class ArgumentsTooLarge(TypeError, ValueError):
+class ArgumentsTooLarge(NetBoxJobsError, TypeError, ValueError):
     """The arguments of a call exceed the `ARGUMENTS_MAX_SIZE` setting, so they cannot be stored."""
 
 
-class ArgumentsRefused(Exception):
-    """Stored arguments do not carry our signature; they are never decoded."""
+class ArgumentsRefused(NetBoxJobsError):
+    """Stored arguments do not carry the project's signature; they are never decoded."""
 
 
-class InstanceGone(Exception):
+class InstanceGone(NetBoxJobsError):
     """An object that a job's arguments refer to no longer exists."""
 
 
-class RunnerNotFound(Exception):
+class RunnerNotFound(NetBoxJobsError):
     """The code of a job cannot be imported in this process."""
 
 
@@ -56,5 +64,5 @@ class FormatUnknown(RunnerNotFound):
     """The arguments of a job were stored by a release that this process does not run: another worker may."""
 
 
-class AlreadyClaimed(RuntimeError):
+class AlreadyClaimed(NetBoxJobsError, RuntimeError):
     """The job is being run by another worker right now."""

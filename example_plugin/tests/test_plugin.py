@@ -1,6 +1,7 @@
 """How to test a plugin's jobs: run them at once, with `immediate=True`, and look at the row."""
 
 from datetime import timedelta
+from typing import Any
 from unittest import mock
 
 import django_rq
@@ -17,52 +18,54 @@ from example_plugin.models import Record, Source
 from example_plugin.tests import source_server
 from example_plugin.tests.source_server import LARGE, SourceServer
 from netbox_jobs.choices import JobStatusChoices
+from netbox_jobs.models import Job
 
 
 class SyncSourceTest(TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         self.enterContext(mock.patch.object(source_server, 'THINKING', 0))
         self.site = self.enterContext(SourceServer())
 
-    def sync(self, path):
+    def sync(self, path: str) -> tuple[Source, Job]:
         source = Source.objects.create(name=path, url=self.site + path)
         return source, SyncSourceJob.enqueue(instance=source, immediate=True)
 
-    def test_records_are_stored_and_counted(self):
+    def test_records_are_stored_and_counted(self) -> None:
         source, job = self.sync('/shop')
         self.assertEqual(job.status, JobStatusChoices.STATUS_COMPLETED, job.error)
         self.assertEqual(job.data, {'received': 12, 'created': 12})
         self.assertEqual(source.records.count(), 12)
         self.assertEqual(job.log_entries[1]['message'], 'Stored page 1 with 12 records')
 
-    def test_a_source_that_counts_its_records_is_read_page_by_page(self):
+    def test_a_source_that_counts_its_records_is_read_page_by_page(self) -> None:
         source, job = self.sync('/large')
         self.assertEqual(job.data, {'received': LARGE, 'created': LARGE})
         self.assertEqual(source.records.count(), LARGE)
+        assert job.progress is not None
         self.assertEqual((job.progress.current, job.progress.total, job.progress.percent), (LARGE, LARGE, 100))
 
-    def test_a_record_without_a_value_is_stored_and_warned_of(self):
+    def test_a_record_without_a_value_is_stored_and_warned_of(self) -> None:
         source, job = self.sync('/large')
         warnings = [line['message'] for line in job.log_entries if line['level'] == 'warning']
         self.assertIn('large-059 has no value', warnings)
         self.assertTrue(source.records.filter(key='large-059').exists())
 
-    def test_a_second_sync_creates_nothing_new(self):
+    def test_a_second_sync_creates_nothing_new(self) -> None:
         source, _ = self.sync('/shop')
         job = SyncSourceJob.enqueue(instance=source, immediate=True)
         self.assertEqual(job.data, {'received': 12, 'created': 0})
 
-    def test_a_source_that_refuses_fails_the_job(self):
+    def test_a_source_that_refuses_fails_the_job(self) -> None:
         _, job = self.sync('/gone')
         self.assertEqual(job.status, JobStatusChoices.STATUS_FAILED)
         self.assertIn('404', job.error)
 
-    def test_a_source_that_serves_no_json_fails_the_job(self):
+    def test_a_source_that_serves_no_json_fails_the_job(self) -> None:
         _, job = self.sync('/text')
         self.assertEqual(job.status, JobStatusChoices.STATUS_FAILED)
         self.assertIn('does not serve JSON', job.error)
 
-    def test_a_bad_url_fails_the_job(self):
+    def test_a_bad_url_fails_the_job(self) -> None:
         for url, words in (
             ('htp:/nowhere', 'not an http or https URL'),
             ('http://127.0.0.1:9/a b', 'cannot be read'),
@@ -75,13 +78,13 @@ class SyncSourceTest(TestCase):
                 self.assertEqual(job.status, JobStatusChoices.STATUS_FAILED)
                 self.assertIn(words, job.error)
 
-    def test_a_record_that_breaks_our_assumptions_is_an_error(self):
+    def test_a_record_that_breaks_our_assumptions_is_an_error(self) -> None:
         source, job = self.sync('/odd')
         self.assertEqual(job.status, JobStatusChoices.STATUS_ERRORED)
         self.assertEqual(job.error, "KeyError('key')")
         self.assertEqual(source.records.count(), 0)
 
-    def test_an_answer_that_breaks_off_or_is_no_http_may_be_better_the_next_time(self):
+    def test_an_answer_that_breaks_off_or_is_no_http_may_be_better_the_next_time(self) -> None:
         for path in ('/broken-off', '/babble'):
             with self.subTest(path), self.assertRaises(remote.SourceUnavailable):
                 list(remote.pages(self.site + path, timeout=5))
@@ -90,7 +93,7 @@ class SyncSourceTest(TestCase):
 class RetryTest(TransactionTestCase):
     """Retries are a worker's doing, so these jobs take the whole way through Redis."""
 
-    def sync(self, path):
+    def sync(self, path: str) -> Job:
         site = self.enterContext(SourceServer())
         source = Source.objects.create(name=path, url=site + path)
         job = SyncSourceJob.enqueue(instance=source)
@@ -98,43 +101,43 @@ class RetryTest(TransactionTestCase):
         job.refresh_from_db()
         return job
 
-    def test_a_source_in_trouble_is_tried_again(self):
+    def test_a_source_in_trouble_is_tried_again(self) -> None:
         job = self.sync('/down')
         self.assertEqual((job.status, job.retries), (JobStatusChoices.STATUS_SCHEDULED, 1))
         self.assertIn('503', job.attempts.get().error)
 
-    def test_a_source_that_refuses_is_not(self):
+    def test_a_source_that_refuses_is_not(self) -> None:
         job = self.sync('/gone')
         self.assertEqual((job.status, job.retries), (JobStatusChoices.STATUS_FAILED, 0))
 
 
 class ScheduleTest(TestCase):
-    def test_saving_a_source_schedules_it_once(self):
+    def test_saving_a_source_schedules_it_once(self) -> None:
         source = Source.objects.create(name='shop', url='http://127.0.0.1:9/', sync_interval=60)
         source.save()
         self.assertEqual(SyncSourceJob.get_jobs(source).count(), 1)
         self.assertEqual(SyncSourceJob.get_jobs(source).get().interval, 60)
 
-    def test_a_changed_interval_changes_the_waiting_job(self):
+    def test_a_changed_interval_changes_the_waiting_job(self) -> None:
         source = Source.objects.create(name='shop', url='http://127.0.0.1:9/', sync_interval=60)
         source.sync_interval = 5
         source.save()
         self.assertEqual(SyncSourceJob.get_jobs(source).get().interval, 5)
 
-    def test_a_cleared_interval_ends_the_schedule(self):
+    def test_a_cleared_interval_ends_the_schedule(self) -> None:
         source = Source.objects.create(name='shop', url='http://127.0.0.1:9/', sync_interval=60)
         source.sync_interval = None
         source.save()
         self.assertFalse(SyncSourceJob.get_jobs(source).exists())
 
-    def test_deleting_a_source_takes_its_jobs_along(self):
+    def test_deleting_a_source_takes_its_jobs_along(self) -> None:
         source = Source.objects.create(name='shop', url='http://127.0.0.1:9/', sync_interval=60)
         source.delete()
         self.assertFalse(SyncSourceJob.get_jobs().exists())
 
 
 class PurgeRecordsTest(TestCase):
-    def test_only_what_was_not_seen_for_long_is_deleted(self):
+    def test_only_what_was_not_seen_for_long_is_deleted(self) -> None:
         source = Source.objects.create(name='shop', url='http://127.0.0.1:9/')
         Record.objects.create(source=source, key='old', last_seen=timezone.now() - timedelta(days=31))
         Record.objects.create(source=source, key='new')
@@ -144,34 +147,34 @@ class PurgeRecordsTest(TestCase):
 
 
 class PagesTest(TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         self.user = get_user_model().objects.create_user('user', password='password')
         self.source = Source.objects.create(name='<shop>', url='http://127.0.0.1:9/')
 
-    def test_pages_need_a_login(self):
+    def test_pages_need_a_login(self) -> None:
         response = self.client.get(reverse('example_plugin:sources'))
         self.assertEqual(response.status_code, 302)
 
-    def test_sync_now_enqueues_a_job_for_the_user(self):
+    def test_sync_now_enqueues_a_job_for_the_user(self) -> None:
         self.client.force_login(self.user)
         response = self.client.post(reverse('example_plugin:sync', args=[self.source.pk]))
         self.assertRedirects(response, self.source.get_absolute_url())
         job = SyncSourceJob.get_jobs(self.source).get()
         self.assertEqual((job.user, job.queue_name), (self.user, 'example_plugin.sync'))
 
-    def test_sync_now_needs_a_post(self):
+    def test_sync_now_needs_a_post(self) -> None:
         self.client.force_login(self.user)
         self.assertEqual(self.client.get(reverse('example_plugin:sync', args=[self.source.pk])).status_code, 405)
 
-    def sync(self, **kwargs):
+    def sync(self, **kwargs: Any) -> Job:
         """A job that has failed: nobody answers there."""
         return SyncSourceJob.enqueue(instance=self.source, immediate=True, **kwargs)
 
-    def page(self, name, *arguments):
+    def page(self, name: str, *arguments: Any) -> str:
         self.client.force_login(self.user)
         return self.client.get(reverse(f'example_plugin:{name}', args=arguments)).content.decode()
 
-    def test_the_list_shows_each_source_with_its_latest_job(self):
+    def test_the_list_shows_each_source_with_its_latest_job(self) -> None:
         SyncSourceJob.enqueue(instance=self.source, user=self.user)
         self.sync(user=self.user)
         page = self.page('sources')
@@ -179,35 +182,35 @@ class PagesTest(TestCase):
         self.assertIn('Failed', page)
         self.assertNotIn('Pending', page)
 
-    def test_the_list_does_not_show_what_is_merely_scheduled(self):
+    def test_the_list_does_not_show_what_is_merely_scheduled(self) -> None:
         SyncSourceJob.enqueue(instance=self.source, user=self.user, schedule_at=timezone.now() + timedelta(days=1))
         self.assertNotIn('Scheduled', self.page('sources'))
 
-    def test_the_source_shows_its_jobs_and_the_log_of_the_latest(self):
+    def test_the_source_shows_its_jobs_and_the_log_of_the_latest(self) -> None:
         self.sync(user=self.user)
         page = self.page('source', self.source.pk)
         self.assertIn('Fetching http://127.0.0.1:9/', page)
         self.assertIn('cannot be reached', page)
 
-    def test_the_jobs_of_others_are_not_shown_without_permission(self):
+    def test_the_jobs_of_others_are_not_shown_without_permission(self) -> None:
         self.sync(user=get_user_model().objects.create_user('other'))
         for page in self.page('sources'), self.page('source', self.source.pk):
             self.assertNotIn('Failed', page)
             self.assertNotIn('Fetching', page)
 
-    def test_with_permission_they_are(self):
+    def test_with_permission_they_are(self) -> None:
         self.sync()
         self.user.user_permissions.add(Permission.objects.get(codename='view_job'))
         for page in self.page('sources'), self.page('source', self.source.pk):
             self.assertIn('Failed', page)
 
-    def test_records_are_asked_for_again_only_while_a_job_runs(self):
+    def test_records_are_asked_for_again_only_while_a_job_runs(self) -> None:
         self.sync(user=self.user)
         self.assertNotIn('data-live-url', self.page('records', self.source.pk))
         SyncSourceJob.enqueue(instance=self.source, user=self.user)
         self.assertIn('data-live-url', self.page('records', self.source.pk))
 
-    def test_a_new_source_is_added_by_the_form(self):
+    def test_a_new_source_is_added_by_the_form(self) -> None:
         self.client.force_login(self.user)
         self.client.post(
             reverse('example_plugin:add'), {'name': 'new', 'url': 'http://127.0.0.1:9/', 'sync_interval': '15'}

@@ -16,6 +16,7 @@ from redis.retry import Retry
 from rq import Queue
 
 from ..core import conf, queues
+from ..exceptions import NetBoxJobsError
 
 #: Seconds for which Redis is not asked again after it could not be reached.
 PAUSE = 3.0
@@ -26,7 +27,7 @@ _clients: list[tuple[Any, Any]] = []
 _open_until: dict[int, float] = {}
 
 
-class CircuitOpen(ConnectionError):
+class CircuitOpen(NetBoxJobsError, ConnectionError):
     """A server could not be reached a moment ago and is not asked now; that counts as no further failure."""
 
 

@@ -5,12 +5,11 @@ import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Any, Concatenate, Literal, ParamSpec, TypedDict, TypeVar
+from typing import Any, TypedDict
 
 from django.db.models import Model
 
-P = ParamSpec('P')
-R = TypeVar('R')
+from ..exceptions import UnsupportedOption
 
 #: The options of RQ that a call may carry; they are stored on the row and handed to RQ with each delivery.
 RQ_OPTIONS = (
@@ -91,7 +90,8 @@ RUN_ARGUMENTS = 'run_arguments'
 
 def as_keywords(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return arguments of `run()` as keywords of `enqueue()`; those that are named like options are packed into one."""
-    clashing = {name: value for name, value in arguments.items() if name in OPTIONS or name in REFUSED}
+    named_otherwise = OPTIONS | REFUSED.keys() | {RUN_ARGUMENTS}
+    clashing = {name: value for name, value in arguments.items() if name in named_otherwise}
     if not clashing:
         return dict(arguments)
     others = {name: value for name, value in arguments.items() if name not in clashing}
@@ -104,53 +104,6 @@ def take_run_arguments(given: dict[str, Any]) -> RunArguments:
         packed: RunArguments = given.pop(RUN_ARGUMENTS)
         return packed
     return RunArguments()
-
-
-def enqueue_signature(
-    instance: Model | None = None,
-    *,
-    name: str = '',
-    user: Any = None,
-    schedule_at: datetime | None = None,
-    interval: int | Literal[Unchanged.UNCHANGED] | None = None,
-    immediate: bool = False,
-    queue_name: str | None = None,
-    notifications: str | None = None,
-    cron: str | None = None,
-    timezone: str | None = None,
-    max_retries: int | None = None,
-    retry_backoff: float | Sequence[float] | None = None,
-    retry_on: type[BaseException] | Sequence[type[BaseException]] | None = None,
-    job_timeout: int | str | None = None,
-    depends_on: Any = None,
-    at_front: bool = False,
-    ttl: int | str | None = None,
-    result_ttl: int | str | None = None,
-    failure_ttl: int | str | None = None,
-    meta: Mapping[str, Any] | None = None,
-    description: str | None = None,
-    on_success: Any = None,
-    on_failure: Any = None,
-    on_stopped: Any = None,
-    **arguments: Any,
-) -> Any:
-    """Have the signature of `enqueue()`, for type checkers and for `help()`."""
-    raise NotImplementedError
-
-
-def signed_like(donor: Callable[P, Any]) -> Callable[[Callable[..., R]], Callable[Concatenate[Any, P], R]]:
-    """Decorate a class method that takes anything: it shows the parameters of another function."""
-
-    def decorate(method: Callable[..., R]) -> Callable[..., R]:
-        shown = inspect.signature(donor)
-        cls = inspect.Parameter('cls', inspect.Parameter.POSITIONAL_ONLY)
-        returned = inspect.signature(method).return_annotation
-        vars(method)['__signature__'] = shown.replace(
-            parameters=[cls, *shown.parameters.values()], return_annotation=returned
-        )
-        return method
-
-    return decorate
 
 
 def check_arguments(call: str, run: Callable[..., Any], given: Collection[str]) -> None:
@@ -180,13 +133,21 @@ def check_arguments(call: str, run: Callable[..., Any], given: Collection[str]) 
             )
 
 
+def refusal(name: str) -> UnsupportedOption:
+    """Return the exception for an option of RQ's that is refused."""
+    return UnsupportedOption(f"RQ's option {name!r} is not accepted: {REFUSED[name]}.")
+
+
 def check_options(call: str, given: Collection[str]) -> None:
     """Check the names of options.
 
     Raises:
         TypeError: There is no such option; the message names the nearest one.
+        UnsupportedOption: It is an option of RQ's that is refused; the message says why.
     """
     for name in given:
+        if name in REFUSED:
+            raise refusal(name)
         if name not in OPTIONS:
             close = difflib.get_close_matches(name, sorted(OPTIONS), 1)
             hint = f' Did you mean {close[0]!r}?' if close else f' The options are {", ".join(sorted(OPTIONS))}.'

@@ -51,13 +51,13 @@ def time_limit(runner: type[Any]) -> tuple[str, Any]:
     meta = getattr(getattr(runner, 'Meta', None), 'job_timeout', None)
     if meta is not None:
         return 'Meta.job_timeout', meta
-    found = inspect.getattr_static(runner, 'job_timeout', None)
-    if isinstance(found, property):
-        try:
-            return 'job_timeout', object.__new__(runner).job_timeout
+    found = getattr(runner, 'job_timeout', None)
+    if hasattr(found, '__get__') and inspect.getattr_static(runner, 'job_timeout') is found:
+        try:  # a property, which the class itself does not evaluate
+            found = object.__new__(runner).job_timeout
         except AttributeError:
             return 'job_timeout', None
-    return 'job_timeout', getattr(runner, 'job_timeout', None)
+    return 'job_timeout', found
 
 
 def crash_limit(path: str) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import connections
 
 from ..core import runs
 from ..lifecycle import reservation
@@ -14,6 +14,7 @@ from . import bulk_insert
 from .insert import insert
 from .request import EnqueueRequest, check
 from .rows import new_job, new_schedule, watch_unsaved
+from .unsaved import call_transaction
 
 
 def spread(calls: Iterable[Mapping[str, Any]], common: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -55,7 +56,7 @@ def insert_all(requests: list[EnqueueRequest]) -> list[Job]:
     successor of the job that runs here.
     """
     using = database()
-    with transaction.atomic(using=using):
+    with call_transaction():
         # All are made before the first is written: arguments that cannot be stored are found here.
         jobs: list[Job | None] = [
             None if _is_special(request) else _new_job(number, request) for number, request in enumerate(requests)

@@ -12,10 +12,8 @@ from ..core import arguments, clock
 from ..lifecycle.deliver import deliver_after_commit
 from ..lifecycle.dependencies import depend
 from ..models import Job, Schedule, database
+from ..models.schedules import SHARED
 from .request import EnqueueRequest
-
-#: The fields that a schedule and its jobs share.
-SHARED = frozenset({'job_timeout', 'name', 'notifications', 'queue_name', 'user_id'})
 
 
 def changes_of(job: Job, request: EnqueueRequest, given: Collection[str]) -> dict[str, Any]:

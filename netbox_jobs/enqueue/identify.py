@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
+from django.db import router
 from django.db.models import Model
 
 from ..core.import_path import path_of
@@ -26,14 +27,28 @@ def identify_instance(instance: Model | None) -> tuple[ContentType | None, str |
     object_type = content_type_of(instance)
     if is_unsaved(instance):
         raise ValueError(f'instance is an unsaved {instance._meta.label}; save it first.')
-    alias = database()
-    object_db = instance._state.db if instance._state.db not in (None, alias) else ''
-    return object_type, str(instance.pk), object_db or ''
+    alias = _database_of(instance)
+    return object_type, str(instance.pk), '' if alias == database() else alias
 
 
 def is_unsaved(instance: Model) -> bool:
-    """Return whether the object has no row yet."""
-    return instance._state.adding or instance.pk is None
+    """Return whether the object has no row yet.
+
+    An object that was made with the primary key of a row is not unsaved: its `save()` updates that row. (With a
+    default for the key, Django's `save()` inserts a row in any case.)
+    """
+    if not instance._state.adding and instance.pk is not None:
+        return False
+    if instance.pk is None or instance._meta.pk.has_default():
+        return True
+    return not type(instance)._base_manager.using(_database_of(instance)).filter(pk=instance.pk).exists()
+
+
+def _database_of(instance: Model) -> str:
+    """Return the alias of the database that the object is in, or is going to be."""
+    if instance._state.db is None and instance._state.adding:
+        return router.db_for_write(type(instance), instance=instance)
+    return instance._state.db or ''
 
 
 def content_type_of(instance: Model) -> ContentType:

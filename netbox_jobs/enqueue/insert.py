@@ -18,6 +18,7 @@ from .inherit import inherit, is_about_the_same
 from .request import EnqueueRequest, check
 from .rows import insert_job, new_job, new_schedule
 from .successor import predecessor_of, succeed
+from .unsaved import call_transaction
 
 
 @services.enqueue.provide
@@ -41,7 +42,7 @@ def insert(request: EnqueueRequest) -> Job:
     if not request.recurrence and not request.dependencies:
         insert_job(job, request, using)
     else:
-        with transaction.atomic(using=using):
+        with call_transaction():
             if request.recurrence:
                 job.schedule = new_schedule(request, job.job_id.hex)
                 job.schedule.save(using=using)

@@ -14,7 +14,6 @@ from ..core.import_path import path_of
 from ..core.options import UNCHANGED
 from ..core.recurrence import Recurrence
 from ..core.text import storable_text
-from ..exceptions import UnsupportedOption
 from ..models import Job, database
 from .identify import content_type_of, identify_callable, identify_instance, identify_user, is_unsaved, schedule_key
 from .rq_options import check_rq_options, seconds
@@ -91,9 +90,9 @@ def check(func: Callable[..., Any], given: dict[str, Any], *, call: str = 'enque
     named |= _take_recurrence(request, given)
     retry = retries.check(*(given.pop(option, None) for option in retries.OPTIONS))
     request.retry = _stored_retry(retry)
-    for option, reason in options.REFUSED.items():
+    for option in options.REFUSED:
         if given.pop(option, None):
-            raise UnsupportedOption(f"RQ's option {option!r} is not accepted: {reason}.")
+            raise options.refusal(option)
     rq = {key: given.pop(key) for key in options.RQ_OPTIONS if key in given}
     request.options, timeout, dependencies = check_rq_options(rq)
     request.job_timeout = timeout

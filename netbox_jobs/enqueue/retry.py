@@ -16,7 +16,7 @@ def retry(job: Job) -> Job:
     """Enqueue an ended job again, through its runner's own `enqueue()`; see `Job.retry()`."""
     runner = import_path.resolve(job.runner)
     enqueue = runner.enqueue if getattr(runner, 'is_job_runner', False) else partial(Job.enqueue, runner)
-    if job.object_id is not None and job.object is None:
+    if job.object_type_id is not None and job.object is None:  # also one that was never saved
         raise InstanceGone(f'The object of job {job.pk} ({job.name}) no longer exists.')
     using = database()
     with transaction.atomic(using=using):

@@ -1,5 +1,7 @@
 """`enqueue_once()`: the one waiting job of a runner and an object, kept up to date under its schedule's lock."""
 
+from collections.abc import Collection
+
 from django.db import connections
 from django.utils import timezone
 
@@ -8,7 +10,8 @@ from ..lifecycle.deliver import deliver_after_commit
 from ..lifecycle.dependencies import depend
 from ..lifecycle.reservation import UniqueSlot
 from ..models import Job, Schedule, database
-from .changes import SHARED, changes_of, update_waiting
+from ..models.schedules import SHARED
+from .changes import changes_of, update_waiting
 from .inherit import inherit
 from .request import EnqueueRequest
 from .rows import insert_job, new_job, new_schedule
@@ -50,12 +53,8 @@ def find_slot(request: EnqueueRequest, *, final: bool = True) -> Job | UniqueSlo
             break
         elif update_waiting(job, schedule, request, given):
             return job
-    if job is not None and final and not request.dependencies:
-        # A running job stays the last one if it is to recur no more.
-        stopped = moved and not request.recurrence
-        changes = changes_of(job, request, given)
-        if (not moved and not changes) or (stopped and changes.keys() <= {'interval'}):
-            return job
+    if job is not None and final and _needs_no_other(job, request, given, moved):
+        return job
     return UniqueSlot(request.key, schedule, job or (schedule.last_job if recurred else None), given, moved)
 
 
@@ -86,12 +85,21 @@ def _follow(slot: UniqueSlot, request: EnqueueRequest, before: Job) -> Job:
     """Update the job that waits, or make the successor of the one that runs."""
     if before.slot is not None and _update(slot, before, request):
         return before
-    if not slot.moved and not request.dependencies and not changes_of(before, request, slot.given):
+    if _needs_no_other(before, request, slot.given, slot.moved):
         return before
     job = succeed(request, before, slot.schedule)
     if job.pk == before.pk:  # requeued at this moment: it is the one that waits
         _update(slot, job, request)
     return job
+
+
+def _needs_no_other(running: Job, request: EnqueueRequest, given: Collection[str], moved: bool) -> bool:
+    """Return whether the call changes nothing that an occurrence after the running one would show."""
+    if request.dependencies:
+        return False
+    changes = changes_of(running, request, given)
+    stopped = moved and not request.recurrence  # a running job stays the last one if it is to recur no more
+    return changes.keys() <= {'interval'} if stopped else not moved and not changes
 
 
 def _update(slot: UniqueSlot, job: Job, request: EnqueueRequest) -> bool:

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from django.db import transaction
-
 from ..enqueue.request import check
+from ..enqueue.rows import watch_unsaved
 from ..enqueue.unique import find_slot
+from ..enqueue.unsaved import call_transaction
 from ..lifecycle.reservation import reserved
-from ..models import Job, database
+from ..models import Job
 
 
 def enqueue_once(runner: Any, args: tuple[Any, ...], given: dict[str, Any]) -> Job:
@@ -23,9 +23,10 @@ def enqueue_once(runner: Any, args: tuple[Any, ...], given: dict[str, Any]) -> J
     request = check(runner.handle, given, call='enqueue_once')
     if given.get('name'):  # also the runner's own, which another name may have replaced
         request.given |= {'name'}
-    with transaction.atomic(using=database()):
+    with call_transaction():
         found = find_slot(request, final=not runner.overrides('enqueue'))
         if isinstance(found, Job):
+            watch_unsaved(found, request)
             return found
         when = found.schedule.recurrence
         given = {**given, 'interval': when.interval}
@@ -33,4 +34,5 @@ def enqueue_once(runner: Any, args: tuple[Any, ...], given: dict[str, Any]) -> J
             given |= {'cron': when.cron, 'timezone': when.time_zone}
         with reserved(found):
             made: Job = runner.enqueue(*args, **given)
-            return made
+        watch_unsaved(made, request)
+        return made

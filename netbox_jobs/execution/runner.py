@@ -8,17 +8,18 @@ from operator import length_hint
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, TypeVar, Unpack
 
 from asgiref.sync import sync_to_async
-from django.db import models, transaction
+from django.db import models
 from django.utils.functional import classproperty
 
 from ..core import recurrence, runner_options, runs
 from ..core.import_path import path_of
-from ..core.options import UNCHANGED, EnqueueOptions, Unchanged, enqueue_signature, signed_like
+from ..core.options import OPTIONS, UNCHANGED, EnqueueOptions, Unchanged, check_arguments
 from ..core.registry import system_jobs
+from ..core.signatures import enqueue_once_signature, enqueue_signature, signed_like
 from ..enqueue.batch import check_all, insert_all, spread
 from ..enqueue.identify import content_type_of, identify_instance, is_unsaved, schedule_key
 from ..enqueue.rows import adopt
-from ..enqueue.unsaved import Unsaved, jobs_of
+from ..enqueue.unsaved import Unsaved, call_transaction, job_ids_of
 from ..exceptions import JobCanceled
 from ..models import Job, Schedule, database
 from ..models.querysets import JobQuerySet
@@ -159,17 +160,24 @@ class JobRunner(ABC):
         if instance is None:
             return jobs
         if is_unsaved(instance):
-            return jobs.filter(pk__in=jobs_of(instance))
+            return jobs.filter(job_id__in=job_ids_of(instance))
         object_type, object_id, object_db = identify_instance(instance)
         return jobs.filter(object_type=object_type, object_id=object_id, object_db=object_db)
 
     @classmethod
     @signed_like(enqueue_signature)
     def enqueue(cls, *args: Any, **kwargs: Any) -> Job:
-        """Store a new job of this runner: `Job.enqueue()` without `func`.
+        """Store a new job of this runner in the caller's transaction. A worker receives it after the commit.
 
         Override it to add to every call, and call `super().enqueue(*args, **kwargs)`: the successors of periodic jobs
         are made through it as well.
+
+        Returns:
+            The job: stored, or with `immediate` ended.
+
+        Raises:
+            ValueError: An option is not acceptable; nothing was written.
+            TypeError: An argument cannot be stored, or `run()` does not take it; nothing was written.
         """
         kwargs['name'] = kwargs.get('name') or cls.name
         return Job.enqueue(cls.handle, *args, **kwargs)
@@ -194,10 +202,11 @@ class JobRunner(ABC):
         given = spread(calls, common)
         if not cls.overrides('enqueue'):
             return insert_all(check_all(cls.handle, given))
-        with transaction.atomic(using=database()):
+        with call_transaction():
             return [cls.enqueue(**call) for call in given]
 
     @classmethod
+    @signed_like(enqueue_once_signature)
     def enqueue_once(
         cls,
         instance: models.Model | None = None,
@@ -211,14 +220,13 @@ class JobRunner(ABC):
         A waiting job is updated in place with what the call names; what it omits stays as it is. While a job runs, the
         changes are made to the occurrence after it. Jobs that `enqueue()` made are neither touched nor counted.
 
-        Args:
-            instance: The object that the job is about; None for jobs about none.
-            schedule_at: When to run it (aware with `USE_TZ`).
-            interval: Minutes between occurrences; None: run once more, and recur no longer.
-            **kwargs: As for `enqueue()`.
+        An `interval` of None means: run once more, and recur no longer. (Omitted: as it is.)
 
         Returns:
             The job that waits, or the one that runs if nothing changes.
+
+        Raises:
+            ValueError, TypeError: As `enqueue()`, before anything is written.
         """
         given = {'instance': instance, 'schedule_at': schedule_at, 'interval': interval}
         return enqueue_once(cls, args, {**given, **kwargs})
@@ -246,7 +254,7 @@ class JobRunner(ABC):
         return await sync_to_async(cls.enqueue_many)(calls, **common)
 
     @classmethod
-    @signed_like(enqueue_signature)
+    @signed_like(enqueue_once_signature)
     async def aenqueue_once(cls, *args: Any, **kwargs: Any) -> Job:
         """Call `enqueue_once()` from asynchronous code."""
         return await sync_to_async(cls.enqueue_once)(*args, **kwargs)
@@ -259,7 +267,8 @@ class JobRunner(ABC):
             Whether there was something to end.
         """
         if instance is not None and is_unsaved(instance):
-            key = schedule_key(path_of(cls), content_type_of(instance), Unsaved.of(instance).token, '')
+            found = Unsaved.find(instance)
+            key = schedule_key(path_of(cls), content_type_of(instance), found.token, '') if found else ''
         else:
             key = schedule_key(path_of(cls), *identify_instance(instance))
         schedule = Schedule.objects.using(database()).filter(key=key).first()
@@ -269,6 +278,7 @@ class JobRunner(ABC):
         return True
 
     @classmethod
+    @signed_like(enqueue_once_signature)
     def setup(cls, **kwargs: Any) -> None:
         """Call `enqueue_once(**kwargs)` whenever a worker starts; meant for `AppConfig.ready()`.
 
@@ -277,7 +287,10 @@ class JobRunner(ABC):
         Raises:
             ImproperlyConfigured: `interval` is given and is not a whole number of minutes from 1, or `cron` is given
                 and cannot be read.
+            TypeError: A keyword is neither an option nor an argument of `run()`.
         """
+        if not cls.overrides('handle') and not cls.overrides('enqueue') and not cls.overrides('enqueue_once'):
+            check_arguments(f'{cls.__name__}.setup()', cls.run, kwargs.keys() - OPTIONS)
         if kwargs.get('interval') is not None or kwargs.get('cron'):
             recurrence.check_registered(kwargs.get('interval'), kwargs.get('cron'), kwargs.get('timezone'))
         system_jobs[cls] = kwargs

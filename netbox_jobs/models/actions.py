@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from django.db.models import Model
@@ -12,7 +12,6 @@ from ..core import arguments, clock
 from . import services
 from .progress import Progress
 from .queues import PausedQueue
-from .schedules import Schedule
 
 
 class JobActions:
@@ -30,6 +29,7 @@ class JobActions:
     arguments_format: str
     arguments_signature: str
     _state: Any
+    _base_manager: ClassVar[Any]
 
     @classmethod
     def enqueue(
@@ -156,7 +156,8 @@ class JobActions:
         if self.status not in JobStatusChoices.WAITING_STATE_CHOICES or self.due is None:
             return ''
         using = self._state.db
-        if self.schedule_id and Schedule.objects.using(using).filter(pk=self.schedule_id, paused=True).exists():
+        rows = type(self)._base_manager.using(using).filter(pk=self.pk, schedule__paused=True)
+        if self.schedule_id and rows.exists():
             return 'schedule'
         overdue = self.due <= clock.now_ms()
         return 'queue' if overdue and PausedQueue.objects.using(using).filter(name=self.queue_name).exists() else ''

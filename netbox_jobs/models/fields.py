@@ -9,7 +9,7 @@ a column casts that column to the one canonical text first, and the index on `ob
 """
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.conf import settings
@@ -95,6 +95,10 @@ def _needs_cast(column: Any) -> bool:
 
 class InstanceKey(GenericForeignKey):
     """`job.object`: like a generic foreign key, and the object may live in another database."""
+
+    if TYPE_CHECKING:
+        # Of a type that only the caller knows.
+        def __get__(self, instance: Any, cls: Any = None) -> Any: ...
 
     def _fetch(self, job: Any) -> Any:
         try:

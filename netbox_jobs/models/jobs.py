@@ -3,7 +3,7 @@
 import logging
 import uuid
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, Self
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import MinValueValidator
@@ -18,12 +18,8 @@ from ..core.recurrence import Recurrence
 from .actions import JobActions
 from .fields import InstanceKey, ObjectIdField, UserKey
 from .logs import KeepsLog
-from .querysets import JobQuerySet
+from .querysets import JobManager
 from .saving import GuardedSave
-from .schedules import Schedule
-
-if TYPE_CHECKING:
-    pass
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -84,7 +80,7 @@ class Job(GuardedSave, KeepsLog, JobActions, models.Model):
     arguments_signature = models.CharField(max_length=64, blank=True, default='', editable=False)
     arguments_shown = models.TextField(_('arguments'), blank=True, default='', editable=False)
     schedule = models.ForeignKey(
-        Schedule,
+        'netbox_jobs.Schedule',
         on_delete=models.DO_NOTHING,
         related_name='jobs',
         db_constraint=False,
@@ -115,7 +111,7 @@ class Job(GuardedSave, KeepsLog, JobActions, models.Model):
     worker = models.CharField(max_length=32, null=True, editable=False, help_text=_('Token of the worker that runs it'))  # noqa: DJ001  # NULL: no claim
     backend_id = models.BigIntegerField(null=True, editable=False, help_text=_('Its database session'))
 
-    objects = JobQuerySet['Job'].as_manager()
+    objects: ClassVar[JobManager[Self]] = JobManager()
 
     #: What this object may write to its row; set by `lifecycle` alone. Without a claim it was merely loaded.
     claim: Claim | None = None

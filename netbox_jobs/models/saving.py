@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models, transaction
 
@@ -30,12 +30,12 @@ NAMED_FIELDS = ('name', 'notifications', 'object_db', 'object_id', 'object_type'
 class GuardedSave(_Base):
     """The part of a job that is its `save()`."""
 
-    name: Any
+    name: str
     data: Any
-    error: Any
-    interval: Any
-    status: Any
-    objects: Any
+    error: str
+    interval: int | None
+    status: str
+    objects: ClassVar[Any]
     DoesNotExist: Any
     _assigned_log_entries: Any
     _save_log_entries: Any

@@ -1,10 +1,9 @@
 """`Schedule`: what recurs. Its row is also the lock of its key: every change of a chain of jobs updates it first."""
 
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from django.db import models
-from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -13,9 +12,11 @@ from ..core import recurrence
 from ..core.recurrence import Recurrence
 from . import services
 from .fields import InstanceKey, ObjectIdField, UserKey
+from .jobs import Job
+from .querysets import JobManager, JobQuerySet
 
-# Jobs know their schedules, so this module cannot import them.
-Job: TypeAlias = Any
+#: The fields that a schedule and its jobs share.
+SHARED = frozenset({'job_timeout', 'name', 'notifications', 'queue_name', 'user_id'})
 
 
 class Schedule(models.Model):
@@ -55,6 +56,9 @@ class Schedule(models.Model):
     runs = models.PositiveIntegerField(_('runs'), default=0, editable=False, help_text=_('How many have ended so far'))
     created = models.DateTimeField(_('created'), default=timezone.now, editable=False)
 
+    if TYPE_CHECKING:
+        jobs: JobManager[Job]
+
     class Meta:
         permissions = (('manage_schedule', _('Can change, pause, run and end schedules')),)
         verbose_name = _('schedule')
@@ -70,19 +74,17 @@ class Schedule(models.Model):
 
     def current_job(self) -> Job | None:
         """The job of this schedule that waits, else the one that runs, else None."""
-        jobs: Any = self.jobs
-        found: Job | None = jobs.filter(slot=self.pk).first()
+        found = self.jobs.filter(slot=self.pk).first()
         if found is None:
             # Sorted here: for the first row of an order, a database may read a table in that order until it finds one.
-            active = list(jobs.filter(status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES).order_by())
+            active = list(self.jobs.filter(status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES).order_by())
             found = max(active, key=lambda job: (job.status != JobStatusChoices.STATUS_RUNNING, job.pk), default=None)
         return found
 
     @property
     def next_run(self) -> datetime | None:
         """When the waiting job is due; None if none waits, or the schedule is paused."""
-        jobs: Any = self.jobs
-        job = None if self.paused else jobs.filter(slot=self.pk).first()
+        job = None if self.paused else self.jobs.filter(slot=self.pk).first()
         return (job.scheduled or job.created) if job is not None else None
 
     @property
@@ -91,16 +93,13 @@ class Schedule(models.Model):
         return self.ended_jobs.first()
 
     @property
-    def ended_jobs(self) -> QuerySet[Job]:
+    def ended_jobs(self) -> JobQuerySet[Job]:
         """Its jobs that have ended, the latest first, by the index on schedule and key.
 
         As a range of one key: for an equality, a planner takes the order by key alone, and may look for the newest of
         a schedule that has rested for long among the jobs of all.
         """
-        jobs: Any = self.jobs.model._base_manager.using(self.jobs.db)
-        ended: QuerySet[Job] = jobs.filter(
-            schedule_id__gte=self.pk, schedule_id__lte=self.pk, status__in=JobStatusChoices.TERMINAL_STATE_CHOICES
-        )
+        ended = Job.objects.using(self.jobs.db).ended().filter(schedule_id__gte=self.pk, schedule_id__lte=self.pk)
         return ended.order_by('-schedule_id', '-pk')
 
     def change(self, *, interval: int | None = None, cron: str | None = None, timezone: str | None = None) -> None:

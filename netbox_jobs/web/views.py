@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ..choices import JobStatusChoices
 from ..core import formatting
-from ..exceptions import ArgumentsRefused, InstanceGone, RunnerNotFound
+from ..exceptions import NetBoxJobsError
 from ..models import Job
 from ..monitoring import permissions, related
 from . import fragments
@@ -105,7 +105,7 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         job.retry()
         _say(request, messages.SUCCESS, _('The job "%s" is enqueued again.'), job)
-    except (ValueError, ArgumentsRefused, InstanceGone, RunnerNotFound) as error:
+    except (ValueError, TypeError, NetBoxJobsError) as error:
         messages.error(request, str(error), fail_silently=True)
     return _back(request)
 

@@ -29,6 +29,18 @@ class TextThing(JobsMixin, models.Model):
         return self.code
 
 
+class ProxyThing(Thing):
+    class Meta:
+        proxy = True
+
+
+class ChildThing(Thing):
+    extra = models.CharField(max_length=50, default='')
+
+    def __str__(self):
+        return self.extra
+
+
 class Trace(models.Model):
     """A run's start or end, written by the run itself."""
 

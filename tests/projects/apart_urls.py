@@ -1,6 +1,7 @@
 from django.http import HttpResponse
 from django.urls import path
 
+from tests.app import views
 from tests.app.jobs import Plain
 from tests.app.models import Thing
 
@@ -14,4 +15,4 @@ def enqueue(request):
     return HttpResponse(str(job.pk))
 
 
-urlpatterns = [path('enqueue/', enqueue)]
+urlpatterns = [path('enqueue/', enqueue), path('unsaved/', views.enqueue)]

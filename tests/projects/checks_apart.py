@@ -1,9 +1,13 @@
 """What must hold with jobs in a second database, requests in transactions, and queues on several Redis servers."""
 
+from contextlib import ExitStack
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.db import connections, transaction
+from django.utils import timezone
 
 from netbox_jobs.broker import delivery
 from netbox_jobs.maintenance import recovery
@@ -150,3 +154,63 @@ def test_queues_on_several_servers(work):
     work('default')
     work('tests.app.bulk')
     assert (status(here), status(there)) == ('completed', 'completed')
+
+
+UNSAVED = [lambda: Thing(), lambda: UUIDThing(), lambda: TextThing(code='a b')]
+
+
+@pytest.mark.parametrize('make', UNSAVED)
+def test_without_a_transaction_a_job_about_an_unsaved_object_is_bound_by_its_save(work, make):
+    thing = make()
+    job = Plain.enqueue_once(instance=thing, interval=10)
+    assert delivery.queue('default').job_ids == []
+    thing.save()
+    assert Plain.enqueue_once(instance=thing).pk == job.pk
+    work('default')
+    assert (status(job), Job.objects.get(pk=job.pk).object) == ('completed', thing)
+
+
+@pytest.mark.parametrize('outer', [['default'], ['jobs'], ['default', 'jobs'], ['jobs', 'default']])
+@pytest.mark.parametrize('make', UNSAVED)
+def test_a_job_about_an_unsaved_object_is_delivered_once_both_are_committed(work, make, outer):
+    with ExitStack() as transactions:
+        for alias in outer:
+            transactions.enter_context(transaction.atomic(using=alias))
+        thing = make()
+        job = Plain.enqueue_once(instance=thing, interval=10)
+        thing.save()
+        assert delivery.queue('default').job_ids == []
+    assert delivery.queue('default').job_ids == [str(job.job_id)]
+    assert (job.object, Job.objects.get(pk=job.pk).object) == (thing, thing)
+    assert Plain.enqueue_once(instance=thing).pk == job.pk
+
+
+@pytest.mark.parametrize('make', UNSAVED)
+def test_an_object_whose_transaction_rolls_back_has_no_job_that_runs(work, make, caplog):
+    thing = make()
+    with transaction.atomic(using='default'):
+        job = Plain.enqueue_once(instance=thing, interval=10)
+        thing.save()
+        transaction.set_rollback(True, using='default')
+    assert (status(job), delivery.queue('default').job_ids) == ('pending', [])
+    Job.objects.update(created=timezone.now() - timedelta(minutes=61))
+    recovery.settle_dependents()
+    assert status(job) == 'canceled'
+    assert 'its object was not saved' in caplog.text
+    assert not Schedule.objects.exists()
+
+
+@pytest.mark.parametrize('alias', ['default', 'jobs'])
+def test_an_object_that_is_never_saved_by_the_end_of_either_transaction_has_no_job_that_runs(alias, caplog):
+    with transaction.atomic(using=alias):
+        job = Plain.enqueue_once(instance=Thing(), interval=10)
+    assert status(job) == 'canceled'
+    assert 'was not saved by the end of the transaction' in caplog.text
+
+
+@pytest.mark.parametrize('saved', [False, True])
+def test_a_request_in_two_transactions_enqueues_for_an_unsaved_object(client, work, saved):
+    answer = client.get('/unsaved/', {'save': '1'} if saved else {})
+    job = Job.objects.get(pk=int(answer.content))
+    work('default')
+    assert (status(job), job.object) == (('completed', Thing.objects.get()) if saved else ('canceled', None))

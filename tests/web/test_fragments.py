@@ -240,6 +240,15 @@ def test_a_job_that_cannot_be_retried_says_why(thing):
     assert 'only a job that has ended can be retried' in answer.content.decode()
 
 
+def test_a_job_whose_runner_takes_other_arguments_by_now_says_so(thing, monkeypatch):
+    job = Plain.enqueue(instance=thing, word='x', immediate=True)
+    monkeypatch.setattr(Plain, 'run', lambda self, another: None)
+    client = client_of(user('retrier', 'view_job', 'retry_job'))
+    page = Source.objects.create(name='shop', url='http://127.0.0.1:9/').get_absolute_url()
+    answer = client.post(url('retry', job), headers={'referer': f'http://testserver{page}'}, follow=True)
+    assert 'unexpected keyword &#x27;word&#x27;' in answer.content.decode()
+
+
 @pytest.mark.parametrize(
     ('referer', 'expected'),
     [
