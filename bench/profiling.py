@@ -64,18 +64,24 @@ class Sampler(threading.Thread):
 
 
 def _sampled(worker_class: Any, folder: Path) -> Any:
-    class Sampled(worker_class):
-        def _live(self, *args: Any) -> None:
-            self.sampler = Sampler()
-            self.sampler.start()
-            super()._live(*args)
+    from netbox_jobs.worker.child import ChildProcess
 
-        def _perform(self, *args: Any) -> bool:
-            self.sampler.on = True
-            more: bool = super()._perform(*args)
-            self.sampler.on = False
-            (folder / f'child-{os.getpid()}.json').write_text(json.dumps(self.sampler.counts))
-            return more
+    run = ChildProcess._run
+
+    class Sampled(worker_class):
+        def live(self, *args: Any) -> None:
+            sampler = Sampler()
+            sampler.start()
+
+            def sampled(process: ChildProcess, message: Any) -> bool:
+                sampler.on = True
+                more = run(process, message)
+                sampler.on = False
+                (folder / f'child-{os.getpid()}.json').write_text(json.dumps(sampler.counts))
+                return more
+
+            ChildProcess._run = sampled  # type: ignore[method-assign]
+            super().live(*args)
 
         def work(self, *args: Any, **kwargs: Any) -> bool:
             self.parents = Sampler()
@@ -84,9 +90,9 @@ def _sampled(worker_class: Any, folder: Path) -> Any:
             (folder / 'parent.json').write_text(json.dumps(self.parents.counts))
             return done
 
-        def execute_job(self, *args: Any) -> None:
+        def dequeue_job_and_maintain_ttl(self, *args: Any) -> Any:
             self.parents.on = True
-            super().execute_job(*args)
+            return super().dequeue_job_and_maintain_ttl(*args)
 
     return Sampled
 
@@ -97,8 +103,7 @@ def _work(kind: str, folder: Path) -> None:
     from redis import Redis
     from rq import Queue
 
-    from netbox_jobs.worker.loop import Worker
-    from netbox_jobs.worker.persistent import FastWorker
+    from netbox_jobs.worker import FastWorker, Worker
 
     client = Redis.from_url(settings.OUR_REDIS)
     worker = _sampled(FastWorker if kind == 'fast' else Worker, folder)([Queue('default', connection=client)])

@@ -14,6 +14,7 @@ BUILT_IN = {
     'AlreadyClaimed': {RuntimeError},
     'ArgumentsRefused': set(),
     'ArgumentsTooLarge': {TypeError, ValueError},
+    'ArgumentsUnknown': set(),
     'FormatUnknown': set(),
     'InstanceGone': set(),
     'JobFailed': set(),

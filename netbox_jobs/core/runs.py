@@ -36,6 +36,10 @@ class Run(Protocol):
     def changed_arguments(self) -> dict[str, Any] | None:
         """The arguments that `handle()` has passed to `run()`, if they are others than the row has; else None."""
 
+    @property
+    def next_claim(self) -> Any:
+        """How the process claims its next job with the end of this one (see `lifecycle.claim_next`); None if not so."""
+
     def before_end(self) -> bool:
         """End what surrounds `run()`: lift its time limit, reset a broken connection, write the log lines still held.
 

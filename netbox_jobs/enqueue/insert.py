@@ -8,7 +8,7 @@ from django.utils import timezone
 from ..choices import JobStatusChoices
 from ..core import identity, import_path, queues, transactions
 from ..lifecycle import reservation
-from ..lifecycle.claim import start_inserted
+from ..lifecycle.claim import start_claimed
 from ..lifecycle.deliver import deliver_after_commit
 from ..lifecycle.dependencies import depend
 from ..models import Job, database, services
@@ -63,7 +63,7 @@ def run_now(request: EnqueueRequest) -> Job:
             job.schedule = new_schedule(request, job.job_id.hex)
             job.schedule.save(using=using)
         job.save(using=using)
-    start_inserted(job)
+    start_claimed(job)
     services.run_immediately(job, request.target, request.kwargs)
     return job
 

@@ -12,7 +12,8 @@ from django.db import connections
 from ..choices import JobStatusChoices
 from ..core import guards, identity, runs
 from ..exceptions import JobFailed
-from ..lifecycle.claim import claim
+from ..lifecycle.claim import claim, start_claimed
+from ..lifecycle.claim_next import NextClaim
 from ..lifecycle.wait import hold_back
 from ..models import Job, database, services
 from .call import call
@@ -35,12 +36,16 @@ def perform(job_id: str) -> None:
 
 
 @services.run_delivered.provide
-def run_delivered(job_id: str, *, sole: bool = False) -> Execution | None:
+def run_delivered(
+    job_id: str, *, sole: bool = False, claimed: Job | None = None, next_claim: NextClaim | None = None
+) -> Execution | None:
     """Claim a delivered job and run it to its end, whatever that is.
 
     Args:
         job_id: The job's `job_id`.
         sole: Whether this process runs nothing else meanwhile.
+        claimed: The job, if its row was claimed with the end of the one before.
+        next_claim: How this process claims its next job.
 
     Returns:
         The run; None if the job was not there to be run.
@@ -49,7 +54,9 @@ def run_delivered(job_id: str, *, sole: bool = False) -> Execution | None:
     if not connections[using].in_atomic_block:
         for connection in connections.all(initialized_only=True):
             connection.close_if_unusable_or_obsolete()
-    job = _claim(job_id, using)
+    if claimed is not None:
+        start_claimed(claimed)
+    job = claimed or _claim(job_id, using)
     if job is not None and job.ended:
         return None  # a receiver of job_start has ended it
     if job is None:
@@ -58,7 +65,7 @@ def run_delivered(job_id: str, *, sole: bool = False) -> Execution | None:
         else:
             logger.info('Job %s is not run: it is claimed, ended, canceled, deleted or not due.', job_id)
         return None
-    run = Execution(job)
+    run = Execution(job, next_claim=next_claim)
     with run.attended(sole=sole):
         run.perform()
     return run

@@ -14,6 +14,7 @@ from django.db import connections
 from ..choices import JobStatusChoices
 from ..core import guards, identity, import_path, queues, runs
 from ..exceptions import ArgumentsRefused, InstanceGone, JobCanceled, RunnerNotFound
+from ..lifecycle.claim_next import NextClaim
 from ..lifecycle.finish import finish, reopen
 from ..models import Job, database
 from . import forks
@@ -33,10 +34,13 @@ STOP_LOOK = 1.0
 class Execution:
     """A run of a claimed job, whatever `run()` does and leaves behind."""
 
-    def __init__(self, job: Job, *, arguments: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, job: Job, *, arguments: dict[str, Any] | None = None, next_claim: NextClaim | None = None
+    ) -> None:
         """Args:
         job: The job, with its claim.
         arguments: Its arguments, if they are known already.
+        next_claim: How this process claims its next job.
         """
         self.job = job
         self.failure: BaseException | None = None
@@ -54,6 +58,9 @@ class Execution:
         self._coroutines = CoroutineRunner()
         self._retry_after: BaseException | None = None
         self._pid = os.getpid()
+        self._next_claim = next_claim
+        #: Whether none of the user's code is left to be run.
+        self.over = False
 
     @contextmanager
     def attended(self, *, sole: bool = False) -> Iterator[None]:
@@ -110,6 +117,11 @@ class Execution:
             self.changed_arguments = None
         else:
             self.changed_arguments = kwargs
+
+    @property
+    def next_claim(self) -> NextClaim | None:
+        """How this process claims its next job with the end of this one; None unless the end comes last."""
+        return self._next_claim if self.over and self._owns_connection else None
 
     def before_end(self) -> bool:
         """Lift the time limit, reset a broken connection, write the log.
@@ -229,6 +241,7 @@ class Execution:
             finish(job, status, error)
         elif not job.ended and not (job.claim is not None and job.claim.lost):
             if self.failure is None:
+                self.over = True
                 job.terminate()
             elif self._retry_after is None:
                 self.end_with(self.failure)

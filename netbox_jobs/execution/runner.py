@@ -147,6 +147,7 @@ class JobRunner(ABC):
                 run.note_arguments(kwargs)
                 with run.guarded():
                     run.complete(cls(job).run(*args, **kwargs))
+                run.over = not cls.overrides('handle')
                 job.terminate()
             except Exception as error:
                 run.end_with(error)

@@ -20,8 +20,8 @@ GRACE = 8.0
 class Span:
     """Memory that a child process shares with its parent: when the time limit is over, on their monotonic clock."""
 
-    def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, 8)
+    def __init__(self, size: int = 8) -> None:
+        self._memory = mmap.mmap(-1, size)
 
     def record(self, moment: float) -> None:
         """Record until when the block may last; when it was left, as a negative number; 0 before it is entered."""

@@ -62,8 +62,8 @@ def start(job: Job) -> None:
     announce_start(job)
 
 
-def start_inserted(job: Job) -> None:
-    """Give an object the claim that its row was inserted with (`immediate`)."""
+def start_claimed(job: Job) -> None:
+    """Give an object the claim that its row has already: it was inserted with it, or claimed with the job before."""
     take_hold(job)
     announce_start(job)
 

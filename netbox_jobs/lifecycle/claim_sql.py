@@ -54,20 +54,27 @@ def values(worker: str, now: datetime) -> dict[str, Any]:
 
 def take(job_id: UUID, worker: str, using: str) -> Job | None:
     """Claim a delivered job that is due, and read it; None if it is not there to be taken."""
-    now = timezone.now()
     if connections[using].vendor == 'mysql':  # has no UPDATE ... RETURNING
-        if not _claimable(job_id, using).update(**values(worker, now)):
+        if not _claimable(job_id, using).update(**values(worker, timezone.now())):
             return None
         return Job.objects.using(using).select_related('object_type').get(job_id=job_id)
+    with transaction.mark_for_rollback_on_error(using=using), connections[using].cursor() as cursor:
+        cursor.execute(*statement_for(job_id, worker, using))
+        row = cursor.fetchone()
+    return None if row is None else loaded(row, using)
+
+
+def statement_for(job_id: UUID, worker: str, using: str) -> tuple[str, list[Any]]:
+    """Return the claim as one UPDATE that returns all columns, and its parameters."""
     text, parameters, places = _statement(using, connections[using].vendor)
     given = list(parameters)
-    for place, value in zip(places, _prepared(job_id, worker, now, using), strict=True):
+    for place, value in zip(places, _prepared(job_id, worker, timezone.now(), using), strict=True):
         given[place] = value
-    with transaction.mark_for_rollback_on_error(using=using), connections[using].cursor() as cursor:
-        cursor.execute(text, given)
-        row = cursor.fetchone()
-    if row is None:
-        return None
+    return text, given
+
+
+def loaded(row: Any, using: str) -> Job:
+    """Return the claimed job, from the row that the claim has returned."""
     job = cached_sql.loaded(row, using)
     if job.object_type_id is not None:
         job.object_type = ContentType.objects.db_manager(using).get_for_id(job.object_type_id)
@@ -93,4 +100,5 @@ def _statement(using: str, vendor: str) -> tuple[str, tuple[Any, ...], tuple[int
 def _prepared(job_id: UUID, worker: str, now: datetime, using: str) -> list[Any]:
     """These values as the database is given them."""
     given: tuple[tuple[str, Any], ...] = (('job_id', job_id), ('worker', worker), ('started', now))
-    return [cached_sql.prepared(name, value, using) for name, value in given]
+    connection = connections[using]
+    return [cached_sql.prepared(name, value, connection) for name, value in given]

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
+from django.db import connections
 from django.db.models import F
 
 from ..broker import delivery
 from ..broker.delivery import Delivery
 from ..choices import JobStatusChoices
 from ..core import clock, transactions
-from ..models import Job, Schedule
+from ..models import Job, Schedule, database
 
 
 def delivery_of(job: Job) -> Delivery:
@@ -27,16 +28,39 @@ def delivery_of(job: Job) -> Delivery:
 def deliver_after_commit(job: Job) -> None:
     """Deliver a job that is due once the caller's transaction has committed; never if it rolls back."""
     if job.status == JobStatusChoices.STATUS_PENDING and job.due is not None:
-        made = delivery_of(job)
-        transactions.after_commit(lambda: delivery.deliver(made), using=job._state.db)
+        _deliver_after_commit([delivery_of(job)], job._state.db)
 
 
 def deliver_many_after_commit(jobs: Sequence[Job], using: str) -> None:
     """Deliver those of the jobs that are due after the commit, in a few round trips."""
     due = [job for job in jobs if job.status == JobStatusChoices.STATUS_PENDING and job.due is not None]
     if due:
-        made = [delivery_of(job) for job in due]
-        transactions.after_commit(lambda: delivery.deliver_many(made), using=using)
+        _deliver_after_commit([delivery_of(job) for job in due], using)
+
+
+class _Deliveries:
+    """The callback after a commit: it delivers all that was enqueued in a row, in one pipeline for each queue."""
+
+    def __init__(self, deliveries: list[Delivery]) -> None:
+        self.deliveries = deliveries
+
+    def __call__(self) -> None:
+        if len(self.deliveries) == 1:
+            delivery.deliver(self.deliveries[0])
+        else:
+            delivery.deliver_many(self.deliveries)
+
+
+def _deliver_after_commit(made: list[Delivery], using: str | None) -> None:
+    connection = connections[using or database()]
+    if connection.in_atomic_block and connection.run_on_commit:
+        savepoints, last = connection.run_on_commit[-1][:2]
+        # Only the last callback, so that what the project wants done in between comes in between; and only of the same
+        # savepoints, whose rollback takes it away.
+        if isinstance(last, _Deliveries) and savepoints == set(connection.savepoint_ids):
+            last.deliveries += made
+            return
+    transactions.after_commit(_Deliveries(made), using=using or database())
 
 
 def withdraw_after_commit(job: Job) -> None:

@@ -68,7 +68,7 @@ def finish(
     reopen(job)
     if only is None and (job.outcome is not None or (job.claim is not None and job.claim.lost)):
         return False
-    end = _End(job, *outcome_values(job, status, error), only, wait)
+    end = _End(job, *outcome_values(job, status, error), only, wait, run)
     if run.persist(end.write) if run is not None else transactions.again(end.write, end.using):
         return True
     end.explain()
@@ -78,9 +78,18 @@ def finish(
 class _End:
     """The terminal UPDATE of a job with what belongs to it; it may be written again after the connection was lost."""
 
-    def __init__(self, job: Job, status: str, values: dict[str, Any], only: Collection[str] | None, wait: bool) -> None:
+    def __init__(
+        self,
+        job: Job,
+        status: str,
+        values: dict[str, Any],
+        only: Collection[str] | None,
+        wait: bool,
+        run: runs.Run | None,
+    ) -> None:
         self._job, self._status, self._values, self._wait = job, status, values, wait
         self.using = job._state.db or database()
+        self._next = run.next_claim if run is not None and status == JobStatusChoices.STATUS_COMPLETED else None
         self._announcement = EndAnnouncement(job, job.claim, job.status, job.schedule_id)
         self._periodic = job.schedule_id is not None or job.interval is not None
         self._takes_claim = only is None
@@ -101,7 +110,7 @@ class _End:
 
     def _write(self, schedule: Schedule | None) -> bool:
         job = self._job
-        if not _update(self.using, self._values, {'id': job.pk, **self._conditions}):
+        if not _update(job, self.using, self._values, {'id': job.pk, **self._conditions}, self._next):
             return False
         for name, value in self._values.items():
             if name != 'data':  # the object keeps what the user's code put there
@@ -191,11 +200,13 @@ def _is_too_large(error: OperationalError) -> bool:
     return str(getattr(error.__cause__, 'sqlstate', None) or '').startswith('54') or error.args[:1] == (1153,)
 
 
-def _update(using: str, values: dict[str, Any], conditions: dict[str, Any]) -> int:
+def _update(job: Job, using: str, values: dict[str, Any], conditions: dict[str, Any], following: Any) -> int:
     """Write the end; data that only this database refuses (MariaDB's JSON has 32 levels) makes the job errored."""
     connection = connections[using]
     guarded = connection.vendor == 'mysql' and connection.in_atomic_block and values.get('data') is not None
     try:
+        if following is not None:
+            return int(following.update(job, using, values, conditions))
         with transaction.atomic(using=using) if guarded else nullcontext():
             return cached_sql.update(using, values, conditions)
     except (DataError, IntegrityError, OperationalError) as problem:

@@ -76,9 +76,9 @@ def _end_each(orphans: Iterable[Job], reason: str) -> int:
     return ended
 
 
-def to_be_stopped(token: str) -> list[str]:
-    """Return the ids of the jobs that a worker runs although a stop was requested: Redis could not tell it."""
-    requested = timezone.now() - timedelta(seconds=_TELLING)
+def to_be_stopped(token: str, *, seconds: float = _TELLING) -> list[str]:
+    """Return the ids of the jobs that a worker runs although a stop was requested a while ago: Redis has not told."""
+    requested = timezone.now() - timedelta(seconds=seconds)
     jobs = Job.objects.using(database()).running().filter(worker=token, stopping__lt=requested)
     return [str(job_id) for job_id in jobs.values_list('job_id', flat=True)]
 

@@ -7,6 +7,7 @@ that is enough. (Running jobs whose worker is gone: see `orphans.py`.)
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from django.db import connections
@@ -69,15 +70,30 @@ def _paused() -> Any:
     return PausedQueue.objects.using(database()).values('name')
 
 
-def redeliver_vanished(older_than: float = 0, between: Callable[[], None] = _nothing) -> int:
+def redeliver_vanished(
+    older_than: float = 0, between: Callable[[], None] = _nothing, pause: Callable[[], None] = _nothing
+) -> int:
     """Deliver the waiting jobs again that RQ does not know, or has lost; return how many.
 
     Args:
         older_than: Seconds beyond the usual ones for which they must have been delivered; see `deliver_due()`.
         between: Called between two steps; see `deliver_due()`.
+        pause: Waits for a moment, in which a worker claims what it has just taken out of RQ, or puts it back. Not
+            called where so many are missing that RQ has lost them all.
     """
+    redelivered, found = 0, vanished(older_than, between)
+    while missing := list(islice(found, _BATCH)):
+        if len(missing) < _BATCH:
+            pause()
+            ids = {name: _ids_in(name) or set() for name in {job.queue_name for job in missing}}
+            missing = [job for job in missing if _has_outlived(job) or job.delivery_id not in ids[job.queue_name]]
+        redelivered += _redeliver(missing, between)
+    return redelivered
+
+
+def _redeliver(missing: list[Job], between: Callable[[], None]) -> int:
     redelivered = 0
-    for job in vanished(older_than, between):
+    for job in missing:
         between()
         if _has_outlived(job):
             cancel(job, f'No worker took it within its ttl of {job.options["ttl"]} seconds.')

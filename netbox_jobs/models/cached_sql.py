@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import connections, models, transaction
 from django.db.models.sql import UpdateQuery
 
 from .jobs import Job
@@ -10,6 +10,8 @@ from .jobs import Job
 # By what the SQL depends on; None where it cannot be used again.
 _texts: dict[Any, str | None] = {}
 _converters: dict[str, list[tuple[int, list[Any], Any]]] = {}
+# The fields that pass on values of these types unchanged, on every database.
+_PLAIN = {models.CharField: str, models.TextField: str, models.PositiveIntegerField: int, models.BigIntegerField: int}
 
 
 def update(using: str, values: dict[str, Any], conditions: dict[str, Any]) -> int:
@@ -30,7 +32,8 @@ def made_ready(using: str, values: dict[str, Any], conditions: dict[str, Any]) -
     if text is None:
         return None
     try:
-        given = [prepared(name, value, using) for name, value in (*values.items(), *sorted(conditions.items()))]
+        connection = connections[using]
+        given = [prepared(name, value, connection) for name, value in (*values.items(), *sorted(conditions.items()))]
     except LookupError:  # no field, but a lookup
         _texts[shape] = None
         return None
@@ -39,14 +42,17 @@ def made_ready(using: str, values: dict[str, Any], conditions: dict[str, Any]) -
     return None if text is None else (text, given)
 
 
-def prepared(name: str, value: Any, using: str) -> Any:
+def prepared(name: str, value: Any, connection: Any) -> Any:
     """The value of a field of `Job` as the database is given it.
 
     Raises:
         LookupError: There is no such field.
     """
     field: Any = Job._meta._forward_fields_map[name]  # type: ignore[attr-defined]
-    return field.get_db_prep_save(value, connections[using])
+    # Most values are given as they are, which Django finds out in many steps.
+    if value is None or type(value) is _PLAIN.get(type(field)):
+        return value
+    return field.get_db_prep_save(value, connection)
 
 
 def loaded(row: Any, using: str) -> Job:

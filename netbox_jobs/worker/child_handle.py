@@ -1,87 +1,156 @@
-"""A worker's child, as its parent sees it."""
+"""A child process as its parent sees it: forked, told, watched, and reaped."""
 
+import multiprocessing
 import os
 import select
 import signal
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ..execution.time_limit import Span
-from .child import Answer
+from .protocol import Done, Failed, SharedPage
 
-#: Seconds that a child which is to end in order is waited for.
-_FAREWELL = 5.0
+#: Seconds that the parent waits for a child that is to end by itself.
+_PATIENCE = 5.0
+#: Seconds that the parent waits until a child is suspended.
+_SUSPENSION = 1.0
 
 #: What `os.wait4()` says of a process that has ended.
 Ended = tuple[int | None, int | None, Any]
 
 
-class Child:
-    """A process that waits for a job, or for one after the other."""
+class ChildHandle:
+    """A process that waits for jobs."""
 
-    def __init__(self, pid: int, pipe: Connection, span: Span | None = None) -> None:
+    def __init__(self, pid: int, pipe: Connection, page: SharedPage | None = None) -> None:
         self.pid, self.pipe = pid, pipe
-        #: Where it tells when the time limit of its job is over.
-        self.span = span or Span()
+        self.page = page or SharedPage()
         self.descriptor = _descriptor_of(pid)
-        #: How many jobs it has begun.
+        #: How many jobs it has been sent.
         self.jobs = 0
-        #: Whether the job that it has runs in it as the last one.
+        #: What it has said of its batch: that it is over, and what each job that has failed has failed with.
+        self.done: Done | None = None
+        self.failures: dict[int, str] = {}
+        #: Whether it ends by itself after its batch.
         self.last = False
-        #: What it has told of the end of that job; None if it has not.
-        self.answer: Answer | None = None
+
+    @classmethod
+    def fork(cls, live: Callable[[Connection, SharedPage], Any]) -> 'ChildHandle':
+        """Fork a child that calls `live()`, which does not return.
+
+        Raises:
+            OSError: The system has no room for another process.
+        """
+        (ours, theirs), page = multiprocessing.Pipe(), SharedPage()
+        try:
+            pid = os.fork()
+            if pid == 0:
+                ours.close()
+                live(theirs, page)
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        try:
+            os.setpgid(pid, pid)  # as the child does itself: whichever comes first
+        except OSError:
+            pass
+        return cls(pid, ours, page)
 
     def is_alive(self) -> bool:
-        """Whether it can be told of a job; False also when it has ended itself in order."""
+        """Whether it can be sent a job; False also when it has ended by itself."""
         try:
             return os.waitpid(self.pid, os.WNOHANG)[0] == 0
         except ChildProcessError:
             return False
 
     def send(self, message: Any) -> None:
-        """Tell it something. That it dies this moment is seen to as the death of any horse."""
+        """Send it a message of the protocol. Its death at this moment is found like any other."""
         try:
             self.pipe.send(message)
         except OSError:
             pass
 
     @property
-    def goes_on(self) -> bool:
-        """Whether it has told of the end of its job, and still is there."""
-        return self.answer is not None and not self.last
+    def takes_more(self) -> bool:
+        """Whether its batch is over, and it waits for another."""
+        return self.done is not None and not self.last
 
     def look(self, seconds: float) -> Ended | None:
-        """Wait so long for the end of its job (its own, if that is its last); None if it goes on."""
+        """Wait so long for the end of its batch (for its own, if that batch is its last).
+
+        Returns:
+            What `os.wait4()` says, or the like if the child goes on; None if neither has ended.
+        """
         watched: list[Any] = [self.pipe] if self.descriptor is None else [self.pipe, self.descriptor]
-        ready = select.select(watched, [], [], seconds)[0]
-        if self.pipe in ready:
-            try:
-                self.answer = self.pipe.recv()
-            except (EOFError, OSError):  # it dies; how, is known in a moment
-                select.select(watched[1:], [], [], 0.01)
-            if self.goes_on:
-                return self.pid, os.EX_OK, None
+        if self.done is not None and self.last:
+            watched = watched[1:]
+        if self.pipe in select.select(watched, [], [], seconds)[0]:
+            self._receive()
+        if self.takes_more:
+            return self.pid, os.EX_OK, None
         try:
             found = os.wait4(self.pid, os.WNOHANG)
         except ChildProcessError:
             return None, None, None
-        return found if found[0] else None
+        if not found[0]:
+            return None
+        while self.done is None and self.pipe.poll():  # what it has said before its end
+            if not self._receive():
+                break
+        return found
+
+    def _receive(self) -> bool:
+        try:
+            message = self.pipe.recv()
+        except (EOFError, OSError):  # it dies; how, is known in a moment
+            if self.descriptor is not None:
+                select.select([self.descriptor], [], [], 0.01)
+            return False
+        if isinstance(message, Failed):
+            self.failures[message.position] = message.error
+        else:
+            self.done, self.last = message, self.last and not message.more
+        return True
+
+    def suspend(self) -> None:
+        """Suspend it, so that the page does not change until it is killed or resumed."""
+        try:
+            os.kill(self.pid, signal.SIGSTOP)
+            deadline = time.monotonic() + _SUSPENSION
+            options = os.WSTOPPED | os.WEXITED | os.WNOHANG | os.WNOWAIT
+            while os.waitid(os.P_PID, self.pid, options) is None and time.monotonic() < deadline:
+                time.sleep(0.001)
+        except (ProcessLookupError, ChildProcessError):
+            pass
+
+    def signal(self, number: int) -> None:
+        """Send it a signal, if it is there."""
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            pass
+
+    def kill(self) -> None:
+        """Kill it with all that its jobs have started."""
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
 
     def dismiss(self) -> None:
-        """End it in order, as it waits or has died, with what its jobs have left behind."""
-        self.send(None)  # other processes may hold the pipe open, so that it would not hear its end
+        """End it, as it waits or has died, with what its jobs have left behind."""
+        self.send(None)  # other processes may hold the pipe open, so that it would not notice its end
         self.pipe.close()
-        deadline = time.monotonic() + _FAREWELL
+        deadline = time.monotonic() + _PATIENCE
         while self.is_alive() and time.monotonic() < deadline:
             if self.descriptor is None:
                 time.sleep(0.02)
             else:
                 select.select([self.descriptor], [], [], 0.1)
-        try:
-            os.killpg(self.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
+        self.kill()
         self.is_alive()
         self.close()
 
@@ -94,7 +163,7 @@ class Child:
 
 
 def _descriptor_of(pid: int) -> int | None:
-    """One by which the end of a process is waited for, where the system has such."""
+    """A descriptor that tells the end of the process, where the system has those."""
     try:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):

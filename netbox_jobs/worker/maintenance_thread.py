@@ -28,9 +28,11 @@ DEFERENCE = 2.0
 LONG_DEFERENCE = 15.0
 #: And it looks for those less often, as a comparison reads all that waits.
 COMPARISON = 30.0
+#: Seconds in which a worker begins what it has taken out of RQ, or puts it back.
+MOMENT = 0.5
 
 
-class Keeper(threading.Thread):
+class MaintenanceThread(threading.Thread):
     """Runs in every worker. Whether it lives is whether the worker lives: the two share a process."""
 
     def __init__(
@@ -41,13 +43,14 @@ class Keeper(threading.Thread):
         at_work: How many jobs the worker has begun so far, and the id of the one that it is at; None if at none.
         stop: Ends what the worker runs, if it is the job of this id.
         """
-        super().__init__(name='netbox_jobs keeper', daemon=True)
+        super().__init__(name='netbox_jobs maintenance', daemon=True)
         self._lease = lease
         self._at_work = at_work
         self._end_job = stop
         self._observer = Observer()
         self._next_comparison = 0.0
         self._over = threading.Event()
+        self._woken = threading.Event()
         # Held while the database or Redis is talked to.
         self._busy = threading.Lock()
         # The worker itself has beaten and delivered a moment ago: its first job is not kept waiting by a second time.
@@ -83,15 +86,23 @@ class Keeper(threading.Thread):
                     if due <= now and not self._over.is_set():
                         self._next[duty] = now + self._every[duty]
                         self._do(duty)
-                self._over.wait(max(0.05, min(self._next.values()) - time.monotonic()))
+                self._woken.wait(max(0.05, min(self._next.values()) - time.monotonic()))
+                if self._woken.is_set() and not self._over.is_set():
+                    self._woken.clear()
+                    self._do(lambda: self._stop_own(seconds=0))
         finally:
             connections.close_all()
 
     def stop(self) -> None:
         """End the thread and give the lease back; the worker ends in order."""
         self._over.set()
+        self._woken.set()
         if self.is_alive():
             self.join(timeout=10)
+
+    def look_for_stop(self) -> None:
+        """Look at once whether what the worker runs is to stop."""
+        self._woken.set()
 
     def _do(self, duty: Callable[[], None]) -> None:
         with self._busy:
@@ -101,20 +112,24 @@ class Keeper(threading.Thread):
                 logger.warning('The database does not answer (%s); trying again.', error)
                 connections.close_all()
             except Exception:
-                logger.exception('The keeper of this worker failed at a duty; it goes on.')
+                logger.exception('A duty of the maintenance thread failed; it continues.')
                 connections.close_all()
 
     def _between(self) -> None:
         """Between two steps of a duty that may take long: a sign of life, if it is time; and a fork has its turn."""
         if self._next[self._beat] > time.monotonic():
             return
-        self._busy.release()
-        try:
-            self._over.wait(0.001)
-        finally:
-            self._busy.acquire()
+        self._pause(0.001)
         self._next[self._beat] = time.monotonic() + self._every[self._beat]
         self._beat()
+
+    def _pause(self, seconds: float = MOMENT) -> None:
+        """Let others have their turn: workers with what they have just taken, and a fork."""
+        self._busy.release()
+        try:
+            self._over.wait(seconds)
+        finally:
+            self._busy.acquire()
 
     def _beat(self) -> None:
         try:
@@ -148,14 +163,17 @@ class Keeper(threading.Thread):
         # Ends that could not be recorded at the time, because the database was away.
         end_own_orphans(self._lease.token, job_id, lambda: self._at_work() == seen)
         if job_id is not None:
-            for job_id in to_be_stopped(self._lease.token):
-                self._end_job(job_id)
+            self._stop_own()
+
+    def _stop_own(self, **since: float) -> None:
+        for job_id in to_be_stopped(self._lease.token, **since):
+            self._end_job(job_id)
 
     def _redeliver(self) -> None:
         now, leads = time.monotonic(), self._leads()
         if leads or now >= self._next_comparison:
             self._next_comparison = now + COMPARISON
-            recovery.redeliver_vanished(0 if leads else LONG_DEFERENCE, self._between)
+            recovery.redeliver_vanished(0 if leads else LONG_DEFERENCE, self._between, self._pause)
 
     def _settle_dependents(self) -> None:
         if self._leads():

@@ -15,18 +15,18 @@ from ..models import Job, database
 
 logger = logging.getLogger('netbox_jobs')
 
-#: Seconds between two looks of a horse at its own claim.
+#: Seconds between two looks of a child at its own claim.
 LOOK = 3.0
 
 
-class Watch(threading.Thread):
+class Watchdog(threading.Thread):
     """Ends this process, with all that it has spawned, when its parent has died or the claim of the run is lost."""
 
     def __init__(self, parent: int) -> None:
         """Args:
         parent: The parent's process id, as it knows itself: it may be dead already.
         """
-        super().__init__(name='netbox_jobs watch', daemon=True)
+        super().__init__(name='netbox_jobs watchdog', daemon=True)
         self._parent = parent
         self._seen: runs.Run | None = None
         self._next_look = 0.0
@@ -43,7 +43,7 @@ class Watch(threading.Thread):
                 self._next_look = time.monotonic() + LOOK
                 if self._must_end(run) and runs.delivered_run() is run:
                     break
-        os.killpg(0, signal.SIGKILL)  # the horse leads a process group of its own
+        os.killpg(0, signal.SIGKILL)  # the child leads a process group of its own
 
     def _begin(self, run: runs.Run | None) -> None:
         # Only a run that takes long is looked at, so that short ones cost no connection.

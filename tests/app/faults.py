@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from netbox_jobs.execution import ending, entry, execution
-from netbox_jobs.lifecycle import announcements, finish
+from netbox_jobs.lifecycle import announcements, claim_next, finish
 from netbox_jobs.models import JobAttempt
 
 STEPS = ('before the terminal write', 'before the successor', 'before the commit', 'after it')
@@ -57,6 +57,8 @@ def install_before_claim(folder: str) -> None:
         return claim(*args)
 
     entry.claim = fallible
+    # As in a project that listens to no signal: jobs are claimed with the end of those before them.
+    claim_next._is_silent = lambda job: not job.awaited
 
 
 def trace_end(sender: Any, **kwargs: Any) -> None:

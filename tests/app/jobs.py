@@ -38,6 +38,16 @@ class Plain(JobRunner):
         trace(self.job, 'end')
 
 
+class Quiet(JobRunner):
+    """Does nothing, and touches no database."""
+
+    class Meta:
+        name = 'Quiet'
+
+    def run(self, **kwargs):
+        pass
+
+
 class Talking(JobRunner):
     class Meta:
         name = 'Talking'

@@ -13,6 +13,7 @@ def main() -> int:
     parser.add_argument('--faults', type=int, default=60)
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--workers', type=int, default=4)
+    parser.add_argument('--fast', action='store_true', help='only fast workers, and batches of short jobs')
     parser.add_argument('--patience', type=float, default=300, help='seconds in which all must have ended')
     parser.add_argument('--database', default='postgres://postgres@127.0.0.1/netbox_jobs_chaos')
     options = parser.parse_args()
@@ -33,7 +34,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix='netbox-jobs-chaos-') as folder:
             report = Chaos(
                 seed=options.seed, jobs=options.jobs, strikes=options.faults, workers=options.workers,
-                folder=Path(folder), patience=options.patience,
+                folder=Path(folder), patience=options.patience, fast=options.fast,
             ).run()  # fmt: skip
         wrong = bool(report.violations)
     finally:

@@ -36,7 +36,15 @@ class Chaos:
     grace = 3.0  # seconds for which a runner that cannot be imported is waited for
 
     def __init__(
-        self, *, seed: int, jobs: int, strikes: int, folder: Path, workers: int = 3, patience: float = 120
+        self,
+        *,
+        seed: int,
+        jobs: int,
+        strikes: int,
+        folder: Path,
+        workers: int = 3,
+        patience: float = 120,
+        fast: bool = False,
     ) -> None:
         """Args:
         seed: Of the plan: which faults strike in which order, and which jobs are made.
@@ -45,10 +53,11 @@ class Chaos:
         folder: For the logs of the workers.
         workers: How many at any time; every other one is a fast one.
         patience: Seconds in which everything must have ended when the last fault has struck.
+        fast: Whether all workers are fast ones, and most jobs so short that their children have batches.
         """
         self.rng = random.Random(seed)
         self.seed, self.number, self.strikes, self.patience = seed, jobs, strikes, patience
-        self.folder, self._started, self._size = folder, 0, workers
+        self.folder, self._started, self._size, self._fast = folder, 0, workers, fast
         self.enqueued: set[int] = set()
         self.rolled_back: set[str] = set()
         # Keys of deleted jobs, with those of the jobs that they followed.
@@ -134,7 +143,7 @@ class Chaos:
         return WorkerProcess(
             self.folder / f'chaos-worker-{self._started}.log',
             '--all-queues',
-            *(['--fast'] if self._started % 2 else []),
+            *(['--fast'] if self._fast or self._started % 2 else []),
             TEST_REDIS_URL=self.redis.url,
             TEST_CHAOS=str(self.folder),
             TEST_NETBOX_JOBS_WORKER_TIMEOUT=str(self.limit),
@@ -175,7 +184,10 @@ class Chaos:
         )
 
     def _enqueue(self) -> None:
-        kind = self.rng.choice(('short',) * 8 + ('long', 'talking', 'periodic', 'cron', 'later', 'later', 'retried'))
+        kind = self.rng.choice(
+            ('short',) * (80 if self._fast else 8)
+            + ('long', 'talking', 'periodic', 'cron', 'later', 'later', 'retried')
+        )
         runner: type[Working] = self.rng.choice((Working, Working, WorkingAgain))
         if kind == 'retried':
             runner = self.rng.choice((WorkingRetried, WorkingRetriedAgain))

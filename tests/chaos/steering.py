@@ -37,6 +37,8 @@ def stop_endless(chaos: 'Chaos') -> None:
     chaos.cannot_complete.add(job.pk)
 
     def stop() -> None:
+        if not Job.objects.filter(pk=job.pk).exists():
+            return  # another fault has deleted it
         job.refresh_from_db()
         if job.status == 'running':
             if job.stop():

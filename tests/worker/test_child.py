@@ -71,13 +71,13 @@ def test_what_cannot_be_imported_in_the_parent_is_left_to_the_children(caplog):
 def test_a_horse_that_waits_replaces_a_connection_that_does_not_answer(monkeypatch):
     monkeypatch.setitem(connection.settings_dict, 'CONN_MAX_AGE', None)
     connection.close()
-    child._connect()
+    child.connect()
     first = connection.connection
-    child._connect(again=True)
+    child.connect(again=True)
     assert connection.connection is first is not None
     if connection.vendor != 'sqlite':
         first.close()
-        child._connect(again=True)
+        child.connect(again=True)
         assert connection.connection is not first and connection.is_usable()
     connection.close()
 
@@ -88,7 +88,7 @@ def test_a_horse_that_finds_no_database_waits_nevertheless(monkeypatch):
         raise OperationalError('away')
 
     monkeypatch.setattr(connections_wrapper(), 'ensure_connection', fail)
-    child._connect()
+    child.connect()
 
 
 @pytest.mark.django_db

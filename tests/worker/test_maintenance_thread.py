@@ -37,7 +37,7 @@ def clock(monkeypatch):
 def watching():
     """The keeper of a worker that does nothing else."""
     lease = heartbeat.Lease(OWN, 'own', 'default')
-    return maintenance_thread.Keeper(lease, at_work=lambda: (0, None), stop=lambda job_id: None)
+    return maintenance_thread.MaintenanceThread(lease, at_work=lambda: (0, None), stop=lambda job_id: None)
 
 
 def claimed(job, worker=OTHER):
@@ -151,6 +151,24 @@ def test_p1_attempts_while_redis_is_left_alone_do_not_prolong_that(monkeypatch, 
     clock.now = 1000 + connection.PAUSE + 0.1
     assert delivery.deliver(delivery_of(job))
     assert reached == [delivery_of(job)]
+
+
+@pytest.mark.parametrize('how', ['claims it', 'puts it back', 'has died'])
+def test_a_job_that_a_worker_has_just_taken_is_not_delivered_again(how):
+    job = Plain.enqueue()
+    Job.objects.filter(pk=job.pk).update(due=1)  # it has waited for long
+    queue = connection.queue('default')
+    assert queue.pop_job_id() == job.delivery_id
+
+    def pause():
+        if how == 'claims it':
+            claimed(job)
+        elif how == 'puts it back':
+            queue.push_job_id(job.delivery_id)
+
+    assert recovery.redeliver_vanished(pause=pause) == (how == 'has died')
+    job.refresh_from_db()
+    assert job.deliveries == 1 + (how == 'has died')
 
 
 # What keeps it from its other duties

@@ -104,6 +104,7 @@ def test_rqs_own_stop_command_is_a_stop_too(start_worker):
     job = Sleeping.enqueue()
     running(job)
     queue = delivery.queue('default')
+    wait_for(lambda: queue.fetch_job(str(job.job_id)).worker_name, 1)  # a moment after it has begun
     send_stop_job_command(queue.connection, str(job.job_id), serializer=queue.serializer)
     assert ended(job, 15) == 'canceled'
     assert_works_on(worker)

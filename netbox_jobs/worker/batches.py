@@ -1,0 +1,33 @@
+"""How many jobs a child is sent at once."""
+
+from .protocol import MOST
+
+#: Seconds of work that one batch has.
+WORK = 0.05
+
+
+class BatchSize:
+    """Adapts to how long jobs take, how many wait, and how many workers share them."""
+
+    def __init__(self) -> None:
+        self._seconds: float | None = None  # that a job takes, of late
+        #: How many workers serve the queues.
+        self.workers = 1
+
+    def learn(self, jobs: int, seconds: float) -> None:
+        """So many jobs have taken so long, together."""
+        if not jobs:
+            return
+        mean = seconds / jobs
+        # A job that takes long counts at once, one that is short by and by.
+        self._seconds = mean if self._seconds is None else max(mean, (self._seconds + mean) / 2)
+
+    def next(self, waiting: int) -> int:
+        """How many to take while so many wait: a worker's share of them, and no more than it runs in a moment."""
+        if self._seconds is None:
+            return 1
+        return max(1, min(int(WORK / max(self._seconds, WORK / MOST)), waiting // max(self.workers, 1)))
+
+    def share(self, taken: int, waiting: int) -> int:
+        """How many of those that were taken to keep, while so many others wait: none that another worker could run."""
+        return max(1, -(-(taken + waiting) // max(self.workers, 1)))

@@ -1,0 +1,179 @@
+"""How many statements and Redis commands a short job costs, alone and in a batch of 16."""
+
+import time
+from itertools import pairwise
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from redis import Redis
+
+from netbox_jobs.broker.connection import queue
+from netbox_jobs.core import identity
+from netbox_jobs.lifecycle.warm_up import warm_up
+from netbox_jobs.models import Job
+from netbox_jobs.signals import job_end
+from netbox_jobs.worker.child import ChildProcess
+from netbox_jobs.worker.persistent import FastWorker
+from netbox_jobs.worker.protocol import Batch, SharedPage
+from netbox_jobs.worker.records import End, moment
+from tests.app.jobs import Overriding, Quiet
+from tests.processes import RedisProcess
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+
+
+class Pipe:
+    def __init__(self):
+        self.sent = []
+
+    def send(self, message):
+        self.sent.append(message)
+
+
+@pytest.fixture
+def worker():
+    target = queue('default')
+    return FastWorker([target], connection=target.connection)
+
+
+@pytest.fixture
+def child(worker, monkeypatch):
+    """A child process that is none: its loop runs in this one."""
+    monkeypatch.setattr(worker, 'setup_work_horse_signals', lambda: None)
+    monkeypatch.setattr('netbox_jobs.worker.child.reset_queries', lambda: None)
+    monkeypatch.setattr('netbox_jobs.worker.child._has_children', lambda: False)
+    monkeypatch.setattr('netbox_jobs.worker.child.signal.signal', lambda *args: None)
+    monkeypatch.setattr(identity, '_inherited', True)  # no heartbeat of its own
+    monkeypatch.setattr(identity, '_token', (0, 'w' * 32))
+    warm_up('default')
+    return ChildProcess(worker, Pipe(), SharedPage(), 0, None)
+
+
+def run(child, jobs):
+    """Run these jobs as one batch; returns what the child sends, and the statements."""
+    message = Batch(tuple((job.delivery_id, str(job.job_id)) for job in jobs), False)
+    child._page.reset(len(jobs))
+    with CaptureQueriesContext(connection) as captured:
+        assert child._run(message)
+    # Without what a new connection of MariaDB begins with.
+    return child._pipe.sent, [query['sql'] for query in captured if not query['sql'].startswith('SET ')]
+
+
+@pytest.mark.parametrize('number', [1, 16])
+def test_a_job_costs_one_statement_and_a_batch_one_more(child, number):
+    jobs = Quiet.enqueue_many([{}] * number)
+    (done,), statements = run(child, jobs)
+    assert done.begun == number
+    assert not Job.objects.exclude(status='completed').exists()
+    each = {'postgresql': 1, 'mysql': 3}.get(connection.vendor, 2)  # MariaDB has no UPDATE ... RETURNING
+    assert len(statements) == (number + 1 if each == 1 else each * number), statements
+
+
+def test_every_row_says_when_its_job_began_and_ended(child):
+    jobs = Quiet.enqueue_many([{}] * 4)
+    run(child, jobs)
+    rows = list(Job.objects.order_by('started'))
+    assert [row.pk for row in rows] == [job.pk for job in jobs]
+    assert all(first.completed <= second.started for first, second in pairwise(rows))
+    assert {(row.attempt, row.worker, row.releases) for row in rows} == {(1, None, 0)}
+
+
+def test_a_job_is_not_claimed_while_others_are_told_of_the_end_before_it(child):
+    jobs, running = Quiet.enqueue_many([{}] * 3), []
+
+    def listen(sender, **kwargs):
+        running.append(Job.objects.running().count())
+
+    job_end.connect(listen)
+    try:
+        run(child, jobs)
+    finally:
+        job_end.disconnect(listen)
+    assert running == [0, 0, 0]
+
+
+def test_a_job_is_not_claimed_before_the_code_around_run_is_over(child, monkeypatch):
+    jobs, running = [Overriding.enqueue(), Quiet.enqueue()], []
+    handle = Overriding.handle.__func__
+
+    def after(cls, job, *args, **kwargs):
+        handle(cls, job, *args, **kwargs)
+        running.append(Job.objects.running().count())
+
+    monkeypatch.setattr(Overriding, 'handle', classmethod(after))
+    run(child, jobs)
+    assert running == [0]
+    assert not Job.objects.exclude(status='completed').exists()
+
+
+def test_p7_what_is_canceled_or_deleted_in_a_batch_is_neither_claimed_nor_run(child, monkeypatch):
+    jobs = Quiet.enqueue_many([{}] * 4)
+    assert jobs[1].cancel()
+    jobs[2].delete()
+    (done,), _statements = run(child, jobs)
+    assert done.begun == 4
+    assert list(Job.objects.order_by('pk').values_list('status', 'attempt')) == [
+        ('completed', 1), ('canceled', 0), ('completed', 1),
+    ]  # fmt: skip
+
+
+def test_a_job_that_was_claimed_and_cannot_be_begun_goes_back_uncounted(child, monkeypatch):
+    jobs = Quiet.enqueue_many([{}] * 3)
+    monkeypatch.setattr(child, '_tidy_up', lambda: False)  # the first job leaves something behind
+    message = Batch(tuple((job.delivery_id, str(job.job_id)) for job in jobs), False)
+    child._page.reset(3)
+    assert not child._run(message)
+    assert child._pipe.sent[0].begun == 1
+    rows = list(Job.objects.order_by('pk').values_list('status', 'attempt', 'worker', 'started'))
+    assert rows[0][:2] == ('completed', 1)
+    assert [(row[1], row[2], row[3]) for row in rows[1:]] == [(0, None, None)] * 2
+    assert {row[0] for row in rows[1:]} <= {'pending', 'scheduled'}
+
+
+# Redis
+
+
+@pytest.fixture
+def commands():
+    """Count the commands of a Redis server of our own."""
+    server = RedisProcess()
+    client = Redis.from_url(server.url)
+
+    def count(act):
+        before = client.info('commandstats')
+        act()
+        after = client.info('commandstats')
+        calls = {
+            name: stat['calls'] - before.get(name, {'calls': 0})['calls']
+            for name, stat in after.items()
+            if stat['calls'] != before.get(name, {'calls': 0})['calls'] and 'info' not in name
+        }
+        return sum(calls.values()), calls
+
+    yield server, client, count
+    client.close()
+    server.kill()
+
+
+@pytest.mark.parametrize(('number', 'most'), [(1, 15), (16, 6)])
+def test_redis_commands_of_a_job(commands, settings, number, most):
+    server, client, count = commands
+    settings.RQ_QUEUES = {'default': {'URL': server.url}}
+    Quiet.enqueue_many([{}] * number)
+    target = queue('default')
+    worker = FastWorker([target], connection=Redis.from_url(server.url))
+    worker.get_redis_server_version()
+    began = time.monotonic()
+
+    def work():
+        taken = worker.deliveries.take(number)
+        assert len(taken) == number
+        for delivery in taken:
+            worker.records.add(End(delivery, moment(began), moment(began)))
+        worker.records.flush()
+
+    total, calls = count(work)
+    assert total / number <= most, calls
+    assert client.zcard(target.finished_job_registry.key) == number
+    worker.connection.close()
