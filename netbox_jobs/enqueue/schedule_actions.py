@@ -44,8 +44,9 @@ def change(schedule: Schedule, recurrence: Recurrence) -> None:
         now = timezone.now()
         moment = recurrence.next(before.scheduled or before.started or now, now)
         reschedule(job, moment, interval=recurrence.interval)
-    for name, value in values.items():
-        setattr(schedule, name, value)
+    schedule.refresh_from_db(using, fields=[*values, 'suspended'])
+    if job is None:  # its only job has ended, or the chain was suspended
+        continue_chain(schedule, using)
 
 
 @services.pause_schedule.provide

@@ -98,3 +98,12 @@ def test_the_deletion_of_a_running_job_never_deletes_the_next_occurrence_that_a_
         Schedule.objects.all().delete()
         if len(found) > 1:
             break
+
+
+def test_p4_a_changed_schedule_whose_only_job_has_ended_continues(work):
+    job = Plain.enqueue_once()
+    work()
+    schedule = Schedule.objects.get(pk=Job.objects.get(pk=job.pk).schedule_id)
+    schedule.change(interval=60)
+    assert schedule.current_job().status == 'scheduled'
+    assert Plain.get_jobs().waiting().get().interval == 60
