@@ -564,7 +564,8 @@ def test_queues_tells_what_waits_runs_and_failed_and_who_serves(jobs):
     assert (found['low']['failed'], found['gone']['waiting'], found['default']['paused']) == (1, 1, None)
     assert datetime.fromisoformat(found['low']['paused']) <= timezone.now()
     rows = {row[0]: row for row in jobs('queues').rows}
-    assert rows['default'] == ['default', '3', '2 min 30 s', '1', '1', '1', '2', 'Active']
+    assert rows['default'].pop(2).startswith('2 min 3')  # and the seconds that the test has taken
+    assert rows['default'] == ['default', '3', '1', '1', '1', '2', 'Active']
     assert rows['low'] == ['low', '0', '-', '0', '0', '1', '0', 'Paused']
     assert rows['gone'][-1] == 'No worker'
 
