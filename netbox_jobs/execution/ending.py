@@ -12,7 +12,7 @@ from ..choices import JobStatusChoices
 from ..core import conf, import_path, retries
 from ..core.retries import RetryPolicy
 from ..core.text import described
-from ..exceptions import ArgumentsRefused, InstanceGone, JobCanceled, JobFailed, RunnerNotFound
+from ..exceptions import ArgumentsRefused, ArgumentsUnknown, InstanceGone, JobCanceled, JobFailed, RunnerNotFound
 from ..lifecycle.finish import STOPPED
 from ..lifecycle.requeue import requeue
 from ..lifecycle.successor import suspend
@@ -116,7 +116,8 @@ def requeue_or_end(run: Run, error: RunnerNotFound) -> None:
         return
     run.failure = error
     run.note('error', str(error))
-    suspend(job, str(error))
+    if not isinstance(error, ArgumentsUnknown):  # the next occurrence may meet code that takes the arguments (P4)
+        suspend(job, str(error))
     job.terminate(JobStatusChoices.STATUS_ERRORED, error=str(error))
 
 

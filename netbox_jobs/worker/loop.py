@@ -237,9 +237,9 @@ class Worker(Reconnecting, RQWorker):
     # While a job runs
 
     def look_for_stop(self) -> None:
-        """Have the maintenance thread look at once whether the running job is to stop."""
-        assert self._maintenance is not None
-        self._maintenance.look_for_stop()
+        """Have the maintenance thread, if it runs, look at once whether the running job is to stop."""
+        if self._maintenance is not None:
+            self._maintenance.look_for_stop()
 
     def _at_work(self) -> tuple[int, str | None]:
         current = self.supervisor.current
