@@ -19,7 +19,7 @@ def primary_decides():
     """Nothing is written to the replica, and no row of ours is read there: it may be seconds behind."""
 
     def refuse(execute, sql, *args):
-        assert sql.lstrip().upper().startswith('SELECT'), f'written to the replica: {sql}'
+        assert sql.lstrip().upper().startswith(('SELECT', 'SET SESSION')), f'written to the replica: {sql}'
         assert 'netbox_jobs_' not in sql, f'decided by the replica: {sql}'
         return execute(sql, *args)
 
