@@ -121,7 +121,7 @@ def test_a_job_whose_arguments_old_code_does_not_know_is_given_back_and_run_by_n
 
 
 @pytest.mark.parametrize('case', CASES)
-def test_p4_it_is_errored_and_has_a_successor_when_no_worker_has_the_code_within_the_grace(case, monkeypatch, module, work, settings):
+def test_p4_it_has_a_successor_when_no_worker_has_the_code_within_the_grace(case, monkeypatch, module, work, settings):
     settings.NETBOX_JOBS = {'RUNNER_GRACE': 0}
     make_old, make_arguments, runner = CASES[case]
     job = runner.enqueue(interval=10, **make_arguments())
