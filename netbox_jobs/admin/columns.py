@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ..choices import JobStatusChoices
-from ..core import formatting
+from ..core import errors, formatting
 from ..models import Job
 from . import markup
 
@@ -41,7 +41,7 @@ class JobColumns:
         path = reverse('admin:netbox_jobs_job_change', args=(quote(job.pk),), current_app=self.admin_site.name)
         wrong = job.status in (JobStatusChoices.STATUS_ERRORED, JobStatusChoices.STATUS_FAILED)
         error = (
-            format_html('<span class="nj-error-line"><bdi>{}</bdi></span>', formatting.first_line(job.error_start))
+            format_html('<span class="nj-error-line"><bdi>{}</bdi></span>', formatting.first_line(errors.in_words(job.error_start)))
             if wrong and job.error_start
             else ''
         )

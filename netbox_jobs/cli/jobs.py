@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from ..choices import JobStatusChoices
-from ..core import formatting
+from ..core import errors, formatting
 from ..exceptions import ArgumentsRefused, InstanceGone, RunnerNotFound
 from ..models import Job, JobLogEntry, Worker, database
 from ..monitoring import related, waiting
@@ -90,7 +90,7 @@ def _fields(job: Job, worker: Worker | None) -> list[tuple[str, Cell]]:
         ('job_id', Cell(str(job.job_id))),
         ('arguments', Cell(job.arguments_shown)),
         ('data', Cell(json.dumps(job.data, indent=2, ensure_ascii=False) if job.data is not None else '')),
-        ('error', Cell(job.error, job.status if job.ended else '')),
+        ('error', Cell(errors.in_words(job.error), job.status if job.ended else '')),
     ]
     return [(name, cell) for name, cell in given if cell.text]
 
@@ -259,7 +259,7 @@ class _Silent(Screen):
 
 def _outcome(job: Job) -> str:
     took = f' in {formatting.duration(job.execution_time)}' if job.execution_time is not None else ''
-    error = f': {job.error}' if job.error else ''
+    error = f': {errors.in_words(job.error)}' if job.error else ''
     was = 'was ' if job.status == JobStatusChoices.STATUS_CANCELED else ''
     return f'{_named(job)} {was}{tables.status(job).text.lower()}{took}{error}'
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from ..choices import JobStatusChoices
-from ..core import formatting
+from ..core import errors, formatting
 from ..models import Job, JobAttempt, Progress
 from ..monitoring.queues import QueueState
 from ..monitoring.schedules import ScheduleState
@@ -189,7 +189,7 @@ def attempts(rows: Iterable[JobAttempt]) -> Table:
                 Cell(str(row.number)),
                 _moment(row.ended),
                 Cell(formatting.duration(row.duration) or '-'),
-                Cell(row.error.strip().rpartition('\n')[2], 'errored' if row.crashed else ''),
+                Cell(errors.in_words(row.error).strip().rpartition('\n')[2], 'errored' if row.crashed else ''),
             ]
         )
     return table
