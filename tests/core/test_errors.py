@@ -10,13 +10,16 @@ from netbox_jobs.core import errors, formatting
     ('stored', 'words'),
     [
         (repr(ValueError('no route to 10.0.0.1')), 'ValueError: no route to 10.0.0.1'),
-        (repr(ValueError("it's\n\"two\" lines")), 'ValueError: it\'s\n"two" lines'),
+        (repr(ValueError('it\'s\n"two" lines')), 'ValueError: it\'s\n"two" lines'),
         (repr(KeyError('name')), 'KeyError: name'),
         (repr(RuntimeError()), 'RuntimeError'),
         (repr(ValueError('')), 'ValueError'),
         (repr(ValueError('a', 'b')), "ValueError('a', 'b')"),
         (repr(ValueError(3)), 'ValueError(3)'),
-        (repr(JobTimeoutException('Task exceeded maximum timeout value (3 seconds)')), 'exceeded its time limit of 3 s'),
+        (
+            repr(JobTimeoutException('Task exceeded maximum timeout value (3 seconds)')),
+            'exceeded its time limit of 3 s',
+        ),
         ('The disk is full', 'The disk is full'),
         ('call() failed', 'call() failed'),
         (repr(ValueError('x' * 500))[:300], 'ValueError: ' + 'x' * 288),
