@@ -43,7 +43,7 @@ class JobColumns:
         error = (
             format_html(
                 '<span class="nj-error-line"><bdi>{}</bdi></span>',
-                formatting.first_line(errors.in_words(job.error_start)),
+                errors.line(job.error_start),
             )
             if wrong and job.error_start
             else ''

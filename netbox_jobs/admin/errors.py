@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ..core import errors as texts
-from ..core import formatting
 from ..maintenance import bulk_action
 from ..models import Job, MutedError, database
 from ..monitoring import errors
@@ -27,6 +26,10 @@ PERIODS = {
 _ACTIONS = ('retry', 'delete')
 #: Milliseconds between two updates.
 EVERY = 10_000
+
+
+def _actions() -> list[actions.Action]:
+    return [actions.ACTIONS[name] for name in _ACTIONS]
 
 
 class ErrorsPage(PagesAdmin):
@@ -72,7 +75,7 @@ class ErrorsPage(PagesAdmin):
             answer=action.answer_several % {'count': count},
             count=count,
             job=job,
-            message=formatting.first_line(texts.in_words(job.error)),
+            message=texts.line(job.error),
             back=self.url('job_errors'),
         )
 
@@ -109,9 +112,7 @@ class ErrorsPage(PagesAdmin):
             'periods': [(key, label, key == chosen) for key, (_length, label) in PERIODS.items()],
             'period': chosen,
             'queue': queue,
-            'group_actions': [
-                actions.ACTIONS[name] for name in _ACTIONS if actions.ACTIONS[name].allowed(request, self)
-            ],
+            'group_actions': [action for action in _actions() if action.allowed(request, self)],
             'may_mute': user.has_perm('netbox_jobs.add_mutederror'),
             'live_every': EVERY,
         }

@@ -124,7 +124,7 @@ class ErrorFilter(JobFilter):
 
     def lookups(self, request: Any, model_admin: Any) -> Any:
         job = errors.example(str(self.value())[:16]) if self.value() else None
-        return [(job.fingerprint, formatting.first_line(texts.in_words(job.error), 40))] if job is not None else []
+        return [(job.fingerprint, texts.line(job.error, 40))] if job is not None else []
 
 
 class ObjectTypeFilter(JobFilter):

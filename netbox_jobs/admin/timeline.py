@@ -120,7 +120,7 @@ def _attempt(attempt: JobAttempt) -> Event:
     return Event(
         what % {'number': attempt.number},
         attempt.ended,
-        formatting.first_line(errors.in_words(attempt.error[:2000]), 200),
+        errors.line(attempt.error),
         attempt.duration,
         'bad',
     )

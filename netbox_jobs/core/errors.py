@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from .formatting import clean, duration
+from .formatting import clean, duration, first_line
 
 _OURS = f'{Path(__file__).parent.parent}/'
 #: How many characters of an error its fingerprint is made of.
@@ -52,6 +52,11 @@ def in_words(text: Any) -> str:
     if limit := _TIME_LIMIT.search(message):
         return _('exceeded its time limit of %(time)s') % {'time': duration(int(limit[1]))}
     return clean(f'{name}: {message}' if message else name).strip()
+
+
+def line(text: Any, length: int = 200) -> str:
+    """Return the first line of an error in words, cut."""
+    return first_line(in_words(str(text)[:_START]), length)
 
 
 def title(text: Any) -> str:

@@ -92,7 +92,9 @@ class ActOnJobs(JobRunner):
         """
         jobs = matching(action, filters).filter(pk__lte=until).exclude(pk=self.job.pk)
         total, changed, unchanged, failures = jobs.count(), 0, 0, 0
-        self.job.data = result = {'action': action, 'matched': total, 'changed': 0, 'unchanged': 0, 'failures': []}
+        listed: list[dict[str, Any]] = []
+        result = {'action': action, 'matched': total, 'changed': 0, 'unchanged': 0, 'failures': listed}
+        self.job.data = result
         for number, job in enumerate(_each(jobs), 1):
             self.check_canceled()
             try:
@@ -103,7 +105,7 @@ class ActOnJobs(JobRunner):
                 done, failures = False, failures + 1
                 self.logger.warning('Job %s: %s', job.pk, described(error))
                 if failures <= _LISTED:
-                    result['failures'].append({'job': job.pk, 'error': described(error)})
+                    listed.append({'job': job.pk, 'error': described(error)})
             changed, unchanged = changed + bool(done), unchanged + (not done)
             result |= {'changed': changed, 'unchanged': unchanged}
             self.progress(number, total)

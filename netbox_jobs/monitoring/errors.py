@@ -9,7 +9,7 @@ from django.db.models import Count, Max, Min, QuerySet
 from django.db.models.functions import Left, TruncHour, TruncMinute
 from django.utils import timezone
 
-from ..core import errors, formatting
+from ..core import errors
 from ..models import Job, MutedError, database
 
 #: How many groups are listed at most: the most frequent.
@@ -81,7 +81,7 @@ def _read_messages(found: Iterable[ErrorGroup]) -> None:
     starts = Job.objects.using(database()).filter(pk__in=[group.newest for group in found])
     texts = dict(starts.values_list('pk', Left('error', _START)))
     for group in found:
-        group.message = formatting.first_line(errors.in_words(texts.get(group.newest, '')))
+        group.message = errors.line(texts.get(group.newest, ''))
 
 
 def _count_bars(found: dict[str, ErrorGroup], jobs: 'QuerySet[Job]', since: datetime, period: timedelta) -> None:

@@ -151,9 +151,7 @@ def _job_context(request: HttpRequest, job: Job, progress: Progress | None, *, a
         'percent': formatting.percent(progress.percent) if progress and progress.percent is not None else '',
         'message': formatting.clean(progress.message) if progress is not None else '',
         'bar': running or (progress is not None and not (job.ended and progress.percent is None)),
-        'error': formatting.first_line(errors.in_words(job.error[:2000] if error is None else error))
-        if job.ended
-        else '',
+        'error': errors.line(job.error if error is None else error) if job.ended else '',
         'actions': _actions(request, job) if actions else [],
     }
 

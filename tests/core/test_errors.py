@@ -16,10 +16,7 @@ from netbox_jobs.core import errors, formatting
         (repr(ValueError('')), 'ValueError'),
         (repr(ValueError('a', 'b')), "ValueError('a', 'b')"),
         (repr(ValueError(3)), 'ValueError(3)'),
-        (
-            repr(JobTimeoutException('Task exceeded maximum timeout value (3 seconds)')),
-            'exceeded its time limit of 3 s',
-        ),
+        (repr(JobTimeoutException('maximum timeout value (3 seconds)')), 'exceeded its time limit of 3 s'),
         ('The disk is full', 'The disk is full'),
         ('call() failed', 'call() failed'),
         (repr(ValueError('x' * 500))[:300], 'ValueError: ' + 'x' * 288),

@@ -29,12 +29,8 @@ class Other(Fragile):
 @pytest.fixture
 def failures():
     """Four jobs, of three causes."""
-    calls = [
-        (Fragile, '10.0.0.1', False),
-        (Fragile, '10.0.0.2', False),
-        (Fragile, '10.0.0.3', True),
-        (Other, '1', False),
-    ]
+    calls = [(Fragile, '10.0.0.1', False), (Fragile, '10.0.0.2', False), (Fragile, '10.0.0.3', True)]
+    calls.append((Other, '1', False))
     return [runner.enqueue(host=host, expected=expected, immediate=True) for runner, host, expected in calls]
 
 
