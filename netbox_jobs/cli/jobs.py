@@ -12,6 +12,7 @@ from ..exceptions import ArgumentsRefused, InstanceGone, RunnerNotFound
 from ..models import Job, JobLogEntry, Worker, database
 from ..monitoring import related, waiting
 from . import confirm, documents, follow, lookup, tables
+from . import errors as errors_cli
 from .exits import FAILURE, INTERRUPTED, SUCCESS, usage_error
 from .screen import Cell, Screen, progress_text
 
@@ -135,12 +136,20 @@ class _JSONLog(Screen):
 
 def cancel(screen: Screen, options: Namespace) -> int:
     """`jobs cancel`."""
+    if _by_filter(options):
+        return errors_cli.act(screen, options, 'cancel')
     return _act(screen, options, 'Cancel', _cancel)
 
 
 def stop(screen: Screen, options: Namespace) -> int:
     """`jobs stop`."""
     return _act(screen, options, 'Stop', _stop)
+
+
+def _by_filter(options: Namespace) -> bool:
+    if bool(options.ids) == bool(options.filter):
+        raise usage_error('Name either the IDs of jobs, or --filter.')
+    return bool(options.filter)
 
 
 def _act(screen: Screen, options: Namespace, action: str, perform: Callable[[Job], tuple[bool, str]]) -> int:
@@ -192,6 +201,8 @@ def _has_ended(job: Job) -> str:
 
 def retry(screen: Screen, options: Namespace) -> int:
     """`jobs retry`."""
+    if _by_filter(options):
+        return errors_cli.act(screen, options, 'retry')
     made, code = [], SUCCESS
     for job in lookup.jobs(options.ids):
         try:
