@@ -5,13 +5,13 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ..choices import JobStatusChoices
-from ..core import formatting
+from ..core import errors, formatting
 from ..models import Job
 from . import markup
 
@@ -41,7 +41,10 @@ class JobColumns:
         path = reverse('admin:netbox_jobs_job_change', args=(quote(job.pk),), current_app=self.admin_site.name)
         wrong = job.status in (JobStatusChoices.STATUS_ERRORED, JobStatusChoices.STATUS_FAILED)
         error = (
-            format_html('<span class="nj-error-line"><bdi>{}</bdi></span>', formatting.first_line(job.error_start))
+            format_html(
+                '<span class="nj-error-line"><bdi>{}</bdi></span>',
+                errors.line(job.error_start),
+            )
             if wrong and job.error_start
             else ''
         )
@@ -65,8 +68,7 @@ class JobColumns:
         """The name of the queue, in which a line may break after a dot."""
         if not job.queue_name:
             return None
-        parts = ((part,) for part in formatting.clean(job.queue_name).split('.'))
-        return format_html('<span class="nj-word">{}</span>', format_html_join(mark_safe('.<wbr>'), '{}', parts))
+        return markup.breakable(job.queue_name)
 
     @admin.display(description=gettext_lazy('user'), empty_value=markup.NONE)
     def user_column(self, job: Any) -> SafeString | None:

@@ -13,9 +13,10 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy
 
 from ..choices import JobStatusChoices
+from ..core import errors as texts
 from ..core import formatting
 from ..models import Job, database
-from ..monitoring import counts, queues
+from ..monitoring import counts, errors, queues
 from .paginator import LIMIT
 
 #: How many choices are offered; links in the list lead to others.
@@ -112,6 +113,18 @@ class UserFilter(JobFilter):
             return super().queryset(request, queryset)
         except (ValueError, TypeError):
             return queryset.none()
+
+
+class ErrorFilter(JobFilter):
+    """By the fingerprint of the error; the page of errors links to it."""
+
+    title = gettext_lazy('error')
+    parameter_name = 'error'
+    field = 'fingerprint'
+
+    def lookups(self, request: Any, model_admin: Any) -> Any:
+        job = errors.example(str(self.value())[:16]) if self.value() else None
+        return [(job.fingerprint, texts.line(job.error, 40))] if job is not None else []
 
 
 class ObjectTypeFilter(JobFilter):

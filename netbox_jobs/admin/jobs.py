@@ -12,6 +12,7 @@ from . import actions, filters
 from .action_views import JobActionPages
 from .base import silent_queues
 from .columns import JobColumns
+from .errors import ErrorsPage
 from .job_list import JobChangeList, search
 from .objects import ObjectJobsPage
 from .overview import OverviewPage
@@ -23,7 +24,7 @@ _BUSY, _IDLE = 2000, 15000
 
 
 @admin.register(Job)
-class JobAdmin(JobColumns, JobPage, OverviewPage, ObjectJobsPage, JobActionPages):
+class JobAdmin(JobColumns, JobPage, OverviewPage, ErrorsPage, ObjectJobsPage, JobActionPages):
     """Jobs, newest first."""
 
     list_display: Any = (
@@ -45,6 +46,7 @@ class JobAdmin(JobColumns, JobPage, OverviewPage, ObjectJobsPage, JobActionPages
         filters.RunnerFilter,
         filters.ObjectTypeFilter,
         filters.UserFilter,
+        filters.ErrorFilter,
     )
     search_fields = ('name',)  # get_search_results() decides what is searched
     search_help_text = _('Number, ID, or words of the name or the runner (among the newest 100,000)')
@@ -68,6 +70,7 @@ class JobAdmin(JobColumns, JobPage, OverviewPage, ObjectJobsPage, JobActionPages
             path('live/', self.fragment(self.live_list_view), name='netbox_jobs_job_live_list'),
             path('bulk/', self.page(self.bulk_view), name='netbox_jobs_job_bulk'),
             *self.overview_urls(),
+            *self.error_urls(),
             *self.object_urls(),
             *self.page_urls(),
         ]

@@ -1,5 +1,6 @@
 """The small pieces of HTML that the admin's pages share: a status, a time, a progress bar, a link to an object."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,8 @@ from ..core import formatting
 from ..models import Progress
 from ..monitoring.schedules import ScheduleState
 
+#: Failed differs from errored: the runner said so itself.
+_COLORS = JobStatusChoices.colors | {JobStatusChoices.STATUS_FAILED: 'magenta'}
 #: What an empty cell shows.
 NONE = mark_safe('<span class="nj-none">&ndash;</span>')
 
@@ -24,7 +27,7 @@ _SCHEDULE_COLORS = {'suspended': 'red', 'paused': 'orange', 'running': 'blue nj-
 
 def status(value: str, stopping: bool = False) -> SafeString:
     """Return the word for a status, in its color."""
-    color = 'orange' if stopping else JobStatusChoices.colors.get(value, 'gray')
+    color = 'orange' if stopping else _COLORS.get(value, 'gray')
     word = formatting.status(value, stopping=stopping)
     return format_html('<span class="nj-status nj-{} nj-is-{}">{}</span>', color, value, word)
 
@@ -57,6 +60,29 @@ def progress(found: Progress | None) -> SafeString | str:
         found.percent,
         _('Progress'),
         formatting.percent(found.percent),
+    )
+
+
+def breakable(name: str) -> SafeString:
+    """Return the name of a queue, in which a line may break after a dot."""
+    parts = ((part,) for part in formatting.clean(name).split('.'))
+    return format_html('<span class="nj-word">{}</span>', format_html_join(mark_safe('.<wbr>'), '{}', parts))
+
+
+def sparkline(numbers: Sequence[int], most: int) -> SafeString:
+    """Return small bars, one for each number; `most` is the number that a bar of full height stands for."""
+    heights = [(place, round(16 * value / most, 1) if most else 0) for place, value in enumerate(numbers)]
+    bars = format_html_join(
+        '',
+        '<rect x="{}" y="{}" width="3" height="{}"/>',
+        ((place * 4, str(16 - max(height, 1)), str(max(height, 1))) for place, height in heights if numbers[place]),
+    )
+    text = ', '.join(map(str, numbers))
+    return format_html(
+        '<svg class="nj-sparkline" viewBox="0 0 {0} 16" width="{0}" height="16" role="img" aria-label="{1}">{2}</svg>',
+        len(numbers) * 4,
+        _('Jobs by part of the period: %(numbers)s') % {'numbers': text},
+        bars,
     )
 
 

@@ -102,7 +102,11 @@ def _charts(day: Day) -> list[charts.Chart]:
     tallies = [tally for _hour, tally in day.hours]
     places = [formatting.hour(hour) for hour, _tally in day.hours]
     total = day.total
-    counts = {'count': formatting.number(total.count), 'failed': formatting.number(total.failed)}
+    counts = {
+        'count': formatting.number(total.count),
+        'errored': formatting.number(total.errored),
+        'failed': formatting.number(total.failed),
+    }
     waits = [tally.wait.total_seconds() if tally.wait else 0.0 for tally in tallies]
     runs = [tally.run.total_seconds() if tally.run else 0.0 for tally in tallies]
     return [
@@ -112,11 +116,12 @@ def _charts(day: Day) -> list[charts.Chart]:
             places,
             [
                 charts.Series(_('completed'), 'green', [tally.completed for tally in tallies]),
-                charts.Series(_('failed'), 'red', [tally.failed for tally in tallies]),
+                charts.Series(_('errored'), 'red', [tally.errored for tally in tallies]),
+                charts.Series(_('failed'), 'magenta', [tally.failed for tally in tallies]),
                 charts.Series(_('canceled'), 'orange', [tally.canceled for tally in tallies]),
             ],
             _number,
-            _('%(count)s jobs ended in the last day; %(failed)s of them failed.') % counts,
+            _('%(count)s jobs ended in the last day; %(errored)s of them errored and %(failed)s failed.') % counts,
         ),
         charts.bars(
             'waiting',

@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.urls import path
 
 from ..choices import JobStatusChoices
-from ..core import formatting
+from ..core import errors, formatting
 from ..models import Job
 from ..monitoring import related, waiting
 from . import actions, log, markup, timeline
@@ -95,6 +95,7 @@ class JobPage(PagesAdmin):
         kin = timeline.RelatedJobs.of_job(job)
         soon = not job.ended and (job.status != JobStatusChoices.STATUS_SCHEDULED or job.attempt > 0)
         wait = waiting.reason(job, ask_redis=True)
+        error = errors.in_words(job.error[: 2 * LONGEST]).strip()
         possible = [each for each in actions.ACTIONS.values() if each.fits(job) and each.allowed(request, self, job)]
         return {
             'job': job,
@@ -104,8 +105,8 @@ class JobPage(PagesAdmin):
             'timeline': timeline.events(job, kin.attempts, wait),
             'related_jobs': kin,
             'trace': log.trace(job) if job.error else '',
-            'error_head': formatting.first_line(job.error, 500),
-            'error_rest': formatting.cut(job.error, LONGEST) if len(job.error.strip().split('\n')) > 1 else '',
+            'error_head': formatting.first_line(error, 500),
+            'error_rest': formatting.cut(error, LONGEST) if '\n' in error else '',
             'data': formatting.cut(_data(job), LONGEST),
             'data_cut': len(_data(job)) > LONGEST,
             'arguments': formatting.cut(job.arguments_shown, LONGEST),

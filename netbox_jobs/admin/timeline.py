@@ -10,7 +10,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from ..choices import JobStatusChoices
-from ..core import formatting
+from ..core import errors, formatting
 from ..core.waits import Wait, WaitKind
 from ..models import Job, JobAttempt
 
@@ -120,7 +120,7 @@ def _attempt(attempt: JobAttempt) -> Event:
     return Event(
         what % {'number': attempt.number},
         attempt.ended,
-        formatting.first_line(attempt.error, 200),
+        errors.line(attempt.error),
         attempt.duration,
         'bad',
     )

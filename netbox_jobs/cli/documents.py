@@ -6,6 +6,7 @@ from typing import Any
 from ..core.formatting import iso
 from ..models import Job, JobAttempt, JobLogEntry, Progress, Schedule, Worker
 from ..monitoring import related
+from ..monitoring.errors import ErrorGroup
 from ..monitoring.queues import QueueState
 from ..monitoring.schedules import ScheduleState
 from ..monitoring.workers import WorkerState
@@ -106,6 +107,22 @@ def queue(row: QueueState) -> Document:
         'oldest': iso(row.oldest),
         'workers': row.workers,
         'paused': iso(row.paused),
+    }
+
+
+def error_group(row: ErrorGroup) -> Document:
+    """An error with the jobs that ended with it."""
+    return {
+        'fingerprint': row.fingerprint,
+        'runner': row.runner,
+        'message': row.message,
+        'jobs': row.count,
+        'first': iso(row.first),
+        'latest': iso(row.last),
+        'newest_job': row.newest,
+        'queues': row.queues,
+        'new': row.new,
+        'muted': row.muted,
     }
 
 

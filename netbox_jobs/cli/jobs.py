@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from ..choices import JobStatusChoices
-from ..core import formatting
+from ..core import errors, formatting
 from ..exceptions import ArgumentsRefused, InstanceGone, RunnerNotFound
 from ..models import Job, JobLogEntry, Worker, database
 from ..monitoring import related, waiting
 from . import confirm, documents, follow, lookup, tables
+from . import errors as errors_cli
 from .exits import FAILURE, INTERRUPTED, SUCCESS, usage_error
 from .screen import Cell, Screen, progress_text
 
@@ -90,7 +91,7 @@ def _fields(job: Job, worker: Worker | None) -> list[tuple[str, Cell]]:
         ('job_id', Cell(str(job.job_id))),
         ('arguments', Cell(job.arguments_shown)),
         ('data', Cell(json.dumps(job.data, indent=2, ensure_ascii=False) if job.data is not None else '')),
-        ('error', Cell(job.error, job.status if job.ended else '')),
+        ('error', Cell(errors.in_words(job.error), job.status if job.ended else '')),
     ]
     return [(name, cell) for name, cell in given if cell.text]
 
@@ -135,12 +136,20 @@ class _JSONLog(Screen):
 
 def cancel(screen: Screen, options: Namespace) -> int:
     """`jobs cancel`."""
+    if _by_filter(options):
+        return errors_cli.act(screen, options, 'cancel')
     return _act(screen, options, 'Cancel', _cancel)
 
 
 def stop(screen: Screen, options: Namespace) -> int:
     """`jobs stop`."""
     return _act(screen, options, 'Stop', _stop)
+
+
+def _by_filter(options: Namespace) -> bool:
+    if bool(options.ids) == bool(options.filter):
+        raise usage_error('Name either the IDs of jobs, or --filter.')
+    return bool(options.filter)
 
 
 def _act(screen: Screen, options: Namespace, action: str, perform: Callable[[Job], tuple[bool, str]]) -> int:
@@ -192,6 +201,8 @@ def _has_ended(job: Job) -> str:
 
 def retry(screen: Screen, options: Namespace) -> int:
     """`jobs retry`."""
+    if _by_filter(options):
+        return errors_cli.act(screen, options, 'retry')
     made, code = [], SUCCESS
     for job in lookup.jobs(options.ids):
         try:
@@ -259,7 +270,7 @@ class _Silent(Screen):
 
 def _outcome(job: Job) -> str:
     took = f' in {formatting.duration(job.execution_time)}' if job.execution_time is not None else ''
-    error = f': {job.error}' if job.error else ''
+    error = f': {errors.in_words(job.error)}' if job.error else ''
     was = 'was ' if job.status == JobStatusChoices.STATUS_CANCELED else ''
     return f'{_named(job)} {was}{tables.status(job).text.lower()}{took}{error}'
 

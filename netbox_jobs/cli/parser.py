@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import DjangoHelpFormatter
 
 from ..choices import JobStatusChoices
-from . import exits, jobs, maintenance, queues, schedules
+from . import errors, exits, jobs, maintenance, queues, schedules
 
 _LEVELS = ('debug', 'info', 'warning', 'error', 'critical')
 
@@ -28,6 +28,7 @@ def build(parser: ArgumentParser) -> None:
         return added
 
     _about_jobs(add)
+    _about_errors(add)
     _about_queues(add)
     _about_schedules(add)
     pruning = add('prune', maintenance.prune, 'Delete jobs that ended long ago, with their logs, as workers do')
@@ -54,11 +55,11 @@ def _about_jobs(add: Callable[..., Any]) -> None:
     reading = _id(add('log', jobs.log, "Show a job's log", json=True))
     reading.add_argument('--follow', '-f', action='store_true', help='follow the log until the job has ended')
     reading.add_argument('--level', choices=_LEVELS, default='debug', help='omit lines below this level')
-    _confirmed(_ids(add('cancel', jobs.cancel, 'Cancel waiting jobs, which then never run')))
+    _confirmed(_chosen(add('cancel', jobs.cancel, 'Cancel waiting jobs, which then never run')))
     _confirmed(
         _ids(add('stop', jobs.stop, 'Stop running jobs, with all processes that they started; cancel waiting ones'))
     )
-    _ids(add('retry', jobs.retry, 'Enqueue ended jobs again, with the same arguments', json=True))
+    _confirmed(_chosen(add('retry', jobs.retry, 'Enqueue ended jobs again, with the same arguments', json=True)))
     running = add('run', jobs.run, 'Enqueue a job', json=True)
     running.epilog, running.formatter_class = exits.EXPLAINED, HelpFormatter
     running.add_argument('runner', metavar='RUNNER', help='the dotted path of a JobRunner, or its Meta.name')
@@ -77,6 +78,14 @@ def _about_jobs(add: Callable[..., Any]) -> None:
         action='store_true',
         help='show progress and log until the job has ended; the exit code tells the outcome',
     )
+
+
+def _about_errors(add: Callable[..., Any]) -> None:
+    listing = add('errors', errors.list_errors, 'List errors by their cause, the most frequent first', json=True)
+    listing.add_argument('--since', metavar='WHEN', default='1d', help='30m, 2h or 7d ago, or a date (default: 1d)')
+    listing.add_argument('--runner', help='the dotted path of a JobRunner, or its Meta.name')
+    listing.add_argument('--queue', help='the full name of a queue')
+    _id(add('why', errors.why, 'Say in one sentence why a job waits, or how it ended', json=True))
 
 
 def _about_queues(add: Callable[..., Any]) -> None:
@@ -112,6 +121,18 @@ def _id(parser: Any) -> Any:
 
 def _ids(parser: Any) -> Any:
     parser.add_argument('ids', nargs='+', metavar='ID')
+    return parser
+
+
+def _chosen(parser: Any) -> Any:
+    parser.add_argument('ids', nargs='*', metavar='ID')
+    parser.add_argument(
+        '--filter',
+        action='append',
+        default=[],
+        metavar='K=V',
+        help='all jobs that match, instead of IDs; may be repeated: error, status, runner, queue, user...',
+    )
     return parser
 
 

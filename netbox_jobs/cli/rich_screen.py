@@ -24,7 +24,7 @@ _STYLES = {
     'running': 'bold blue',
     'completed': 'green',
     'errored': 'bold red',
-    'failed': 'red',
+    'failed': 'magenta',
     'canceled': 'yellow',
     'debug': 'bright_black',
     'info': 'blue',

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from ..choices import JobStatusChoices
-from ..core import formatting
+from ..core import errors, formatting
 from ..models import Job, JobAttempt, Progress
+from ..monitoring.errors import ErrorGroup
 from ..monitoring.queues import QueueState
 from ..monitoring.schedules import ScheduleState
 from ..monitoring.workers import WorkerState
@@ -66,6 +67,35 @@ def jobs(rows: Iterable[Job], users: dict[Any, str], progress: dict[int, Progres
                 took,
                 done,
                 Cell(str(row.job_id)),
+            ]
+        )
+    return table
+
+
+def error_groups(rows: Iterable[ErrorGroup]) -> Table:
+    """Errors by their cause."""
+    table = Table(
+        (
+            Column('jobs', right=True),
+            Column('error', flexible=True),
+            Column('runner', flexible=True),
+            Column('first', extra=True),
+            Column('latest'),
+            Column('queues', flexible=True, extra=True),
+            Column('fingerprint'),
+        )
+    )
+    for row in rows:
+        state = ' (muted)' if row.muted else ' (new)' if row.new else ''
+        table.rows.append(
+            [
+                Cell(formatting.number(row.count)),
+                Cell(row.message + state, 'dim' if row.muted else 'errored'),
+                Cell(row.runner, brief=formatting.class_name(row.runner)),
+                _moment(row.first),
+                _moment(row.last),
+                Cell(', '.join(row.queues)),
+                Cell(row.fingerprint),
             ]
         )
     return table
@@ -189,7 +219,7 @@ def attempts(rows: Iterable[JobAttempt]) -> Table:
                 Cell(str(row.number)),
                 _moment(row.ended),
                 Cell(formatting.duration(row.duration) or '-'),
-                Cell(row.error.strip().rpartition('\n')[2], 'errored' if row.crashed else ''),
+                Cell(errors.in_words(row.error).strip().rpartition('\n')[2], 'errored' if row.crashed else ''),
             ]
         )
     return table

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from django.core.mail import send_mail
 from django.utils.translation import gettext as _
 
-from ..core import formatting
+from ..core import errors, formatting
 
 if TYPE_CHECKING:
     from netbox_jobs.models import Job
@@ -24,6 +24,6 @@ def notify(job: 'Job') -> None:
     if job.execution_time is not None:
         lines.append(_('Run time: %(time)s') % {'time': formatting.duration(job.execution_time)})
     if job.error:
-        lines += ['', formatting.clean(job.error)]
+        lines += ['', errors.in_words(job.error)]
     subject = ' '.join(f'{formatting.clean(job.name)}: {status}'.split())
     send_mail(subject, '\n'.join(lines) + '\n', None, [address])

@@ -1,7 +1,6 @@
 """How a run ends its job: by what `run()` raised, and by what its runner says of retries."""
 
 import logging
-import traceback
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
@@ -9,7 +8,7 @@ from django.db import DataError, IntegrityError
 from rq.timeouts import JobTimeoutException
 
 from ..choices import JobStatusChoices
-from ..core import conf, import_path, retries
+from ..core import conf, errors, import_path, retries
 from ..core.retries import RetryPolicy
 from ..core.text import described
 from ..exceptions import ArgumentsRefused, ArgumentsUnknown, InstanceGone, JobCanceled, JobFailed, RunnerNotFound
@@ -43,7 +42,7 @@ def end_as_stopped(run: Run, error: BaseException) -> None:
     """Record the end that was requested, whatever `run()` made of the request."""
     run.failure = None
     if not isinstance(error, JobCanceled):
-        run.note('warning', f'Stopped: {"".join(traceback.format_exception(error))}')
+        run.note('warning', f'Stopped: {errors.traceback_of(error)}')
     run.job.terminate(JobStatusChoices.STATUS_CANCELED, error=STOPPED)
 
 
@@ -59,7 +58,7 @@ def end_as(run: Run, error: BaseException) -> None:
     if isinstance(error, JobTimeoutException):
         logger.warning('Job %s (%s): %s', job.pk, job.name, error)
     message = described(error)
-    run.note('error', f'{message}\n{"".join(traceback.format_exception(error))}')
+    run.note('error', f'{message}\n{errors.traceback_of(error)}')
     job.terminate(JobStatusChoices.STATUS_ERRORED, error=message)
 
 
@@ -78,7 +77,7 @@ def retry_later(run: Run, error: BaseException) -> None:
     """Requeue the job, to be run again after its backoff."""
     job = run.job
     delay, message = retry_policy(job).delay(job.retries), described(error)
-    trace = ''.join(traceback.format_exception(error))
+    trace = errors.traceback_of(error)
     run.note('warning', f'{message}\nAttempt {job.attempt} failed; the next one is due in {delay:.1f} s.\n{trace}')
     run.before_end()
     try:

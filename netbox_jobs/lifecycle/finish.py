@@ -14,7 +14,7 @@ from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
-from ..core import guards, recurrence, runs, transactions
+from ..core import errors, guards, recurrence, runs, transactions
 from ..core.claim import Claim, Outcome
 from ..core.text import storable_data, storable_error
 from ..models import Job, Schedule, cached_sql, database, services
@@ -24,6 +24,7 @@ from .successor import make_successor
 
 logger = logging.getLogger('netbox_jobs')
 
+_WRONG = (JobStatusChoices.STATUS_ERRORED, JobStatusChoices.STATUS_FAILED)
 #: The error of a job that was stopped while it ran.
 STOPPED = 'It was stopped while it ran.'
 
@@ -184,10 +185,12 @@ def outcome_values(job: Job, status: str, error: str | None) -> tuple[str, dict[
         values['execution_time'] = timedelta(seconds=time.monotonic() - job.claim.since)
     elif job.started is not None:
         values['execution_time'] = max(now - job.started, timedelta())
+    text = storable_error(str(error if error else job.error or ''))
     values |= {
         'status': status,
         'completed': now,
-        'error': storable_error(str(error if error else job.error or '')),
+        'error': text,
+        'fingerprint': errors.fingerprint(job.runner, text) if status in _WRONG else '',
         'worker': None,
         'backend_id': None,
         'slot': None,
@@ -215,5 +218,7 @@ def _update(job: Job, using: str, values: dict[str, Any], conditions: dict[str, 
         if values.pop('data', None) is None:
             raise
         error = f'{values["error"]}\njob.data cannot be stored: {problem}'.strip()
-        values |= {'status': JobStatusChoices.STATUS_ERRORED, 'error': storable_error(error)}
+        error = storable_error(error)
+        values |= {'status': JobStatusChoices.STATUS_ERRORED, 'error': error}
+        values['fingerprint'] = errors.fingerprint(job.runner, error)
         return cached_sql.update(using, values, conditions)

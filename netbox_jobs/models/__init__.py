@@ -1,4 +1,5 @@
 from .attempts import JobAttempt
+from .errors import MutedError
 from .fields import InstanceRelation
 from .jobs import Job, database
 from .logs import JobLogEntry
@@ -14,6 +15,7 @@ __all__ = (
     'JobAttempt',
     'JobLogEntry',
     'JobsMixin',
+    'MutedError',
     'PausedQueue',
     'Progress',
     'Schedule',

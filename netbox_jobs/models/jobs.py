@@ -67,6 +67,9 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     )
     data = models.JSONField(_('data'), encoder=DjangoJSONEncoder, null=True, blank=True)
     error = models.TextField(_('error'), blank=True, editable=False)
+    fingerprint = models.CharField(
+        max_length=16, blank=True, default='', editable=False, help_text=_('What errors of one cause share')
+    )
     job_id = models.UUIDField(_('job ID'), unique=True, default=uuid.uuid4, editable=False)
     queue_name = models.CharField(_('queue'), max_length=100, blank=True)
     notifications = models.CharField(
@@ -124,6 +127,8 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
             models.Index(fields=('-created',), name='netbox_jobs_job_created'),
             # What ended of late, without reading what ended long ago: the overview.
             models.Index(fields=('completed',), name='netbox_jobs_job_completed'),
+            # What went wrong of late, by cause: the page of errors.
+            models.Index(fields=('fingerprint', 'completed'), name='netbox_jobs_job_error'),
             # How many wait in a queue, and since when: the overview, and the list of one queue.
             models.Index(fields=('queue_name', 'status', 'due'), name='netbox_jobs_job_queue'),
             # The latest of a schedule, however many there have been.

@@ -28,6 +28,7 @@ class Tally:
     """The outcomes and times of some jobs."""
 
     count: int = 0
+    errored: int = 0
     failed: int = 0
     canceled: int = 0
     waited: timedelta = timedelta()
@@ -39,7 +40,8 @@ class Tally:
     def add(self, row: dict[str, Any]) -> None:
         """Add a group of jobs."""
         self.count += row['number']
-        self.failed += row['number'] if row['status'] in _FAILED else 0
+        self.errored += row['number'] if row['status'] == JobStatusChoices.STATUS_ERRORED else 0
+        self.failed += row['number'] if row['status'] == JobStatusChoices.STATUS_FAILED else 0
         self.canceled += row['number'] if row['status'] == JobStatusChoices.STATUS_CANCELED else 0
         self.waited += row['waited'] or timedelta()
         self.waits += row['waits']
@@ -50,7 +52,12 @@ class Tally:
     @property
     def completed(self) -> int:
         """How many jobs completed."""
-        return self.count - self.failed - self.canceled
+        return self.count - self.wrong - self.canceled
+
+    @property
+    def wrong(self) -> int:
+        """How many jobs errored or failed."""
+        return self.errored + self.failed
 
     @property
     def wait(self) -> timedelta | None:
@@ -64,8 +71,8 @@ class Tally:
 
     @property
     def failure_rate(self) -> int:
-        """How many percent of the jobs failed."""
-        return round(self.failed * 100 / self.count) if self.count else 0
+        """How many percent of the jobs errored or failed."""
+        return round(self.wrong * 100 / self.count) if self.count else 0
 
 
 @dataclass
@@ -88,9 +95,9 @@ class Day:
 
     @property
     def most_failing(self) -> list[tuple[str, Tally]]:
-        """The runners whose jobs fail most."""
-        ranked = [(path, tally) for path, tally in self.runners.items() if tally.failed]
-        return sorted(ranked, key=lambda item: item[1].failed, reverse=True)[:8]
+        """The runners whose jobs error or fail most."""
+        ranked = [(path, tally) for path, tally in self.runners.items() if tally.wrong]
+        return sorted(ranked, key=lambda item: item[1].wrong, reverse=True)[:8]
 
 
 # What this process added up last, by database, and when, on its monotonic clock.

@@ -24,6 +24,8 @@ register.filter('status', markup.status)
 register.filter('job_status', markup.job_status)
 register.filter('schedule_state', markup.schedule_state)
 register.filter('progress', markup.progress)
+register.filter('breakable', markup.breakable)
+register.filter('sparkline', markup.sparkline)
 
 
 @register.filter

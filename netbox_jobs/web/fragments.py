@@ -22,7 +22,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from ..choices import JobStatusChoices
-from ..core import clock, formatting
+from ..core import clock, errors, formatting
 from ..models import Job, JobAttempt, JobLogEntry, Progress
 from ..monitoring import permissions, related, waiting
 
@@ -151,7 +151,7 @@ def _job_context(request: HttpRequest, job: Job, progress: Progress | None, *, a
         'percent': formatting.percent(progress.percent) if progress and progress.percent is not None else '',
         'message': formatting.clean(progress.message) if progress is not None else '',
         'bar': running or (progress is not None and not (job.ended and progress.percent is None)),
-        'error': formatting.first_line(job.error if error is None else error) if job.ended else '',
+        'error': errors.line(job.error if error is None else error) if job.ended else '',
         'actions': _actions(request, job) if actions else [],
     }
 
