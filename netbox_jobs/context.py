@@ -1,14 +1,15 @@
-"""Which job the code that runs right now belongs to."""
+"""Which job the code that runs right now belongs to, and what jobs take along from the call that enqueues them."""
 
 import logging
 from typing import TYPE_CHECKING
 
+from .core.contexts import JobContext
 from .core.runs import current_run
 
 if TYPE_CHECKING:  # Django imports this module before it loads models, where LOGGING names the filter
     from .models import Job
 
-__all__ = ('JobIdFilter', 'current_job')
+__all__ = ('JobContext', 'JobIdFilter', 'current_job')
 
 
 def current_job() -> 'Job | None':

@@ -8,6 +8,8 @@ __all__ = (
     'ArgumentsRefused',
     'ArgumentsTooLarge',
     'ArgumentsUnknown',
+    'ContextNotRestored',
+    'ContextUnknown',
     'FormatUnknown',
     'InstanceGone',
     'JobCanceled',
@@ -67,6 +69,14 @@ class ArgumentsUnknown(RunnerNotFound):
 
 class FormatUnknown(ArgumentsUnknown):
     """The arguments of a job were stored by a release that this process does not run: another worker may."""
+
+
+class ContextUnknown(ArgumentsUnknown):
+    """A job was enqueued in a context that this process does not have in its settings: that of another worker may."""
+
+
+class ContextNotRestored(NetBoxJobsError):
+    """What a job was enqueued in could not be restored around its run; the message names the context."""
 
 
 class AlreadyClaimed(NetBoxJobsError, RuntimeError):

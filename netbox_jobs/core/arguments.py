@@ -2,7 +2,8 @@
 
 Saved model instances are stored as references (model, primary key, alias of the database that they are written to)
 and fetched again when the job runs, so that it sees them as they are then. What is stored is refused when its signature
-does not fit: it covers the job's id, the callable's path and the arguments, and honours `SECRET_KEY_FALLBACKS`.
+does not fit: it covers the job's id, the callable's path, the context and the arguments, and honours
+`SECRET_KEY_FALLBACKS`.
 """
 
 import hmac
@@ -46,9 +47,9 @@ class Stored:
     payload: bytes
     shown: str
 
-    def signature(self, job_id: UUID | str, path: str) -> str:
-        """Sign for one job and one callable; a copy for another job needs a signature of its own."""
-        return _sign(self.format, self.payload, job_id, path, settings.SECRET_KEY)
+    def signature(self, job_id: UUID | str, path: str, context: str) -> str:
+        """Sign for one job, one callable and one context (see `contexts.signed_text()`); a copy needs its own."""
+        return _sign(self.format, self.payload, job_id, path, context, settings.SECRET_KEY)
 
 
 def encode(kwargs: Kwargs) -> Stored:
@@ -75,7 +76,7 @@ def encode(kwargs: Kwargs) -> Stored:
     return Stored(name, payload, show(kwargs))
 
 
-def decode(format: str, payload: bytes, signature: str, job_id: UUID | str, path: str) -> Kwargs:
+def decode(format: str, payload: bytes, signature: str, job_id: UUID | str, path: str, context: str) -> Kwargs:
     """Check the signature, then decode.
 
     Raises:
@@ -83,7 +84,7 @@ def decode(format: str, payload: bytes, signature: str, job_id: UUID | str, path
         InstanceGone: An object among the arguments no longer exists.
         ArgumentsUnknown: They are ours, and other code than that of this process has stored them.
     """
-    verify(format, payload, signature, job_id, path)
+    verify(format, payload, signature, job_id, path, context)
     if format == 'pickle' and conf.get('ARGUMENTS_FORMAT') == 'json':
         raise ArgumentsRefused(
             "The arguments of this job are pickled; NETBOX_JOBS['ARGUMENTS_FORMAT'] is 'json': they are not decoded."
@@ -106,10 +107,10 @@ def decode(format: str, payload: bytes, signature: str, job_id: UUID | str, path
         ) from error
 
 
-def verify(format: str, payload: bytes, signature: str, job_id: UUID | str, path: str) -> None:
+def verify(format: str, payload: bytes, signature: str, job_id: UUID | str, path: str, context: str) -> None:
     """Raise `ArgumentsRefused` unless we signed exactly this, with a secret key that is still honoured."""
     for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
-        if constant_time_compare(signature, _sign(format, payload, job_id, path, key)):
+        if constant_time_compare(signature, _sign(format, payload, job_id, path, context, key)):
             return
     raise ArgumentsRefused(
         'The arguments of this job are not signed with a SECRET_KEY of this process: they were changed outside the '
@@ -130,9 +131,9 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _SHOWN else f'{text[:_SHOWN]}… ({len(text):,} characters)'
 
 
-def _sign(format: str, payload: bytes, job_id: UUID | str, path: str, key: str | bytes) -> str:
+def _sign(format: str, payload: bytes, job_id: UUID | str, path: str, context: str, key: str | bytes) -> str:
     # The fields are joined by a byte that none but the last can contain, so that they cannot be shifted.
-    message = b'\x00'.join((str(job_id).encode(), path.encode(), format.encode(), payload))
+    message = b'\x00'.join((str(job_id).encode(), path.encode(), format.encode(), context.encode(), payload))
     return hmac.digest(_signing_key(key), message, 'sha256').hex()
 
 

@@ -51,6 +51,12 @@ SETTINGS: dict[str, Setting] = {
     'JOBS_PER_CHILD': _number(1000, 'jobs', 1, 1_000_000, whole=True),
     # Whether a worker imports the module of a runner itself once a child of it has had to, for the next ones.
     'PRELOAD_RUNNERS': Setting(True, 'True or False', lambda value: isinstance(value, bool)),
+    # Dotted paths of the classes whose values travel from the caller to the run; see `core.contexts.JobContext`.
+    'CONTEXT': Setting(
+        (),
+        'a list of the dotted paths of classes',
+        lambda value: isinstance(value, list | tuple) and all(isinstance(path, str) for path in value),
+    ),
     # Dotted path of a function that is called with each job that has ended, as its `notifications` ask for.
     'NOTIFY': Setting('', 'the dotted path of a function, or an empty text', lambda value: isinstance(value, str)),
 }

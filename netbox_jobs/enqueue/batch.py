@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import connections
 
-from ..core import runs
+from ..core import contexts, runs
 from ..lifecycle import reservation
 from ..lifecycle.deliver import deliver_many_after_commit
 from ..models import Job, Schedule, database
@@ -42,10 +42,10 @@ def check_all(func: Callable[..., Any], given: Iterable[dict[str, Any]]) -> list
     Raises:
         ValueError, TypeError: As for the first call that is not acceptable, with a note that says which one it is.
     """
-    checked = []
+    checked, context = [], contexts.capture()
     for number, keywords in enumerate(given):
         with _noting(number):
-            checked.append(check(func, keywords))
+            checked.append(check(func, keywords, context=context))
     return checked
 
 

@@ -61,8 +61,8 @@ def _bind_schedule(job: Job, token: str) -> None:
     if schedule is None:
         return
     key = schedule.key
-    if key == schedule_key(job.runner, job.object_type, token, ''):
-        key = schedule_key(job.runner, job.object_type, job.object_id, job.object_db)
+    if key == schedule_key(job.runner, job.object_type, token, '', job.tenant):
+        key = schedule_key(job.runner, job.object_type, job.object_id, job.object_db, job.tenant)
     try:
         with transaction.atomic(using=job._state.db):
             schedules.filter(pk=schedule.pk).update(key=key, object_id=job.object_id, object_db=job.object_db)

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from ..broker import delivery
 from ..choices import JobStatusChoices
-from ..core import arguments, clock, transactions
+from ..core import arguments, clock, contexts, transactions
+from ..exceptions import ArgumentsRefused
 from ..lifecycle.deliver import deliver_after_commit
 from ..lifecycle.dependencies import depend
 from ..models import Job, Schedule, database
@@ -32,7 +33,7 @@ def changes_of(job: Job, request: EnqueueRequest, given: Collection[str]) -> dic
                 'arguments': stored.payload,
                 'arguments_format': stored.format,
                 'arguments_shown': stored.shown,
-                'arguments_signature': stored.signature(job.job_id, job.runner),
+                'arguments_signature': stored.signature(job.job_id, job.runner, contexts.signed_text(job.context)),
             }
     return changes
 
@@ -44,6 +45,7 @@ def update_waiting(job: Job, schedule: Schedule, request: EnqueueRequest, given:
     if not changes and not waits_for_others:
         return True
     queue, delivery_id = job.queue_name, job.delivery_id
+    changes |= _renewed_context(job, request, changes)
     changes |= _status_changes(job, schedule, request, changes, waits_for_others)
     redelivered = changes.get('deliveries', job.deliveries) > job.deliveries
     rows = Job.objects.using(job._state.db).filter(pk=job.pk, slot=job.slot, deliveries=job.deliveries)
@@ -59,6 +61,22 @@ def update_waiting(job: Job, schedule: Schedule, request: EnqueueRequest, given:
     if redelivered:
         deliver_after_commit(job)
     return True
+
+
+def _renewed_context(job: Job, request: EnqueueRequest, changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns of the context of a call that changes a waiting job: the job does what this call asks."""
+    if request.context == job.context:
+        return {}
+    payload = bytes(changes.get('arguments', job.arguments))
+    if 'arguments' not in changes:  # what does not carry our signature is not signed anew
+        before = contexts.signed_text(job.context)
+        try:
+            arguments.verify(job.arguments_format, payload, job.arguments_signature, job.job_id, job.runner, before)
+        except ArgumentsRefused:
+            return {}
+    stored = arguments.Stored(changes.get('arguments_format', job.arguments_format), payload, '')
+    signature = stored.signature(job.job_id, job.runner, contexts.signed_text(request.context))
+    return {'context': request.context, 'arguments_signature': signature}
 
 
 def _status_changes(

@@ -61,13 +61,16 @@ def content_type_of(instance: Model) -> ContentType:
     return ContentType.objects.db_manager(database()).get_for_model(instance, for_concrete_model=False)
 
 
-def schedule_key(runner: str, object_type: ContentType | None, object_id: str | None, object_db: str) -> str:
-    """Return the identity of a schedule: this runner for this object, or for none.
+def schedule_key(
+    runner: str, object_type: ContentType | None, object_id: str | None, object_db: str, tenant: str
+) -> str:
+    """Return the identity of a schedule: this runner for this object, or for none, of this tenant, or of none.
 
     A hash, because MariaDB compares text without regard to case, and has no conditional unique constraints.
     """
     about = '' if object_type is None else f'{object_type.app_label}.{object_type.model}'
-    return sha256('\n'.join((runner, about, object_db, object_id or '')).encode()).hexdigest()
+    text = '\n'.join((runner, about, object_db, object_id or ''))
+    return sha256((f'{tenant}\0{text}' if tenant else text).encode()).hexdigest()
 
 
 def identify_user(user: Any) -> Any:

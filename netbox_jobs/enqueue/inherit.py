@@ -21,6 +21,8 @@ def inherit(request: EnqueueRequest, job: Job, named: Collection[str] | None, *,
     Raises:
         InstanceGone: An object among the arguments of a running job no longer exists.
     """
+    if named is None:
+        request.context, request.tenant = job.context, job.tenant
     options = {name: value for name, value in job.options.items() if name not in ('depends_on', 'allow_failure')}
     request.options = request.options | options if named is None else options | request.options
     fields = {'job_timeout': 'job_timeout', 'retry': 'retry_policy'}
@@ -48,5 +50,6 @@ def is_about_the_same(request: EnqueueRequest, job: Job, runner: str | None = No
     if request.unsaved is not None:
         return False
     object_type_id = request.object_type.pk if request.object_type else None
-    theirs = (job.runner, job.object_type_id, job.object_id, job.object_db)
-    return theirs == (runner or request.runner, object_type_id, request.object_id, request.object_db)
+    theirs = (job.runner, job.object_type_id, job.object_id, job.object_db, job.tenant)
+    own = (object_type_id, request.object_id, request.object_db, request.tenant)
+    return theirs == (runner or request.runner, *own)

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.contrib.contenttypes.models import ContentType
 
 from ..choices import JobNotificationChoices
-from ..core import clock, options, queues, recurrence, retries, runner_options
+from ..core import clock, contexts, options, queues, recurrence, retries, runner_options
 from ..core.import_path import path_of
 from ..core.options import UNCHANGED
 from ..core.recurrence import Recurrence
@@ -47,6 +47,9 @@ class EnqueueRequest:
     #: The `job_id`s of jobs of ours that must have completed first.
     dependencies: list[UUID] = field(default_factory=list)
     kwargs: dict[str, Any] = field(default_factory=dict)
+    #: What the call was made in.
+    context: dict[str, Any] = field(default_factory=dict)
+    tenant: str = ''
     #: The fields that the caller has named; the others are defaults.
     given: frozenset[str] = frozenset()
 
@@ -59,8 +62,8 @@ class EnqueueRequest:
     def key(self) -> str:
         """The identity of the request's schedule."""
         if self.unsaved is not None:
-            return schedule_key(self.runner, self.object_type, self.unsaved.token, '')
-        return schedule_key(self.runner, self.object_type, self.object_id, self.object_db)
+            return schedule_key(self.runner, self.object_type, self.unsaved.token, '', self.tenant)
+        return schedule_key(self.runner, self.object_type, self.object_id, self.object_db, self.tenant)
 
     @property
     def waits(self) -> bool:
@@ -68,13 +71,16 @@ class EnqueueRequest:
         return bool(self.dependencies) or self.unsaved is not None
 
 
-def check(func: Callable[..., Any], given: dict[str, Any], *, call: str = 'enqueue') -> EnqueueRequest:
+def check(
+    func: Callable[..., Any], given: dict[str, Any], *, call: str = 'enqueue', context: dict[str, Any] | None = None
+) -> EnqueueRequest:
     """Check everything that can be wrong with a call.
 
     Args:
         func: A runner's `handle`, or a function.
         given: All keywords of the call: options (see `EnqueueOptions`) and arguments of `func`.
         call: The name of the method that was called, for messages.
+        context: What the call was made in, if that is known already.
 
     Raises:
         ValueError: A value is not acceptable; the message says which, and what was expected.
@@ -86,6 +92,8 @@ def check(func: Callable[..., Any], given: dict[str, Any], *, call: str = 'enque
     _check_immediate(immediate, given)
     runner, kind = identify_callable(func, importable=not immediate)
     request = EnqueueRequest(target=func, runner=runner, name='', queue_name='')
+    request.context = contexts.capture() if context is None else context
+    request.tenant = contexts.tenant_of(request.context) if request.context else ''
     named = _take_plain_options(request, given, kind, func)
     named |= _take_recurrence(request, given)
     retry = retries.check(*(given.pop(option, None) for option in retries.OPTIONS))

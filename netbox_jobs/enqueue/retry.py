@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from ..core import import_path, transactions
+from ..core import contexts, import_path, transactions
 from ..core.options import as_keywords
 from ..exceptions import InstanceGone
 from ..lifecycle.reservation import RetryOf, reserved
@@ -14,10 +14,10 @@ def retry(job: Job) -> Job:
     """Enqueue an ended job again, through its runner's own `enqueue()`; see `Job.retry()`."""
     runner = import_path.resolve(job.runner)
     enqueue = runner.enqueue if getattr(runner, 'is_job_runner', False) else partial(Job.enqueue, runner)
-    if job.object_type_id is not None and job.object is None:  # also one that was never saved
-        raise InstanceGone(f'The object of job {job.pk} ({job.name}) no longer exists.')
     using = database()
-    with transactions.transacting(using):
+    with contexts.restored(job), transactions.transacting(using):
+        if job.object_type_id is not None and job.object is None:  # also one that was never saved
+            raise InstanceGone(f'The object of job {job.pk} ({job.name}) no longer exists.')
         with reserved(RetryOf(job)):
             new: Job = enqueue(
                 instance=job.object,

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
-from ..core import arguments, clock
+from ..core import arguments, clock, contexts
 from ..models import Job, Schedule
 from .request import EnqueueRequest
 
@@ -39,6 +39,7 @@ def _values(request: EnqueueRequest, immediate: bool) -> dict[str, Any]:
         'object_type_id': request.object_type.pk if request.object_type is not None else None,
         'object_id': request.object_id,
         'object_db': request.object_db,
+        'tenant': request.tenant,
         'name': request.name,
         'runner': request.runner,
         'interval': request.interval,
@@ -61,16 +62,19 @@ def _values(request: EnqueueRequest, immediate: bool) -> dict[str, Any]:
     else:
         values |= {'due': now, 'deliveries': 1}
     required = not immediate or bool(request.recurrence)
-    return values | stored_arguments(job_id, request.runner, request.kwargs, required=required)
+    return values | stored_arguments(job_id, request.runner, request.kwargs, request.context, required=required)
 
 
-def stored_arguments(job_id: UUID, path: str, kwargs: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
-    """Return the columns of the arguments of a job.
+def stored_arguments(
+    job_id: UUID, path: str, kwargs: dict[str, Any], context: dict[str, Any], *, required: bool = True
+) -> dict[str, Any]:
+    """Return the columns of the arguments of a job, and of its context, which are signed together.
 
     Args:
         job_id: The job's `job_id`, which the signature covers.
         path: The path of the callable, which it covers too.
         kwargs: The arguments.
+        context: What the call was made in.
         required: Whether they must be stored; False for a run in this process, which does not read them.
 
     Raises:
@@ -86,7 +90,8 @@ def stored_arguments(job_id: UUID, path: str, kwargs: dict[str, Any], *, require
         'arguments': stored.payload,
         'arguments_format': stored.format,
         'arguments_shown': stored.shown,
-        'arguments_signature': stored.signature(job_id, path),
+        'arguments_signature': stored.signature(job_id, path, contexts.signed_text(context)),
+        'context': context,
     }
 
 
@@ -99,6 +104,7 @@ def new_schedule(request: EnqueueRequest, key: str) -> Schedule:
         object_type=request.object_type,
         object_id=request.object_id,
         object_db=request.object_db,
+        tenant=request.tenant,
         interval=request.interval,
         cron=request.cron,
         time_zone=request.time_zone,
@@ -125,7 +131,9 @@ def adopt(job: Job, path: str, kwargs: dict[str, Any]) -> None:
     """Make a row that was made by hand one of this runner's, with these arguments, so that it can recur."""
     if job.runner:
         return
-    values = {'runner': path, **stored_arguments(job.job_id, path, kwargs, required=False)}
+    context = contexts.capture()
+    values = {'runner': path, 'tenant': contexts.tenant_of(context)}
+    values |= stored_arguments(job.job_id, path, kwargs, context, required=False)
     for name, value in values.items():
         setattr(job, name, value)
     Job.objects.using(job._state.db).filter(pk=job.pk, runner='').update(**values)

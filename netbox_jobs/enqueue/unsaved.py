@@ -25,9 +25,11 @@ from django.utils import timezone
 
 from ..choices import JobStatusChoices
 from ..core import transactions
+from ..core.contexts import current_tenant
 from ..lifecycle.cancel import cancel
 from ..models import Job, Schedule, database
 from .binding import bind
+from .identify import content_type_of, identify_instance, is_unsaved, schedule_key
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -180,6 +182,14 @@ def job_ids_of(instance: Model) -> list[UUID]:
     """Return the `job_id`s of the jobs that wait for this object to be saved."""
     found = Unsaved.find(instance)
     return found.job_ids if found is not None else []
+
+
+def key_for(runner: str, instance: Model | None) -> str:
+    """Return the key of the schedule of a runner for an object, saved or not, of the current tenant."""
+    if instance is None or not is_unsaved(instance):
+        return schedule_key(runner, *identify_instance(instance), current_tenant())
+    found = Unsaved.find(instance)
+    return schedule_key(runner, content_type_of(instance), found.token, '', current_tenant()) if found else ''
 
 
 def abandon(job: Job, reason: str) -> None:

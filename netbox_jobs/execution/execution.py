@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from django.db import connections
 
 from ..choices import JobStatusChoices
-from ..core import guards, identity, import_path, queues, runs
+from ..core import contexts, guards, identity, import_path, queues, runs
 from ..exceptions import ArgumentsRefused, InstanceGone, JobCanceled, RunnerNotFound
 from ..lifecycle.claim_next import NextClaim
 from ..lifecycle.finish import finish, reopen
@@ -150,9 +150,14 @@ class Execution:
     # The run
 
     def perform(self) -> None:
-        """Import the code, decode the arguments, call it within the time limit, and end the job."""
+        """Restore the context, import the code, decode the arguments, call it within its time limit, end the job."""
+        with ExitStack() as stack:
+            self._perform(stack)
+
+    def _perform(self, stack: ExitStack) -> None:
         job = self.job
         try:
+            stack.enter_context(contexts.restored(job))
             target = import_path.resolve(job.runner)
             kwargs = job.get_arguments()
             check_taken(target, kwargs)

@@ -12,14 +12,15 @@ from django.db import models
 from django.utils.functional import classproperty
 
 from ..core import recurrence, runner_options, runs
+from ..core.contexts import current_tenant
 from ..core.import_path import path_of
 from ..core.options import OPTIONS, UNCHANGED, EnqueueOptions, Unchanged, check_arguments
 from ..core.registry import system_jobs
 from ..core.signatures import enqueue_once_signature, enqueue_signature, signed_like
 from ..enqueue.batch import check_all, insert_all, spread
-from ..enqueue.identify import content_type_of, identify_instance, is_unsaved, schedule_key
+from ..enqueue.identify import identify_instance, is_unsaved
 from ..enqueue.rows import adopt
-from ..enqueue.unsaved import Unsaved, call_transaction, job_ids_of
+from ..enqueue.unsaved import call_transaction, job_ids_of, key_for
 from ..exceptions import JobCanceled
 from ..models import Job, Schedule, database
 from ..models.querysets import JobQuerySet
@@ -164,7 +165,8 @@ class JobRunner(ABC):
         if is_unsaved(instance):
             return jobs.filter(job_id__in=job_ids_of(instance))
         object_type, object_id, object_db = identify_instance(instance)
-        return jobs.filter(object_type=object_type, object_id=object_id, object_db=object_db)
+        about = {'object_type': object_type, 'object_id': object_id, 'object_db': object_db}
+        return jobs.filter(**about, tenant=current_tenant())
 
     @classmethod
     @signed_like(enqueue_signature)
@@ -268,11 +270,7 @@ class JobRunner(ABC):
         Returns:
             Whether there was something to end.
         """
-        if instance is not None and is_unsaved(instance):
-            found = Unsaved.find(instance)
-            key = schedule_key(path_of(cls), content_type_of(instance), found.token, '') if found else ''
-        else:
-            key = schedule_key(path_of(cls), *identify_instance(instance))
+        key = key_for(path_of(cls), instance)
         schedule = Schedule.objects.using(database()).filter(key=key).first()
         if schedule is None:
             return False

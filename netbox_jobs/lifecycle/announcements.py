@@ -1,10 +1,12 @@
 """What others receive after a transition is committed: signals, the notification hook, and the jobs that waited."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..core import transactions
+from ..core import conf, contexts, transactions
 from ..core.claim import Claim
 from ..models import Job, database
 from ..signals import job_end, job_start
@@ -39,7 +41,9 @@ class EndAnnouncement:
             except Exception:  # recovery looks at them again
                 logger.exception('Job %s (%s): the jobs that depend on it could not be released yet.', job.pk, job.name)
         _send(job_end, job)
-        notifications.notify(job)
+        if conf.get('NOTIFY'):
+            with _context(job):
+                notifications.notify(job)
 
     def undo(self) -> None:
         """Give the object back what it held before the end, which was rolled back."""
@@ -49,8 +53,22 @@ class EndAnnouncement:
 
 def _send(signal: Any, job: Job) -> None:
     name = 'job_start' if signal is job_start else 'job_end'
-    if job.pk is None:  # run and deleted in one transaction; an object without a key cannot be a sender
+    # Without a key: run and deleted in one transaction; such an object cannot be a sender.
+    if job.pk is None or not signal.has_listeners(job):
         return
-    for receiver, response in signal.send_robust(sender=job):
+    with _context(job):
+        answers = signal.send_robust(sender=job)
+    for receiver, response in answers:
         if isinstance(response, Exception):
             logger.error('Job %s (%s): the %s receiver %r raised.', job.pk, job.name, name, receiver, exc_info=response)
+
+
+@contextmanager
+def _context(job: Job) -> Iterator[None]:
+    """Restore what the job was enqueued in; its start and its end are announced also if that fails."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(contexts.restored(job))
+        except Exception as error:
+            logger.error('Job %s (%s): it is announced outside of its context: %s', job.pk, job.name, error)
+        yield

@@ -6,11 +6,11 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
-from ..core import arguments, clock, import_path, runs
+from ..core import arguments, clock, contexts, import_path, runs
 from ..core.options import as_keywords
 from ..core.recurrence import Recurrence
 from ..core.text import storable_text
-from ..exceptions import ArgumentsRefused, InstanceGone, RunnerNotFound
+from ..exceptions import ArgumentsRefused, ContextNotRestored, ContextUnknown, InstanceGone, RunnerNotFound
 from ..models import Job, Schedule, database
 from .locks import lock_schedule
 from .reservation import SuccessorOf, reserved
@@ -43,7 +43,7 @@ def make_successor(job: Job, schedule: Schedule | None) -> Job | None:
     if schedule is not None and (waiting := jobs.filter(slot=schedule.pk).first()):
         return waiting
     try:
-        return _through_enqueue(job, recurrence) or _copy(job, recurrence, schedule)
+        return _within_context(job, recurrence) or _copy(job, recurrence, schedule)
     except ArgumentsRefused as error:
         logger.error('Job %s (%s) has no successor: %s', job.pk, job.name, error)
         if schedule is not None:
@@ -74,6 +74,16 @@ def _recurrence(job: Job, schedule: Schedule | None) -> Recurrence:
         schedule.interval, schedule.cron, schedule.time_zone = job.interval, '', ''
         schedule.save(using=job._state.db, update_fields=['interval', 'cron', 'time_zone'])
     return schedule.recurrence
+
+
+def _within_context(job: Job, recurrence: Recurrence) -> Job | None:
+    """Let its runner make it in what the job was enqueued in; return None if that, or its context, failed."""
+    try:
+        with contexts.restored(job):
+            return _through_enqueue(job, recurrence)
+    except (ContextNotRestored, ContextUnknown) as error:
+        logger.warning('Job %s (%s): the row of its successor is copied, as %s', job.pk, job.name, error)
+        return None
 
 
 def _through_enqueue(job: Job, recurrence: Recurrence) -> Job | None:
@@ -114,7 +124,8 @@ def _through_enqueue(job: Job, recurrence: Recurrence) -> Job | None:
 def _copy(job: Job, recurrence: Recurrence, schedule: Schedule | None) -> Job:
     """Copy the row as the next occurrence, with a signature of its own."""
     payload, using = bytes(job.arguments), job._state.db
-    arguments.verify(job.arguments_format, payload, job.arguments_signature, job.job_id, job.runner)
+    context = contexts.signed_text(job.context)
+    arguments.verify(job.arguments_format, payload, job.arguments_signature, job.job_id, job.runner, context)
     scheduled = job.next_time(recurrence)
     if schedule is None:
         shared = {name: getattr(job, name) for name in _COPIED & {field.attname for field in Schedule._meta.fields}}
@@ -132,7 +143,7 @@ def _copy(job: Job, recurrence: Recurrence, schedule: Schedule | None) -> Job:
         **{name: getattr(job, name) for name in _COPIED},
     )
     stored = arguments.Stored(job.arguments_format, payload, job.arguments_shown)
-    successor.arguments_signature = stored.signature(successor.job_id, successor.runner)
+    successor.arguments_signature = stored.signature(successor.job_id, successor.runner, context)
     try:
         with transaction.atomic(using=using):
             successor.save(using=using)
@@ -142,8 +153,8 @@ def _copy(job: Job, recurrence: Recurrence, schedule: Schedule | None) -> Job:
 
 
 _COPIED = {
-    'arguments_format', 'arguments_shown', 'job_timeout', 'name', 'notifications', 'object_db', 'object_id',
-    'object_type_id', 'options', 'queue_name', 'retry_policy', 'runner', 'user_id',
+    'arguments_format', 'arguments_shown', 'context', 'job_timeout', 'name', 'notifications', 'object_db', 'object_id',
+    'object_type_id', 'options', 'queue_name', 'retry_policy', 'runner', 'tenant', 'user_id',
 }  # fmt: skip
 
 

@@ -30,6 +30,17 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ('object_db', models.CharField(blank=True, default='', editable=False, max_length=100)),
+                (
+                    'tenant',
+                    models.CharField(
+                        blank=True,
+                        default='',
+                        editable=False,
+                        help_text='Whose the object is',
+                        max_length=100,
+                        verbose_name='tenant',
+                    ),
+                ),
                 ('name', models.CharField(blank=True, max_length=200, verbose_name='name')),
                 (
                     'runner',
@@ -126,6 +137,16 @@ class Migration(migrations.Migration):
                         default=dict,
                         editable=False,
                         help_text='The retry options of the call',
+                    ),
+                ),
+                (
+                    'context',
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        editable=False,
+                        help_text='What the call was made in',
+                        verbose_name='context',
                     ),
                 ),
                 ('arguments', models.BinaryField(blank=True, default=b'')),
@@ -310,6 +331,17 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=200, verbose_name='name')),
                 ('object_id', netbox_jobs.models.fields.ObjectIdField(blank=True, max_length=255, null=True)),
                 ('object_db', models.CharField(blank=True, default='', editable=False, max_length=100)),
+                (
+                    'tenant',
+                    models.CharField(
+                        blank=True,
+                        default='',
+                        editable=False,
+                        help_text='Whose the object is',
+                        max_length=100,
+                        verbose_name='tenant',
+                    ),
+                ),
                 (
                     'interval',
                     models.PositiveIntegerField(

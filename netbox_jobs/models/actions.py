@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Model
 
 from ..choices import JobStatusChoices
-from ..core import arguments, clock
+from ..core import arguments, clock, contexts
 from . import services
 from .progress import Progress
 from .queues import PausedQueue
@@ -28,6 +28,7 @@ class JobActions:
     arguments: Any
     arguments_format: str
     arguments_signature: str
+    context: Any
     _state: Any
     _base_manager: ClassVar[Any]
 
@@ -147,7 +148,12 @@ class JobActions:
         if not self.runner:
             return {}  # a row made by hand that no runner has handled
         return arguments.decode(
-            self.arguments_format, bytes(self.arguments), self.arguments_signature, self.job_id, self.runner
+            self.arguments_format,
+            bytes(self.arguments),
+            self.arguments_signature,
+            self.job_id,
+            self.runner,
+            contexts.signed_text(self.context),
         )
 
     @property

@@ -39,6 +39,9 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     )
     object_id = ObjectIdField(_('object'), max_length=255, blank=True, null=True)
     object_db = models.CharField(max_length=100, blank=True, default='', editable=False)
+    tenant = models.CharField(
+        _('tenant'), max_length=100, blank=True, default='', editable=False, help_text=_('Whose the object is')
+    )
     object = InstanceKey('object_type', 'object_id', for_concrete_model=False)
     name = models.CharField(_('name'), max_length=200, blank=True)
     runner = models.CharField(
@@ -76,6 +79,10 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     options = models.JSONField(default=dict, blank=True, editable=False, help_text=_("RQ's options of the call"))
     retry_policy = models.JSONField(
         default=dict, blank=True, editable=False, help_text=_('The retry options of the call')
+    )
+    # Under the signature of the arguments: a tenant must not be changed outside the app.
+    context = models.JSONField(
+        _('context'), default=dict, blank=True, editable=False, help_text=_('What the call was made in')
     )
     arguments = models.BinaryField(blank=True, default=b'')
     arguments_format = models.CharField(max_length=10, blank=True, default='', editable=False)

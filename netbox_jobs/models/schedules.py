@@ -42,6 +42,9 @@ class Schedule(AtHome):
     )
     object_id = ObjectIdField(max_length=255, blank=True, null=True)
     object_db = models.CharField(max_length=100, blank=True, default='', editable=False)
+    tenant = models.CharField(
+        _('tenant'), max_length=100, blank=True, default='', editable=False, help_text=_('Whose the object is')
+    )
     object = InstanceKey('object_type', 'object_id', for_concrete_model=False)
     interval = models.PositiveIntegerField(_('interval'), blank=True, null=True, help_text=_('Minutes between runs'))
     cron = models.CharField(_('cron'), max_length=200, blank=True, default='')

@@ -55,10 +55,10 @@ def test_saved_objects_are_fetched_fresh_when_the_job_runs(settings, format):
 
 def test_the_signature_is_the_one_that_django_makes(settings):
     stored, job_id = arguments.encode({'word': 'x'}), uuid.uuid4()
-    message = b'\x00'.join((str(job_id).encode(), b'path', stored.format.encode(), stored.payload))
+    message = b'\x00'.join((str(job_id).encode(), b'path', stored.format.encode(), b'{}', stored.payload))
     for settings.SECRET_KEY in ('text', b'bytes'):
         expected = salted_hmac('netbox_jobs.core.arguments', message, settings.SECRET_KEY, algorithm='sha256')
-        assert stored.signature(job_id, 'path') == expected.hexdigest()
+        assert stored.signature(job_id, 'path', '{}') == expected.hexdigest()
 
 
 def test_an_object_that_is_gone_is_an_error_that_names_it(work):

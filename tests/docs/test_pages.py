@@ -29,7 +29,7 @@ runpy.run_path(sys.argv[1], run_name='__main__')
 RUNNING = {'python', 'pycon', 'text', 'html+django'}
 CHECKED = {'sh', 'ini', 'css', 'html'}
 #: Pages that change settings, or rename a runner: each runs in a project of its own.
-APART = ['how-to/deploy.md', 'how-to/log-and-notify.md', 'how-to/plugins.md']
+APART = ['how-to/context.md', 'how-to/deploy.md', 'how-to/log-and-notify.md', 'how-to/plugins.md']
 OTHERS = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', ROOT / 'CHANGELOG.md']
 #: Characters of a line that the site shows without scrolling.
 WIDTH = 84

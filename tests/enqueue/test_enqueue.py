@@ -405,7 +405,7 @@ def test_arguments_stored_by_another_release_are_left_to_a_worker_of_that(work, 
     Job.objects.filter(pk=job.pk).update(
         arguments=stored.payload,
         arguments_format='pickle2',
-        arguments_signature=stored.signature(job.job_id, job.runner),
+        arguments_signature=stored.signature(job.job_id, job.runner, ''),
     )
     work()
     assert (status(job), job.releases, job.attempt) == ('scheduled', 1, 0)
