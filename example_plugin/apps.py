@@ -16,7 +16,7 @@ class ExamplePluginConfig(PluginConfig):
     }
 
     def ready(self) -> None:
-        from .jobs import PurgeRecordsJob
+        from .housekeeping import PurgeRecordsJob  # here, as it imports models
 
         # Registered here, scheduled when a worker starts: every night at half past three.
         PurgeRecordsJob.setup(cron='30 3 * * *')

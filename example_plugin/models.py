@@ -1,3 +1,5 @@
+"""What the plugin stores."""
+
 from typing import Any
 
 from django.core.validators import MinValueValidator
@@ -6,6 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from netbox_jobs.models import JobsMixin
+
+from .jobs import SyncSourceJob
 
 
 class Source(JobsMixin, models.Model):
@@ -29,9 +33,7 @@ class Source(JobsMixin, models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save the source, and with it the schedule by which it is synced; both, or neither."""
-        from .jobs import SyncSourceJob
-
+        """Save the source and the schedule of its sync, both or neither."""
         with transaction.atomic():
             super().save(*args, **kwargs)
             if self.sync_interval:
@@ -41,6 +43,17 @@ class Source(JobsMixin, models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse('example_plugin:source', args=(self.pk,))
+
+    def store(self, record: dict[str, Any]) -> bool:
+        """Store one entry of the list; returns whether it is new."""
+        _, created = Record.objects.update_or_create(
+            source=self, key=record['key'], defaults={'data': record, 'last_seen': timezone.now()}
+        )
+        return created
+
+    def mark_synced(self) -> None:
+        """Record that the sync has read the whole list."""
+        Source.objects.filter(pk=self.pk).update(last_synced=timezone.now())
 
 
 class Record(models.Model):

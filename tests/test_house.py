@@ -1,14 +1,16 @@
 """The house rules: imports go one way, and modules and functions stay small. Read from the source, not imported."""
 
 import ast
+import sys
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / 'netbox_jobs'
+#: All packages of the repository: none may have a circle of imports.
+PACKAGES = ('netbox_jobs', 'example_plugin', 'project', 'tests', 'bench')
 
 #: From the top of the house to its bottom: a module imports from its own room and from those above, never from below.
 LAYERS = (
@@ -22,31 +24,47 @@ LAYERS = (
     ('maintenance',),
     ('worker',),
     ('monitoring',),
-    ('web', 'admin', 'cli', 'templatetags', 'management', 'contrib'),
-    ('jobs', 'plugins', 'context', 'permissions', 'urls', 'apps', 'checks', 'testing'),
+    ('web', 'admin', 'cli', 'templatetags', 'management'),
+    ('jobs', 'plugins', 'context', 'permissions', 'urls', 'apps', 'checks'),
+    ('contrib', 'testing'),
 )
 RANKS = {name: rank for rank, names in enumerate(LAYERS) for name in names}
-#: Faces do not know each other, but for the commands of `manage.py`, which are those of `cli`, and the template tags.
-FACES = {'web': {'web'}, 'admin': {'admin'}, 'cli': {'cli'}, 'contrib': {'contrib'}}
+#: Interfaces do not import each other, except that the commands are those of `cli` and the tags those of `web`.
+INTERFACES = {'web', 'admin', 'cli', 'contrib'}
+#: What `pip install netbox-jobs` brings; `asgiref` comes with Django.
+REQUIRED = {'django', 'django_rq', 'rq', 'redis', 'packaging', 'cronsim', 'asgiref'}
+#: Where a module may import optional packages: at its top.
+OPTIONAL_IN = ('netbox_jobs.contrib.', 'netbox_jobs.testing', 'netbox_jobs.cli.rich_screen')
 
 
-def modules() -> dict[str, Path]:
-    """All modules of the package by their dotted names, without migrations."""
+@cache
+def modules(*packages: str) -> dict[str, Path]:
+    """All modules of the packages by their dotted names, without migrations; of `netbox_jobs` if none is named."""
     found = {}
-    for path in sorted(PACKAGE.rglob('*.py')):
-        parts = path.relative_to(ROOT).with_suffix('').parts
-        if 'migrations' not in parts:
-            found['.'.join(parts[:-1] if parts[-1] == '__init__' else parts)] = path
+    for package in packages or ('netbox_jobs',):
+        for path in sorted((ROOT / package).rglob('*.py')):
+            parts = path.relative_to(ROOT).with_suffix('').parts
+            if 'migrations' not in parts:
+                found['.'.join(parts[:-1] if parts[-1] == '__init__' else parts)] = path
     return found
 
 
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
+def import_statements(path: Path) -> list[ast.Import | ast.ImportFrom]:
+    return [node for node in ast.walk(parsed(path)) if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
 def imports(name: str, path: Path, known: dict[str, Path]) -> Iterator[tuple[str, ast.stmt]]:
-    """The modules of the package that a module imports, anywhere in it; also for type checkers alone."""
+    """The known modules that a module imports, anywhere in it: also inside functions and for type checkers alone."""
     package = name if path.name == '__init__.py' else name.rpartition('.')[0]
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in import_statements(path):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node) for alias in node.names if alias.name in known)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             base = node.module or ''
             if node.level:
                 above = package.split('.')[: len(package.split('.')) - node.level + 1]
@@ -63,9 +81,25 @@ def room(name: str) -> str:
     return parts[1] if len(parts) > 1 else ''
 
 
+def extension(name: str) -> str:
+    """The package or module of `contrib` that a module belongs to; empty outside `contrib`."""
+    return '.'.join(name.split('.')[1:3]) if room(name) == 'contrib' else ''
+
+
+def foreign(node: ast.AST) -> set[str]:
+    """The packages that a statement imports and that do not come with this one."""
+    if isinstance(node, ast.Import):
+        names = {alias.name for alias in node.names}
+    elif isinstance(node, ast.ImportFrom) and not node.level:
+        names = {node.module or ''}
+    else:
+        return set()
+    return {name.partition('.')[0] for name in names} - REQUIRED - {'netbox_jobs'} - sys.stdlib_module_names
+
+
 def within_functions(path: Path) -> list[tuple[int, str]]:
     """The imports inside functions: line, and the text of the line before, where its reason stands."""
-    tree, lines = ast.parse(path.read_text()), path.read_text().splitlines()
+    tree, lines = parsed(path), path.read_text().splitlines()
     found = set()
     for function in ast.walk(tree):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -75,20 +109,32 @@ def within_functions(path: Path) -> list[tuple[int, str]]:
     return sorted(found)
 
 
-@pytest.mark.parametrize('name', modules())
-def test_imports_go_one_way(name):
+def test_imports_go_one_way():
     known = modules()
-    for target, node in imports(name, known[name], known):
+    arrows = [(name, target, node) for name, path in known.items() for target, node in imports(name, path, known)]
+    for name, target, node in arrows:
         if '' in (room(name), room(target)):
             continue
         assert RANKS[room(target)] <= RANKS[room(name)], f'{name}:{node.lineno} imports {target}, which stands below it'
-        allowed = FACES.get(room(name))
-        if allowed and RANKS[room(target)] == RANKS[room(name)]:
-            assert room(target) in allowed, f'{name}:{node.lineno} imports {target}: faces do not know each other'
+        if {room(name), room(target)} <= INTERFACES:
+            own = extension(name) or room(name)
+            assert (extension(target) or room(target)) == own, (
+                f'{name}:{node.lineno} imports {target}: interfaces do not import each other'
+            )
+
+
+def test_optional_packages_are_imported_in_the_modules_that_are_about_them_only():
+    for name, path in modules().items():
+        tree = parsed(path)
+        at_top = {node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)}
+        for node in ast.walk(tree):
+            for package in foreign(node):
+                assert name.startswith(OPTIONAL_IN), f'{name}:{node.lineno} imports the optional package {package}'
+                assert node in at_top, f'{name}:{node.lineno} imports {package} elsewhere than at its top'
 
 
 def test_no_imports_go_in_a_circle():
-    known = modules()
+    known = modules(*PACKAGES)
     # Importing a module runs the packages that it is in; what a package imports from within itself is no circle.
     arrows = {name: {target for target, _node in imports(name, path, known)} - {name} for name, path in known.items()}
     done: set[str] = set()
@@ -119,7 +165,7 @@ def test_no_module_is_longer_than_300_lines():
 def test_no_function_is_longer_than_50_lines():
     long = {}
     for name, path in modules().items():
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 length = (node.end_lineno or node.lineno) - node.lineno + 1
                 if length > 50:

@@ -13,7 +13,8 @@ from django.utils import timezone
 from rq import SimpleWorker
 
 from example_plugin import remote
-from example_plugin.jobs import PurgeRecordsJob, SyncSourceJob
+from example_plugin.housekeeping import PurgeRecordsJob
+from example_plugin.jobs import SyncSourceJob
 from example_plugin.models import Record, Source
 from example_plugin.tests import source_server
 from example_plugin.tests.source_server import LARGE, SourceServer

@@ -13,6 +13,8 @@ from netbox_jobs.execution import ending, entry, execution
 from netbox_jobs.lifecycle import announcements, claim_next, finish
 from netbox_jobs.models import JobAttempt
 
+from .traces import trace
+
 STEPS = ('before the terminal write', 'before the successor', 'before the commit', 'after it')
 #: The same where a job is given back for another attempt.
 RELEASE_STEPS = ('before it is given back', 'before that is committed', 'after it is given back')
@@ -63,8 +65,6 @@ def install_before_claim(folder: str) -> None:
 
 def trace_end(sender: Any, **kwargs: Any) -> None:
     """A receiver of `job_end`: leaves a trace of each job that is told to have ended, whoever ended it."""
-    from .jobs import trace
-
     trace(sender, 'told')
 
 

@@ -21,11 +21,8 @@ from netbox_jobs.exceptions import JobCanceled, JobFailed
 from netbox_jobs.jobs import JobRunner, current_job, system_job
 
 from . import faults
-from .models import Thing, Trace
-
-
-def trace(job, what):
-    Trace.objects.create(job_pk=job.pk, what=what, pid=os.getpid())
+from .models import Thing
+from .traces import trace
 
 
 class Plain(JobRunner):

@@ -1,13 +1,11 @@
 """What must be nought among the attempts at a job, and in what was told of its end."""
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
 
 from netbox_jobs.models import Job, JobAttempt
 from tests.app.models import Trace
 
-if TYPE_CHECKING:
-    from .engine import Chaos
+from .state import State
 
 #: Seconds after an end within which a blow may have struck the process that was about to tell of it.
 TELLING = 1.5
@@ -16,7 +14,7 @@ DATABASE_ERRORS = ('OperationalError', 'InterfaceError', 'InternalError', 'Datab
 
 
 def wrong(
-    chaos: 'Chaos', jobs: dict[int, Job], traces: dict[int, list[Trace]], starts: Counter[int]
+    chaos: State, jobs: dict[int, Job], traces: dict[int, list[Trace]], starts: Counter[int]
 ) -> dict[str, list[int]]:
     """The primary keys of the jobs for which something is not as it must be, by what that is."""
     kept: dict[int, list[JobAttempt]] = defaultdict(list)
@@ -67,7 +65,7 @@ def _retried_rightly(job: Job, fails: int, kept: list[JobAttempt]) -> bool:
     return job.retries <= min(most, 4)
 
 
-def _struck_at_end(chaos: 'Chaos', job: Job) -> bool:
+def _struck_at_end(chaos: State, job: Job) -> bool:
     if 'after it' in job.arguments_shown or job.completed is None:
         return True
     if job.stopping is not None and job.status == 'completed':

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db.models import Count
 
@@ -13,9 +13,7 @@ from netbox_jobs.models import Job, JobAttempt, Schedule
 from tests.app.models import Trace
 
 from . import attempts, steered
-
-if TYPE_CHECKING:
-    from .engine import Chaos
+from .state import State
 
 
 @dataclass
@@ -53,7 +51,7 @@ class Report:
         return '\n'.join(lines)
 
 
-def count(chaos: 'Chaos', seconds: float) -> Report:
+def count(chaos: State, seconds: float) -> Report:
     """Look at every job and every trace."""
     jobs = {job.pk: job for job in Job.objects.filter(name__startswith='Working')}
     traces: dict[int, list[Trace]] = defaultdict(list)
@@ -130,7 +128,7 @@ def _rows(wrong: dict[str, list[Any]], jobs: dict[int, Job], traces: dict[int, l
     return lines
 
 
-def _detection(chaos: 'Chaos', jobs: dict[int, Job]) -> dict[str, list[float]]:
+def _detection(chaos: State, jobs: dict[int, Job]) -> dict[str, list[float]]:
     """Seconds from each death to the recorded end of that attempt."""
     found: dict[str, list[float]] = defaultdict(list)
     given_back = {(job, number): ended for job, number, ended in _attempts()}

@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import transaction
 
@@ -13,17 +13,15 @@ from tests.app.jobs import Working, WorkingAgain, WorkingRetried, WorkingRetried
 from tests.processes import cut_sessions
 
 from . import steering
+from .state import State
 
-if TYPE_CHECKING:
-    from .engine import Chaos
-
-Fault = Callable[['Chaos'], Any]
+Fault = Callable[[State], Any]
 
 
 # Processes
 
 
-def kill_horse(chaos: 'Chaos') -> None:
+def kill_horse(chaos: State) -> None:
     """The process of a job is killed from outside, as by the kernel when memory is short."""
     for worker in chaos.shuffled_workers():
         if horses := worker.horses():
@@ -32,7 +30,7 @@ def kill_horse(chaos: 'Chaos') -> None:
             return
 
 
-def kill_worker(chaos: 'Chaos') -> None:
+def kill_worker(chaos: State) -> None:
     """A worker dies with its job, as when its host goes; another is started at once."""
     worker = chaos.shuffled_workers()[0]
     chaos.struck(worker, by='the death of a worker')
@@ -40,7 +38,7 @@ def kill_worker(chaos: 'Chaos') -> None:
     chaos.replace(worker)
 
 
-def kill_two_workers(chaos: 'Chaos') -> None:
+def kill_two_workers(chaos: State) -> None:
     """Two of the workers die together."""
     for worker in chaos.shuffled_workers()[:2]:
         chaos.struck(worker, by='the death of a worker')
@@ -48,7 +46,7 @@ def kill_two_workers(chaos: 'Chaos') -> None:
         chaos.replace(worker)
 
 
-def kill_worker_alone(chaos: 'Chaos') -> None:
+def kill_worker_alone(chaos: State) -> None:
     """A worker dies, and the process of its job is left over."""
     worker = chaos.shuffled_workers()[0]
     chaos.struck(worker, by='the death of a worker')
@@ -57,7 +55,7 @@ def kill_worker_alone(chaos: 'Chaos') -> None:
     chaos.replace(worker)
 
 
-def suspend_worker(chaos: 'Chaos') -> None:
+def suspend_worker(chaos: State) -> None:
     """A worker and its job stand still for longer than the limit, are declared dead, and wake up."""
     worker = chaos.shuffled_workers()[0]
     chaos.struck(worker, by='the death of a worker', suspended=True)
@@ -67,7 +65,7 @@ def suspend_worker(chaos: 'Chaos') -> None:
     chaos.later(chaos.limit * 3, lambda: [_signal(pid, signal.SIGCONT) for pid in pids])
 
 
-def suspend_run(chaos: 'Chaos') -> None:
+def suspend_run(chaos: State) -> None:
     """A worker stands still in the middle of a job, and wakes up when others have ended that: it comes too late."""
     job = chaos.enqueue(Working, seconds=2)
 
@@ -97,14 +95,14 @@ def suspend_run(chaos: 'Chaos') -> None:
     suspend()
 
 
-def stop_worker(chaos: 'Chaos') -> None:
+def stop_worker(chaos: State) -> None:
     """A deploy: SIGTERM to a worker, and a new one in its place."""
     worker = chaos.shuffled_workers()[0]
     worker.signal(signal.SIGTERM)
     chaos.replace(worker)
 
 
-def stop_worker_twice(chaos: 'Chaos') -> None:
+def stop_worker_twice(chaos: State) -> None:
     """An impatient deploy: a second SIGTERM, which ends the job at once."""
     worker = chaos.shuffled_workers()[0]
     chaos.struck(worker, by='the death of a horse')
@@ -113,12 +111,12 @@ def stop_worker_twice(chaos: 'Chaos') -> None:
     chaos.replace(worker)
 
 
-def kill_horse_before_claim(chaos: 'Chaos') -> None:
+def kill_horse_before_claim(chaos: State) -> None:
     """The process of a job is killed between RQ's pop and our claim."""
     (chaos.folder / 'kill-horse-before-claim').touch()
 
 
-def kill_worker_before_claim(chaos: 'Chaos') -> None:
+def kill_worker_before_claim(chaos: State) -> None:
     """So is its worker with it: RQ has lost the id."""
     (chaos.folder / 'kill-worker-before-claim').touch()
 
@@ -126,31 +124,31 @@ def kill_worker_before_claim(chaos: 'Chaos') -> None:
 # Servers
 
 
-def empty_redis(chaos: 'Chaos') -> None:
+def empty_redis(chaos: State) -> None:
     """FLUSHALL."""
     delivery.queue('default').connection.flushall()
 
 
-def kill_redis(chaos: 'Chaos') -> None:
+def kill_redis(chaos: State) -> None:
     """Redis dies, and comes back empty two seconds later."""
     chaos.redis.kill()
     chaos.later(2, chaos.redis.start)
 
 
-def silence_redis(chaos: 'Chaos') -> None:
+def silence_redis(chaos: State) -> None:
     """Redis does not answer for two seconds."""
     chaos.redis.suspend()
     chaos.later(2, chaos.redis.resume)
 
 
-def lose_deliveries(chaos: 'Chaos') -> None:
+def lose_deliveries(chaos: State) -> None:
     """RQ loses ids that waited in its queues."""
     for name in chaos.queues:
         queue = delivery.queue(name)
         queue.connection.lpop(queue.key)
 
 
-def deliver_twice(chaos: 'Chaos') -> None:
+def deliver_twice(chaos: State) -> None:
     """RQ is told the ids of jobs again: of those that wait, run, or have ended."""
     queue = delivery.queue('default')
     for job in Job.objects.filter(name__startswith='Working').order_by('?')[:5]:
@@ -159,7 +157,7 @@ def deliver_twice(chaos: 'Chaos') -> None:
         )
 
 
-def cut_database(chaos: 'Chaos') -> None:
+def cut_database(chaos: State) -> None:
     """All sessions but ours are ended by the server."""
     chaos.blow()
     cut_sessions()
@@ -169,7 +167,7 @@ def cut_database(chaos: 'Chaos') -> None:
 
 
 def _within(how: str, *runners: type[Working], **arguments: Any) -> Fault:
-    def fault(chaos: 'Chaos') -> None:
+    def fault(chaos: State) -> None:
         job = chaos.enqueue(chaos.rng.choice(runners), how=how, **arguments)
         if Working in runners and len(runners) == 1:
             chaos.cannot_complete.add(job.pk)
@@ -202,7 +200,7 @@ SELF_INFLICTED = (
 # Rows
 
 
-def rename_runner(chaos: 'Chaos') -> None:
+def rename_runner(chaos: State) -> None:
     """A runner is no longer where the row says."""
     with transaction.atomic():
         job = chaos.enqueue(Working)
@@ -210,7 +208,7 @@ def rename_runner(chaos: 'Chaos') -> None:
     chaos.cannot_complete.add(job.pk)
 
 
-def tamper_with_arguments(chaos: 'Chaos') -> None:
+def tamper_with_arguments(chaos: State) -> None:
     """Arguments are changed behind the application's back, or its SECRET_KEY is."""
     with transaction.atomic():
         job = chaos.enqueue(Working)
@@ -218,7 +216,7 @@ def tamper_with_arguments(chaos: 'Chaos') -> None:
     chaos.cannot_complete.add(job.pk)
 
 
-def delete_waiting(chaos: 'Chaos') -> None:
+def delete_waiting(chaos: State) -> None:
     """A job that waits, and has never run, is deleted for good."""
     with transaction.atomic():
         job = Job.objects.select_for_update().waiting().filter(name__startswith='Working', attempt=0).first()
@@ -227,7 +225,7 @@ def delete_waiting(chaos: 'Chaos') -> None:
             job.delete()
 
 
-def delete_running(chaos: 'Chaos') -> None:
+def delete_running(chaos: State) -> None:
     """A job that runs is deleted. (One that ends in this very moment is an ended one: its chain goes on.)"""
     job = Job.objects.running().filter(name__startswith='Working').first()
     if job is not None:
@@ -235,7 +233,7 @@ def delete_running(chaos: 'Chaos') -> None:
         job.delete()
 
 
-def delete_and_roll_back(chaos: 'Chaos') -> None:
+def delete_and_roll_back(chaos: State) -> None:
     """Jobs are deleted, in a transaction that rolls back."""
     with transaction.atomic():
         for job in Job.objects.waiting()[:10]:
@@ -243,7 +241,7 @@ def delete_and_roll_back(chaos: 'Chaos') -> None:
         transaction.set_rollback(True)
 
 
-def enqueue_and_roll_back(chaos: 'Chaos') -> None:
+def enqueue_and_roll_back(chaos: State) -> None:
     """Jobs are enqueued, in a transaction that rolls back."""
     with transaction.atomic():
         for _ in range(5):

@@ -1,12 +1,9 @@
 """What must be nought among the jobs that were stopped, canceled, retried or held back."""
 
-from typing import TYPE_CHECKING
-
 from netbox_jobs.models import Job
 from tests.app.models import Trace
 
-if TYPE_CHECKING:
-    from .engine import Chaos
+from .state import State
 
 #: Seconds after the stop of a job in which it may still come to its own end.
 STOPPED = 10.0
@@ -16,7 +13,7 @@ DIED = ('Its process ', 'The worker ')
 CLAIMED = 2.0
 
 
-def wrong(chaos: 'Chaos', jobs: dict[int, Job], traces: dict[int, list[Trace]]) -> dict[str, list[int]]:
+def wrong(chaos: State, jobs: dict[int, Job], traces: dict[int, list[Trace]]) -> dict[str, list[int]]:
     """The primary keys of the jobs for which something is not as it must be, by what that is."""
     return {
         'canceled, and not so': [pk for pk in chaos.canceled if pk in jobs and jobs[pk].status != 'canceled'],
@@ -56,7 +53,7 @@ def _started(traces: list[Trace], began: float, over: float) -> bool:
     return any(trace.what == 'start' and began < trace.at.timestamp() < over for trace in traces)
 
 
-def _stopped(chaos: 'Chaos', job: Job, traces: list[Trace], moment: float) -> bool:
+def _stopped(chaos: State, job: Job, traces: list[Trace], moment: float) -> bool:
     """Canceled, or ended by itself before the stop reached it; and in neither case run again."""
     if _started(traces, moment + CLAIMED, float('inf')):
         return False

@@ -4,7 +4,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from django.db import connections, models, transaction
 from django.utils import timezone
@@ -14,8 +13,7 @@ from netbox_jobs.models import Job, PausedQueue, Schedule
 from tests.app.jobs import WorkingAgain, WorkingUntilStopped
 from tests.app.models import Thing
 
-if TYPE_CHECKING:
-    from .engine import Chaos
+from .state import State
 
 #: Seconds for which queues and schedules are paused.
 PAUSE = 5.0
@@ -23,7 +21,7 @@ PAUSE = 5.0
 PRESSES = 6
 
 
-def stop_running(chaos: 'Chaos') -> None:
+def stop_running(chaos: State) -> None:
     """A job that runs is stopped, unless it ends by itself in the same moment."""
     for job in _some(chaos, Job.objects.running()):
         if job.stop():
@@ -31,7 +29,7 @@ def stop_running(chaos: 'Chaos') -> None:
             return
 
 
-def stop_endless(chaos: 'Chaos') -> None:
+def stop_endless(chaos: State) -> None:
     """A job that would not end is stopped as soon as it runs; its chain goes on."""
     job = chaos.enqueue(WorkingUntilStopped, deaf=chaos.rng.choice((False, True)), interval=60)
     chaos.cannot_complete.add(job.pk)
@@ -50,7 +48,7 @@ def stop_endless(chaos: 'Chaos') -> None:
     stop()
 
 
-def stop_and_roll_back(chaos: 'Chaos') -> None:
+def stop_and_roll_back(chaos: State) -> None:
     """Jobs are stopped and canceled, in a transaction that rolls back."""
     with transaction.atomic():
         for job in _some(chaos, Job.objects.running())[:3]:
@@ -60,17 +58,17 @@ def stop_and_roll_back(chaos: 'Chaos') -> None:
         transaction.set_rollback(True)
 
 
-def cancel_waiting(chaos: 'Chaos') -> None:
+def cancel_waiting(chaos: State) -> None:
     """A job that waits is canceled, for good."""
     _cancel_one(chaos, Job.objects.waiting())
 
 
-def cancel_between_attempts(chaos: 'Chaos') -> None:
+def cancel_between_attempts(chaos: State) -> None:
     """A job is canceled that has run before, and waits for its next attempt."""
     _cancel_one(chaos, Job.objects.waiting().filter(attempt__gt=0)) or _cancel_one(chaos, Job.objects.waiting())
 
 
-def retry_by_hand(chaos: 'Chaos') -> None:
+def retry_by_hand(chaos: State) -> None:
     """A job that has ended is enqueued once more."""
     for job in _some(chaos, Job.objects.ended().exclude(name=WorkingUntilStopped.name)):
         try:
@@ -82,7 +80,7 @@ def retry_by_hand(chaos: 'Chaos') -> None:
         return
 
 
-def press_at_once(chaos: 'Chaos') -> None:
+def press_at_once(chaos: State) -> None:
     """Several people press the same button in the same moment: there is one job."""
     thing, together = Thing.objects.create(), threading.Barrier(PRESSES)
     moment = timezone.now() + timedelta(seconds=2)
@@ -100,7 +98,7 @@ def press_at_once(chaos: 'Chaos') -> None:
     chaos.pressed.append(made)
 
 
-def pause_queue(chaos: 'Chaos') -> None:
+def pause_queue(chaos: State) -> None:
     """A queue is paused for a while; jobs may still be enqueued to it."""
     name = chaos.rng.choice(chaos.queues)
     _paused, new = PausedQueue.objects.get_or_create(name=name)
@@ -114,7 +112,7 @@ def pause_queue(chaos: 'Chaos') -> None:
         chaos.later(PAUSE, resume)
 
 
-def pause_schedule(chaos: 'Chaos') -> None:
+def pause_schedule(chaos: State) -> None:
     """A schedule is paused for a while."""
     waiting = Job.objects.waiting().exclude(schedule=None).order_by('pk').values_list('schedule', flat=True)
     schedule = Schedule.objects.filter(pk__in=list(waiting), paused=False).first()
@@ -135,7 +133,7 @@ ALL = (
 )  # fmt: skip
 
 
-def _cancel_one(chaos: 'Chaos', jobs: 'models.QuerySet[Job]') -> bool:
+def _cancel_one(chaos: State, jobs: 'models.QuerySet[Job]') -> bool:
     for job in _some(chaos, jobs):
         if job.cancel():
             chaos.canceled[job.pk] = time.time()
@@ -143,7 +141,7 @@ def _cancel_one(chaos: 'Chaos', jobs: 'models.QuerySet[Job]') -> bool:
     return False
 
 
-def _some(chaos: 'Chaos', jobs: 'models.QuerySet[Job]') -> list[Job]:
+def _some(chaos: State, jobs: 'models.QuerySet[Job]') -> list[Job]:
     """A few of the jobs that count, in an order of the plan's."""
     found = list(jobs.filter(name__startswith='Working').order_by('pk')[:20])
     return chaos.rng.sample(found, len(found))

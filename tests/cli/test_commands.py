@@ -463,10 +463,10 @@ def test_run_enqueues_with_arguments_instance_queue_and_user(jobs, work):
 
 def test_run_finds_a_runner_by_its_name(jobs):
     assert jobs('run', 'Plain').code == 0
-    assert jobs('run', 'Purge old records').code == 0  # in an app's jobs.py
+    assert jobs('run', 'Purge old records').code == 0
     assert list(Job.objects.order_by('pk').values_list('runner', flat=True)) == [
         'tests.app.jobs.Plain',
-        'example_plugin.jobs.PurgeRecordsJob',
+        'example_plugin.housekeeping.PurgeRecordsJob',
     ]
     assert jobs('run', 'OwnQueue').code == 0
     assert Job.objects.latest('pk').name == 'Own queue'
