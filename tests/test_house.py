@@ -23,7 +23,7 @@ LAYERS = (
     ('worker',),
     ('monitoring',),
     ('web', 'admin', 'cli', 'templatetags', 'management', 'contrib'),
-    ('jobs', 'plugins', 'context', 'permissions', 'urls', 'apps', 'checks', 'testing'),
+    ('jobs', 'plugins', 'context', 'permissions', 'urls', 'apps', 'checks', 'testing', 'pytest_plugin'),
 )
 RANKS = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 #: Faces do not know each other, but for the commands of `manage.py`, which are those of `cli`, and the template tags.
