@@ -12,13 +12,14 @@ from rq import SimpleWorker
 
 from netbox_jobs.broker import connection, delivery
 from netbox_jobs.core import queues
+from netbox_jobs.pytest_plugin import job_redis_url, job_worker
 
 from . import nursery
 from .browser import chromium, violations, visit
 from .processes import WorkerProcess
 
 # Fixtures of these modules are there for all tests.
-__all__ = ('chromium', 'violations', 'visit')
+__all__ = ('chromium', 'job_redis_url', 'job_worker', 'violations', 'visit')
 
 _DATABASE = os.environ.get('TEST_DATABASE_URL', 'sqlite')
 collect_ignore = []

@@ -26,7 +26,7 @@ LAYERS = (
     ('monitoring',),
     ('web', 'admin', 'cli', 'templatetags', 'management'),
     ('jobs', 'plugins', 'context', 'permissions', 'urls', 'apps', 'checks'),
-    ('contrib', 'testing'),
+    ('contrib', 'testing', 'pytest_plugin'),
 )
 RANKS = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 #: Interfaces do not import each other, except that the commands are those of `cli` and the tags those of `web`.
@@ -34,7 +34,7 @@ INTERFACES = {'web', 'admin', 'cli', 'contrib'}
 #: What `pip install netbox-jobs` brings; `asgiref` comes with Django.
 REQUIRED = {'django', 'django_rq', 'rq', 'redis', 'packaging', 'cronsim', 'asgiref'}
 #: Where a module may import optional packages: at its top.
-OPTIONAL_IN = ('netbox_jobs.contrib.', 'netbox_jobs.testing', 'netbox_jobs.cli.rich_screen')
+OPTIONAL_IN = ('netbox_jobs.contrib.', 'netbox_jobs.testing', 'netbox_jobs.pytest_plugin', 'netbox_jobs.cli.rich_screen')
 
 
 @cache

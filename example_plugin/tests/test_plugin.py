@@ -1,16 +1,14 @@
-"""How to test a plugin's jobs: run them at once, with `immediate=True`, and look at the row."""
+"""How to test a plugin's jobs: with `netbox_jobs.testing`, which needs no Redis."""
 
 from datetime import timedelta
 from typing import Any
 from unittest import mock
 
-import django_rq
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from django.test import TestCase, TransactionTestCase
+from django.test import SimpleTestCase, TestCase
 from django.urls import reverse
 from django.utils import timezone
-from rq import SimpleWorker
 
 from example_plugin import remote
 from example_plugin.housekeeping import PurgeRecordsJob
@@ -19,7 +17,9 @@ from example_plugin.models import Record, Source
 from example_plugin.tests import source_server
 from example_plugin.tests.source_server import LARGE, SourceServer
 from netbox_jobs.choices import JobStatusChoices
+from netbox_jobs.exceptions import JobFailed
 from netbox_jobs.models import Job
+from netbox_jobs.testing import assert_enqueued, assert_not_enqueued, job_runner, run_jobs
 
 
 class SyncSourceTest(TestCase):
@@ -91,25 +91,34 @@ class SyncSourceTest(TestCase):
                 list(remote.pages(self.site + path, timeout=5))
 
 
-class RetryTest(TransactionTestCase):
-    """Retries are a worker's doing, so these jobs take the whole way through Redis."""
-
-    def sync(self, path: str) -> Job:
+class RetryTest(TestCase):
+    def setUp(self) -> None:
+        self.enterContext(mock.patch.object(source_server, 'THINKING', 0))
         site = self.enterContext(SourceServer())
-        source = Source.objects.create(name=path, url=site + path)
-        job = SyncSourceJob.enqueue(instance=source)
-        django_rq.get_worker('example_plugin.sync', worker_class=SimpleWorker).work(burst=True)
-        job.refresh_from_db()
-        return job
+        self.source = Source.objects.create(name='shop', url=f'{site}/down')
 
-    def test_a_source_in_trouble_is_tried_again(self) -> None:
-        job = self.sync('/down')
+    def test_a_source_in_trouble_is_tried_again_and_fails_in_the_end(self) -> None:
+        SyncSourceJob.enqueue(instance=self.source)
+        (job,) = run_jobs()
         self.assertEqual((job.status, job.retries), (JobStatusChoices.STATUS_SCHEDULED, 1))
         self.assertIn('503', job.attempts.get().error)
+        with self.assertRaisesRegex(JobFailed, '503'):
+            run_jobs(until=timedelta(minutes=1))
+        job.refresh_from_db()
+        self.assertEqual((job.status, job.retries), (JobStatusChoices.STATUS_FAILED, 2))
 
     def test_a_source_that_refuses_is_not(self) -> None:
-        job = self.sync('/gone')
+        self.source.url = self.source.url.replace('/down', '/gone')
+        self.source.save()
+        SyncSourceJob.enqueue(instance=self.source)
+        (job,) = run_jobs(raise_errors=False)
         self.assertEqual((job.status, job.retries), (JobStatusChoices.STATUS_FAILED, 0))
+
+
+class WithoutDatabaseTest(SimpleTestCase):
+    def test_a_bad_url_is_an_expected_failure(self) -> None:
+        with self.assertRaisesRegex(JobFailed, 'not an http or https URL'):
+            job_runner(SyncSourceJob, instance=Source(name='shop', url='htp:/nowhere')).run()
 
 
 class ScheduleTest(TestCase):
@@ -117,7 +126,12 @@ class ScheduleTest(TestCase):
         source = Source.objects.create(name='shop', url='http://127.0.0.1:9/', sync_interval=60)
         source.save()
         self.assertEqual(SyncSourceJob.get_jobs(source).count(), 1)
-        self.assertEqual(SyncSourceJob.get_jobs(source).get().interval, 60)
+        assert_enqueued(SyncSourceJob, instance=source, interval=60)
+
+    def test_it_recurs_as_often_as_the_source_says(self) -> None:
+        Source.objects.create(name='shop', url='http://127.0.0.1:9/', sync_interval=60)
+        with mock.patch.object(SyncSourceJob, 'run', lambda runner: None):
+            self.assertEqual(len(run_jobs(until=timedelta(hours=2, minutes=5))), 3)
 
     def test_a_changed_interval_changes_the_waiting_job(self) -> None:
         source = Source.objects.create(name='shop', url='http://127.0.0.1:9/', sync_interval=60)
@@ -129,7 +143,7 @@ class ScheduleTest(TestCase):
         source = Source.objects.create(name='shop', url='http://127.0.0.1:9/', sync_interval=60)
         source.sync_interval = None
         source.save()
-        self.assertFalse(SyncSourceJob.get_jobs(source).exists())
+        assert_not_enqueued(SyncSourceJob, instance=source)
 
     def test_deleting_a_source_takes_its_jobs_along(self) -> None:
         source = Source.objects.create(name='shop', url='http://127.0.0.1:9/', sync_interval=60)
@@ -160,8 +174,7 @@ class PagesTest(TestCase):
         self.client.force_login(self.user)
         response = self.client.post(reverse('example_plugin:sync', args=[self.source.pk]))
         self.assertRedirects(response, self.source.get_absolute_url())
-        job = SyncSourceJob.get_jobs(self.source).get()
-        self.assertEqual((job.user, job.queue_name), (self.user, 'example_plugin.sync'))
+        assert_enqueued(SyncSourceJob, instance=self.source, user=self.user, queue_name='example_plugin.sync')
 
     def test_sync_now_needs_a_post(self) -> None:
         self.client.force_login(self.user)

@@ -45,6 +45,8 @@ SETTINGS: dict[str, Setting] = {
     'WORKER_TIMEOUT': _number(60, 'seconds', 6, 86_400),
     # How long a job waits for a worker that can import its runner (a rolling deploy) before it is errored.
     'RUNNER_GRACE': _number(600, 'seconds', 0, 7 * 86_400),
+    # Whether ids of jobs are handed to Redis. Tests need no server without: their jobs wait in the database.
+    'DELIVER': Setting(True, 'True or False', lambda value: isinstance(value, bool)),
     # How long an `enqueue()` may wait for Redis: to connect, and for each answer.
     'REDIS_TIMEOUT': _number(0.25, 'seconds', 0.01, 60),
     # How many jobs a child of the fast worker runs before another takes its place.

@@ -21,6 +21,7 @@ from ..lifecycle.cancel import cancel
 from ..lifecycle.deliver import delivery_of, make_deliverable
 from ..lifecycle.dependencies import settle_dependent
 from ..models import Job, PausedQueue, database
+from ..models.querysets import JobQuerySet
 from .chains import continue_chains, follow_time_zone
 
 logger = logging.getLogger('netbox_jobs')
@@ -44,15 +45,10 @@ def deliver_due(older_than: float = 0, between: Callable[[], None] = _nothing) -
             the first moments to them.
         between: Called between two steps, so that a worker with many jobs to deliver can send its heartbeats.
     """
-    jobs = Job.objects.using(database())
     delivered = 0
     resting: set[str] = set()
     while True:
-        due = jobs.filter(status=JobStatusChoices.STATUS_SCHEDULED, due__lte=clock.now_ms() - int(older_than * 1000))
-        due = due.exclude(predecessor__status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES)
-        due = due.exclude(schedule__in=jobs.running().exclude(schedule=None).values('schedule'))
-        due = due.exclude(schedule__paused=True)
-        due = due.exclude(queue_name__in=_paused()).exclude(queue_name__in=resting)
+        due = scheduled().filter(due__lte=clock.now_ms() - int(older_than * 1000)).exclude(queue_name__in=resting)
         batch = list(due.order_by('due')[:_BATCH])
         for job in batch:
             between()
@@ -63,6 +59,15 @@ def deliver_due(older_than: float = 0, between: Callable[[], None] = _nothing) -
                 delivered += 1
         if len(batch) < _BATCH:
             return delivered
+
+
+def scheduled() -> JobQuerySet[Job]:
+    """Return the jobs that wait for their time alone: no other occurrence and no pause holds them back."""
+    jobs = Job.objects.using(database())
+    found = jobs.filter(status=JobStatusChoices.STATUS_SCHEDULED, due__isnull=False)
+    found = found.exclude(predecessor__status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES)
+    found = found.exclude(schedule__in=jobs.running().exclude(schedule=None).values('schedule'))
+    return found.exclude(schedule__paused=True).exclude(queue_name__in=_paused())
 
 
 def _paused() -> Any:

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from rq.logutils import setup_loghandlers
 
 from ..broker import connection
-from ..core import queues
+from ..core import conf, queues
 from ..core.registry import system_jobs
 from ..exceptions import UnknownQueue
 from ..models import Worker, database
@@ -93,6 +93,11 @@ class WorkerCommand(BaseCommand):
             raise CommandError(f'These queues are on different Redis servers; run one worker for each group: {groups}.')
 
     def _check_redis(self, name: str) -> None:
+        if not conf.get('DELIVER'):
+            raise CommandError(
+                "NETBOX_JOBS['DELIVER'] is False, which is meant for tests: no job reaches a worker. Remove it from "
+                'the settings of this worker, and of the processes that enqueue.'
+            )
         try:
             connection.queue(name).connection.ping()
         except RedisError as error:
