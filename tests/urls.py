@@ -1,3 +1,5 @@
+from importlib.util import find_spec
+
 from django.contrib import admin
 from django.urls import include, path
 
@@ -6,3 +8,5 @@ urlpatterns = [
     path('jobs/', include('netbox_jobs.urls')),
     path('sources/', include('example_plugin.urls')),
 ]
+if find_spec('prometheus_client'):
+    urlpatterns.append(path('metrics', include('netbox_jobs.contrib.metrics.urls')))

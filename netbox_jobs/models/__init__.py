@@ -5,6 +5,7 @@ from .logs import JobLogEntry
 from .mixins import JobsMixin
 from .progress import Progress
 from .queues import PausedQueue
+from .repairs import RepairCount
 from .schedules import Schedule
 from .workers import Worker
 
@@ -16,6 +17,7 @@ __all__ = (
     'JobsMixin',
     'PausedQueue',
     'Progress',
+    'RepairCount',
     'Schedule',
     'Worker',
     'database',
