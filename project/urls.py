@@ -8,6 +8,7 @@ urlpatterns = [
     path('', RedirectView.as_view(pattern_name='example_plugin:sources')),
     path('accounts/', include('django.contrib.auth.urls')),
     path('admin/', admin.site.urls),
+    path('health/', include('netbox_jobs.contrib.health')),
     path('jobs/', include('netbox_jobs.urls')),  # what keeps the jobs on a plugin's pages up to date
     path('sources/', include('example_plugin.urls')),
 ]

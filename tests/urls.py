@@ -5,6 +5,7 @@ from django.urls import include, path
 
 urlpatterns = [
     path('admin/', admin.site.urls),
+    path('health/', include('netbox_jobs.contrib.health')),
     path('jobs/', include('netbox_jobs.urls')),
     path('sources/', include('example_plugin.urls')),
 ]
