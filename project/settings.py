@@ -59,3 +59,5 @@ DATABASES = {'default': database(os.environ.get('DATABASE_URL', f'sqlite:///{BAS
 RQ_QUEUES = {'default': {'URL': os.environ.get('REDIS_URL', 'redis://127.0.0.1:6379/0'), 'DEFAULT_TIMEOUT': 300}}
 
 PLUGINS_CONFIG = {'example_plugin': {'timeout': 5}}
+
+NETBOX_JOBS = {'METRICS_TOKEN': os.environ.get('METRICS_TOKEN', '')}

@@ -1,3 +1,5 @@
+from importlib.util import find_spec
+
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
@@ -6,6 +8,10 @@ urlpatterns = [
     path('', RedirectView.as_view(pattern_name='example_plugin:sources')),
     path('accounts/', include('django.contrib.auth.urls')),
     path('admin/', admin.site.urls),
+    path('health/', include('netbox_jobs.contrib.health')),
     path('jobs/', include('netbox_jobs.urls')),  # what keeps the jobs on a plugin's pages up to date
     path('sources/', include('example_plugin.urls')),
 ]
+# What the extras add, where they are installed.
+if find_spec('prometheus_client'):
+    urlpatterns.append(path('metrics', include('netbox_jobs.contrib.metrics.urls')))

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Generator, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,10 @@ if _DATABASE.startswith('sqlite'):
 
 if not _DATABASE.startswith('mysql'):
     collect_ignore.append('execution/test_charset.py')
+#: Tests of extras that are not installed.
+for _name, _module in (('metrics', 'prometheus_client'),):
+    if not find_spec(_module):
+        collect_ignore.append(f'contrib/test_{_name}.py')
 # What Django has put there for the models, and puts there again when it truncates all tables after a test.
 _KEPT_TABLES = {'auth_permission', 'django_content_type', 'django_migrations'}
 _tables: dict[str, list[str]] = {}

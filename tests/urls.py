@@ -1,8 +1,13 @@
+from importlib.util import find_spec
+
 from django.contrib import admin
 from django.urls import include, path
 
 urlpatterns = [
     path('admin/', admin.site.urls),
+    path('health/', include('netbox_jobs.contrib.health')),
     path('jobs/', include('netbox_jobs.urls')),
     path('sources/', include('example_plugin.urls')),
 ]
+if find_spec('prometheus_client'):
+    urlpatterns.append(path('metrics', include('netbox_jobs.contrib.metrics.urls')))

@@ -14,9 +14,11 @@ INTERRUPTED = 130
 #: The part of `--help` about exit codes.
 EXPLAINED = """\
 exit codes:
-  0    success; with "run --wait": the job completed
+  0    success; with "run --wait": the job completed; "health" and "doctor"
+       found no problem
   1    failure: nothing was done, or not all of it; with "run --wait": the
-       job failed, errored or was canceled
+       job failed, errored or was canceled; "health" or "doctor" found a
+       problem
   2    usage error: an unknown command, option, ID, runner, queue, object or
        user; or no --yes where standard input is not a terminal
   130  Ctrl-C

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import DjangoHelpFormatter
 
 from ..choices import JobStatusChoices
-from . import errors, exits, jobs, maintenance, queues, schedules
+from . import errors, exits, health, jobs, maintenance, queues, schedules
 
 _LEVELS = ('debug', 'info', 'warning', 'error', 'critical')
 
@@ -31,6 +31,7 @@ def build(parser: ArgumentParser) -> None:
     _about_errors(add)
     _about_queues(add)
     _about_schedules(add)
+    _about_health(add)
     pruning = add('prune', maintenance.prune, 'Delete jobs that ended long ago, with their logs, as workers do')
     pruning.add_argument('--days', type=int, help='keep this many days (default: JOB_RETENTION)')
     _confirmed(pruning)
@@ -96,6 +97,16 @@ def _about_queues(add: Callable[..., Any]) -> None:
     ):
         add(name, perform, description).add_argument('queues', nargs='+', metavar='QUEUE')
     add('workers', queues.list_workers, 'Show the workers and the jobs that they run', json=True)
+
+
+def _about_health(add: Callable[..., Any]) -> None:
+    checking = add('health', health.health, 'Check the database, the tables and Redis, for containers', json=True)
+    checking.add_argument('--redis', action='store_true', help='end with 1 if Redis does not answer')
+    checking.add_argument('--worker', action='store_true', help='also check that a worker of this host lives')
+    checking.add_argument(
+        '--queue', action='append', metavar='QUEUE', help='also check that a live worker serves it; may be repeated'
+    )
+    add('doctor', health.diagnose, 'Find out what is wrong with this installation, and what to do', json=True)
 
 
 def _about_schedules(add: Callable[..., Any]) -> None:

@@ -61,6 +61,8 @@ SETTINGS: dict[str, Setting] = {
     ),
     # Dotted path of a function that is called with each job that has ended, as its `notifications` ask for.
     'NOTIFY': Setting('', 'the dotted path of a function, or an empty text', lambda value: isinstance(value, str)),
+    # What Prometheus sends to read the metrics of `contrib.metrics`; without one, only users may who may view jobs.
+    'METRICS_TOKEN': Setting('', 'a text, or an empty one', lambda value: isinstance(value, str)),
 }
 
 

@@ -9,7 +9,7 @@ from django.db import Error as DBError
 from django.db import connections
 from django.db.models import F
 
-from ..core import identity
+from ..core import identity, versions
 from ..models import Job, Worker, database
 
 logger = logging.getLogger('netbox_jobs')
@@ -35,6 +35,7 @@ class Lease:
                     'host': socket.gethostname()[:255],
                     'pid': os.getpid(),
                     'queues': self.queues,
+                    'version': versions.running(),
                 },
             )
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from ..choices import JobStatusChoices
 from ..lifecycle.successor import continue_chain
 from ..lifecycle.wait import reschedule
-from ..models import Job, Schedule, database
+from ..models import Job, RepairCount, Schedule, database
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -38,6 +38,7 @@ def continue_chains(between: Callable[[], None]) -> int:
     for pk in list(stopped.order_by('pk').values_list('pk', flat=True)[:_BATCH]):
         between()
         made += _continue(pk, using)
+    RepairCount.add(RepairCount.Kind.CHAIN, made)
     return made
 
 

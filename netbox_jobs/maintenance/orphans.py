@@ -12,7 +12,7 @@ from ..core import conf, runner_options
 from ..core.claim import Claim
 from ..lifecycle.finish import STOPPED, finish, reopen
 from ..lifecycle.requeue import requeue
-from ..models import Job, JobLogEntry, Worker, database
+from ..models import Job, JobLogEntry, RepairCount, Worker, database
 from . import sessions
 from .observer import RunKey
 
@@ -39,6 +39,7 @@ def end_orphans(token: str, reason: str = '', runs: Container[RunKey] | None = N
     ended = _end_each(orphans, f'The worker {who} is gone: {reason}.')
     if worker is not None and not Job.objects.using(using).running().filter(worker=token).exists():
         worker.delete()
+        RepairCount.add(RepairCount.Kind.DEAD_WORKER, 1)
     return ended
 
 
@@ -73,6 +74,7 @@ def _end_each(orphans: Iterable[Job], reason: str) -> int:
             if not connections[database()].is_usable():
                 raise
             logger.exception('Job %s (%s) could not be ended; it is tried again.', job.pk, job.name)
+    RepairCount.add(RepairCount.Kind.ORPHAN, ended)
     return ended
 
 

@@ -20,7 +20,7 @@ from ..enqueue import unsaved
 from ..lifecycle.cancel import cancel
 from ..lifecycle.deliver import delivery_of, make_deliverable
 from ..lifecycle.dependencies import settle_dependent
-from ..models import Job, PausedQueue, database
+from ..models import Job, PausedQueue, RepairCount, database
 from ..models.querysets import JobQuerySet
 from .chains import continue_chains, follow_time_zone
 
@@ -93,6 +93,7 @@ def redeliver_vanished(
             ids = {name: _ids_in(name) or set() for name in {job.queue_name for job in missing}}
             missing = [job for job in missing if _has_outlived(job) or job.delivery_id not in ids[job.queue_name]]
         redelivered += _redeliver(missing, between)
+    RepairCount.add(RepairCount.Kind.REDELIVERY, redelivered)
     return redelivered
 
 
@@ -199,4 +200,5 @@ def settle_dependents(between: Callable[[], None] = _nothing) -> int:
             if not connections[database()].is_usable():
                 raise
             logger.exception('Job %s (%s), which waits for others, could not be settled.', job.pk, job.name)
+    RepairCount.add(RepairCount.Kind.DEPENDENT, len(batch))
     return len(batch)

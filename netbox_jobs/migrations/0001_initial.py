@@ -260,10 +260,47 @@ class Migration(migrations.Migration):
                 ('queues', models.TextField(blank=True, default='', verbose_name='queues')),
                 ('beats', models.PositiveBigIntegerField(default=0, verbose_name='beats')),
                 ('started', models.DateTimeField(default=django.utils.timezone.now, verbose_name='started')),
+                (
+                    'version',
+                    models.CharField(
+                        blank=True,
+                        default='',
+                        help_text='Of netbox_jobs, Django, RQ and Python',
+                        max_length=100,
+                        verbose_name='version',
+                    ),
+                ),
             ],
             options={
                 'verbose_name': 'worker',
                 'verbose_name_plural': 'workers',
+            },
+        ),
+        migrations.CreateModel(
+            name='RepairCount',
+            fields=[
+                (
+                    'kind',
+                    models.CharField(
+                        choices=[
+                            ('redelivery', 'a waiting job that Redis had lost was delivered again'),
+                            ('orphan', 'a running job whose process was gone was ended or requeued'),
+                            ('dead_worker', 'a worker without heartbeats was declared dead'),
+                            ('dependent', 'a job was released whose dependencies had ended unnoticed'),
+                            ('chain', 'a missing occurrence of a schedule was made'),
+                        ],
+                        max_length=30,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name='kind',
+                    ),
+                ),
+                ('number', models.PositiveBigIntegerField(default=0, verbose_name='number')),
+                ('latest', models.DateTimeField(default=django.utils.timezone.now, verbose_name='latest')),
+            ],
+            options={
+                'verbose_name': 'number of repairs',
+                'verbose_name_plural': 'numbers of repairs',
             },
         ),
         migrations.CreateModel(

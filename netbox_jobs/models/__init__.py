@@ -6,6 +6,7 @@ from .logs import JobLogEntry
 from .mixins import JobsMixin
 from .progress import Progress
 from .queues import PausedQueue
+from .repairs import RepairCount
 from .schedules import Schedule
 from .workers import Worker
 
@@ -18,6 +19,7 @@ __all__ = (
     'MutedError',
     'PausedQueue',
     'Progress',
+    'RepairCount',
     'Schedule',
     'Worker',
     'database',

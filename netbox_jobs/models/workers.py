@@ -15,6 +15,9 @@ class Worker(models.Model):
     queues = models.TextField(_('queues'), blank=True, default='')
     beats = models.PositiveBigIntegerField(_('beats'), default=0)
     started = models.DateTimeField(_('started'), default=timezone.now)
+    version = models.CharField(
+        _('version'), max_length=100, blank=True, default='', help_text=_('Of netbox_jobs, Django, RQ and Python')
+    )
 
     class Meta:
         verbose_name = _('worker')

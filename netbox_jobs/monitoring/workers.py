@@ -2,6 +2,7 @@
 
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..models import Job, Progress, Worker, database
@@ -33,6 +34,8 @@ class WorkerState:
     jobs: list[RunningJob]
     #: For how many seconds its heartbeat has stood still, as seen from this process; None while it moves.
     silent: float | None = None
+    #: Seconds since this process first saw the latest count of its heartbeats.
+    heartbeat_age: float = 0.0
 
     @property
     def queues(self) -> list[str]:
@@ -45,17 +48,25 @@ class WorkerState:
 _heartbeats: dict[str, tuple[int, float]] = {}
 
 
-def worker_states() -> list[WorkerState]:
-    """Return all workers by name, each with the jobs that it runs; the jobs of no known worker come last."""
+def worker_states(running: Iterable[RunningJob] | None = None) -> list[WorkerState]:
+    """Return all workers by name, each with the jobs that it runs; the jobs of no known worker come last.
+
+    Args:
+        running: The running jobs; all are read if omitted.
+    """
     using = database()
     workers = list(Worker.objects.using(using).order_by('name', 'pk')[:MOST_WORKERS])
     by_token: dict[str | None, list[RunningJob]] = defaultdict(list)
-    for running in running_jobs():
-        by_token[running.job.worker].append(running)
+    for each in running_jobs() if running is None else running:
+        by_token[each.job.worker].append(each)
     for token in _heartbeats.keys() - {worker.token for worker in workers}:
         del _heartbeats[token]
-    found = [WorkerState(worker, by_token.pop(worker.token, []), _silence(worker)) for worker in workers]
-    others = [running for jobs in by_token.values() for running in jobs]
+    found = []
+    for worker in workers:
+        age = _age(worker)
+        silent = age if age > SILENT_AFTER else None
+        found.append(WorkerState(worker, by_token.pop(worker.token, []), silent, age))
+    others = [each for jobs in by_token.values() for each in jobs]
     return [*found, WorkerState(None, others)] if others else found
 
 
@@ -67,10 +78,10 @@ def running_jobs() -> list[RunningJob]:
     return [RunningJob(job, progress.get(job.pk)) for job in jobs]
 
 
-def _silence(worker: Worker) -> float | None:
+def _age(worker: Worker) -> float:
     now = time.monotonic()
     beats, since = _heartbeats.get(worker.token, (None, now))
     if beats != worker.beats:
         _heartbeats[worker.token] = worker.beats, now
-        return None
-    return now - since if now - since > SILENT_AFTER else None
+        return 0.0
+    return now - since

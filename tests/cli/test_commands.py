@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import socket
 import sys
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db.models import F
 from django.utils import timezone
 
-from netbox_jobs.cli import exits, follow
+from netbox_jobs.cli import exits, follow, health
 from netbox_jobs.core import formatting
 from netbox_jobs.exceptions import JobFailed, UnknownQueue
 from netbox_jobs.jobs import JobRunner
@@ -739,6 +741,57 @@ def test_without_rich_a_terminal_gets_plain_text_and_nothing_is_said(jobs, monke
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, 'rich', None)
     assert jobs('--force-color', 'list') == plain
+
+
+# health, doctor
+
+
+@pytest.fixture
+def beating(monkeypatch):
+    """A worker of this host, which gives a heartbeat whenever somebody waits for it."""
+    Worker.objects.create(token='w', name='w', host=socket.gethostname(), pid=1, queues='high low')
+    monkeypatch.setattr(health.time, 'sleep', lambda _seconds: Worker.objects.update(beats=F('beats') + 1))
+
+
+def test_health_says_by_its_exit_code_whether_all_answers(jobs, settings):
+    said = jobs('health')
+    assert (said.code, said.out.splitlines()) == (0, ['database: ok', 'tables: ok', 'redis: ok'])
+    settings.RQ_QUEUES = {'default': {'URL': 'redis://127.0.0.1:1/0'}}
+    said = jobs('health', '--json')
+    assert (said.code, [each['ok'] for each in said.json]) == (0, [True, True, False])
+    assert jobs('health', '--redis').code == 1
+    assert set(said.json[0]) == set(documented_keys('a check of `health`')[0])
+
+
+def test_health_looks_for_live_workers(jobs, beating, monkeypatch):
+    assert jobs('health', '--worker').code == 0
+    assert jobs('health', '--queue', 'low', '--queue', 'high').code == 0
+    said = jobs('health', '--queue', 'low', '--queue', 'default')
+    assert said.code == 1 and 'No live worker serves default.' in said.out
+    monkeypatch.setattr(health.time, 'sleep', lambda _seconds: None)
+    said = jobs('health', '--worker')
+    assert said.code == 1 and 'gave a heartbeat' in said.out
+    Worker.objects.update(host='elsewhere')
+    assert jobs('health', '--worker').code == 1
+
+
+def test_doctor_prints_findings_the_worst_first_and_what_to_do(jobs, beating):
+    PausedQueue.pause('high')
+    Plain.enqueue(queue_name='high')
+    Plain.enqueue(queue_name='default')
+    said = jobs('doctor')
+    assert said.code == 1
+    levels = re.findall(r'^([A-Z]+) [a-z]+\.', said.out, re.MULTILINE)
+    assert levels == sorted(levels, key=['ERROR', 'WARNING', 'INFO'].index) and {'ERROR', 'INFO'} <= set(levels)
+    assert '  Start one with "manage.py rqworker default"' in said.out
+    found = jobs('doctor', '--json').json
+    assert set(found[0]) == {'code', 'level', 'text', 'advice'} <= set(documented_keys('a finding of `doctor`')[0])
+
+
+def test_doctor_finds_nothing_in_a_sound_installation(jobs, monkeypatch):
+    monkeypatch.setattr(health.doctor, 'examine', lambda _sleep: iter(()))
+    said = jobs('doctor')
+    assert (said.code, said.out) == (0, 'No problems were found.\n')
 
 
 # What is written about it

@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tomllib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -27,12 +28,21 @@ runpy.run_path(sys.argv[1], run_name='__main__')
 """
 #: The languages of blocks that run in the project of the tutorial.
 RUNNING = {'python', 'pycon', 'text', 'html+django'}
-CHECKED = {'sh', 'ini', 'css', 'html'}
+CHECKED = {'sh', 'ini', 'css', 'html', 'yaml'}
 #: Pages that change settings, or rename a runner: each runs in a project of its own.
-APART = ['how-to/context.md', 'how-to/deploy.md', 'how-to/log-and-notify.md', 'how-to/plugins.md', 'how-to/test.md']
+APART = [
+    'how-to/context.md',
+    'how-to/deploy.md',
+    'how-to/log-and-notify.md',
+    'how-to/metrics.md',
+    'how-to/plugins.md',
+    'how-to/test.md',
+]
 OTHERS = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', ROOT / 'CHANGELOG.md']
 #: Characters of a line that the site shows without scrolling.
 WIDTH = 84
+#: The extras that can be installed.
+EXTRAS = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']['optional-dependencies']
 #: Keys of systemd's units, for machines without `systemd-analyze`.
 UNIT_KEYS = {
     'Unit': {'description', 'after', 'wants'},
@@ -46,7 +56,7 @@ UNIT_KEYS = {
 def run(reader: Reader, found: list[Block]) -> None:
     """Write the files that the blocks name, and run the others."""
     for each in found:
-        if each.name:
+        if each.name and each.language == 'python':
             reader.writes(each.name, f'\n\n{each.text}', 'a')
     given = [
         {**asdict(each), 'page': str(each.page.relative_to(ROOT))}
@@ -116,7 +126,13 @@ def test_the_commands_of_a_shell_block_exist_and_take_these_options(each: Block)
             case 'django-admin':
                 check_command(arguments[0], arguments[1:])
             case 'pip':
-                assert arguments == ['install', 'netbox-jobs']
+                assert (
+                    re.fullmatch(r'netbox-jobs(\[\w+\])?', arguments[1])
+                    and arguments[0] == 'install'
+                    and len(arguments) == 2
+                )
+                extra = arguments[1].partition('[')[2].rstrip(']')
+                assert not extra or extra in EXTRAS
             case 'cd':
                 assert arguments == ['mysite']
             case _:
