@@ -93,7 +93,8 @@ def _configured() -> dict[str, Any]:
     configured = getattr(settings, 'NETBOX_JOBS', {})
     if not isinstance(configured, dict):
         raise ImproperlyConfigured(f'NETBOX_JOBS is {configured!r}; expected a dictionary.')
-    if unknown := configured.keys() - SETTINGS.keys():
+    if not configured.keys() <= SETTINGS.keys():
+        unknown = configured.keys() - SETTINGS.keys()
         raise ImproperlyConfigured(f'NETBOX_JOBS has {"; ".join(map(_unknown, sorted(unknown, key=str)))}.')
     return configured
 

@@ -10,6 +10,8 @@ from django.db import Error as DBError
 from django.db import InterfaceError, InternalError, OperationalError, connections, transaction
 from django.db.transaction import TransactionManagementError
 
+from . import transactions
+
 logger = logging.getLogger('netbox_jobs')
 T = TypeVar('T')
 
@@ -34,7 +36,7 @@ def is_in_memory(using: str) -> bool:
 def is_broken(using: str) -> bool:
     """Return whether a transaction is open on this thread's connection that accepts no more statements."""
     connection = connections[using]
-    if not connection.in_atomic_block and connection.get_autocommit():
+    if not connection.in_atomic_block and transactions.autocommits(connection):
         return False
     if connection.needs_rollback:
         return True
@@ -50,7 +52,7 @@ def is_left_open(using: str) -> bool:
     """Return whether autocommit was switched off, so that uncommitted writes are lost."""
     connection = connections[using]
     wanted = connection.settings_dict['AUTOCOMMIT']
-    return bool(wanted and connection.connection and not connection.in_atomic_block and not connection.get_autocommit())
+    return bool(wanted and not connection.in_atomic_block and not transactions.autocommits(connection))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
+from functools import lru_cache
 from typing import Any, TypedDict
 
 from django.db.models import Model
@@ -138,16 +139,24 @@ def untaken(function: Callable[..., Any], given: Collection[str], *, unbound: bo
     return [name for name in given if name not in taken[1 if unbound else 0 :]]
 
 
-def _parameters(function: Callable[..., Any]) -> list[str]:
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     """Return the names of the parameters in their order; '' for one that has no name for callers, '**' for the rest."""
+    try:
+        return _parameters_of(function)
+    except TypeError:  # it cannot be hashed
+        return _parameters_of.__wrapped__(function)
+
+
+@lru_cache(maxsize=1024)
+def _parameters_of(function: Callable[..., Any]) -> tuple[str, ...]:
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # a callable without a signature
-        return ['**']
+        return ('**',)
     by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     names = [parameter.name if parameter.kind in by_name else '' for parameter in parameters]
     takes_all = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
-    return [*names, '**'] if takes_all else names
+    return (*names, '**') if takes_all else tuple(names)
 
 
 def refusal(name: str) -> UnsupportedOption:

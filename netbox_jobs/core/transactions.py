@@ -1,5 +1,6 @@
 """Transactions of our own: what they read is the latest, and a conflict with another one is tried again."""
 
+import logging
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from typing import Any, TypeVar
 
 from django.db import OperationalError, connections, transaction
 
+logger = logging.getLogger('netbox_jobs')
 T = TypeVar('T')
 
 #: How often an operation is tried before its conflict with others is the caller's.
@@ -73,16 +75,27 @@ def after_commit(function: Callable[[], Any], using: str, *, at_once: bool = Fal
         at_once: Call it at once in that case: nothing would do it later.
     """
     connection = connections[using]
-    if connection.in_atomic_block or connection.get_autocommit():
-        transaction.on_commit(function, using=using, robust=True)
+    if connection.in_atomic_block:
+        connection.on_commit(function, robust=True)
+    elif autocommits(connection):  # as Django does it, in fewer steps
+        try:
+            function()
+        except Exception:
+            logger.exception('What follows a commit failed (%r).', function)
     elif at_once:
         function()
+
+
+def autocommits(connection: Any) -> bool:
+    """Return what `get_autocommit()` does, without connecting."""
+    open_ = connection.connection is not None
+    return bool(connection.autocommit if open_ else connection.settings_dict['AUTOCOMMIT'])
 
 
 def is_outermost(using: str) -> bool:
     """Return whether a transaction that begins now is not part of another one."""
     connection = connections[using]
-    return not connection.in_atomic_block and connection.get_autocommit()
+    return not connection.in_atomic_block and autocommits(connection)
 
 
 def is_conflict(error: BaseException) -> bool:

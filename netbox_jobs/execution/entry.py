@@ -53,7 +53,8 @@ def run_delivered(
     using = database()
     if not connections[using].in_atomic_block:
         for connection in connections.all(initialized_only=True):
-            connection.close_if_unusable_or_obsolete()
+            if claimed is None or connection.alias != using:  # that one has answered a moment ago
+                connection.close_if_unusable_or_obsolete()
     if claimed is not None:
         start_claimed(claimed)
     job = claimed or _claim(job_id, using)

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..core import identity
 from . import time_limit
 
 # The handlers that were there before the delivered run began, with the process that it runs in.
 _inherited: dict[int, Any] = {}
 _pid = 0
+_running = False
 _inherited_mask: set[Any] = set()
 # What is blocked apart from the moment of a fork.
 _mask: set[Any] | None = None
@@ -24,19 +26,29 @@ _mask: set[Any] | None = None
 @contextmanager
 def of_run() -> Iterator[None]:
     """Take the signal handlers that are there now for those of a worker, in processes that are forked in the block."""
-    global _pid, _inherited_mask
-    _pid, _inherited_mask = os.getpid(), set(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
-    _inherited.update({number: signal.getsignal(number) for number in signal.valid_signals()})
+    global _running
+    # A child of a worker sets its handlers again after each job, so that it need not look more than once.
+    if _pid != os.getpid() or not identity.is_child_of_worker():
+        _take_note()
+    _running = True
     try:
         yield
     finally:
-        _inherited.clear()
+        _running = False
+
+
+def _take_note() -> None:
+    """Note the handlers that are there now. (A look at all signals takes as long as a tenth of a job.)"""
+    global _pid, _inherited, _inherited_mask
+    _pid, _inherited_mask = os.getpid(), set(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+    found = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    _inherited = {number: handler for number, handler in found.items() if callable(handler)}
 
 
 def _block() -> None:
     """Before a fork: a signal that reaches the new process before it has the defaults waits until it has them."""
     global _mask
-    if _inherited and os.getpid() == _pid:
+    if _running and os.getpid() == _pid:
         _mask = set(signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals()))
 
 
@@ -49,17 +61,17 @@ def _unblock() -> None:
 
 def _restore_defaults() -> None:
     """In a process that a run has forked: what the run itself has set stays."""
-    if not _inherited or os.getpid() == _pid:
+    global _running
+    if not _running or os.getpid() == _pid:
         return
     for number in time_limit.shown_on:
         faulthandler.unregister(number)
+    if time_limit.is_ours(signal.getsignal(signal.SIGALRM)):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
     for number, handler in _inherited.items():
-        current = signal.getsignal(number)
-        if number == signal.SIGALRM and time_limit.is_ours(current):
-            signal.signal(number, signal.SIG_DFL)
-        elif callable(handler) and current is handler:
+        if signal.getsignal(number) == handler:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    _inherited.clear()
+    _running = False
     signal.pthread_sigmask(signal.SIG_SETMASK, (_mask or set()) - _inherited_mask)
 
 

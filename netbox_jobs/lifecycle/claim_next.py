@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from django.db import connections, transaction
+from django.db import connections
 
 from ..core import conf, identity
 from ..models import Job, cached_sql
@@ -35,8 +35,8 @@ class NextClaim:
         Returns:
             How many rows have ended.
         """
-        made = None
-        if connections[using].vendor == 'postgresql' and not connections[using].in_atomic_block and _is_silent(job):
+        made, connection = None, connections[using]
+        if connection.vendor == 'postgresql' and not connection.in_atomic_block and _is_silent(job):
             made = cached_sql.made_ready(using, values, conditions)
         if made is None or (offered := self._offer()) is None:
             return cached_sql.update(using, values, conditions)
@@ -46,9 +46,7 @@ class NextClaim:
             f'WITH ended AS ({made[0]} RETURNING 1), claimed AS ({claiming}) '
             'SELECT (SELECT COUNT(*) FROM ended), claimed.* FROM (SELECT 1) AS once LEFT JOIN claimed ON TRUE'
         )
-        with transaction.mark_for_rollback_on_error(using=using), connections[using].cursor() as cursor:
-            cursor.execute(text, [*made[1], *given])
-            ended, *row = cursor.fetchone()
+        ended, *row = cached_sql.execute(using, text, [*made[1], *given], lambda cursor: cursor.fetchone())
         if row[0] is not None:
             self.job = claim_sql.loaded(row, using)
         return int(ended)

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.contenttypes.models import ContentType
-from django.db import connections, models, transaction
+from django.db import connections, models
 from django.db.models import F
 from django.db.models.sql import UpdateQuery
 from django.utils import timezone
@@ -58,9 +58,7 @@ def take(job_id: UUID, worker: str, using: str) -> Job | None:
         if not _claimable(job_id, using).update(**values(worker, timezone.now())):
             return None
         return Job.objects.using(using).select_related('object_type').get(job_id=job_id)
-    with transaction.mark_for_rollback_on_error(using=using), connections[using].cursor() as cursor:
-        cursor.execute(*statement_for(job_id, worker, using))
-        row = cursor.fetchone()
+    row = cached_sql.execute(using, *statement_for(job_id, worker, using), lambda cursor: cursor.fetchone())
     return None if row is None else loaded(row, using)
 
 

@@ -1,17 +1,26 @@
 """Cached SQL of the statements that run with every job: building it takes longer than running it."""
 
-from typing import Any
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, TypeVar
+from uuid import UUID
 
 from django.db import connections, models, transaction
 from django.db.models.sql import UpdateQuery
 
 from .jobs import Job
 
+T = TypeVar('T')
 # By what the SQL depends on; None where it cannot be used again.
 _texts: dict[Any, str | None] = {}
 _converters: dict[str, list[tuple[int, list[Any], Any]]] = {}
-# The fields that pass on values of these types unchanged, on every database.
-_PLAIN = {models.CharField: str, models.TextField: str, models.PositiveIntegerField: int, models.BigIntegerField: int}
+# The fields that pass on values of these types unchanged, which Django finds out in many steps: on every database, and
+# on PostgreSQL.
+_PLAIN: dict[Any, Any] = {
+    models.CharField: str, models.TextField: str, models.PositiveIntegerField: int, models.BigIntegerField: int,
+}  # fmt: skip
+_NATIVE: dict[Any, Any] = {models.UUIDField: UUID, models.DurationField: timedelta, models.DateTimeField: datetime}
 
 
 def update(using: str, values: dict[str, Any], conditions: dict[str, Any]) -> int:
@@ -19,25 +28,30 @@ def update(using: str, values: dict[str, Any], conditions: dict[str, Any]) -> in
     made = made_ready(using, values, conditions)
     if made is None:
         return int(Job.objects.using(using).filter(**conditions).update(**values))
+    return execute(using, *made, lambda cursor: int(cursor.rowcount))
+
+
+def execute(using: str, text: str, parameters: list[Any], result: Callable[[Any], T]) -> T:
+    """Execute a statement and return what `result` makes of the cursor."""
     with transaction.mark_for_rollback_on_error(using=using), connections[using].cursor() as cursor:
-        cursor.execute(*made)
-        return int(cursor.rowcount)
+        cursor.execute(text, parameters)
+        return result(cursor)
 
 
 def made_ready(using: str, values: dict[str, Any], conditions: dict[str, Any]) -> tuple[str, list[Any]] | None:
     """The SQL and the parameters of such an UPDATE; None if it is for Django to make."""
-    shape = (using, connections[using].vendor, *conditions, *((name, value is None) for name, value in values.items()))
+    connection = connections[using]
+    shape = (using, connection.vendor, *conditions, *values, *[value is None for value in values.values()])
     # A condition that is None, as the key of a row that has been deleted, fits no row, and Django knows that.
     text = None if None in conditions.values() else _texts.get(shape, '')
     if text is None:
         return None
     try:
-        connection = connections[using]
-        given = [prepared(name, value, connection) for name, value in (*values.items(), *sorted(conditions.items()))]
+        given = [prepared(name, value, connection) for name, value in values.items() if value is not None]
+        given += [prepared(name, conditions[name], connection) for name in sorted(conditions)]
     except LookupError:  # no field, but a lookup
         _texts[shape] = None
         return None
-    given = [value for value in given if value is not None]
     text = text or _texts.setdefault(shape, _made(using, values, conditions, given))
     return None if text is None else (text, given)
 
@@ -48,11 +62,18 @@ def prepared(name: str, value: Any, connection: Any) -> Any:
     Raises:
         LookupError: There is no such field.
     """
-    field: Any = Job._meta._forward_fields_map[name]  # type: ignore[attr-defined]
-    # Most values are given as they are, which Django finds out in many steps.
-    if value is None or type(value) is _PLAIN.get(type(field)):
+    field, plain, native = _fields()[name]
+    if value is None or type(value) is plain:
+        return value
+    if type(value) is native and connection.vendor == 'postgresql' and getattr(value, 'tzinfo', UTC) is not None:
         return value
     return field.get_db_prep_save(value, connection)
+
+
+@lru_cache
+def _fields() -> dict[str, tuple[Any, Any, Any]]:
+    fields: Any = Job._meta._forward_fields_map  # type: ignore[attr-defined]
+    return {name: (field, _PLAIN.get(type(field)), _NATIVE.get(type(field))) for name, field in fields.items()}
 
 
 def loaded(row: Any, using: str) -> Job:
@@ -65,7 +86,12 @@ def loaded(row: Any, using: str) -> Job:
     for place, functions, expression in _converters[key]:
         for convert in functions:
             values[place] = convert(values[place], expression, connection)
-    return Job.from_db(using, [field.attname for field in Job._meta.concrete_fields], values)
+    return Job.from_db(using, _names(), values)
+
+
+@lru_cache
+def _names() -> list[str]:
+    return [field.attname for field in Job._meta.concrete_fields]
 
 
 def columns(using: str) -> str:

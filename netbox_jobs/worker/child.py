@@ -69,7 +69,7 @@ class ChildProcess:
             os.setpgid(0, 0)
             random.seed()
             time_limit.span = self._page
-            self._worker._is_horse = True
+            self._worker._is_horse, os.environ['RQ_WORKER_ID'] = True, self._worker.name
             self._worker._stopped_job_id = None  # the parent may be at the end of a job that was stopped
             self._set_signals()
             keep_connections()
@@ -132,7 +132,7 @@ class ChildProcess:
     def _run_job(self, position: int, message: Batch) -> None:
         """Run one of our jobs; what RQ is told of a failure is sent to the parent."""
         worker, (delivery_id, job_id) = self._worker, message.jobs[position]
-        os.environ['RQ_WORKER_ID'], os.environ['RQ_JOB_ID'] = worker.name, delivery_id
+        os.environ['RQ_JOB_ID'] = delivery_id
         job = copy(self._like)
         job._id, job._args = delivery_id, (job_id,)
         _make_current(job)
@@ -162,7 +162,7 @@ class ChildProcess:
     def _run_with_rq(self, message: RunWithRQ) -> None:
         """Run one of our jobs by RQ's own code, which also writes RQ's records of it."""
         worker = self._worker
-        os.environ['RQ_WORKER_ID'], os.environ['RQ_JOB_ID'] = worker.name, message.delivery_id
+        os.environ['RQ_JOB_ID'] = message.delivery_id
         job = worker.job_class(message.delivery_id, connection=worker.connection, serializer=worker.serializer)
         job.restore(message.entry)
         queue = next((queue for queue in worker.queues if queue.name == message.queue_name), None)
