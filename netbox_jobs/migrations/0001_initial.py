@@ -250,6 +250,33 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='RepairCount',
+            fields=[
+                (
+                    'kind',
+                    models.CharField(
+                        choices=[
+                            ('redelivery', 'a waiting job that Redis had lost was delivered again'),
+                            ('orphan', 'a running job whose process was gone was ended or requeued'),
+                            ('dead_worker', 'a worker without heartbeats was declared dead'),
+                            ('dependent', 'a job was released whose dependencies had ended unnoticed'),
+                            ('chain', 'a missing occurrence of a schedule was made'),
+                        ],
+                        max_length=30,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name='kind',
+                    ),
+                ),
+                ('number', models.PositiveBigIntegerField(default=0, verbose_name='number')),
+                ('latest', models.DateTimeField(default=django.utils.timezone.now, verbose_name='latest')),
+            ],
+            options={
+                'verbose_name': 'number of repairs',
+                'verbose_name_plural': 'numbers of repairs',
+            },
+        ),
+        migrations.CreateModel(
             name='Worker',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -277,30 +304,25 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='RepairCount',
+            name='HourlyStatistics',
             fields=[
-                (
-                    'kind',
-                    models.CharField(
-                        choices=[
-                            ('redelivery', 'a waiting job that Redis had lost was delivered again'),
-                            ('orphan', 'a running job whose process was gone was ended or requeued'),
-                            ('dead_worker', 'a worker without heartbeats was declared dead'),
-                            ('dependent', 'a job was released whose dependencies had ended unnoticed'),
-                            ('chain', 'a missing occurrence of a schedule was made'),
-                        ],
-                        max_length=30,
-                        primary_key=True,
-                        serialize=False,
-                        verbose_name='kind',
-                    ),
-                ),
-                ('number', models.PositiveBigIntegerField(default=0, verbose_name='number')),
-                ('latest', models.DateTimeField(default=django.utils.timezone.now, verbose_name='latest')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('hour', models.DateTimeField(verbose_name='hour')),
+                ('queue_name', models.CharField(max_length=100, verbose_name='queue')),
+                ('runner', models.CharField(blank=True, max_length=255, verbose_name='runner')),
+                ('count', models.PositiveBigIntegerField(verbose_name='jobs')),
+                ('errored', models.PositiveBigIntegerField(default=0, verbose_name='errored')),
+                ('failed', models.PositiveBigIntegerField(default=0, verbose_name='failed')),
+                ('canceled', models.PositiveBigIntegerField(default=0, verbose_name='canceled')),
+                ('waits', models.JSONField(default=dict, verbose_name='waits')),
+                ('runs', models.JSONField(default=dict, verbose_name='runs')),
             ],
             options={
-                'verbose_name': 'number of repairs',
-                'verbose_name_plural': 'numbers of repairs',
+                'verbose_name': 'statistics of an hour',
+                'verbose_name_plural': 'statistics by the hour',
+                'constraints': [
+                    models.UniqueConstraint(fields=('hour', 'queue_name', 'runner'), name='netbox_jobs_statistics_hour')
+                ],
             },
         ),
         migrations.CreateModel(
