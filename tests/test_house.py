@@ -34,7 +34,12 @@ INTERFACES = {'web', 'admin', 'cli', 'contrib'}
 #: What `pip install netbox-jobs` brings; `asgiref` comes with Django.
 REQUIRED = {'django', 'django_rq', 'rq', 'redis', 'packaging', 'cronsim', 'asgiref'}
 #: Where a module may import optional packages: at its top.
-OPTIONAL_IN = ('netbox_jobs.contrib.', 'netbox_jobs.testing', 'netbox_jobs.pytest_plugin', 'netbox_jobs.cli.rich_screen')
+OPTIONAL_IN = (
+    'netbox_jobs.contrib.',
+    'netbox_jobs.testing',
+    'netbox_jobs.pytest_plugin',
+    'netbox_jobs.cli.rich_screen',
+)
 
 
 @cache
