@@ -5,11 +5,11 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from ...core import runs
 from ...models import Job
 from ...signals import job_end, job_start
 from .api import TasksApi
 from .code import code_of
+from .history import error_of
 from .results import result_of
 
 logger = logging.getLogger('netbox_jobs')
@@ -29,7 +29,7 @@ def _started(sender: Job, **kwargs: Any) -> None:
 
 @receiver(job_end, dispatch_uid='netbox_jobs.contrib.django_tasks.finished')
 def _finished(sender: Job, **kwargs: Any) -> None:
-    error: BaseException | None = getattr(runs.run_of(sender), 'failure', None)
+    error = error_of(sender)
     if error is None:
         _announce(sender, 'task_finished')
         return

@@ -32,6 +32,7 @@ class Attempt:
 
     def failed(self, error: BaseException) -> None:
         """Record what the task has raised."""
+        self._job._task_error = error
         traceback = traceback_of(error)[-TRACEBACK:]
         found = {'attempt': self._job.attempt, 'exception_class_path': path_of(type(error)), 'traceback': traceback}
         self._errors = [*self._errors, found][-ERRORS:]
@@ -52,3 +53,9 @@ def workers_of(job: Any) -> list[str]:
     running = [job.worker] if job.worker and len(workers) < job.attempt else []
     lost = max(job.attempt - len(workers) - len(running), 0)
     return [*workers, *[''] * lost, *running][: job.attempt]
+
+
+def error_of(job: Any) -> BaseException | None:
+    """Return what the task has raised in this process; None if it has raised nothing, or the job runs elsewhere."""
+    error: BaseException | None = getattr(job, '_task_error', None)
+    return error
