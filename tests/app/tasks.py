@@ -4,13 +4,20 @@ import os
 import signal
 from typing import Any
 
+from django.dispatch import receiver
+
 from netbox_jobs.context import current_job
 from netbox_jobs.exceptions import JobFailed
+from netbox_jobs.models import Job
+
+from .models import Trace
 
 try:
     from django.tasks import TaskContext, task
+    from django.tasks.signals import task_finished
 except ImportError:
     from django_tasks import TaskContext, task
+    from django_tasks.signals import task_finished
 
 
 @task()
@@ -109,4 +116,15 @@ def crash() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-renamed = task()(add.func)
+def _hidden(left: int, right: int) -> int:
+    return left - right
+
+
+renamed = task()(_hidden)
+
+
+@receiver(task_finished, dispatch_uid='tests.app.tasks')
+def trace_end(task_result: Any, **kwargs: Any) -> None:
+    """Leave a trace of each end, whichever process announces it."""
+    job = Job.objects.get(job_id=task_result.id)
+    Trace.objects.create(job_pk=job.pk, pid=os.getpid(), what=f'task {task_result.status}')
