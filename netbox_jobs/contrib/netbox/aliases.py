@@ -31,7 +31,10 @@ ANSWERS: dict[str, dict[str, str]] = {
         name: f'netbox_jobs.choices.{name}'
         for name in ('JobIntervalChoices', 'JobNotificationChoices', 'JobStatusChoices')
     },
-    'core.exceptions': {'JobFailed': 'netbox_jobs.exceptions.JobFailed'},
+    'core.exceptions': {
+        'JobFailed': 'netbox_jobs.exceptions.JobFailed',
+        'SyncError': f'{_HERE}.exceptions.SyncError',
+    },
     'core.models': {**_JOB, 'ObjectType': 'django.contrib.contenttypes.models.ContentType'},
     'core.models.jobs': _JOB,
     'core.signals': {name: f'netbox_jobs.signals.{name}' for name in ('job_end', 'job_start')},
@@ -40,7 +43,8 @@ ANSWERS: dict[str, dict[str, str]] = {
     'netbox': {},
     'netbox.config': {'get_config': f'{_HERE}.configuration.get_config'},
     'netbox.constants': {
-        name: f'netbox_jobs.constants.{name}' for name in ('RQ_QUEUE_DEFAULT', 'RQ_QUEUE_HIGH', 'RQ_QUEUE_LOW')
+        'ADVISORY_LOCK_KEYS': f'{_HERE}.configuration.ADVISORY_LOCK_KEYS',
+        **{name: f'netbox_jobs.constants.{name}' for name in ('RQ_QUEUE_DEFAULT', 'RQ_QUEUE_HIGH', 'RQ_QUEUE_LOW')},
     },
     'netbox.context': {name: f'{_HERE}.requests.{name}' for name in ('current_request', 'events_queue')},
     'netbox.context_managers': {'event_tracking': f'{_HERE}.requests.event_tracking'},
@@ -63,6 +67,7 @@ ANSWERS: dict[str, dict[str, str]] = {
     'netbox.registry': {'registry': f'{_HERE}.registry.registry'},
     'netbox.settings': {'VERSION': f'{_HERE}.configuration.VERSION', '__getattr__': f'{_HERE}.configuration.setting'},
     'utilities': {},
+    'utilities.datetime': {'local_now': 'django.utils.timezone.localtime'},
     'utilities.exceptions': {
         name: f'{_HERE}.exceptions.{name}'
         for name in ('AbortRequest', 'AbortScript', 'AbortTransaction', 'PermissionsViolation')

@@ -9,6 +9,10 @@ from ...core import conf
 #: The version of NetBox that plugins are told of.
 VERSION = conf.get('NETBOX_VERSION')
 
+#: Keys for PostgreSQL's advisory locks. The lock on schedules, which plugins take around a change of theirs, is not
+#: taken by `enqueue_once()`: constraints in the database keep schedules unique.
+ADVISORY_LOCK_KEYS = {'job-schedules': 110100}
+
 
 def get_config() -> LazySettings:
     """Return the settings. NetBox's are partly in its database; a project's are not."""

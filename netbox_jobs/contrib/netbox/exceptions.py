@@ -1,6 +1,6 @@
 """Exceptions that job code of plugins raises, or catches, around its work."""
 
-__all__ = ('AbortRequest', 'AbortScript', 'AbortTransaction', 'PermissionsViolation')
+__all__ = ('AbortRequest', 'AbortScript', 'AbortTransaction', 'PermissionsViolation', 'SyncError')
 
 
 class AbortRequest(Exception):
@@ -23,3 +23,7 @@ class PermissionsViolation(Exception):
     """Raise it where an object would not be within the user's permissions."""
 
     message = "This would violate the user's permissions for objects."
+
+
+class SyncError(Exception):
+    """Raise it where data cannot be synchronized."""

@@ -6,6 +6,7 @@ import sys
 import pytest
 from django.conf import settings
 from django.contrib.contenttypes.models import ContentType
+from django.utils import timezone
 from rq import Retry
 
 from netbox_jobs import choices, constants, exceptions, jobs, models, signals
@@ -47,10 +48,13 @@ def test_the_values_of_the_modules_are_those_of_the_engine():
     from core.signals import job_end, job_start
     from netbox import settings as netbox_settings
     from netbox.config import get_config
-    from netbox.constants import RQ_QUEUE_DEFAULT, RQ_QUEUE_HIGH, RQ_QUEUE_LOW
+    from netbox.constants import ADVISORY_LOCK_KEYS, RQ_QUEUE_DEFAULT, RQ_QUEUE_HIGH, RQ_QUEUE_LOW
     from netbox.registry import registry
     from netbox.settings import VERSION
+    from utilities.datetime import local_now
 
+    assert timezone.is_aware(local_now())
+    assert isinstance(ADVISORY_LOCK_KEYS['job-schedules'], int)
     assert (job_start, job_end) == (signals.job_start, signals.job_end)
     assert ObjectType is ContentType
     assert (RQ_QUEUE_HIGH, RQ_QUEUE_DEFAULT, RQ_QUEUE_LOW) == (
@@ -139,9 +143,10 @@ def test_the_retry_of_rq_follows_the_settings(settings):
 
 
 def test_exceptions_around_the_work_have_what_netboxs_have():
+    from core.exceptions import SyncError
     from utilities.exceptions import AbortRequest, AbortScript, AbortTransaction, PermissionsViolation
 
     assert AbortRequest('no').message == 'no'
     assert PermissionsViolation().message
-    for kind in (AbortScript, AbortTransaction):
+    for kind in (AbortScript, AbortTransaction, SyncError):
         assert issubclass(kind, Exception)
