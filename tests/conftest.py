@@ -31,6 +31,7 @@ if not (find_spec('psycopg_pool') and _DATABASE.startswith('postgres')):
 if _DATABASE.startswith('sqlite'):
     collect_ignore.append('monitoring/test_scale.py')  # it reads the plans of servers
     collect_ignore.append('enqueue/test_isolation.py')
+    collect_ignore.append('enqueue/test_lock_order.py')
     collect_ignore.append('lifecycle/test_long_transactions.py')  # its one write lock is waited for
 
 

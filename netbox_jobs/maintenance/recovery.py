@@ -22,7 +22,7 @@ from ..lifecycle.deliver import delivery_of, make_deliverable
 from ..lifecycle.dependencies import settle_dependent
 from ..models import Job, PausedQueue, RepairCount, database
 from ..models.querysets import JobQuerySet
-from .chains import continue_chains, follow_time_zone
+from .chains import continue_chains, follow_time_zone, make_pending_changes
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -202,6 +202,7 @@ def settle_dependents(between: Callable[[], None] = _nothing) -> int:
         How many there were.
     """
     unsaved.cancel_abandoned()
+    make_pending_changes(between)
     continue_chains(between)
     follow_time_zone(between)
     gated = Job.objects.using(database()).filter(status=JobStatusChoices.STATUS_PENDING, due=None)

@@ -24,6 +24,8 @@ def reason(job: Job, *, ask_redis: bool = False) -> Wait | None:
         return None
     if job.due is None and job.object_type_id is not None and job.object_id is None:
         return Wait(WaitKind.UNSAVED)
+    if job.due is None and job.status == JobStatusChoices.STATUS_SCHEDULED and job.runner:
+        return Wait(WaitKind.SCHEDULE_LOCKED)
     if job.due is None:
         return _dependencies(job)
     paused = job.paused_by
