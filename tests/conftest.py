@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+import django
 import pytest
 from django.db import connections, transaction
 from django.test import TransactionTestCase
@@ -38,7 +39,12 @@ if _DATABASE.startswith('sqlite'):
 if not _DATABASE.startswith('mysql'):
     collect_ignore.append('execution/test_charset.py')
 #: Tests of extras that are not installed.
-for _name, _module in (('metrics', 'prometheus_client'),):
+_TASKS = 'django' if django.VERSION >= (6, 0) else 'django_tasks'
+for _name, _module in (
+    ('metrics', 'prometheus_client'),
+    ('django_tasks', _TASKS),
+    ('django_tasks_jobs', _TASKS),
+):
     if not find_spec(_module):
         collect_ignore.append(f'contrib/test_{_name}.py')
 # What Django has put there for the models, and puts there again when it truncates all tables after a test.
