@@ -192,7 +192,7 @@ class Migration(migrations.Migration):
                         db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.CASCADE,
-                        related_name='jobs',
+                        related_name='+',
                         to='contenttypes.contenttype',
                     ),
                 ),
