@@ -153,7 +153,7 @@ def _template(using: str, name: str = 'Plain') -> Job:
     )
     stored = arguments.encode({'whom': 'world', 'count': 3})
     job.arguments, job.arguments_format, job.arguments_shown = stored.payload, stored.format, stored.shown
-    job.arguments_signature = stored.signature(job.job_id, job.runner)
+    job.arguments_signature = stored.signature(job.job_id, job.runner, '')
     job.save(using=using)
     return job
 

@@ -15,6 +15,8 @@ BUILT_IN = {
     'ArgumentsRefused': set(),
     'ArgumentsTooLarge': {TypeError, ValueError},
     'ArgumentsUnknown': set(),
+    'ContextNotRestored': set(),
+    'ContextUnknown': set(),
     'FormatUnknown': set(),
     'InstanceGone': set(),
     'JobFailed': set(),

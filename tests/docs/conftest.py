@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,13 @@ class Reader:
         )
         assert done.returncode == 0, f'{line}\n{done.stdout}{done.stderr}'
         return done.stdout + done.stderr
+
+    def types_until(self, line: str, word: str) -> str:
+        """Run a line again until its output has the word, as the reader does who was faster than the worker."""
+        deadline = time.monotonic() + 60
+        while word not in (said := self.types(line)):
+            assert time.monotonic() < deadline, f'{line}: no {word!r} in\n{said}'
+        return said
 
     def starts(self, line: str, log: Path) -> 'subprocess.Popen[bytes]':
         """Start a command that runs until it is stopped."""
