@@ -44,9 +44,9 @@ def insert(request: EnqueueRequest) -> Job:
     else:
         with call_transaction():
             if request.recurrence:
-                job.schedule = new_schedule(request, job.job_id.hex)
-                job.schedule.save(using=using)
-                job.slot = job.schedule.pk
+                schedule = new_schedule(request, job.job_id.hex)
+                schedule.save(using=using)
+                job.schedule, job.slot = schedule, schedule.pk
             insert_job(job, request, using)
             depend(job, request.dependencies, using)
     deliver_after_commit(job)

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from ..choices import JobStatusChoices
 from ..core import arguments, clock, contexts
-from ..models import Job, Schedule
+from ..models import Job, Schedule, cached_insert
 from .request import EnqueueRequest
 
 _FIELDS: Any = Job._meta.concrete_fields
@@ -116,7 +116,7 @@ def new_schedule(request: EnqueueRequest, key: str) -> Schedule:
 
 def insert_job(job: Job, request: EnqueueRequest, using: str) -> None:
     """Insert the row of a request, with what it waits for."""
-    job.save(using=using)
+    cached_insert.insert(job, using)
     watch_unsaved(job, request)
 
 
