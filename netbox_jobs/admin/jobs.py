@@ -18,13 +18,14 @@ from .objects import ObjectJobsPage
 from .overview import OverviewPage
 from .page import JobPage
 from .paginator import BoundedPaginator
+from .performance import PerformancePage
 
 #: Milliseconds between two updates of a list with active jobs, and of a list without.
 _BUSY, _IDLE = 2000, 15000
 
 
 @admin.register(Job)
-class JobAdmin(JobColumns, JobPage, OverviewPage, ErrorsPage, ObjectJobsPage, JobActionPages):
+class JobAdmin(JobColumns, JobPage, OverviewPage, ErrorsPage, PerformancePage, ObjectJobsPage, JobActionPages):
     """Jobs, newest first."""
 
     list_display: Any = (
@@ -71,6 +72,7 @@ class JobAdmin(JobColumns, JobPage, OverviewPage, ErrorsPage, ObjectJobsPage, Jo
             path('bulk/', self.page(self.bulk_view), name='netbox_jobs_job_bulk'),
             *self.overview_urls(),
             *self.error_urls(),
+            *self.performance_urls(),
             *self.object_urls(),
             *self.page_urls(),
         ]

@@ -7,7 +7,8 @@ from typing import Any
 from django.core.management.base import DjangoHelpFormatter
 
 from ..choices import JobStatusChoices
-from . import errors, exits, health, jobs, maintenance, queues, schedules
+from ..monitoring.performance import PERIODS
+from . import errors, exits, health, jobs, maintenance, performance, queues, schedules
 
 _LEVELS = ('debug', 'info', 'warning', 'error', 'critical')
 
@@ -96,6 +97,11 @@ def _about_queues(add: Callable[..., Any]) -> None:
         ('resume', queues.resume, 'Resume paused queues'),
     ):
         add(name, perform, description).add_argument('queues', nargs='+', metavar='QUEUE')
+    timing = add(
+        'performance', performance.show, 'Show how long jobs wait and run: half, 95 %%, 99 %% of them', json=True
+    )
+    timing.add_argument('--period', choices=PERIODS, default='24h', help='the latest hour, day or week (default: 24h)')
+    timing.add_argument('--queues', action='store_true', help='by queue, instead of by runner')
     add('workers', queues.list_workers, 'Show the workers and the jobs that they run', json=True)
 
 

@@ -315,6 +315,28 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='HourlyStatistics',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('hour', models.DateTimeField(verbose_name='hour')),
+                ('queue_name', models.CharField(max_length=100, verbose_name='queue')),
+                ('runner', models.CharField(blank=True, max_length=255, verbose_name='runner')),
+                ('count', models.PositiveBigIntegerField(verbose_name='jobs')),
+                ('errored', models.PositiveBigIntegerField(default=0, verbose_name='errored')),
+                ('failed', models.PositiveBigIntegerField(default=0, verbose_name='failed')),
+                ('canceled', models.PositiveBigIntegerField(default=0, verbose_name='canceled')),
+                ('waits', models.JSONField(default=dict, verbose_name='waits')),
+                ('runs', models.JSONField(default=dict, verbose_name='runs')),
+            ],
+            options={
+                'verbose_name': 'statistics of an hour',
+                'verbose_name_plural': 'statistics by the hour',
+                'constraints': [
+                    models.UniqueConstraint(fields=('hour', 'queue_name', 'runner'), name='netbox_jobs_statistics_hour')
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name='Progress',
             fields=[
                 (

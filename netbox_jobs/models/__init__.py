@@ -9,9 +9,11 @@ from .progress import Progress
 from .queues import PausedQueue
 from .repairs import RepairCount
 from .schedules import Schedule
+from .statistics import HourlyStatistics
 from .workers import Worker
 
 __all__ = (
+    'HourlyStatistics',
     'InstanceRelation',
     'Job',
     'JobAttempt',
