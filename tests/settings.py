@@ -1,6 +1,7 @@
 """Settings of the tests: the database and the Redis server come from the environment (see `tests/servers.py`)."""
 
 import os
+from importlib.util import find_spec
 
 import django
 
@@ -58,7 +59,7 @@ REDIS_URL = os.environ.get('TEST_REDIS_URL', 'redis://127.0.0.1:0/0')
 RQ_QUEUES = {'default': {'URL': REDIS_URL, 'DEFAULT_TIMEOUT': 60}}
 if 'TEST_OTHER_REDIS' in os.environ:
     RQ_QUEUES['elsewhere'] = {'URL': os.environ['TEST_OTHER_REDIS']}
-if django.VERSION < (6, 0):  # newer ones have tasks of their own
+if django.VERSION < (6, 0) and find_spec('django_tasks'):  # newer ones have tasks of their own
     INSTALLED_APPS.append('django_tasks')
 TASKS = {
     'default': {'BACKEND': 'netbox_jobs.contrib.django_tasks.NetBoxJobsBackend', 'QUEUES': ['default', 'low']},

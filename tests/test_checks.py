@@ -71,6 +71,7 @@ BAD = {
     'DELIVER': [1, 0, 'no', None],
     'CONTEXT': ['tests.app.Context', 1, None, [1]],
     'METRICS_TOKEN': [1, None, b'token'],
+    'NETBOX_VERSION': [4, None, 'four', ''],
 }
 
 

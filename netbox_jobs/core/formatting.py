@@ -247,6 +247,8 @@ def wait(reason: Wait) -> str:
     match reason.kind:
         case WaitKind.UNSAVED:
             return _('waits until its object is saved')
+        case WaitKind.SCHEDULE_LOCKED:
+            return _('waits until another transaction releases its schedule')
         case WaitKind.JOBS:
             return _wait_for_jobs(reason)
         case WaitKind.PREVIOUS if reason.jobs:

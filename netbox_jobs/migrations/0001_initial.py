@@ -192,7 +192,7 @@ class Migration(migrations.Migration):
                         db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.CASCADE,
-                        related_name='jobs',
+                        related_name='+',
                         to='contenttypes.contenttype',
                     ),
                 ),
@@ -247,6 +247,17 @@ class Migration(migrations.Migration):
                 'verbose_name': 'paused queue',
                 'verbose_name_plural': 'paused queues',
                 'permissions': (('pause_queue', 'Can pause and resume queues'),),
+            },
+        ),
+        migrations.CreateModel(
+            name='PendingChange',
+            fields=[
+                ('job_id', models.BigIntegerField(primary_key=True, serialize=False)),
+                ('values', models.JSONField(default=dict)),
+                ('created', models.DateTimeField(default=django.utils.timezone.now)),
+            ],
+            options={
+                'abstract': False,
             },
         ),
         migrations.CreateModel(

@@ -4,6 +4,7 @@ from .fields import InstanceRelation
 from .jobs import Job, database
 from .logs import JobLogEntry
 from .mixins import JobsMixin
+from .pending import PendingChange
 from .progress import Progress
 from .queues import PausedQueue
 from .repairs import RepairCount
@@ -20,6 +21,7 @@ __all__ = (
     'JobsMixin',
     'MutedError',
     'PausedQueue',
+    'PendingChange',
     'Progress',
     'RepairCount',
     'Schedule',

@@ -2,11 +2,10 @@
 
 import multiprocessing
 import os
-import select
 import signal
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from .protocol import Done, Failed, SharedPage
@@ -87,7 +86,7 @@ class ChildHandle:
         watched: list[Any] = [self.pipe] if self.descriptor is None else [self.pipe, self.descriptor]
         if self.done is not None and self.last:
             watched = watched[1:]
-        if self.pipe in select.select(watched, [], [], seconds)[0]:
+        if self.pipe in wait(watched, seconds):
             self._receive()
         if self.takes_more:
             return self.pid, os.EX_OK, None
@@ -107,7 +106,7 @@ class ChildHandle:
             message = self.pipe.recv()
         except (EOFError, OSError):  # it dies; how, is known in a moment
             if self.descriptor is not None:
-                select.select([self.descriptor], [], [], 0.01)
+                wait([self.descriptor], 0.01)
             return False
         if isinstance(message, Failed):
             self.failures[message.position] = message.error
@@ -149,7 +148,7 @@ class ChildHandle:
             if self.descriptor is None:
                 time.sleep(0.02)
             else:
-                select.select([self.descriptor], [], [], 0.1)
+                wait([self.descriptor], 0.1)
         self.kill()
         self.is_alive()
         self.close()

@@ -3,23 +3,24 @@
 import importlib
 import logging
 from collections import defaultdict
+from functools import partial
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import Error as DBError
 from django.utils.module_loading import module_has_submodule
 from django_rq import connection_utils
-from redis.exceptions import RedisError
 from rq.logutils import setup_loghandlers
 
-from ..broker import connection
 from ..core import conf, queues
+from ..core.guards import persist
 from ..core.registry import system_jobs
 from ..exceptions import UnknownQueue
-from ..models import Worker, database
+from ..models import database
+from .connections import leave_pools
+from .startup import wait_for_database, wait_for_redis
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -45,18 +46,28 @@ class WorkerCommand(BaseCommand):
             default=False,
             help='Run jobs one after the other in a child that lives on, instead of one child for each.',
         )
+        parser.add_argument(
+            '--no-wait',
+            action='store_true',
+            default=False,
+            help='End with an error if Redis or the database does not answer, instead of waiting until it does.',
+        )
 
     def prepare(self, names: tuple[str, ...], options: dict[str, Any]) -> list[str]:
         """Decide on the queues, schedule the system jobs, say so in a line, and return the queues in order.
 
         Raises:
-            CommandError: A queue is unknown, the queues are on several Redis servers, or the database is not ready.
+            CommandError: A queue is unknown, the queues are on several Redis servers, or the database is not migrated;
+                with `--no-wait` also if one of them does not answer.
         """
+        leave_pools()
+        patient = not options.pop('no_wait', False)
         served = self._queues(names, options.pop('all_queues', False))
         self._check_servers(served)
-        self._check_redis(served[0])
-        self._check_database()
+        _check_delivery()
         _log_to_console(options.get('verbosity', 1))
+        wait_for_redis(served[0], patient=patient)
+        wait_for_database(patient=patient)
         if not names and len(served) == len(queues.DEFAULT_QUEUES) and (others := self._unserved(served)):
             self.stderr.write(
                 self.style.WARNING(
@@ -92,26 +103,6 @@ class WorkerCommand(BaseCommand):
             groups = '; '.join(' '.join(group) for group in servers.values())
             raise CommandError(f'These queues are on different Redis servers; run one worker for each group: {groups}.')
 
-    def _check_redis(self, name: str) -> None:
-        if not conf.get('DELIVER'):
-            raise CommandError(
-                "NETBOX_JOBS['DELIVER'] is False, which is meant for tests: no job reaches a worker. Remove it from "
-                'the settings of this worker, and of the processes that enqueue.'
-            )
-        try:
-            connection.queue(name).connection.ping()
-        except RedisError as error:
-            raise CommandError(
-                f'Redis does not answer ({error}). Start it, or correct RQ_QUEUES; a running worker outlives its loss, '
-                'but none starts without it.'
-            ) from error
-
-    def _check_database(self) -> None:
-        try:
-            Worker.objects.using(database()).exists()
-        except DBError as error:
-            raise CommandError(f'The database is not ready for jobs ({error}); did you run "migrate"?') from error
-
     def _unserved(self, served: list[str]) -> list[str]:
         return [name for name in queues.plugin_queues() if name not in served]
 
@@ -123,7 +114,7 @@ class WorkerCommand(BaseCommand):
         scheduled = []
         for runner, kwargs in system_jobs.items():
             try:
-                runner.enqueue_once(**kwargs)
+                persist(partial(runner.enqueue_once, **kwargs), database(), f'The schedule of {runner.name}')
             except Exception:
                 logger.exception('The system job %s could not be scheduled.', runner.name)
                 continue
@@ -141,6 +132,14 @@ def import_jobs() -> None:
                 importlib.import_module(f'{config.name}.jobs')
             except Exception:  # other apps' jobs can be run nevertheless
                 logger.exception('%s.jobs cannot be imported; its system jobs are not scheduled.', config.name)
+
+
+def _check_delivery() -> None:
+    if not conf.get('DELIVER'):
+        raise CommandError(
+            "NETBOX_JOBS['DELIVER'] is False, which is meant for tests: no job reaches a worker. Remove it from the "
+            'settings of this worker, and of the processes that enqueue.'
+        )
 
 
 def _log_to_console(verbosity: int) -> None:

@@ -20,7 +20,14 @@ def second_redis() -> Iterator[str]:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize('project', ['naive', 'apart', 'replica', pytest.param('memory', marks=pytest.mark.once)])
+@pytest.mark.parametrize(
+    'project',
+    [
+        *('naive', 'apart', 'replica'),
+        pytest.param('memory', marks=pytest.mark.once),
+        pytest.param('plain', marks=pytest.mark.once),
+    ],
+)
 def test_what_must_hold_holds_in_a_project_with(project, second_redis):
     finished = subprocess.run(
         tied([
