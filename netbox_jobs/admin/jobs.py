@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from ..models import Job
 from . import actions, filters
 from .action_views import JobActionPages
-from .base import silent_queues
+from .base import notices
 from .columns import JobColumns
 from .errors import ErrorsPage
 from .job_list import JobChangeList, search
@@ -84,7 +84,7 @@ class JobAdmin(JobColumns, JobPage, OverviewPage, ErrorsPage, PerformancePage, O
         own = {
             'title': _('Jobs'),
             'job_actions': allowed,
-            'silent_queues': silent_queues(),
+            **notices(),
             'live_url': self._live_url(request),
             'live_busy': _BUSY,
             'live_idle': _IDLE,

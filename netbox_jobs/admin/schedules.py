@@ -21,7 +21,7 @@ from ..models import Job, Schedule
 from ..monitoring import related
 from ..monitoring.schedules import ScheduleState, schedule_states
 from . import markup
-from .base import PagesAdmin, silent_queues
+from .base import PagesAdmin, notices
 from .schedule_list import ScheduleChangeList
 
 #: The actions on a schedule, with the messages that follow them.
@@ -110,9 +110,7 @@ class ScheduleAdmin(PagesAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list."""
-        return super().changelist_view(
-            request, {'title': _('Schedules'), 'silent_queues': silent_queues(), **(extra_context or {})}
-        )
+        return super().changelist_view(request, {'title': _('Schedules'), **notices(), **(extra_context or {})})
 
     def change_view(
         self,

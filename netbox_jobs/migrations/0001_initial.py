@@ -308,10 +308,20 @@ class Migration(migrations.Migration):
                         verbose_name='version',
                     ),
                 ),
+                (
+                    'leaving',
+                    models.DateTimeField(
+                        blank=True,
+                        help_text='When it was told to finish its job and leave',
+                        null=True,
+                        verbose_name='leaving',
+                    ),
+                ),
             ],
             options={
                 'verbose_name': 'worker',
                 'verbose_name_plural': 'workers',
+                'permissions': (('stop_worker', 'Can tell workers to finish and leave'),),
             },
         ),
         migrations.CreateModel(

@@ -1,6 +1,8 @@
 """The thread beside a worker's loop: gives signs of life, hands over what is due, and recovers what others left."""
 
 import logging
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -50,6 +52,7 @@ class MaintenanceThread(threading.Thread):
         self._at_work = at_work
         self._end_job = stop
         self._observer = Observer()
+        self._left = False
         self._next_comparison = 0.0
         self._over = threading.Event()
         self._woken = threading.Event()
@@ -154,6 +157,9 @@ class MaintenanceThread(threading.Thread):
         self._lease.beat()
         self._observer.healthy(True)
         self._observer.look()
+        if self._lease.token in self._observer.leaving and not self._left:
+            self._left = True  # a second signal would end the running job
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def _leads(self) -> bool:
         return self._observer.leads(self._lease.token)
