@@ -25,7 +25,7 @@ from ..lifecycle.claim import take_hold
 from ..lifecycle.claim_next import NextClaim
 from ..lifecycle.requeue import requeue
 from ..models import Job
-from . import records
+from . import child_end, records
 from .connections import ThreadConnections, connect, keep_connections, prepare_claim
 from .preload import Preload
 from .protocol import Batch, Done, Failed, RunWithRQ, SharedPage
@@ -68,6 +68,7 @@ class ChildProcess:
         """Run what the parent sends until it sends None, or the last batch is done."""
         try:
             os.setpgid(0, 0)
+            child_end.begin()
             random.seed()
             time_limit.span = self._page
             self._worker._is_horse, os.environ['RQ_WORKER_ID'] = True, self._worker.name
@@ -82,9 +83,8 @@ class ChildProcess:
                 pass
         except BaseException:
             logger.exception('The child process of this worker ends.')
-            logging.shutdown()
-            os._exit(1)
-        os._exit(0)
+            child_end.end(1)
+        child_end.end()
 
     def _receive(self) -> Batch | RunWithRQ | None:
         while not self._pipe.poll(REST):
@@ -189,6 +189,7 @@ class ChildProcess:
         if any(c.in_atomic_block or not c.autocommit for c in opened):
             guards.reset_connections()
         self._of_threads.close_ended()
+        child_end.flush_output()
         return not _has_children()  # what a job has started, and not waited for, ends with it; so does this process
 
 

@@ -1,5 +1,7 @@
 """A child process as its parent sees it: forked, told, watched, and reaped."""
 
+import logging
+import math
 import multiprocessing
 import os
 import signal
@@ -8,10 +10,12 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from .child import SHOW
+from .child_end import PATIENCE, flush_output
 from .protocol import Done, Failed, SharedPage
 
-#: Seconds that the parent waits for a child that is to end by itself.
-_PATIENCE = 5.0
+logger = logging.getLogger('netbox_jobs')
+
 #: Seconds that the parent waits until a child is suspended.
 _SUSPENSION = 1.0
 
@@ -33,6 +37,7 @@ class ChildHandle:
         self.failures: dict[int, str] = {}
         #: Whether it ends by itself after its batch.
         self.last = False
+        self._ends_until = 0.0
 
     @classmethod
     def fork(cls, live: Callable[[Connection, SharedPage], Any]) -> 'ChildHandle':
@@ -42,6 +47,7 @@ class ChildHandle:
             OSError: The system has no room for another process.
         """
         (ours, theirs), page = multiprocessing.Pipe(), SharedPage()
+        flush_output()
         try:
             pid = os.fork()
             if pid == 0:
@@ -86,6 +92,8 @@ class ChildHandle:
         watched: list[Any] = [self.pipe] if self.descriptor is None else [self.pipe, self.descriptor]
         if self.done is not None and self.last:
             watched = watched[1:]
+            if time.monotonic() > self._ends_until:
+                self._end_hard()
         if self.pipe in wait(watched, seconds):
             self._receive()
         if self.takes_more:
@@ -112,7 +120,19 @@ class ChildHandle:
             self.failures[message.position] = message.error
         else:
             self.done, self.last = message, self.last and not message.more
+            self._ends_until = time.monotonic() + PATIENCE
         return True
+
+    def _end_hard(self) -> None:
+        """Kill it, as it does not end by itself."""
+        logger.warning(
+            'Process %d did not end within %d seconds after its job (exit handlers, telemetry); it is killed. Its '
+            'standard error shows what it waited for.', self.pid, PATIENCE,
+        )  # fmt: skip
+        self.signal(SHOW)
+        time.sleep(0.1)
+        self.kill()
+        self._ends_until = math.inf
 
     def suspend(self) -> None:
         """Suspend it, so that the page does not change until it is killed or resumed."""
@@ -143,13 +163,15 @@ class ChildHandle:
         """End it, as it waits or has died, with what its jobs have left behind."""
         self.send(None)  # other processes may hold the pipe open, so that it would not notice its end
         self.pipe.close()
-        deadline = time.monotonic() + _PATIENCE
-        while self.is_alive() and time.monotonic() < deadline:
+        deadline = time.monotonic() + PATIENCE
+        while (alive := self.is_alive()) and time.monotonic() < deadline:
             if self.descriptor is None:
                 time.sleep(0.02)
             else:
                 wait([self.descriptor], 0.1)
-        self.kill()
+        if alive:
+            self._end_hard()
+        self.kill()  # what its jobs have left behind
         self.is_alive()
         self.close()
 
