@@ -56,6 +56,8 @@ REDIS_URL = os.environ.get('TEST_REDIS_URL', 'redis://127.0.0.1:0/0')
 RQ_QUEUES = {'default': {'URL': REDIS_URL, 'DEFAULT_TIMEOUT': 60}}
 if 'TEST_OTHER_REDIS' in os.environ:
     RQ_QUEUES['elsewhere'] = {'URL': os.environ['TEST_OTHER_REDIS']}
+if 'TEST_SERIALIZER' in os.environ:
+    RQ_QUEUES['coded'] = {**RQ_QUEUES['default'], 'SERIALIZER': os.environ['TEST_SERIALIZER']}
 PLUGINS_CONFIG = {'tests.app': {'token': 'x'}}
 NETBOX_JOBS = {
     key.removeprefix('TEST_NETBOX_JOBS_'): float(value) if '.' in value else int(value)

@@ -14,15 +14,18 @@ from django.utils.module_loading import module_has_submodule
 from django_rq import connection_utils
 from redis.exceptions import RedisError
 from rq.logutils import setup_loghandlers
+from rq.serializers import DefaultSerializer
 
 from ..broker import connection
 from ..core import conf, queues
+from ..core.import_path import path_of
 from ..core.registry import system_jobs
 from ..exceptions import UnknownQueue
 from ..models import Worker, database
 
 logger = logging.getLogger('netbox_jobs')
 
+_DEFAULT_SERIALIZER = 'rq.serializers.DefaultSerializer'  # what django-rq's option has if it is omitted
 WORKER_CLASS = 'netbox_jobs.worker.Worker'
 FAST_WORKER_CLASS = 'netbox_jobs.worker.FastWorker'
 
@@ -54,6 +57,7 @@ class WorkerCommand(BaseCommand):
         """
         served = self._queues(names, options.pop('all_queues', False))
         self._check_servers(served)
+        self._choose_serializer(served, options)
         self._check_redis(served[0])
         self._check_database()
         _log_to_console(options.get('verbosity', 1))
@@ -91,6 +95,20 @@ class WorkerCommand(BaseCommand):
         if len(servers) > 1:
             groups = '; '.join(' '.join(group) for group in servers.values())
             raise CommandError(f'These queues are on different Redis servers; run one worker for each group: {groups}.')
+
+    def _choose_serializer(self, served: list[str], options: dict[str, Any]) -> None:
+        """Have the worker use the serializer of its queues, unless `--serializer` names one."""
+        if options.get('serializer') != _DEFAULT_SERIALIZER:
+            return
+        by_path: dict[str, list[str]] = defaultdict(list)
+        for name in served:
+            configured = queues.configured()[name].get('SERIALIZER') or _DEFAULT_SERIALIZER
+            path = configured if isinstance(configured, str) else path_of(configured)
+            by_path[_DEFAULT_SERIALIZER if path == path_of(DefaultSerializer) else path].append(name)
+        if len(by_path) > 1:
+            groups = '; '.join(f'{" ".join(group)} ({path})' for path, group in by_path.items())
+            raise CommandError(f'These queues have different serializers; run one worker for each group: {groups}.')
+        options['serializer'] = next(iter(by_path))
 
     def _check_redis(self, name: str) -> None:
         if not conf.get('DELIVER'):
