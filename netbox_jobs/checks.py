@@ -44,8 +44,10 @@ def check_apps(**kwargs: Any) -> list[checks.CheckMessage]:
 
 @checks.register
 def check_commands(**kwargs: Any) -> list[checks.CheckMessage]:
-    """The commands that run workers must be ours, or extend ours, whichever app they are found in."""
+    """The commands that run workers must be ours, extend ours, or run our worker, whichever app they are found in."""
     found: list[checks.CheckMessage] = []
+    if _runs_our_worker():
+        return found
     for name in ('rqworker', 'rqworker-pool'):
         owner = get_commands().get(name, '')
         if owner == 'netbox_jobs' or owner == 'django_rq':
@@ -55,11 +57,18 @@ def check_commands(**kwargs: Any) -> list[checks.CheckMessage]:
             found.append(
                 checks.Error(
                     f"{name} is that of {owner}, which stands before 'netbox_jobs' in INSTALLED_APPS: jobs are not "
-                    f"accounted for. Put 'netbox_jobs' before it, or have its command extend ours.",
+                    "accounted for. Put 'netbox_jobs' before it, have its command extend ours, or set RQ = "
+                    "{'WORKER_CLASS': 'netbox_jobs.worker.Worker'}; then it schedules no system jobs.",
                     id='netbox_jobs.E008',
                 )
             )
     return found
+
+
+def _runs_our_worker() -> bool:
+    """Return whether django-rq's setting makes all commands run our worker."""
+    path = getattr(settings, 'RQ', {}).get('WORKER_CLASS')
+    return isinstance(path, str) and path.startswith('netbox_jobs.worker.')
 
 
 @checks.register

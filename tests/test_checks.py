@@ -70,7 +70,7 @@ BAD = {
     'DELIVER': [1, 0, 'no', None],
     'CONTEXT': ['tests.app.Context', 1, None, [1]],
     'METRICS_TOKEN': [1, None, b'token'],
-    'NETBOX_VERSION': [4, None, 'four', ''],
+    'NETBOX_VERSION': ['new', '', None, 4.5],
 }
 
 
@@ -124,6 +124,8 @@ def test_another_apps_worker_command_that_stands_before_ours_is_noticed(monkeypa
         monkeypatch.setattr(checks, 'get_commands', lambda commands=commands: commands)
         (error,) = checks.check_commands()
         assert error.id == 'netbox_jobs.E008'
+        with override_settings(RQ={'WORKER_CLASS': 'netbox_jobs.worker.Worker'}):
+            assert checks.check_commands() == []
         assert error.msg.startswith(f'{name} is that of')
     monkeypatch.setattr(checks, 'get_commands', lambda: {**get_commands(), 'rqworker': Extended()})
     assert checks.check_commands() == []
