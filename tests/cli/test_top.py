@@ -105,7 +105,7 @@ def test_on_a_terminal_the_picture_follows_the_job_and_its_keys_work(start_worke
     wait_for(lambda: reader.shows('Running jobs'))
     job = Sleeping.enqueue(name='Sleeping \x1b]0;bad\x07', until=str(tmp_path / 'never'))
     wait_for(lambda: status(job) == 'running')
-    wait_for(lambda: reader.shows(f'{job.pk}'))
+    wait_for(lambda: reader.shows('Sleeping'))
     os.write(ours, b's')
     wait_for(lambda: reader.shows(f'Stop job {job.pk} "Sleeping"?'))
     os.write(ours, b'y')
