@@ -27,9 +27,12 @@ _DATABASE = os.environ.get('TEST_DATABASE_URL', 'sqlite')
 collect_ignore = []
 if not (shutil.which('pgbouncer') and _DATABASE.startswith('postgres')):
     collect_ignore.append('enqueue/test_pgbouncer.py')
+if not (find_spec('psycopg_pool') and _DATABASE.startswith('postgres')):
+    collect_ignore.append('worker/test_pools.py')
 if _DATABASE.startswith('sqlite'):
     collect_ignore.append('monitoring/test_scale.py')  # it reads the plans of servers
     collect_ignore.append('enqueue/test_isolation.py')
+    collect_ignore.append('enqueue/test_lock_order.py')
     collect_ignore.append('lifecycle/test_long_transactions.py')  # its one write lock is waited for
 
 

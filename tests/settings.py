@@ -69,6 +69,8 @@ TASKS = {
         'OPTIONS': {'max_retries': 1, 'retry_backoff': 0, 'PRIORITY_QUEUES': {'low': {0: 'low', 50: 'high'}}},
     },
 }
+if 'TEST_SERIALIZER' in os.environ:
+    RQ_QUEUES['coded'] = {**RQ_QUEUES['default'], 'SERIALIZER': os.environ['TEST_SERIALIZER']}
 PLUGINS_CONFIG = {'tests.app': {'token': 'x'}}
 NETBOX_JOBS = {
     key.removeprefix('TEST_NETBOX_JOBS_'): float(value) if '.' in value else int(value)
