@@ -35,6 +35,7 @@ APART = [
     'how-to/deploy.md',
     'how-to/log-and-notify.md',
     'how-to/metrics.md',
+    'how-to/netbox-plugins.md',
     'how-to/plugins.md',
     'how-to/test.md',
 ]
