@@ -168,7 +168,7 @@ class Supervisor:
     def _take_back(self, child: ChildHandle) -> None:
         """Put back in their queue the jobs that the child has not begun."""
         child.page.limit = child.page.position + 1
-        keep = self._position + 1  # it may have gone one step further
+        keep = max(self._position, child.page.claiming) + 1  # it may have gone one step further
         back, self._kept = self._batch[keep : self._kept], min(keep, self._kept)
         self._worker.deliveries.put_back(back)
 
