@@ -18,7 +18,7 @@ from .child_handle import ChildHandle, Ended
 from .dequeue import Delivery
 from .preload import share_memory
 from .protocol import Batch, RunWithRQ
-from .records import TAKES_EXECUTION, End, moment
+from .records import TAKES_EXECUTION, moment
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -212,7 +212,7 @@ class Supervisor:
                 return
             delivery, times = self._batch[self._noted], (moment(began), moment(abs(ended)))
             if ended > 0:
-                records.add(End(delivery, *times))
+                records.add(delivery, *times)
             elif self._noted in child.failures:
                 records.fail(delivery, *times, child.failures[self._noted])
             else:

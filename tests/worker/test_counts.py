@@ -17,7 +17,7 @@ from netbox_jobs.signals import job_end
 from netbox_jobs.worker.child import ChildProcess
 from netbox_jobs.worker.persistent import FastWorker
 from netbox_jobs.worker.protocol import Batch, SharedPage
-from netbox_jobs.worker.records import End, moment
+from netbox_jobs.worker.records import moment
 from tests.app.jobs import Overriding, Quiet
 from tests.processes import RedisProcess
 
@@ -171,7 +171,7 @@ def test_redis_commands_of_a_job(commands, settings, number, most):
         taken = worker.deliveries.take(number)
         assert len(taken) == number
         for delivery in taken:
-            worker.records.add(End(delivery, moment(began), moment(began)))
+            worker.records.add(delivery, moment(began), moment(began))
         worker.records.flush()
 
     total, calls = count(work)
