@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from .choices import JobStatusChoices
 from .context import current_job
 from .core import recurrence
+from .core.limits import Limit
 from .core.options import EnqueueOptions
 from .core.registry import system_jobs
 from .exceptions import JobFailed
@@ -15,7 +16,7 @@ from .execution.runner import JobRunner
 from .models import Job
 
 # Job, JobFailed and JobStatusChoices are found here as well, where plugins look for them.
-__all__ = ('EnqueueOptions', 'Job', 'JobFailed', 'JobRunner', 'JobStatusChoices', 'current_job', 'system_job')
+__all__ = ('EnqueueOptions', 'Job', 'JobFailed', 'JobRunner', 'JobStatusChoices', 'Limit', 'current_job', 'system_job')
 
 R = TypeVar('R', bound='type[JobRunner]')
 

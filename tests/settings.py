@@ -1,5 +1,6 @@
 """Settings of the tests: the database and the Redis server come from the environment (see `tests/servers.py`)."""
 
+import json
 import os
 
 from project.databases import database
@@ -58,7 +59,7 @@ if 'TEST_OTHER_REDIS' in os.environ:
     RQ_QUEUES['elsewhere'] = {'URL': os.environ['TEST_OTHER_REDIS']}
 PLUGINS_CONFIG = {'tests.app': {'token': 'x'}}
 NETBOX_JOBS = {
-    key.removeprefix('TEST_NETBOX_JOBS_'): float(value) if '.' in value else int(value)
+    key.removeprefix('TEST_NETBOX_JOBS_'): json.loads(value)
     for key, value in os.environ.items()
     if key.startswith('TEST_NETBOX_JOBS_')
 }

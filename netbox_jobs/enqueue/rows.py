@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
-from ..core import arguments, clock, contexts
+from ..core import arguments, clock, contexts, limits
 from ..models import Job, Schedule
 from .request import EnqueueRequest
 
@@ -53,11 +53,13 @@ def _values(request: EnqueueRequest, immediate: bool) -> dict[str, Any]:
     if request.scheduled is None and not immediate:
         request.scheduled = request.recurrence.first(timezone.now())
     values['scheduled'] = request.scheduled
+    if not immediate and (request.limit is not None or limits.of_queue(request.queue_name) is not None):
+        values |= {**request.limit_values, 'held': True}
     now = clock.now_ms()
     due = now if request.scheduled is None else clock.to_ms(request.scheduled)
     if request.waits:
         values['due'] = None
-    elif due > now:
+    elif due > now or 'held' in values:
         values |= {'status': JobStatusChoices.STATUS_SCHEDULED, 'due': due}
     else:
         values |= {'due': now, 'deliveries': 1}

@@ -11,7 +11,9 @@ from ..core.claim import Claim
 from ..models import Job, database
 from ..signals import job_end, job_start
 from . import notifications
+from .deliver import serve_limits_of
 from .dependencies import release_dependents
+from .limits import is_limited
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -31,7 +33,7 @@ class EndAnnouncement:
     schedule_id: int | None
 
     def __call__(self) -> None:
-        """Release the jobs that waited for this one, send `job_end`, and call the notification hook."""
+        """Release the jobs that waited for this one or its slot, send `job_end`, and call the notification hook."""
         job = self.job
         if job.outcome is not None:
             job.outcome = replace(job.outcome, announcement=None)
@@ -40,6 +42,8 @@ class EndAnnouncement:
                 release_dependents(job)
             except Exception:  # recovery looks at them again
                 logger.exception('Job %s (%s): the jobs that depend on it could not be released yet.', job.pk, job.name)
+        if is_limited(job):
+            serve_limits_of(job)
         _send(job_end, job)
         if conf.get('NOTIFY'):
             with _context(job):

@@ -10,6 +10,7 @@ from ..core import conf, identity
 from ..models import Job, cached_sql
 from ..signals import job_end
 from . import claim_sql
+from .limits import is_limited
 
 
 class NextClaim:
@@ -54,4 +55,4 @@ class NextClaim:
 
 def _is_silent(job: Job) -> bool:
     """Return whether nobody receives the end of a job, so that it takes no time between this job and the next."""
-    return not (job.awaited or conf.get('NOTIFY') or job_end.has_listeners(Job))
+    return not (job.awaited or is_limited(job) or conf.get('NOTIFY') or job_end.has_listeners(Job))

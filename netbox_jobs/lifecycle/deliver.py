@@ -1,6 +1,7 @@
 """Delivery of waiting jobs: what the row records of it, and what Redis receives once that is committed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from django.db import connections
 from django.db.models import F
@@ -9,7 +10,9 @@ from ..broker import delivery
 from ..broker.delivery import Delivery
 from ..choices import JobStatusChoices
 from ..core import clock, transactions
-from ..models import Job, Schedule, database
+from ..models import Job, PausedQueue, Schedule, database
+from ..models.querysets import JobQuerySet
+from . import limits
 
 
 def delivery_of(job: Job) -> Delivery:
@@ -25,17 +28,74 @@ def delivery_of(job: Job) -> Delivery:
     )
 
 
+def scheduled(using: str) -> JobQuerySet[Job]:
+    """Return the jobs that wait for their time alone: no other occurrence and no pause holds them back."""
+    jobs = Job.objects.using(using)
+    found = jobs.filter(status=JobStatusChoices.STATUS_SCHEDULED, due__isnull=False)
+    found = found.exclude(predecessor__status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES)
+    found = found.exclude(schedule__in=jobs.running().exclude(schedule=None).values('schedule'))
+    paused = PausedQueue.objects.using(using).values('name')
+    return found.exclude(schedule__paused=True).exclude(queue_name__in=paused)
+
+
 def deliver_after_commit(job: Job) -> None:
     """Deliver a job that is due once the caller's transaction has committed; never if it rolls back."""
     if job.status == JobStatusChoices.STATUS_PENDING and job.due is not None:
         _deliver_after_commit([delivery_of(job)], job._state.db)
+    elif job.held:
+        deliver_many_after_commit([job], job._state.db or database())
 
 
 def deliver_many_after_commit(jobs: Sequence[Job], using: str) -> None:
     """Deliver those of the jobs that are due after the commit, in a few round trips."""
+    held = [job for job in jobs if job.held and job.status == JobStatusChoices.STATUS_SCHEDULED]
+    if held:
+        transactions.after_commit(lambda: deliver_held([job.pk for job in held], using), using=using)
     due = [job for job in jobs if job.status == JobStatusChoices.STATUS_PENDING and job.due is not None]
     if due:
         _deliver_after_commit([delivery_of(job) for job in due], using)
+
+
+def deliver_held(keys: Collection[int], using: str, *, inline: bool = True) -> int:
+    """Deliver those of these jobs that are due and whose limits have a slot; the others wait in line.
+
+    Args:
+        keys: The primary keys of jobs that are `held`.
+        using: The alias of the database that holds the jobs.
+        inline: False for recovery; see `delivery.deliver()`.
+
+    Returns:
+        How many jobs were delivered; others that waited before these may be among them.
+    """
+    due = scheduled(using).filter(pk__in=keys, held=True, due__lte=clock.now_ms()).order_by('due', 'pk')
+    names = limits.line_up(due, using)
+    return sum(serve(name, using, new=keys, inline=inline) for name in names)
+
+
+def serve(name: str, using: str, *, new: Collection[int] = (), first: Sequence[str] = (), inline: bool = False) -> int:
+    """Deliver the jobs in the line of a limit for which it has slots; return how many.
+
+    Args:
+        name: The name of the limit.
+        using: The alias of the database that holds the jobs.
+        new: The jobs that have not waited: the others are the next ones in their queues.
+        first: The queues whose jobs come first.
+        inline: False for recovery; see `delivery.deliver()`.
+    """
+    served = 0
+    for job in limits.serve(name, using, first):
+        made = delivery_of(job)
+        if job.pk not in new:
+            made = replace(made, options={**made.options, 'at_front': True})
+        delivery.deliver(made, inline=inline)
+        served += 1
+    return served
+
+
+def serve_limits_of(job: Job) -> None:
+    """Deliver the jobs that wait for a slot which this job had."""
+    for name in limits.limits_of(job):
+        serve(name, job._state.db or database())
 
 
 class _Deliveries:
@@ -76,6 +136,8 @@ def make_deliverable(job: Job, *, unless_paused: bool = False) -> bool:
         job: The job.
         unless_paused: Not while its schedule is paused, which may have happened since the job was read.
     """
+    if job.held:  # see `deliver_held()`
+        return False
     ready = Job.objects.using(job._state.db).filter(
         pk=job.pk, status=job.status, deliveries=job.deliveries, due=job.due
     )

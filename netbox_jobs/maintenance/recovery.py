@@ -17,6 +17,7 @@ from ..broker import connection, delivery
 from ..choices import JobStatusChoices
 from ..core import clock, queues
 from ..enqueue import unsaved
+from ..lifecycle import deliver
 from ..lifecycle.cancel import cancel
 from ..lifecycle.deliver import delivery_of, make_deliverable
 from ..lifecycle.dependencies import settle_dependent
@@ -50,6 +51,7 @@ def deliver_due(older_than: float = 0, between: Callable[[], None] = _nothing) -
     while True:
         due = scheduled().filter(due__lte=clock.now_ms() - int(older_than * 1000)).exclude(queue_name__in=resting)
         batch = list(due.order_by('due')[:_BATCH])
+        delivered += _deliver_held(job for job in batch if job.held and not connection.is_resting(job.queue_name))
         for job in batch:
             between()
             if job.queue_name in resting or connection.is_resting(job.queue_name):
@@ -61,13 +63,14 @@ def deliver_due(older_than: float = 0, between: Callable[[], None] = _nothing) -
             return delivered
 
 
+def _deliver_held(jobs: Iterable[Job]) -> int:
+    keys = [job.pk for job in jobs]
+    return deliver.deliver_held(keys, database(), inline=False) if keys else 0
+
+
 def scheduled() -> JobQuerySet[Job]:
     """Return the jobs that wait for their time alone: no other occurrence and no pause holds them back."""
-    jobs = Job.objects.using(database())
-    found = jobs.filter(status=JobStatusChoices.STATUS_SCHEDULED, due__isnull=False)
-    found = found.exclude(predecessor__status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES)
-    found = found.exclude(schedule__in=jobs.running().exclude(schedule=None).values('schedule'))
-    return found.exclude(schedule__paused=True).exclude(queue_name__in=_paused())
+    return deliver.scheduled(database())
 
 
 def _paused() -> Any:

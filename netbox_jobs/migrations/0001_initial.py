@@ -159,6 +159,16 @@ class Migration(migrations.Migration):
                 ('arguments_signature', models.CharField(blank=True, default='', editable=False, max_length=64)),
                 ('arguments_shown', models.TextField(blank=True, default='', editable=False, verbose_name='arguments')),
                 ('slot', models.BigIntegerField(editable=False, null=True, unique=True)),
+                ('limit', models.CharField(blank=True, default='', editable=False, max_length=255)),
+                ('limit_most', models.PositiveIntegerField(editable=False, null=True)),
+                (
+                    'held',
+                    models.BooleanField(
+                        default=False,
+                        editable=False,
+                        help_text='Whether a worker may not claim it, as it has no slot of its limits',
+                    ),
+                ),
                 (
                     'awaited',
                     models.BooleanField(default=False, editable=False, help_text='Whether other jobs depend on it'),
@@ -238,6 +248,18 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='LimitRow',
+            fields=[
+                ('key', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('name', models.CharField(max_length=255, verbose_name='name')),
+                ('most', models.PositiveIntegerField(help_text='How many jobs may run at once', verbose_name='most')),
+            ],
+            options={
+                'verbose_name': 'limit',
+                'verbose_name_plural': 'limits',
+            },
+        ),
+        migrations.CreateModel(
             name='PausedQueue',
             fields=[
                 ('name', models.CharField(max_length=100, primary_key=True, serialize=False, verbose_name='queue')),
@@ -247,33 +269,6 @@ class Migration(migrations.Migration):
                 'verbose_name': 'paused queue',
                 'verbose_name_plural': 'paused queues',
                 'permissions': (('pause_queue', 'Can pause and resume queues'),),
-            },
-        ),
-        migrations.CreateModel(
-            name='Worker',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('token', models.CharField(editable=False, max_length=32, unique=True)),
-                ('name', models.CharField(max_length=255, verbose_name='name')),
-                ('host', models.CharField(max_length=255, verbose_name='host')),
-                ('pid', models.PositiveIntegerField(verbose_name='process')),
-                ('queues', models.TextField(blank=True, default='', verbose_name='queues')),
-                ('beats', models.PositiveBigIntegerField(default=0, verbose_name='beats')),
-                ('started', models.DateTimeField(default=django.utils.timezone.now, verbose_name='started')),
-                (
-                    'version',
-                    models.CharField(
-                        blank=True,
-                        default='',
-                        help_text='Of netbox_jobs, Django, RQ and Python',
-                        max_length=100,
-                        verbose_name='version',
-                    ),
-                ),
-            ],
-            options={
-                'verbose_name': 'worker',
-                'verbose_name_plural': 'workers',
             },
         ),
         migrations.CreateModel(
@@ -301,6 +296,33 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'number of repairs',
                 'verbose_name_plural': 'numbers of repairs',
+            },
+        ),
+        migrations.CreateModel(
+            name='Worker',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('token', models.CharField(editable=False, max_length=32, unique=True)),
+                ('name', models.CharField(max_length=255, verbose_name='name')),
+                ('host', models.CharField(max_length=255, verbose_name='host')),
+                ('pid', models.PositiveIntegerField(verbose_name='process')),
+                ('queues', models.TextField(blank=True, default='', verbose_name='queues')),
+                ('beats', models.PositiveBigIntegerField(default=0, verbose_name='beats')),
+                ('started', models.DateTimeField(default=django.utils.timezone.now, verbose_name='started')),
+                (
+                    'version',
+                    models.CharField(
+                        blank=True,
+                        default='',
+                        help_text='Of netbox_jobs, Django, RQ and Python',
+                        max_length=100,
+                        verbose_name='version',
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'worker',
+                'verbose_name_plural': 'workers',
             },
         ),
         migrations.CreateModel(
@@ -528,6 +550,31 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'log lines',
                 'ordering': ('id',),
                 'indexes': [models.Index(fields=['job', 'id'], name='netbox_jobs_log_job')],
+            },
+        ),
+        migrations.CreateModel(
+            name='LimitSlot',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('limit', models.CharField(max_length=64)),
+                ('since', models.BigIntegerField(null=True)),
+                (
+                    'job',
+                    models.ForeignKey(
+                        db_constraint=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name='+',
+                        to='netbox_jobs.job',
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'slot of a limit',
+                'verbose_name_plural': 'slots of limits',
+                'indexes': [models.Index(fields=['limit', 'since'], name='netbox_jobs_limit_line')],
+                'constraints': [models.UniqueConstraint(fields=('job', 'limit'), name='netbox_jobs_limit_once')],
             },
         ),
         migrations.AddIndex(

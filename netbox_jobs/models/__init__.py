@@ -2,6 +2,7 @@ from .attempts import JobAttempt
 from .errors import MutedError
 from .fields import InstanceRelation
 from .jobs import Job, database
+from .limits import LimitRow, LimitSlot
 from .logs import JobLogEntry
 from .mixins import JobsMixin
 from .progress import Progress
@@ -16,6 +17,8 @@ __all__ = (
     'JobAttempt',
     'JobLogEntry',
     'JobsMixin',
+    'LimitRow',
+    'LimitSlot',
     'MutedError',
     'PausedQueue',
     'Progress',
