@@ -1,9 +1,7 @@
 """Limits: how many jobs of a runner, of a key, or of a queue run at once. Without a row and without Redis."""
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -45,7 +43,7 @@ class Limit:
         """
         name = self.name or runner
         if self.key is not None:
-            arguments = {**_defaults(run), **arguments}
+            arguments = {**options.defaults_of(run), **arguments}
             value = arguments.get(self.key) if isinstance(self.key, str) else self.key(**arguments)
             label = self.key if isinstance(self.key, str) else 'key'
             name = f'{name} {label}={_text(value)}'
@@ -108,12 +106,6 @@ def of_queue(name: str) -> int | None:
 def queue_limit_name(name: str) -> str:
     """Return the name of the limit of a queue."""
     return f'queue {name}'
-
-
-@lru_cache(maxsize=256)
-def _defaults(run: Callable[..., Any]) -> dict[str, Any]:
-    parameters = inspect.signature(run).parameters.values()
-    return {each.name: each.default for each in parameters if each.default is not inspect.Parameter.empty}
 
 
 def _text(value: Any) -> str:

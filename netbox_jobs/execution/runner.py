@@ -55,6 +55,8 @@ class JobRunner(ABC):
       or a list of seconds), `retry_on` (exception classes; `Exception` if omitted, `JobFailed` only if named): whether
       and when a failed attempt is retried; the call's options override them.
     - `on_crash` (`'error'` or `'retry'`), `max_crashes`: whether a job whose process dies is run again.
+    - `concurrency` (a number) or `limit` (a `Limit`): how many of its jobs run at once.
+    - `unique` (a `Unique`): which jobs count as the same, of which `enqueue()` stores one.
     - `log_level`: the least level of the lines that the job's log keeps, such as 'INFO'; all if omitted. (LOGGING says
       which of them the project's handlers receive.)
     - `stop_grace`: seconds between the request to stop a job and the end of its process; 0 if omitted, 5 for a

@@ -10,7 +10,7 @@ from ..choices import JobStatusChoices
 from ..core import clock, transactions
 from ..core.claim import Claim
 from ..core.text import storable_data, storable_error
-from ..models import Job, JobAttempt
+from ..models import Job, JobAttempt, database
 from .deliver import serve_limits_of, withdraw_after_commit
 from .dependencies import depend
 from .finish import STOPPED, finish
@@ -56,8 +56,7 @@ def requeue(
             if not rows.filter(stopping=None).update(**values, **more):
                 return False
             _keep_attempt(job, after, crashed)
-            if 'held' in values:
-                transactions.after_commit(lambda: serve_limits_of(job), using=using)
+            _free_slot(job)
         return True
 
     try:
@@ -70,6 +69,11 @@ def requeue(
     elif job.claim is not None:
         job.claim = replace(job.claim, lost=True)
     return requeued
+
+
+def _free_slot(job: Job) -> None:
+    if is_limited(job):
+        transactions.after_commit(lambda: serve_limits_of(job), using=job._state.db or database())
 
 
 def _hold_next(job: Job, using: str) -> bool:

@@ -6,6 +6,7 @@ from django.db.models import Exists, OuterRef
 
 from ..choices import JobStatusChoices
 from ..core import clock, transactions
+from ..enqueue import uniqueness
 from ..lifecycle import deliver, limits
 from ..lifecycle.wait import put_back
 from ..models import Job, LimitRow, PausedQueue, Worker, database
@@ -25,8 +26,9 @@ def give_slots() -> int:
 
 
 def sweep() -> None:
-    """Delete what is left of limits that no job has any more."""
+    """Delete what is left of limits, and of unique jobs, that no job has any more."""
     limits.sweep(database())
+    uniqueness.sweep(database())
 
 
 def _take_back(using: str) -> int:

@@ -501,6 +501,30 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.CreateModel(
+            name='UniqueJob',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.CharField(max_length=64, unique=True)),
+                ('until', models.BigIntegerField(default=0)),
+                (
+                    'job',
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name='+',
+                        to='netbox_jobs.job',
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'unique job',
+                'verbose_name_plural': 'unique jobs',
+            },
+        ),
+        migrations.CreateModel(
             name='JobAttempt',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -9,6 +9,7 @@ from .progress import Progress
 from .queues import PausedQueue
 from .repairs import RepairCount
 from .schedules import Schedule
+from .unique import UniqueJob
 from .workers import Worker
 
 __all__ = (
@@ -24,6 +25,7 @@ __all__ = (
     'Progress',
     'RepairCount',
     'Schedule',
+    'UniqueJob',
     'Worker',
     'database',
 )
