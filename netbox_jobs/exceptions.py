@@ -3,7 +3,7 @@
 All have the base `NetBoxJobsError`, beside the built-in one that fits; only `JobCanceled` cannot, and says why.
 """
 
-from typing import Any
+import typing
 
 __all__ = (
     'AlreadyClaimed',
@@ -45,7 +45,7 @@ class JobCanceled(BaseException):
 class JobExists(NetBoxJobsError, ValueError):
     """A job that is the same waits or runs, and the runner's `Meta.unique` has `on_conflict='raise'`."""
 
-    def __init__(self, message: str, job: Any) -> None:
+    def __init__(self, message: str = '', job: typing.Any = None) -> None:
         """Args:
         message: What is said.
         job: The job that exists.
@@ -53,7 +53,7 @@ class JobExists(NetBoxJobsError, ValueError):
         super().__init__(message)
         self.job = job
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> typing.Any:
         return type(self), (*self.args, self.job)
 
 

@@ -56,7 +56,6 @@ def requeue(
             if not rows.filter(stopping=None).update(**values, **more):
                 return False
             _keep_attempt(job, after, crashed)
-            _free_slot(job)
         return True
 
     try:
@@ -110,6 +109,7 @@ def _values(job: Job, delay: float, after: str | None, crashed: bool) -> dict[st
 
 
 def _keep_attempt(job: Job, after: str | None, crashed: bool) -> None:
+    _free_slot(job)
     if after is None:  # it does not count
         return
     JobAttempt.objects.using(job._state.db).create(
