@@ -3,6 +3,8 @@
 import json
 import os
 
+import django
+
 from project.databases import database
 
 # Where pytest-xdist divides the tests among several processes, each has a database of its own.
@@ -57,6 +59,16 @@ REDIS_URL = os.environ.get('TEST_REDIS_URL', 'redis://127.0.0.1:0/0')
 RQ_QUEUES = {'default': {'URL': REDIS_URL, 'DEFAULT_TIMEOUT': 60}}
 if 'TEST_OTHER_REDIS' in os.environ:
     RQ_QUEUES['elsewhere'] = {'URL': os.environ['TEST_OTHER_REDIS']}
+if django.VERSION < (6, 0):  # newer ones have tasks of their own
+    INSTALLED_APPS.append('django_tasks')
+TASKS = {
+    'default': {'BACKEND': 'netbox_jobs.contrib.django_tasks.NetBoxJobsBackend', 'QUEUES': ['default', 'low']},
+    'eager': {
+        'BACKEND': 'netbox_jobs.contrib.django_tasks.NetBoxJobsBackend',
+        'QUEUES': [],
+        'OPTIONS': {'max_retries': 1, 'retry_backoff': 0, 'PRIORITY_QUEUES': {'low': {0: 'low', 50: 'high'}}},
+    },
+}
 PLUGINS_CONFIG = {'tests.app': {'token': 'x'}}
 NETBOX_JOBS = {
     key.removeprefix('TEST_NETBOX_JOBS_'): json.loads(value)

@@ -68,6 +68,10 @@ BAD = {
     'JOBS_PER_CHILD': [0, '10', 1.5, None, False],
     'PRELOAD_RUNNERS': [1, 0, 'yes', None],
     'NOTIFY': [None, print, 1],
+    'DELIVER': [1, 0, 'no', None],
+    'CONTEXT': ['tests.app.Context', 1, None, [1]],
+    'METRICS_TOKEN': [1, None, b'token'],
+    'NETBOX_VERSION': [4, None, 'four', ''],
 }
 
 

@@ -37,6 +37,20 @@ def of_run() -> Iterator[None]:
         _running = False
 
 
+def leave_to_parent() -> None:
+    """Do nothing upon the signals that end a worker: its parent decides when this process ends.
+
+    By a function, as a program that `run()` executes would inherit an ignored signal; and by the same one after each
+    job, so that a process that it forks later knows it again.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _do_nothing)
+
+
+def _do_nothing(*_args: Any) -> None:
+    pass
+
+
 def _take_note() -> None:
     """Note the handlers that are there now. (A look at all signals takes as long as a tenth of a job.)"""
     global _pid, _inherited, _inherited_mask

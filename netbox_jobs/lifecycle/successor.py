@@ -2,11 +2,11 @@
 
 import logging
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
-from ..core import arguments, clock, contexts, import_path, runs
+from ..core import arguments, clock, contexts, import_path, runs, transactions
 from ..core.options import as_keywords
 from ..core.recurrence import Recurrence
 from ..core.text import storable_text
@@ -115,7 +115,9 @@ def _through_enqueue(job: Job, recurrence: Recurrence) -> Job | None:
             raise LookupError(f'{job.runner}.enqueue() did not enqueue the next occurrence')
     except (ArgumentsRefused, InstanceGone, RunnerNotFound):
         pass  # the copy looks at the signature itself, and needs neither the arguments' objects nor the runner
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OperationalError) and transactions.is_conflict(error):
+            raise  # the transaction is over, with the end of the job: all of it is written again
         logger.exception(
             'Job %s (%s): its runner could not enqueue the successor; the row is copied instead.', job.pk, job.name
         )

@@ -18,7 +18,7 @@ from rq.exceptions import StopRequested
 from rq.worker import WorkerStatus
 
 from ..core import identity
-from ..execution import time_limit
+from ..execution import forks, time_limit
 from ..execution.heartbeat import Lease
 from ..maintenance import recovery
 from .child import SHOW, ChildProcess
@@ -229,10 +229,9 @@ class Worker(Reconnecting, RQWorker):
         super().main_work_horse(job, queue)
 
     def setup_work_horse_signals(self) -> None:
-        """A SIGTERM to the whole group (systemd) is for the parent to decide on. By a function, as what `run()` starts
-        would inherit an ignored signal."""
+        """A signal to the whole group (systemd, Ctrl-C) is for the parent to decide on."""
         super().setup_work_horse_signals()
-        signal.signal(signal.SIGTERM, lambda *_: None)
+        forks.leave_to_parent()
 
     # While a job runs
 

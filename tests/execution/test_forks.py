@@ -20,7 +20,8 @@ def report(pipe):
     found = {}
     for number in signal.valid_signals():
         handler = signal.getsignal(number)
-        if handler not in (signal.SIG_DFL, signal.SIG_IGN, None, signal.default_int_handler):
+        ignored = (signal.SIGPIPE, signal.SIGXFSZ)  # by Python itself
+        if handler not in (signal.SIG_DFL, None, signal.default_int_handler) and number not in ignored:
             found[signal.Signals(number).name] = repr(handler)
     pipe.send((found, [int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, ())]))
 
@@ -46,6 +47,9 @@ class Starting(JobRunner):
             subprocess.run(['sleep', '60'], timeout=0.5)
         except subprocess.TimeoutExpired:
             found += ('expired',)
+        interrupted = subprocess.Popen(['sleep', '60'])
+        interrupted.send_signal(signal.SIGINT)
+        found += (interrupted.wait(5),)
         self.job.data = [sleeping.exitcode, *found]
 
 
@@ -72,7 +76,7 @@ def test_a_process_that_a_job_forks_is_terminated_and_has_the_default_signals(st
     for _ in range(2):
         job, own = Starting.enqueue(), Handling.enqueue()
         wait_for(lambda job=job: status(job) in ('completed', 'errored'), 60)
-        assert (job.data, job.error) == ([-15, {}, [], 'expired'], '')
+        assert (job.data, job.error) == ([-15, {}, [], 'expired', -2], '')
         wait_for(lambda own=own: status(own) in ('completed', 'errored'), 30)
         assert own.data == 33
 
@@ -80,4 +84,4 @@ def test_a_process_that_a_job_forks_is_terminated_and_has_the_default_signals(st
 def test_a_plain_rq_worker_does_the_same(work):
     job = Starting.enqueue()
     work()
-    assert (status(job), job.data) == ('completed', [-15, {}, [], 'expired'])
+    assert (status(job), job.data) == ('completed', [-15, {}, [], 'expired', -2])
