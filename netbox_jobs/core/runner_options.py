@@ -29,8 +29,9 @@ def check(runner: type[Any]) -> None:
             raise ValueError(f"on_crash is {on_crash!r}; expected 'error' or 'retry'.")
         if not isinstance(_level(getattr(meta, 'log_level', None)), int):
             raise ValueError(f"log_level is {meta.log_level!r}; expected a level of logging, such as 'INFO'.")
-        limits.of_meta(meta, runner.run)
-        unique.of_meta(meta, runner.run)
+        run = getattr(runner, 'run', runner)
+        limits.of_meta(meta, run)
+        unique.of_meta(meta, run)
         for name in ('max_crashes', 'stop_grace'):
             value = getattr(meta, name, 0)
             if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
