@@ -27,6 +27,7 @@ from ..models.querysets import JobQuerySet
 from .entry import attending
 from .once import enqueue_once
 from .runner_logger import runner_logger
+from .steps import Steps
 from .using import Using
 
 T = TypeVar('T')
@@ -39,7 +40,7 @@ class HasRun(Protocol[P]):
     def run(self, *args: P.args, **kwargs: P.kwargs) -> Any: ...
 
 
-class JobRunner(ABC):
+class JobRunner(Steps, ABC):
     """The code of one kind of background job: subclass it, name it in `Meta`, and implement `run()`.
 
     In `run()`, `self.job` is the job and `self.logger` writes to its log. What `run()` sets on `self.job.data`,

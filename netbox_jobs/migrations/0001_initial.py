@@ -577,6 +577,37 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='JobStep',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.CharField(max_length=64)),
+                ('name', models.CharField(max_length=200, verbose_name='name')),
+                ('attempt', models.PositiveIntegerField(default=1, verbose_name='attempt')),
+                ('started', models.DateTimeField(verbose_name='started')),
+                ('completed', models.DateTimeField(default=django.utils.timezone.now, verbose_name='completed')),
+                ('result', models.BinaryField(blank=True, default=b'')),
+                ('result_format', models.CharField(blank=True, default='', max_length=10)),
+                ('result_signature', models.CharField(blank=True, default='', max_length=64)),
+                ('result_shown', models.TextField(blank=True, default='', verbose_name='result')),
+                (
+                    'job',
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name='steps',
+                        to='netbox_jobs.job',
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'step',
+                'verbose_name_plural': 'steps',
+                'ordering': ('pk',),
+                'constraints': [models.UniqueConstraint(fields=('job', 'key'), name='netbox_jobs_step_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='LimitSlot',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

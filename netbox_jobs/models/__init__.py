@@ -9,6 +9,7 @@ from .progress import Progress
 from .queues import PausedQueue
 from .repairs import RepairCount
 from .schedules import Schedule
+from .steps import JobStep
 from .unique import UniqueJob
 from .workers import Worker
 
@@ -17,6 +18,7 @@ __all__ = (
     'Job',
     'JobAttempt',
     'JobLogEntry',
+    'JobStep',
     'JobsMixin',
     'LimitRow',
     'LimitSlot',
