@@ -1,7 +1,9 @@
 """Delivery of waiting jobs: what the row records of it, and what Redis receives once that is committed."""
 
-from collections.abc import Collection, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from django.db import connections
 from django.db.models import F
@@ -13,6 +15,10 @@ from ..core import clock, transactions
 from ..models import Job, PausedQueue, Schedule, database
 from ..models.querysets import JobQuerySet
 from . import limits
+
+logger = logging.getLogger('netbox_jobs')
+
+_BATCH = 500
 
 
 def delivery_of(job: Job) -> Delivery:
@@ -48,44 +54,56 @@ def deliver_after_commit(job: Job) -> None:
 
 def deliver_many_after_commit(jobs: Sequence[Job], using: str) -> None:
     """Deliver those of the jobs that are due after the commit, in a few round trips."""
-    held = [job for job in jobs if job.held and job.status == JobStatusChoices.STATUS_SCHEDULED]
-    if held:
-        transactions.after_commit(lambda: deliver_held([job.pk for job in held], using), using=using)
-    due = [job for job in jobs if job.status == JobStatusChoices.STATUS_PENDING and job.due is not None]
+    due = [delivery_of(job) for job in jobs if job.status == JobStatusChoices.STATUS_PENDING and job.due is not None]
+    held = {job.pk: job for job in jobs if job.held and job.status == JobStatusChoices.STATUS_SCHEDULED}
     if due:
-        _deliver_after_commit([delivery_of(job) for job in due], using)
+        _deliver_after_commit(due, using)
+    if held:
+        transactions.after_commit(lambda: deliver_held(held, using), using=using)
 
 
-def deliver_held(keys: Collection[int], using: str, *, inline: bool = True) -> int:
+def deliver_held(jobs: Mapping[int, Job], using: str, *, inline: bool = True) -> int:
     """Deliver those of these jobs that are due and whose limits have a slot; the others wait in line.
 
     Args:
-        keys: The primary keys of jobs that are `held`.
+        jobs: Jobs that are `held`, by their primary keys; what happens to their rows is shown by these objects.
         using: The alias of the database that holds the jobs.
         inline: False for recovery; see `delivery.deliver()`.
 
     Returns:
         How many jobs were delivered; others that waited before these may be among them.
     """
-    due = scheduled(using).filter(pk__in=keys, held=True, due__lte=clock.now_ms()).order_by('due', 'pk')
-    names = limits.line_up(due, using)
-    return sum(serve(name, using, new=keys, inline=inline) for name in names)
+    delivered, keys = 0, list(jobs)
+    for first in range(0, len(keys), _BATCH):
+        due = scheduled(using).filter(pk__in=keys[first : first + _BATCH], held=True, due__lte=clock.now_ms())
+        names = limits.line_up(due.order_by('due', 'pk'), using)
+        delivered += sum(serve(name, using, new=jobs, inline=inline) for name in names)
+    return delivered
 
 
-def serve(name: str, using: str, *, new: Collection[int] = (), first: Sequence[str] = (), inline: bool = False) -> int:
+def serve(
+    name: str,
+    using: str,
+    *,
+    new: Mapping[int, Job] = MappingProxyType({}),
+    first: Sequence[str] = (),
+    inline: bool = False,
+) -> int:
     """Deliver the jobs in the line of a limit for which it has slots; return how many.
 
     Args:
         name: The name of the limit.
         using: The alias of the database that holds the jobs.
-        new: The jobs that have not waited: the others are the next ones in their queues.
+        new: The jobs that have not waited, by their primary keys: the others are the next ones in their queues.
         first: The queues whose jobs come first.
         inline: False for recovery; see `delivery.deliver()`.
     """
     served = 0
     for job in limits.serve(name, using, first):
         made = delivery_of(job)
-        if job.pk not in new:
+        if (known := new.get(job.pk)) is not None:
+            known.status, known.due, known.held, known.deliveries = job.status, job.due, job.held, job.deliveries
+        else:
             made = replace(made, options={**made.options, 'at_front': True})
         delivery.deliver(made, inline=inline)
         served += 1
@@ -93,9 +111,12 @@ def serve(name: str, using: str, *, new: Collection[int] = (), first: Sequence[s
 
 
 def serve_limits_of(job: Job) -> None:
-    """Deliver the jobs that wait for a slot which this job had."""
-    for name in limits.limits_of(job):
-        serve(name, job._state.db or database())
+    """Deliver the jobs that wait for a slot which this job had; what prevents that is left to recovery."""
+    try:
+        for name in limits.limits_of(job):
+            serve(name, job._state.db or database())
+    except Exception:
+        logger.exception('Job %s (%s): the slot that it had could not be given to another job yet.', job.pk, job.name)
 
 
 class _Deliveries:

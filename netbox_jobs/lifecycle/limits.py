@@ -232,5 +232,7 @@ def sweep(using: str) -> None:
     known = LimitRow.objects.using(using).filter(key=OuterRef('limit'))
     for slot in in_line(using).filter(~Exists(known)).select_related('job')[:_MOST]:
         _make_rows(limits_of(slot.job), using)
+    lost = waiting_in_line(using).filter(~has_slot(using))
+    lost.update(due=clock.now_ms())
     unused = ~Exists(slots.filter(limit=OuterRef('key')))
     LimitRow.objects.using(using).filter(unused).delete()

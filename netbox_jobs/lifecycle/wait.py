@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Case, Q, When
+
 from ..choices import JobStatusChoices
 from ..core import clock
 from ..models import Job, PausedQueue
@@ -22,16 +24,17 @@ def put_back(job: Job) -> bool:
 
 
 def hold_back(job_id: str, using: str) -> bool:
-    """Have a job wait in the database whose delivery reached a worker although its queue is paused.
+    """Have a job wait in the database whose delivery reached a worker although its queue is paused, or it has no slot.
 
-    Recovery delivers it as soon as the queue is resumed.
+    Recovery delivers it as soon as the queue is resumed, or the job has a slot.
 
     Returns:
         Whether there is such a job.
     """
     rows = Job.objects.using(using).filter(job_id=job_id, status=JobStatusChoices.STATUS_PENDING, due__isnull=False)
-    rows = rows.filter(queue_name__in=PausedQueue.objects.using(using).values('name'))
-    return bool(rows.update(status=JobStatusChoices.STATUS_SCHEDULED, held=has_slot(using)))
+    rows = rows.filter(Q(queue_name__in=PausedQueue.objects.using(using).values('name')) | Q(held=True))
+    held = Case(When(held=True, then=True), default=has_slot(using))
+    return bool(rows.update(status=JobStatusChoices.STATUS_SCHEDULED, held=held))
 
 
 def reschedule(job: Job, moment: datetime, **values: Any) -> bool:

@@ -64,8 +64,8 @@ def deliver_due(older_than: float = 0, between: Callable[[], None] = _nothing) -
 
 
 def _deliver_held(jobs: Iterable[Job]) -> int:
-    keys = [job.pk for job in jobs]
-    return deliver.deliver_held(keys, database(), inline=False) if keys else 0
+    held = {job.pk: job for job in jobs}
+    return deliver.deliver_held(held, database(), inline=False) if held else 0
 
 
 def scheduled() -> JobQuerySet[Job]:

@@ -92,7 +92,7 @@ class _Loop:
     def _make_due(self) -> None:
         """What a worker does each second: the jobs whose time has come are pending from then on."""
         due = list(self._of_queues(recovery.scheduled()).filter(due__lte=clock.now_ms()).order_by('due', 'pk'))
-        deliver_held([job.pk for job in due if job.held], self._using, inline=False)
+        deliver_held({job.pk: job for job in due if job.held}, self._using, inline=False)
         for job in due:
             make_deliverable(job, unless_paused=True)
 

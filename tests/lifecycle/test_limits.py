@@ -251,3 +251,46 @@ def test_a_limit_that_is_not_acceptable_is_refused_when_the_class_is_made(meta):
 def test_a_setting_of_queues_that_is_not_acceptable_is_refused(queues):
     with override_settings(NETBOX_JOBS={'QUEUES': queues}), pytest.raises(ImproperlyConfigured, match='QUEUES'):
         Plain.enqueue()
+
+
+def test_the_object_that_enqueue_returns_shows_whether_the_job_has_a_slot():
+    assert [OfTenant.enqueue().status for _ in range(2)] == ['pending', 'scheduled']
+
+
+def test_a_delivered_job_without_a_slot_is_held_back_by_the_worker_and_waits_in_line(work):
+    first, second = OfTenant.enqueue(), OfTenant.enqueue()
+    Job.objects.filter(pk=second.pk).update(status='pending', due=1, deliveries=1)
+    delivery.queue('default').empty()
+    delivery.queue('default').enqueue_call(delivery.ENTRY, args=(str(second.job_id),), job_id=str(second.job_id))
+    work()
+    assert status(second) == 'scheduled'
+    recovery.deliver_due()
+    assert (status(second), second.due) == ('scheduled', None)
+    take(first).terminate()
+    assert status(second) == 'pending'
+
+
+def test_a_job_that_has_lost_its_place_in_line_is_found():
+    first, second = OfTenant.enqueue(), OfTenant.enqueue()
+    LimitSlot.objects.filter(job=second).delete()
+    take(first).terminate()
+    assert (status(second), second.due) == ('scheduled', None)
+    slots.sweep()
+    recovery.deliver_due()
+    assert status(second) == 'pending'
+
+
+def test_a_limit_that_fails_to_be_served_prevents_no_end(monkeypatch, caplog):
+    first, second = OfTenant.enqueue(), OfTenant.enqueue()
+    with monkeypatch.context() as patch:
+        patch.setattr('netbox_jobs.lifecycle.limits.serve', lambda *args: 1 / 0)
+        take(first).terminate()
+    assert (status(first), status(second)) == ('completed', 'scheduled')
+    assert 'could not be given to another job yet' in caplog.text
+    assert slots.give_slots() == 1
+    assert status(second) == 'pending'
+
+
+def test_more_jobs_than_one_statement_takes_are_lined_up():
+    Two.enqueue_many([{}] * 1_200)
+    assert LimitSlot.objects.filter(since__isnull=False).count() == 1_198
