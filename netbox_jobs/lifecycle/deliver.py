@@ -1,7 +1,7 @@
 """Delivery of waiting jobs: what the row records of it, and what Redis receives once that is committed."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -86,7 +86,7 @@ def serve(
     using: str,
     *,
     new: Mapping[int, Job] = MappingProxyType({}),
-    first: Sequence[str] = (),
+    first: Collection[str] = (),
     inline: bool = False,
 ) -> int:
     """Deliver the jobs in the line of a limit for which it has slots; return how many.

@@ -6,21 +6,22 @@ lock of the limits' rows. Until then, the row of the job is `held`: no worker ca
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from operator import attrgetter
 
-from django.db.models import Count, Exists, F, OuterRef, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, F, OuterRef
 
 from ..choices import JobStatusChoices
-from ..core import clock, limits, transactions
-from ..models import Job, LimitRow, LimitSlot, PausedQueue, Schedule, Worker
+from ..core import clock, limits, queues, transactions
+from ..models import Job, LimitRow, LimitSlot, PausedQueue, Worker
 from ..models.querysets import JobQuerySet
 
 #: So many jobs of a line are looked at in one step.
 _BATCH = 50
 #: And so many at once; the next look at all limits goes on from there.
 _MOST = 500
+#: So deep it is looked behind jobs that wait for something else as well.
+_DEEPEST = 20_000
 _WITH_SLOT = (JobStatusChoices.STATUS_PENDING, JobStatusChoices.STATUS_RUNNING)
 
 
@@ -75,19 +76,20 @@ def line_up(jobs: Iterable[Job], using: str) -> list[str]:
 def _line_up(lines: dict[str, list[int]], using: str) -> None:
     due = Job.objects.using(using).filter(status=JobStatusChoices.STATUS_SCHEDULED, due__isnull=False, held=True)
     keys = sorted(pk for line in lines.values() for pk in line)
-    since = dict(due.filter(pk__in=keys).order_by('pk').select_for_update().values_list('pk', 'due'))
+    found = due.filter(pk__in=keys).order_by('pk').select_for_update().values_list('pk', 'queue_name', 'due')
+    rows = {pk: (queue, since) for pk, queue, since in found}
     slots = LimitSlot.objects.using(using)
-    slots.filter(job_id__in=since).delete()
+    slots.filter(job_id__in=rows).delete()
     slots.bulk_create(
         [
-            LimitSlot(limit=limits.digest(name), job_id=pk, since=since[pk])
+            LimitSlot(limit=limits.digest(name), job_id=pk, queue=rows[pk][0], since=rows[pk][1])
             for name, line in lines.items()
             for pk in line
-            if pk in since
+            if pk in rows
         ],
         batch_size=500,
     )
-    Job.objects.using(using).filter(pk__in=since).update(due=None)
+    Job.objects.using(using).filter(pk__in=rows).update(due=None)
 
 
 def _make_rows(most: dict[str, int], using: str) -> None:
@@ -101,7 +103,7 @@ def _make_rows(most: dict[str, int], using: str) -> None:
         rows.bulk_create(new, ignore_conflicts=True)
 
 
-def serve(name: str, using: str, first: Sequence[str] = ()) -> Iterator[Job]:
+def serve(name: str, using: str, first: Collection[str] = ()) -> Iterator[Job]:
     """Give the free slots of a limit to the jobs in its line; yield each of them, which is to be delivered.
 
     Args:
@@ -109,54 +111,92 @@ def serve(name: str, using: str, first: Sequence[str] = ()) -> Iterator[Job]:
         using: The alias of the database that holds the jobs.
         first: The queues whose jobs come first.
     """
-    key = limits.digest(name)
-    seen: set[int] = set()
+    key, seen = limits.digest(name), set[int]()
     while len(seen) < _MOST:
-        head = _head(key, 1, seen, using, first)
+        head = _head(key, seen, using, first)
         if not head:
             return
         most = limits_of(head[0]).get(name)
-        room = _BATCH if most is None else most - with_slot(using).filter(limit=key).count()
+        room = _BATCH if most is None else most - len(with_slot([key], using)[key])
         if room <= 0:
             return
-        for job in head if room == 1 else _head(key, min(room, _BATCH), seen, using, first):
+        for job in head[:room]:
             seen.add(job.pk)
             if transactions.retried(lambda job=job: _admit(job, using), using):  # type: ignore[misc]
                 yield job
 
 
-def _head(key: str, count: int, seen: Iterable[int], using: str, first: Sequence[str]) -> list[Job]:
+def _head(key: str, seen: Collection[int], using: str, first: Collection[str]) -> list[Job]:
     """Return the first jobs of a line: those of queues that a worker serves, or else others."""
-    line = in_line(using).filter(limit=key).order_by('since', 'pk').exclude(job_id__in=seen)
-    served = [
-        name for queues in Worker.objects.using(using).values_list('queues', flat=True) for name in _names(queues)
-    ]
-    for names in filter(None, (first, served)):
-        if found := [slot.job for slot in line.filter(job__queue_name__in=names).select_related('job')[:count]]:
-            return found
-    return [slot.job for slot in line.select_related('job')[:count]]
+    names = open_queues(using)
+    served = {name for order in orders(using) for name in order}
+    for group in (set(first), served, set(names)):
+        if jobs := _first_of(key, group & set(names), seen, using):
+            return jobs
+    return []
 
 
-def _names(queues: str) -> list[str]:
-    return queues.replace(',', ' ').split()
+def _first_of(key: str, names: Collection[str], seen: Collection[int], using: str) -> list[Job]:
+    """Return the first jobs of these queues in a line; what is left there of jobs that are gone is deleted."""
+    size = _BATCH + len(seen)
+    while size < _DEEPEST:
+        places: list[LimitSlot] = []
+        for name in names:
+            line = LimitSlot.objects.using(using).filter(limit=key, queue=name, since__isnull=False)
+            places += line.order_by('since', 'pk')[:size]
+        places = sorted((slot for slot in places if slot.job_id not in seen), key=attrgetter('since', 'pk'))
+        jobs = _could_run([slot.job_id for slot in places], using)
+        if jobs or not places:
+            return [jobs[slot.job_id] for slot in places if slot.job_id in jobs][:_BATCH]
+        if not _drop_gone(places, using):
+            size *= 4  # they wait for something else as well: others may be behind them
+    return []
 
 
-def in_line(using: str) -> Any:
-    """Return the places in line of the jobs that could run if they had a slot."""
-    jobs = Job.objects.using(using)
-    slots = LimitSlot.objects.using(using).filter(since__isnull=False, job__held=True, job__due=None)
-    slots = slots.filter(job__status=JobStatusChoices.STATUS_SCHEDULED)
-    slots = slots.exclude(job__queue_name__in=PausedQueue.objects.using(using).values('name'))
-    # Two occurrences of one schedule do not run side by side.
-    running = jobs.running().exclude(schedule=None).values('schedule')
-    slots = slots.exclude(job__schedule_id__isnull=False, job__schedule_id__in=running)
-    paused = Schedule.objects.using(using).filter(paused=True).values('pk')
-    return slots.exclude(job__schedule_id__isnull=False, job__schedule_id__in=paused)
+def _drop_gone(places: Collection[LimitSlot], using: str) -> bool:
+    """Delete the places of jobs that have ended or were deleted; return whether there were any."""
+    keys = {slot.job_id for slot in places}
+    enqueued = Job.objects.using(using).filter(pk__in=keys, status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES)
+    gone = keys - set(enqueued.values_list('pk', flat=True))
+    LimitSlot.objects.using(using).filter(job_id__in=gone).delete()
+    return bool(gone)
 
 
-def with_slot(using: str) -> Any:
-    """Return the slots that are taken."""
-    return LimitSlot.objects.using(using).filter(since=None, job__held=False, job__status__in=_WITH_SLOT)
+def _could_run(keys: Collection[int], using: str) -> dict[int, Job]:
+    """Return those of these jobs that nothing but the limit keeps waiting. (By their keys alone: a fast plan.)"""
+    if not keys:
+        return {}
+    rows = waiting_in_line(using).filter(pk__in=keys).exclude(schedule__paused=True)
+    jobs = {job.pk: job for job in rows}
+    schedules = {job.schedule_id for job in jobs.values() if job.schedule_id is not None}
+    if schedules:  # two occurrences of one schedule do not run side by side
+        running = Job.objects.using(using).running().filter(schedule_id__in=schedules)
+        busy = set(running.values_list('schedule_id', flat=True))
+        jobs = {pk: job for pk, job in jobs.items() if job.schedule_id not in busy}
+    return jobs
+
+
+def open_queues(using: str) -> list[str]:
+    """Return the queues that are not paused."""
+    paused = set(PausedQueue.objects.using(using).values_list('name', flat=True))
+    return [name for name in queues.configured() if name not in paused]
+
+
+def orders(using: str) -> list[list[str]]:
+    """Return the queues that each worker serves, in its order."""
+    return [names.replace(',', ' ').split() for names in Worker.objects.using(using).values_list('queues', flat=True)]
+
+
+def with_slot(keys: Iterable[str], using: str) -> dict[str, list[Job]]:
+    """Return the jobs that have a slot, by the hashes of their limits."""
+    taken = list(LimitSlot.objects.using(using).filter(limit__in=keys, queue='').values_list('limit', 'job_id'))
+    rows = Job.objects.using(using).filter(pk__in={pk for _key, pk in taken}, held=False, status__in=_WITH_SLOT)
+    jobs = {job.pk: job for job in rows.only('status', 'held', 'due', 'queue_name', 'deliveries', 'job_id')}
+    found: dict[str, list[Job]] = defaultdict(list)
+    for key, pk in taken:
+        if pk in jobs:
+            found[key].append(jobs[pk])
+    return found
 
 
 def _admit(job: Job, using: str) -> bool:
@@ -175,7 +215,7 @@ def _admit(job: Job, using: str) -> bool:
     if not deliverable.update(status=pending, due=now, held=False, deliveries=F('deliveries') + 1):
         return False
     slots.filter(job_id=job.pk).delete()
-    slots.bulk_create([LimitSlot(limit=limits.digest(name), job_id=job.pk, since=None) for name in found])
+    slots.bulk_create([LimitSlot(limit=limits.digest(name), job_id=job.pk) for name in found])
     job.status, job.due, job.held, job.deliveries = pending, now, False, job.deliveries + 1
     return True
 
@@ -184,6 +224,8 @@ def _locked(found: dict[str, int], using: str) -> Sequence[str]:
     """Lock the rows of these limits in one order, and have them say how many jobs may run; return their names."""
     by_key = {limits.digest(name): name for name in found}
     rows = LimitRow.objects.using(using)
+    if not by_key:
+        return []
     locked = dict(rows.filter(key__in=by_key).order_by('key').select_for_update().values_list('key', 'most'))
     if locked.keys() != by_key.keys():
         rows.bulk_create(
@@ -200,24 +242,27 @@ def _locked(found: dict[str, int], using: str) -> Sequence[str]:
 def _is_full(name: str, most: int, using: str) -> bool:
     """Count the slots of a limit whose row is locked; those of jobs that have ended are deleted."""
     slots = LimitSlot.objects.using(using)
-    taken = slots.filter(limit=limits.digest(name), since=None).values_list('pk', 'job__status', 'job__held')
-    over, count = [], 0
-    for pk, status, held in taken:
-        if status in JobStatusChoices.TERMINAL_STATE_CHOICES:
-            over.append(pk)
-        elif status in _WITH_SLOT and not held:
-            count += 1
+    taken = dict(slots.filter(limit=limits.digest(name), queue='').values_list('job_id', 'pk'))
+    jobs = Job.objects.using(using).filter(pk__in=taken).values_list('pk', 'status', 'held')
+    states = {pk: (status, held) for pk, status, held in jobs}
+    over = [
+        slot
+        for pk, slot in taken.items()
+        if pk not in states or states[pk][0] in JobStatusChoices.TERMINAL_STATE_CHOICES
+    ]
     if over:
         slots.filter(pk__in=over).delete()
-    return count >= most
+    return sum(status in _WITH_SLOT and not held for status, held in states.values()) >= most
 
 
-def with_room(using: str) -> list[str]:
-    """Return the names of the limits that have both a line and a free slot."""
-    taken = with_slot(using).filter(limit=OuterRef('key')).order_by().values('limit').annotate(number=Count('pk'))
-    rows = LimitRow.objects.using(using).filter(Exists(in_line(using).filter(limit=OuterRef('key'))))
-    rows = rows.annotate(taken=Coalesce(Subquery(taken.values('number')), 0))
-    return list(rows.filter(taken__lt=F('most')).values_list('name', flat=True))
+def with_line(using: str) -> list[tuple[LimitRow, set[str]]]:
+    """Return the limits for which jobs wait in line, with their queues, without those that are paused."""
+    found: dict[str, tuple[LimitRow, set[str]]] = {}
+    for name in open_queues(using):
+        line = LimitSlot.objects.using(using).filter(limit=OuterRef('key'), queue=name, since__isnull=False)
+        for row in LimitRow.objects.using(using).filter(Exists(line)):
+            found.setdefault(row.key, (row, set()))[1].add(name)
+    return list(found.values())
 
 
 def sweep(using: str) -> None:
@@ -228,11 +273,10 @@ def sweep(using: str) -> None:
     )
     while over := list(slots.filter(~Exists(enqueued)).values_list('pk', flat=True)[:500]):
         slots.filter(pk__in=over).delete()
-    # A process that has died may have left a line to a limit whose row was deleted at that moment.
+    # What a process has left that died at an unlucky moment: a line to a limit without a row, a job without a place.
     known = LimitRow.objects.using(using).filter(key=OuterRef('limit'))
-    for slot in in_line(using).filter(~Exists(known)).select_related('job')[:_MOST]:
+    for slot in slots.filter(~Exists(known), since__isnull=False).select_related('job')[:_MOST]:
         _make_rows(limits_of(slot.job), using)
-    lost = waiting_in_line(using).filter(~has_slot(using))
-    lost.update(due=clock.now_ms())
+    waiting_in_line(using).filter(~has_slot(using)).update(due=clock.now_ms())
     unused = ~Exists(slots.filter(limit=OuterRef('key')))
     LimitRow.objects.using(using).filter(unused).delete()

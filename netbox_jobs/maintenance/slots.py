@@ -2,27 +2,31 @@
 
 from collections.abc import Collection
 
-from django.db.models import Exists, OuterRef
-
 from ..choices import JobStatusChoices
 from ..core import clock, transactions
 from ..enqueue import uniqueness
 from ..lifecycle import deliver, limits
 from ..lifecycle.wait import put_back
-from ..models import Job, LimitRow, PausedQueue, Worker, database
+from ..models import Job, LimitRow, database
 
 #: A delivered job that no worker takes for so long gives its slot to a job that a worker would take, in milliseconds.
 PATIENCE = 500
-_BATCH = 50
 
 
 def give_slots() -> int:
     """Deliver the jobs in line for which a limit has a slot; return how many."""
     using = database()
-    if not LimitRow.objects.using(using).exists():
+    lines = limits.with_line(using) if LimitRow.objects.using(using).exists() else []
+    if not lines:
         return 0
-    taken_back = _take_back(using)
-    return taken_back + sum(deliver.serve(name, using) for name in limits.with_room(using))
+    taken = limits.with_slot([row.key for row, _queues in lines], using)
+    served = 0
+    for row, queues in lines:
+        if len(taken[row.key]) < row.most:
+            served += deliver.serve(row.name, using)
+        else:
+            served += _take_back(row, queues, taken[row.key], using)
+    return served
 
 
 def sweep() -> None:
@@ -31,42 +35,34 @@ def sweep() -> None:
     uniqueness.sweep(database())
 
 
-def _take_back(using: str) -> int:
+def _take_back(row: LimitRow, queues: Collection[str], jobs: Collection[Job], using: str) -> int:
     """Have delivered jobs wait in line again that no worker takes before others which wait for their slots.
 
     These are jobs of a queue that is paused or that no worker serves, and jobs of a queue that comes after that of the
     others.
+
+    Args:
+        row: A limit that has no slot.
+        queues: Those whose jobs wait in its line.
+        jobs: Those that have a slot.
+        using: The alias of the database that holds the jobs.
     """
-    line = limits.in_line(using).filter(limit=OuterRef('limit')).exclude(job__queue_name=OuterRef('job__queue_name'))
-    delivered = limits.with_slot(using).filter(
-        Exists(line), job__status=JobStatusChoices.STATUS_PENDING, job__due__lt=clock.now_ms() - PATIENCE
-    )
-    slots = list(delivered.select_related('job')[:_BATCH])
-    if not slots:
-        return 0
-    orders = [
-        queues.replace(',', ' ').split() for queues in Worker.objects.using(using).values_list('queues', flat=True)
-    ]
-    paused = set(PausedQueue.objects.using(using).values_list('name', flat=True))
-    names = dict(
-        LimitRow.objects.using(using).filter(key__in={slot.limit for slot in slots}).values_list('key', 'name')
-    )
-    served = 0
-    for slot in slots:
-        others = limits.in_line(using).filter(limit=slot.limit).exclude(job__queue_name=slot.job.queue_name)
-        waiting = set(others.order_by('since').values_list('job__queue_name', flat=True)[:_BATCH])
-        first = _taken_before(slot.job.queue_name, waiting, orders, paused)
-        if first and slot.limit in names and _line_up_again(slot.job, using):
-            served += deliver.serve(names[slot.limit], using, first=first)
+    late, served = clock.now_ms() - PATIENCE, 0
+    for job in jobs:
+        others = [name for name in queues if name != job.queue_name]
+        if not others or job.status != JobStatusChoices.STATUS_PENDING or (job.due or 0) >= late:
+            continue
+        first = _taken_before(job.queue_name, others, using)
+        if first and _line_up_again(job, using):
+            served += deliver.serve(row.name, using, first=first)
     return served
 
 
-def _taken_before(
-    queue: str, others: Collection[str], orders: Collection[list[str]], paused: Collection[str]
-) -> list[str]:
+def _taken_before(queue: str, others: Collection[str], using: str) -> list[str]:
     """Return those of the other queues whose jobs a worker takes before the jobs of this one, or instead of them."""
+    orders = limits.orders(using)
     taken = {name for order in orders for name in order}
-    if queue in paused or queue not in taken:
+    if queue not in limits.open_queues(using) or queue not in taken:
         return [name for name in others if name in taken]
     return [
         name
@@ -76,6 +72,9 @@ def _taken_before(
 
 
 def _line_up_again(job: Job, using: str) -> bool:
+    """Have a delivered job wait behind those in line."""
+    job = Job.objects.using(using).get(pk=job.pk)
+
     def line_up() -> bool:
         if not put_back(job):
             return False

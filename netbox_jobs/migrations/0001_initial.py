@@ -612,6 +612,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('limit', models.CharField(max_length=64)),
+                ('queue', models.CharField(blank=True, default='', max_length=100)),
                 ('since', models.BigIntegerField(null=True)),
                 (
                     'job',
@@ -628,7 +629,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'slot of a limit',
                 'verbose_name_plural': 'slots of limits',
-                'indexes': [models.Index(fields=['limit', 'since'], name='netbox_jobs_limit_line')],
+                'indexes': [models.Index(fields=['limit', 'queue', 'since', 'id'], name='netbox_jobs_limit_line')],
                 'constraints': [models.UniqueConstraint(fields=('job', 'limit'), name='netbox_jobs_limit_once')],
             },
         ),

@@ -30,12 +30,14 @@ class LimitSlot(models.Model):
     """
 
     limit = models.CharField(max_length=64)
+    #: The queue in which the job waits for a slot; empty if it has one.
+    queue = models.CharField(max_length=100, blank=True, default='')
     job = LooseForeignKey('netbox_jobs.Job', related_name='+', null=False)
     #: Since when it waits in line, in milliseconds since the epoch; empty if it has a slot.
     since = models.BigIntegerField(null=True)
 
     class Meta:
-        indexes = (models.Index(fields=('limit', 'since'), name='netbox_jobs_limit_line'),)
+        indexes = (models.Index(fields=('limit', 'queue', 'since', 'id'), name='netbox_jobs_limit_line'),)
         constraints = (models.UniqueConstraint(fields=('job', 'limit'), name='netbox_jobs_limit_once'),)
         verbose_name = _('slot of a limit')
         verbose_name_plural = _('slots of limits')

@@ -60,7 +60,7 @@ def _limit(job: Job) -> Wait:
     row = LimitRow.objects.using(using).filter(key=key or '').first()
     if row is None:  # it has been given a slot at this moment
         return Wait(WaitKind.IN_LINE, queue=job.queue_name)
-    slots = LimitSlot.objects.using(using).filter(limit=row.key, since=None, job__held=False)
+    slots = LimitSlot.objects.using(using).filter(limit=row.key, queue='', job__held=False)
     running = slots.filter(job__status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES).order_by('job_id')
     keys = tuple(running.values_list('job_id', flat=True)[:NAMED])
     return Wait(WaitKind.LIMIT, jobs=keys, queue=job.queue_name, limit=row.name, most=row.most)

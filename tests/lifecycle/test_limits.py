@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.test import override_settings
 from django.utils import timezone
@@ -11,7 +10,6 @@ from django.utils import timezone
 from netbox_jobs.broker import delivery
 from netbox_jobs.core.waits import WaitKind
 from netbox_jobs.exceptions import AlreadyClaimed
-from netbox_jobs.jobs import JobRunner, Limit
 from netbox_jobs.lifecycle import claim, requeue
 from netbox_jobs.maintenance import recovery, slots
 from netbox_jobs.models import Job, LimitRow, LimitSlot, PausedQueue, Worker
@@ -20,6 +18,7 @@ from netbox_jobs.monitoring.queues import queue_states
 from netbox_jobs.testing import run_jobs
 from tests.app.jobs import Plain
 from tests.app.limited import Flaky, OfRegion, OfTenant, Two
+from tests.app.models import Thing
 from tests.processes import status
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -231,28 +230,6 @@ def test_what_is_left_of_limits_is_swept():
     assert [row.name for row in LimitRow.objects.all()] == [kept.limit]
 
 
-@pytest.mark.parametrize(
-    'meta',
-    [
-        {'concurrency': 0},
-        {'concurrency': True},
-        {'concurrency': '3'},
-        {'concurrency': 3, 'limit': Limit(3)},
-        {'limit': 3},
-        {'limit': Limit(3, key='tenat')},
-    ],
-)
-def test_a_limit_that_is_not_acceptable_is_refused_when_the_class_is_made(meta):
-    with pytest.raises(ImproperlyConfigured, match=r'concurrency|limit'):
-        type('Wrong', (JobRunner,), {'Meta': type('Meta', (), meta), 'run': lambda self, tenant: None})
-
-
-@pytest.mark.parametrize('queues', [{'low': 3}, {'low': {'concurrency': 0}}, {'low': {}}, []])
-def test_a_setting_of_queues_that_is_not_acceptable_is_refused(queues):
-    with override_settings(NETBOX_JOBS={'QUEUES': queues}), pytest.raises(ImproperlyConfigured, match='QUEUES'):
-        Plain.enqueue()
-
-
 def test_the_object_that_enqueue_returns_shows_whether_the_job_has_a_slot():
     assert [OfTenant.enqueue().status for _ in range(2)] == ['pending', 'scheduled']
 
@@ -294,3 +271,15 @@ def test_a_limit_that_fails_to_be_served_prevents_no_end(monkeypatch, caplog):
 def test_more_jobs_than_one_statement_takes_are_lined_up():
     Two.enqueue_many([{}] * 1_200)
     assert LimitSlot.objects.filter(since__isnull=False).count() == 1_198
+
+
+def test_jobs_in_line_that_were_deleted_or_are_paused_hold_up_no_others():
+    first = OfTenant.enqueue()
+    OfTenant.enqueue_many([{}] * 120)
+    Job.objects.exclude(pk=first.pk).delete()
+    things = [Thing.objects.create() for _ in range(60)]
+    for thing in things:
+        OfTenant.enqueue_once(instance=thing, interval=5).schedule.pause()
+    last = OfTenant.enqueue()
+    take(first).terminate()
+    assert status(last) == 'pending'
