@@ -54,6 +54,8 @@ class EnqueueRequest:
     tenant: str = ''
     #: The limit of the runner, if it has one.
     limit: Limit | None = None
+    #: The columns of the limit of a row that the request was made from.
+    kept_limit: dict[str, Any] = field(default_factory=dict)
     #: Which jobs of the runner count as the same, if it says so.
     unique: Unique | None = None
     #: The fields that the caller has named; the others are defaults.
@@ -80,7 +82,7 @@ class EnqueueRequest:
     def limit_values(self) -> dict[str, Any]:
         """The columns of the limit of the runner, by the arguments; none if it has none."""
         if self.limit is None:
-            return {}
+            return self.kept_limit
         name = self.limit.name_for(self.runner, self.kind.run, self.kwargs)
         return {'limit': name, 'limit_most': self.limit.most}
 

@@ -170,9 +170,12 @@ def _could_run(keys: Collection[int], using: str) -> dict[int, Job]:
     jobs = {job.pk: job for job in rows}
     schedules = {job.schedule_id for job in jobs.values() if job.schedule_id is not None}
     if schedules:  # two occurrences of one schedule do not run side by side
+        waiting = Job.objects.using(using).waiting()
         running = Job.objects.using(using).running().filter(schedule_id__in=schedules)
         busy = set(running.values_list('schedule_id', flat=True))
-        jobs = {pk: job for pk, job in jobs.items() if job.schedule_id not in busy}
+        requeued = waiting.filter(schedule_id__in=schedules, slot=None).values_list('schedule_id', flat=True)
+        busy_slots = set(requeued)
+        jobs = {pk: job for pk, job in jobs.items() if job.schedule_id not in busy and job.slot not in busy_slots}
     return jobs
 
 

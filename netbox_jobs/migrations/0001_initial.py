@@ -202,7 +202,7 @@ class Migration(migrations.Migration):
                         db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.CASCADE,
-                        related_name='jobs',
+                        related_name='+',
                         to='contenttypes.contenttype',
                     ),
                 ),
@@ -272,6 +272,17 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='PendingChange',
+            fields=[
+                ('job_id', models.BigIntegerField(primary_key=True, serialize=False)),
+                ('values', models.JSONField(default=dict)),
+                ('created', models.DateTimeField(default=django.utils.timezone.now)),
+            ],
+            options={
+                'abstract': False,
+            },
+        ),
+        migrations.CreateModel(
             name='RepairCount',
             fields=[
                 (
@@ -319,10 +330,42 @@ class Migration(migrations.Migration):
                         verbose_name='version',
                     ),
                 ),
+                (
+                    'leaving',
+                    models.DateTimeField(
+                        blank=True,
+                        help_text='When it was told to finish its job and leave',
+                        null=True,
+                        verbose_name='leaving',
+                    ),
+                ),
             ],
             options={
                 'verbose_name': 'worker',
                 'verbose_name_plural': 'workers',
+                'permissions': (('stop_worker', 'Can tell workers to finish and leave'),),
+            },
+        ),
+        migrations.CreateModel(
+            name='HourlyStatistics',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('hour', models.DateTimeField(verbose_name='hour')),
+                ('queue_name', models.CharField(max_length=100, verbose_name='queue')),
+                ('runner', models.CharField(blank=True, max_length=255, verbose_name='runner')),
+                ('count', models.PositiveBigIntegerField(verbose_name='jobs')),
+                ('errored', models.PositiveBigIntegerField(default=0, verbose_name='errored')),
+                ('failed', models.PositiveBigIntegerField(default=0, verbose_name='failed')),
+                ('canceled', models.PositiveBigIntegerField(default=0, verbose_name='canceled')),
+                ('waits', models.JSONField(default=dict, verbose_name='waits')),
+                ('runs', models.JSONField(default=dict, verbose_name='runs')),
+            ],
+            options={
+                'verbose_name': 'statistics of an hour',
+                'verbose_name_plural': 'statistics by the hour',
+                'constraints': [
+                    models.UniqueConstraint(fields=('hour', 'queue_name', 'runner'), name='netbox_jobs_statistics_hour')
+                ],
             },
         ),
         migrations.CreateModel(

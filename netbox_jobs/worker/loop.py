@@ -20,15 +20,15 @@ from rq.worker import WorkerStatus
 from ..core import identity
 from ..execution import forks, time_limit
 from ..execution.heartbeat import Lease
-from ..maintenance import recovery
 from .child import SHOW, ChildProcess
 from .child_handle import Ended
 from .dequeue import Delivery, Dequeue
 from .maintenance_thread import MaintenanceThread
-from .preload import Preload, warm_up
+from .preload import Preload
 from .protocol import MOST, SharedPage
 from .reconnecting import Reconnecting
 from .records import Records
+from .startup import begin
 from .supervisor import Supervisor
 from .watchdog import Watchdog
 
@@ -69,11 +69,8 @@ class Worker(Reconnecting, RQWorker):
             ','.join(self.queue_names()),
         )
         identity.adopt_token(lease.token)
-        lease.beat()
-        recovery.deliver_due()
-        warm_up()
+        begin(lease)
         time_limit.show_on(SHOW)  # which its children inherit
-        connections.close_all()
         self._max_jobs = max_jobs
         self._maintenance = MaintenanceThread(lease, self._at_work, self._stop_job)
         self._maintenance.start()
