@@ -13,6 +13,7 @@ from ..core.recurrence import Recurrence
 from ..core.text import storable_text
 from ..exceptions import ArgumentsRefused, ContextNotRestored, ContextUnknown, InstanceGone, RunnerNotFound
 from ..models import Job, PendingChange, Schedule, database
+from .limits import is_limited
 from .locks import ScheduleLocked, lock_schedule
 from .reservation import SuccessorOf, reserved
 
@@ -165,6 +166,7 @@ def _copy(job: Job, recurrence: Recurrence, schedule: Schedule | None) -> Job:
         schedule=schedule,
         slot=schedule.pk,
         predecessor_id=job.pk,
+        held=is_limited(job),
         arguments=payload,
         **{name: getattr(job, name) for name in _COPIED},
     )
@@ -179,8 +181,8 @@ def _copy(job: Job, recurrence: Recurrence, schedule: Schedule | None) -> Job:
 
 
 _COPIED = {
-    'arguments_format', 'arguments_shown', 'context', 'job_timeout', 'name', 'notifications', 'object_db', 'object_id',
-    'object_type_id', 'options', 'queue_name', 'retry_policy', 'runner', 'tenant', 'user_id',
+    'arguments_format', 'arguments_shown', 'context', 'job_timeout', 'limit', 'limit_most', 'name', 'notifications',
+    'object_db', 'object_id', 'object_type_id', 'options', 'queue_name', 'retry_policy', 'runner', 'tenant', 'user_id',
 }  # fmt: skip
 
 
