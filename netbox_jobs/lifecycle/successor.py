@@ -148,8 +148,8 @@ def _through_enqueue(job: Job, recurrence: Recurrence) -> Job | None:
     return None
 
 
-def _copy(job: Job, recurrence: Recurrence, schedule: Schedule | None) -> Job:
-    """Copy the row as the next occurrence, with a signature of its own."""
+def _copy(job: Job, recurrence: Recurrence, schedule: Schedule | None) -> Job | None:
+    """Copy the row as the next occurrence, with a signature of its own; return None if another one has its place."""
     payload, using = bytes(job.arguments), job._state.db
     context = contexts.signed_text(job.context)
     arguments.verify(job.arguments_format, payload, job.arguments_signature, job.job_id, job.runner, context)
@@ -176,7 +176,9 @@ def _copy(job: Job, recurrence: Recurrence, schedule: Schedule | None) -> Job:
         with transaction.atomic(using=using):
             successor.save(using=using)
     except IntegrityError:
-        return Job.objects.using(using).get(predecessor_id=job.pk)
+        # Another occurrence has it, or the slot: it may be claimed by now, and continues the chain when it ends.
+        jobs = Job.objects.using(using)
+        return jobs.filter(predecessor_id=job.pk).first() or jobs.filter(slot=schedule.pk).first()
     return successor
 
 
