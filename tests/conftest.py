@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+import django
 import pytest
 from django.db import connections, transaction
 from django.test import TransactionTestCase
@@ -31,13 +32,19 @@ if not (find_spec('psycopg_pool') and _DATABASE.startswith('postgres')):
 if _DATABASE.startswith('sqlite'):
     collect_ignore.append('monitoring/test_scale.py')  # it reads the plans of servers
     collect_ignore.append('enqueue/test_isolation.py')
+    collect_ignore.append('enqueue/test_lock_order.py')
     collect_ignore.append('lifecycle/test_long_transactions.py')  # its one write lock is waited for
 
 
 if not _DATABASE.startswith('mysql'):
     collect_ignore.append('execution/test_charset.py')
 #: Tests of extras that are not installed.
-for _name, _module in (('metrics', 'prometheus_client'),):
+_TASKS = 'django' if django.VERSION >= (6, 0) else 'django_tasks'
+for _name, _module in (
+    ('metrics', 'prometheus_client'),
+    ('django_tasks', _TASKS),
+    ('django_tasks_jobs', _TASKS),
+):
     if not find_spec(_module):
         collect_ignore.append(f'contrib/test_{_name}.py')
 # What Django has put there for the models, and puts there again when it truncates all tables after a test.

@@ -7,7 +7,8 @@ from typing import Any
 from django.core.management.base import DjangoHelpFormatter
 
 from ..choices import JobStatusChoices
-from . import errors, exits, health, jobs, maintenance, queues, schedules
+from ..monitoring.performance import PERIODS
+from . import errors, exits, health, jobs, maintenance, performance, queues, schedules
 
 _LEVELS = ('debug', 'info', 'warning', 'error', 'critical')
 
@@ -94,9 +95,33 @@ def _about_queues(add: Callable[..., Any]) -> None:
     for name, perform, description in (
         ('pause', queues.pause, 'Pause queues: running jobs finish, other jobs wait'),
         ('resume', queues.resume, 'Resume paused queues'),
+        ('drain', queues.drain, 'Pause queues, and wait until none of their jobs runs'),
     ):
-        add(name, perform, description).add_argument('queues', nargs='+', metavar='QUEUE')
-    add('workers', queues.list_workers, 'Show the workers and the jobs that they run', json=True)
+        parser = add(name, perform, description)
+        parser.add_argument('queues', nargs='*', metavar='QUEUE')
+        parser.add_argument('--all', action='store_true', help=f'{name} all queues')
+        if name == 'drain':
+            parser.add_argument(
+                '--timeout',
+                type=_from_one,
+                default=3600,
+                metavar='SECONDS',
+                help='wait at most this long (default: 3600)',
+            )
+    timing = add(
+        'performance', performance.show, 'Show how long jobs wait and run: half, 95 %%, 99 %% of them', json=True
+    )
+    timing.add_argument('--period', choices=PERIODS, default='24h', help='the latest hour, day or week (default: 24h)')
+    timing.add_argument('--queues', action='store_true', help='by queue, instead of by runner')
+    working = add('workers', queues.list_workers, 'Show the workers and the jobs that they run', json=True)
+    leaving = add(
+        'leave',
+        queues.leave,
+        'Tell workers to finish what they run, and to end',
+        to=working.add_subparsers(dest='action', metavar='ACTION'),
+    )
+    leaving.add_argument('names', nargs='*', metavar='NAME')
+    leaving.add_argument('--all', action='store_true', help='tell all workers')
 
 
 def _about_health(add: Callable[..., Any]) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from packaging.version import InvalidVersion, Version
 
-#: The version of NetBox's job API that is reproduced; plugins' `min_version`/`max_version` are compared with it.
+#: The version of NetBox's job API that is reproduced.
 API_VERSION = '4.7.0'
 
 #: Days for which ended jobs are kept, unless the project sets `JOB_RETENTION`.
@@ -33,6 +34,13 @@ def _number(default: float, unit: str, least: float, most: float, *, whole: bool
 
     kind = 'a whole number' if whole else 'a number'
     return Setting(default, f'{kind} of {unit} from {least:g} to {most:,}', accepts)
+
+
+def _is_version(value: Any) -> bool:
+    try:
+        return bool(Version(value))
+    except (InvalidVersion, TypeError):
+        return False
 
 
 SETTINGS: dict[str, Setting] = {
@@ -63,6 +71,8 @@ SETTINGS: dict[str, Setting] = {
     'NOTIFY': Setting('', 'the dotted path of a function, or an empty text', lambda value: isinstance(value, str)),
     # What Prometheus sends to read the metrics of `contrib.metrics`; without one, only users may who may view jobs.
     'METRICS_TOKEN': Setting('', 'a text, or an empty one', lambda value: isinstance(value, str)),
+    # The version of NetBox that `min_version` and `max_version` of plugins are compared with.
+    'NETBOX_VERSION': Setting(API_VERSION, "a version of NetBox such as '4.5.10'", _is_version),
 }
 
 

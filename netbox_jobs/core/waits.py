@@ -11,6 +11,7 @@ class WaitKind(StrEnum):
     UNSAVED = 'unsaved'
     JOBS = 'jobs'
     PREVIOUS = 'previous'
+    SCHEDULE_LOCKED = 'schedule_locked'
     SCHEDULE_PAUSED = 'schedule_paused'
     QUEUE_PAUSED = 'queue_paused'
     DUE = 'due'

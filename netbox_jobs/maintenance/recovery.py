@@ -22,7 +22,7 @@ from ..lifecycle.deliver import delivery_of, make_deliverable
 from ..lifecycle.dependencies import settle_dependent
 from ..models import Job, PausedQueue, RepairCount, database
 from ..models.querysets import JobQuerySet
-from .chains import continue_chains, follow_time_zone
+from .chains import continue_chains, follow_time_zone, make_pending_changes
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -47,11 +47,15 @@ def deliver_due(older_than: float = 0, between: Callable[[], None] = _nothing) -
     """
     delivered = 0
     resting: set[str] = set()
+    held: set[int] = set()
     while True:
         due = scheduled().filter(due__lte=clock.now_ms() - int(older_than * 1000)).exclude(queue_name__in=resting)
-        batch = list(due.order_by('due')[:_BATCH])
+        batch = list(due.exclude(pk__in=held).order_by('due')[:_BATCH])
+        held |= _held_by_requeued(batch)
         for job in batch:
             between()
+            if job.pk in held:
+                continue
             if job.queue_name in resting or connection.is_resting(job.queue_name):
                 resting.add(job.queue_name)
             elif make_deliverable(job, unless_paused=True):
@@ -59,6 +63,20 @@ def deliver_due(older_than: float = 0, between: Callable[[], None] = _nothing) -
                 delivered += 1
         if len(batch) < _BATCH:
             return delivered
+
+
+def _held_by_requeued(jobs: list[Job]) -> set[int]:
+    """Return the keys of those that wait for an earlier occurrence which was requeued, so that the two do not overlap.
+
+    While it ran, a later one was arranged and has the slot; if that one is canceled, the one after it follows an ended
+    job.
+    """
+    schedules = {job.schedule_id for job in jobs if job.slot is not None}
+    if not schedules:
+        return set()
+    requeued = Job.objects.using(database()).waiting().filter(schedule__in=schedules, slot=None)
+    busy = set(requeued.values_list('schedule', flat=True))
+    return {job.pk for job in jobs if job.slot in busy}
 
 
 def scheduled() -> JobQuerySet[Job]:
@@ -184,6 +202,7 @@ def settle_dependents(between: Callable[[], None] = _nothing) -> int:
         How many there were.
     """
     unsaved.cancel_abandoned()
+    make_pending_changes(between)
     continue_chains(between)
     follow_time_zone(between)
     gated = Job.objects.using(database()).filter(status=JobStatusChoices.STATUS_PENDING, due=None)

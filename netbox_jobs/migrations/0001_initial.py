@@ -192,7 +192,7 @@ class Migration(migrations.Migration):
                         db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.CASCADE,
-                        related_name='jobs',
+                        related_name='+',
                         to='contenttypes.contenttype',
                     ),
                 ),
@@ -250,30 +250,14 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='Worker',
+            name='PendingChange',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('token', models.CharField(editable=False, max_length=32, unique=True)),
-                ('name', models.CharField(max_length=255, verbose_name='name')),
-                ('host', models.CharField(max_length=255, verbose_name='host')),
-                ('pid', models.PositiveIntegerField(verbose_name='process')),
-                ('queues', models.TextField(blank=True, default='', verbose_name='queues')),
-                ('beats', models.PositiveBigIntegerField(default=0, verbose_name='beats')),
-                ('started', models.DateTimeField(default=django.utils.timezone.now, verbose_name='started')),
-                (
-                    'version',
-                    models.CharField(
-                        blank=True,
-                        default='',
-                        help_text='Of netbox_jobs, Django, RQ and Python',
-                        max_length=100,
-                        verbose_name='version',
-                    ),
-                ),
+                ('job_id', models.BigIntegerField(primary_key=True, serialize=False)),
+                ('values', models.JSONField(default=dict)),
+                ('created', models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                'verbose_name': 'worker',
-                'verbose_name_plural': 'workers',
+                'abstract': False,
             },
         ),
         migrations.CreateModel(
@@ -301,6 +285,65 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'number of repairs',
                 'verbose_name_plural': 'numbers of repairs',
+            },
+        ),
+        migrations.CreateModel(
+            name='Worker',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('token', models.CharField(editable=False, max_length=32, unique=True)),
+                ('name', models.CharField(max_length=255, verbose_name='name')),
+                ('host', models.CharField(max_length=255, verbose_name='host')),
+                ('pid', models.PositiveIntegerField(verbose_name='process')),
+                ('queues', models.TextField(blank=True, default='', verbose_name='queues')),
+                ('beats', models.PositiveBigIntegerField(default=0, verbose_name='beats')),
+                ('started', models.DateTimeField(default=django.utils.timezone.now, verbose_name='started')),
+                (
+                    'version',
+                    models.CharField(
+                        blank=True,
+                        default='',
+                        help_text='Of netbox_jobs, Django, RQ and Python',
+                        max_length=100,
+                        verbose_name='version',
+                    ),
+                ),
+                (
+                    'leaving',
+                    models.DateTimeField(
+                        blank=True,
+                        help_text='When it was told to finish its job and leave',
+                        null=True,
+                        verbose_name='leaving',
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'worker',
+                'verbose_name_plural': 'workers',
+                'permissions': (('stop_worker', 'Can tell workers to finish and leave'),),
+            },
+        ),
+        migrations.CreateModel(
+            name='HourlyStatistics',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('hour', models.DateTimeField(verbose_name='hour')),
+                ('queue_name', models.CharField(max_length=100, verbose_name='queue')),
+                ('runner', models.CharField(blank=True, max_length=255, verbose_name='runner')),
+                ('count', models.PositiveBigIntegerField(verbose_name='jobs')),
+                ('errored', models.PositiveBigIntegerField(default=0, verbose_name='errored')),
+                ('failed', models.PositiveBigIntegerField(default=0, verbose_name='failed')),
+                ('canceled', models.PositiveBigIntegerField(default=0, verbose_name='canceled')),
+                ('waits', models.JSONField(default=dict, verbose_name='waits')),
+                ('runs', models.JSONField(default=dict, verbose_name='runs')),
+            ],
+            options={
+                'verbose_name': 'statistics of an hour',
+                'verbose_name_plural': 'statistics by the hour',
+                'constraints': [
+                    models.UniqueConstraint(fields=('hour', 'queue_name', 'runner'), name='netbox_jobs_statistics_hour')
+                ],
             },
         ),
         migrations.CreateModel(

@@ -4,13 +4,16 @@ from .fields import InstanceRelation
 from .jobs import Job, database
 from .logs import JobLogEntry
 from .mixins import JobsMixin
+from .pending import PendingChange
 from .progress import Progress
 from .queues import PausedQueue
 from .repairs import RepairCount
 from .schedules import Schedule
+from .statistics import HourlyStatistics
 from .workers import Worker
 
 __all__ = (
+    'HourlyStatistics',
     'InstanceRelation',
     'Job',
     'JobAttempt',
@@ -18,6 +21,7 @@ __all__ = (
     'JobsMixin',
     'MutedError',
     'PausedQueue',
+    'PendingChange',
     'Progress',
     'RepairCount',
     'Schedule',

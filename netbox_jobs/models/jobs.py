@@ -32,7 +32,7 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     object_type = models.ForeignKey(
         'contenttypes.ContentType',
         on_delete=models.CASCADE,
-        related_name='jobs',
+        related_name='+',  # `jobs` is taken where NetBox is installed
         db_index=False,  # the one that begins with it serves
         blank=True,
         null=True,

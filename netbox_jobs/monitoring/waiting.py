@@ -24,6 +24,8 @@ def reason(job: Job, *, ask_redis: bool = False) -> Wait | None:
         return None
     if job.due is None and job.object_type_id is not None and job.object_id is None:
         return Wait(WaitKind.UNSAVED)
+    if job.due is None and job.status == JobStatusChoices.STATUS_SCHEDULED and job.runner:
+        return Wait(WaitKind.SCHEDULE_LOCKED)
     if job.due is None:
         return _dependencies(job)
     paused = job.paused_by
@@ -57,7 +59,7 @@ def _later(job: Job) -> Wait:
 
 
 def _previous_occurrence(job: Job) -> int | None:
-    """Return an occurrence of the same schedule that has not ended: the job's predecessor, or one that runs."""
+    """Return an occurrence of the schedule that is to end first: the predecessor, a running or a requeued one."""
     if job.schedule_id is None:
         return None
     jobs = Job.objects.using(job._state.db)
@@ -66,4 +68,9 @@ def _previous_occurrence(job: Job) -> int | None:
         return job.predecessor_id
     # All running jobs are read, which are few; see `schedule_states()`.
     running = jobs.running().exclude(pk=job.pk).values_list('pk', 'schedule_id')
-    return next((pk for pk, schedule in running if schedule == job.schedule_id), None)
+    if found := next((pk for pk, schedule in running if schedule == job.schedule_id), None):
+        return found
+    if job.status != JobStatusChoices.STATUS_SCHEDULED or job.slot is None:
+        return None
+    requeued = jobs.waiting().filter(schedule=job.schedule_id, slot=None)
+    return requeued.values_list('pk', flat=True).first()

@@ -13,9 +13,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.module_loading import module_has_submodule
 from django_rq import connection_utils
 from rq.logutils import setup_loghandlers
+from rq.serializers import DefaultSerializer
 
 from ..core import conf, queues
 from ..core.guards import persist
+from ..core.import_path import path_of
 from ..core.registry import system_jobs
 from ..exceptions import UnknownQueue
 from ..models import database
@@ -24,6 +26,7 @@ from .startup import wait_for_database, wait_for_redis
 
 logger = logging.getLogger('netbox_jobs')
 
+_DEFAULT_SERIALIZER = 'rq.serializers.DefaultSerializer'  # what django-rq's option has if it is omitted
 WORKER_CLASS = 'netbox_jobs.worker.Worker'
 FAST_WORKER_CLASS = 'netbox_jobs.worker.FastWorker'
 
@@ -64,6 +67,7 @@ class WorkerCommand(BaseCommand):
         patient = not options.pop('no_wait', False)
         served = self._queues(names, options.pop('all_queues', False))
         self._check_servers(served)
+        self._choose_serializer(served, options)
         _check_delivery()
         _log_to_console(options.get('verbosity', 1))
         wait_for_redis(served[0], patient=patient)
@@ -102,6 +106,20 @@ class WorkerCommand(BaseCommand):
         if len(servers) > 1:
             groups = '; '.join(' '.join(group) for group in servers.values())
             raise CommandError(f'These queues are on different Redis servers; run one worker for each group: {groups}.')
+
+    def _choose_serializer(self, served: list[str], options: dict[str, Any]) -> None:
+        """Have the worker use the serializer of its queues, unless `--serializer` names one."""
+        if options.get('serializer') != _DEFAULT_SERIALIZER:
+            return
+        by_path: dict[str, list[str]] = defaultdict(list)
+        for name in served:
+            configured = queues.configured()[name].get('SERIALIZER') or _DEFAULT_SERIALIZER
+            path = configured if isinstance(configured, str) else path_of(configured)
+            by_path[_DEFAULT_SERIALIZER if path == path_of(DefaultSerializer) else path].append(name)
+        if len(by_path) > 1:
+            groups = '; '.join(f'{" ".join(group)} ({path})' for path, group in by_path.items())
+            raise CommandError(f'These queues have different serializers; run one worker for each group: {groups}.')
+        options['serializer'] = next(iter(by_path))
 
     def _unserved(self, served: list[str]) -> list[str]:
         return [name for name in queues.plugin_queues() if name not in served]

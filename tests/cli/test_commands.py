@@ -627,7 +627,7 @@ def test_schedules_lists_what_recurs(jobs, work):
         'every hour',
     ]
     assert rows[str(ran.schedule_id)][7:] == ['Completed', '1', 'Active']
-    assert rows[str(cron.schedule_id)][4] == '0 3 * * * (Europe/Berlin)'
+    assert rows[str(cron.schedule_id)][4] == 'at 03:00 every day (Europe/Berlin)'
     assert rows[str(paused.schedule_id)][5:] == ['-', '-', '-', '0', 'Suspended']
     assert jobs('schedules').err == f'Schedule {paused.schedule_id} (Failing) is suspended: it was too much\n'
     found = {row['id']: row for row in jobs('schedules', '--json').json}
@@ -649,7 +649,7 @@ def test_schedules_are_paused_resumed_run_changed_and_ended(jobs):
         f'{said} now recurs every 5 minutes; next run: '
     )
     changed = jobs('schedules', 'change', number, '--cron', '0 3 * * *', '--timezone', 'Asia/Tokyo')
-    assert changed.out.startswith(f'{said} now recurs 0 3 * * * (Asia/Tokyo); next run: ')
+    assert changed.out.startswith(f'{said} now recurs at 03:00 every day (Asia/Tokyo); next run: ')
     assert jobs('schedules', 'run-now', number).out == f'{said}: job {job.pk} starts now.\n'
     assert status(job) == 'pending'
     job.start()

@@ -125,6 +125,8 @@ def test_every_setting_is_in_the_table_with_its_default():
 
 def test_the_table_of_checks_has_all_ids():
     ids = set(re.findall(r"'(netbox_jobs\.[EW]\d+)'", inspect.getsource(checks)))
+    backend = (ROOT / 'netbox_jobs' / 'contrib' / 'django_tasks' / 'backend.py').read_text()
+    ids |= {f'netbox_jobs.{number}' for number in re.findall(r"yield '([EW]\d+)'", backend)}
     assert first_column(DOCS / 'reference' / 'checks.md', '# System checks') == ids
 
 

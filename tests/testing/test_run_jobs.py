@@ -221,8 +221,8 @@ class WithinTestCase(TestCase):
             run_jobs(until=datetime(2030, 1, 1))
 
     def test_a_lacking_package_is_named(self):
-        package, travelling.time_machine = travelling.time_machine, None
-        self.addCleanup(setattr, travelling, 'time_machine', package)
+        start, travelling.start = travelling.start, None
+        self.addCleanup(setattr, travelling, 'start', start)
         with self.assertRaisesRegex(Exception, 'time-machine'):
             run_jobs(until=timedelta(1))
 
