@@ -1,6 +1,8 @@
 """What a plugin gets for its imports."""
 
 import importlib
+import inspect
+import re
 import sys
 
 import pytest
@@ -10,8 +12,9 @@ from django.utils import timezone
 from rq import Retry
 
 from netbox_jobs import choices, constants, exceptions, jobs, models, signals
-from netbox_jobs.contrib.netbox import aliases, plugins
+from netbox_jobs.contrib.netbox import aliases, checks, plugins
 from netbox_jobs.core.registry import system_jobs
+from tests.docs.blocks import DOCS, names, rows
 
 
 @pytest.mark.parametrize(
@@ -150,3 +153,15 @@ def test_exceptions_around_the_work_have_what_netboxs_have():
     assert PermissionsViolation().message
     for kind in (AbortScript, AbortTransaction, SyncError):
         assert issubclass(kind, Exception)
+
+
+def test_the_page_names_all_answers_and_checks():
+    page = DOCS / 'how-to' / 'netbox-plugins.md'
+    table = {
+        module: set(names(named)) for modules, named in rows(page, '## What is answered') for module in names(modules)
+    }
+    assert table.keys() == {name for name, answers in aliases.ANSWERS.items() if answers}
+    for module, answers in aliases.ANSWERS.items():
+        assert {name for name in answers if not name.startswith('_')} <= table.get(module, set()), module
+    ids = set(re.findall(r"'(netbox_jobs_netbox\.[EW]\d+)'", inspect.getsource(checks)))
+    assert ids == set(re.findall(r'netbox_jobs_netbox\.[EW]\d+', page.read_text()))
