@@ -70,6 +70,8 @@ TASKS = {
         'OPTIONS': {'max_retries': 1, 'retry_backoff': 0, 'PRIORITY_QUEUES': {'low': {0: 'low', 50: 'high'}}},
     },
 }
+if 'TEST_INLINE' in os.environ:
+    RQ_QUEUES['low'] = {**RQ_QUEUES['default'], 'ASYNC': False}
 if 'TEST_SERIALIZER' in os.environ:
     RQ_QUEUES['coded'] = {**RQ_QUEUES['default'], 'SERIALIZER': os.environ['TEST_SERIALIZER']}
 PLUGINS_CONFIG = {'tests.app': {'token': 'x'}}
