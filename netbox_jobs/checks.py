@@ -17,12 +17,18 @@ from .plugins import PluginConfig
 
 @checks.register
 def check_queues(**kwargs: Any) -> list[checks.CheckMessage]:
-    """`RQ_QUEUES` must have a `default`."""
+    """`RQ_QUEUES` must have a `default`, and time limits that are some."""
     try:
-        queues.configured()
+        names = sorted(queues.configured())
     except ImproperlyConfigured as error:
         return [checks.Error(str(error), id='netbox_jobs.E001')]
-    return []
+    found: list[checks.CheckMessage] = []
+    for name in names:
+        try:
+            queues.timeout(name)
+        except (ImproperlyConfigured, AttributeError) as error:
+            found.append(checks.Error(str(error), id='netbox_jobs.E013'))
+    return found
 
 
 @checks.register

@@ -41,6 +41,7 @@ def list_jobs(screen: Screen, options: Namespace) -> int:
     if options.json:
         screen.json([documents.job(row, users.get(row.user_id), progress.get(row.pk)) for row in found])
     else:
+        related.attach_objects(found)
         screen.table(
             tables.jobs(found, users, progress), 'No jobs match.' if _filtered(options) else 'There are no jobs.'
         )

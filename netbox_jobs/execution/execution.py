@@ -161,6 +161,7 @@ class Execution:
             target = import_path.resolve(job.runner)
             kwargs = job.get_arguments()
             check_taken(target, kwargs)
+            limit = job.job_timeout or queues.timeout(job.queue_name)
             if getattr(target, 'is_job_runner', False):
                 target = target.handle
         except RunnerNotFound as error:
@@ -173,7 +174,6 @@ class Execution:
             self.end_with(error)
             return
         self._arguments = dict(kwargs)
-        limit = job.job_timeout or queues.timeout(job.queue_name)
         watched, sole = identity.is_child_of_worker(), runs.delivered_run() is self
         self._deadline = Deadline(limit, self._coroutines.cancel, watched=watched, sole=sole)
         with self._deadline:
