@@ -175,7 +175,7 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
         super().refresh_from_db(using, fields, from_queryset)
 
     def get_status_color(self) -> str | None:
-        """The colour that goes with the status."""
+        """The color that goes with the status."""
         return JobStatusChoices.colors.get(self.status)
 
     @property
