@@ -154,6 +154,12 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
         found.append(checks.Error(str(error), id='netbox_jobs.E004'))
     if found:
         return found
+    known = getattr(settings, 'RQ_QUEUES', None) or {}
+    for name in conf.get('QUEUES').keys() - known:
+        text = (
+            f"NETBOX_JOBS['QUEUES'] limits the queue {name!r}, which does not exist; the queues are {', '.join(known)}."
+        )
+        found.append(checks.Error(text, id='netbox_jobs.E005'))
     try:
         if path := conf.get('NOTIFY'):
             import_string(path)

@@ -149,3 +149,9 @@ def test_a_database_of_jobs_without_autocommit_is_refused(monkeypatch, settings)
     databases = {'default': {**settings.DATABASES['default'], 'AUTOCOMMIT': False}}
     monkeypatch.setattr(checks, 'settings', types.SimpleNamespace(DATABASES=databases))
     assert [error.id for error in checks.check_autocommit()] == ['netbox_jobs.E014']
+
+
+def test_a_limit_of_a_queue_that_does_not_exist_is_said():
+    with override_settings(NETBOX_JOBS={'QUEUES': {'lwo': {'concurrency': 1}, 'low': {'concurrency': 1}}}):
+        (found,) = checks.check_settings()
+    assert found.id == 'netbox_jobs.E005' and "'lwo'" in found.msg
