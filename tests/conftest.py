@@ -35,9 +35,9 @@ if _DATABASE.startswith('sqlite'):
 if not _DATABASE.startswith('mysql'):
     collect_ignore.append('execution/test_charset.py')
 #: Tests of extras that are not installed.
-for _name, _module in (('metrics', 'prometheus_client'),):
+for _name, _module in (('test_metrics.py', 'prometheus_client'), ('rest', 'drf_spectacular')):
     if not find_spec(_module):
-        collect_ignore.append(f'contrib/test_{_name}.py')
+        collect_ignore.append(f'contrib/{_name}')
 # What Django has put there for the models, and puts there again when it truncates all tables after a test.
 _KEPT_TABLES = {'auth_permission', 'django_content_type', 'django_migrations'}
 _tables: dict[str, list[str]] = {}

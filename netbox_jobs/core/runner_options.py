@@ -29,12 +29,19 @@ def check(runner: type[Any]) -> None:
             raise ValueError(f"on_crash is {on_crash!r}; expected 'error' or 'retry'.")
         if not isinstance(_level(getattr(meta, 'log_level', None)), int):
             raise ValueError(f"log_level is {meta.log_level!r}; expected a level of logging, such as 'INFO'.")
+        if not isinstance(getattr(meta, 'api', False), bool):
+            raise ValueError(f'api is {meta.api!r}; expected True or False.')
         for name in ('max_crashes', 'stop_grace'):
             value = getattr(meta, name, 0)
             if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
                 raise ValueError(f'{name} is {value!r}; expected a number from 0.')
     except ValueError as error:
         raise ImproperlyConfigured(f'{import_path.path_of(runner)}.Meta: {error}') from None
+
+
+def is_in_api(runner: Any) -> bool:
+    """Return whether jobs of a runner can be enqueued through the REST API."""
+    return bool(getattr(getattr(runner, 'Meta', None), 'api', False))
 
 
 def kept_level(runner: Any) -> int:

@@ -1,0 +1,95 @@
+"""The arguments of `run()` as a JSON object, by its signature."""
+
+import inspect
+import typing
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
+from rest_framework import serializers
+
+from ...core.import_path import path_of
+from ...execution.runner import JobRunner
+from .fields import Instance, Moment, ObjectSerializer, Text, field_for
+
+#: Names under which `run()` receives something else.
+_TAKEN = {'self', 'job', 'run_arguments'}
+
+
+class ArgumentsSerializer(serializers.Serializer[Any]):
+    """The arguments of a runner's `run()`. Those without a default are required, and no others are taken."""
+
+    #: Whether `run()` has `**kwargs`, which any others are passed to as they are.
+    takes_others = False
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Refuse what `run()` does not take."""
+        found = super().to_internal_value(data)
+        others = {name: value for name, value in data.items() if name not in self.fields}
+        refused = set(others) & _TAKEN if self.takes_others else set(others)
+        if refused:
+            raise serializers.ValidationError(
+                {name: serializers.ErrorDetail('run() does not take it.', 'unexpected') for name in sorted(refused)}
+            )
+        return {**found, **others}
+
+
+def arguments_of(runner: type[JobRunner]) -> type[ArgumentsSerializer]:
+    """Return the serializer of the arguments of a runner."""
+    fields: dict[str, Any] = {}
+    takes_others = False
+    hints = _hints(runner.run)
+    for parameter in list(inspect.signature(runner.run).parameters.values())[1:]:
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            takes_others = True
+        elif parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY):
+            required = parameter.default is inspect.Parameter.empty
+            fields[parameter.name] = field_for(hints.get(parameter.name, Any), required=required)
+    doc = {'__doc__': f'The arguments of {path_of(runner)}.', 'takes_others': takes_others}
+    return type(f'{name_of(runner)}Arguments', (ArgumentsSerializer,), {**fields, **doc})
+
+
+def body_of(runner: type[JobRunner]) -> type[serializers.Serializer[Any]]:
+    """Return the serializer of the body of a request that enqueues a job."""
+    arguments = arguments_of(runner)
+    required = any(field.required for field in arguments().fields.values())
+    fields = {
+        'arguments': arguments(required=required),
+        'instance': ObjectSerializer(required=False, allow_null=True, help_text='The object that the job is about'),
+        'schedule_at': Moment(required=False, allow_null=True, help_text='When to run it; now if omitted'),
+        'name': Text(required=False, allow_blank=True, max_length=200, help_text='A name for people'),
+    }
+    return type(f'{name_of(runner)}Enqueue', (serializers.Serializer,), {**fields, '__doc__': 'What to enqueue.'})
+
+
+def name_of(runner: type[JobRunner]) -> str:
+    """Return the name that stands for a runner in the schema: its path, in one word."""
+    return path_of(runner).replace('.', '_')
+
+
+def _hints(run: Any) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(run, include_extras=True)
+    except Exception:  # names that are imported for type checkers alone
+        return {}
+
+
+class _ArgumentsInSchema(OpenApiSerializerExtension):
+    """Says whether other arguments are taken."""
+
+    target_class = ArgumentsSerializer
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> Any:
+        """Return the schema of the arguments."""
+        found = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        return {**found, 'additionalProperties': {} if self.target.takes_others else False}
+
+
+class _InstanceInSchema(OpenApiSerializerFieldExtension):
+    """A primary key: an integer or a string."""
+
+    target_class = Instance
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> Any:
+        """Return the schema of the key."""
+        return {'oneOf': [{'type': 'integer'}, {'type': 'string'}]}
