@@ -35,7 +35,12 @@ if _DATABASE.startswith('sqlite'):
 if not _DATABASE.startswith('mysql'):
     collect_ignore.append('execution/test_charset.py')
 #: Tests of extras that are not installed.
-for _name, _module in (('test_metrics.py', 'prometheus_client'), ('rest', 'drf_spectacular')):
+for _name, _module in (
+    ('test_metrics.py', 'prometheus_client'),
+    ('test_otel.py', 'opentelemetry'),
+    ('test_sentry.py', 'sentry_sdk'),
+    ('rest', 'drf_spectacular'),
+):
     if not find_spec(_module):
         collect_ignore.append(f'contrib/{_name}')
 # What Django has put there for the models, and puts there again when it truncates all tables after a test.

@@ -58,6 +58,11 @@ class EnqueueRequest:
         """When it recurs, if it does."""
         return Recurrence(self.interval, self.cron, self.time_zone)
 
+    def put_into(self, context: dict[str, Any]) -> None:
+        """Have the job run in a context."""
+        self.context = context
+        self.tenant = contexts.tenant_of(context) if context else ''
+
     @property
     def key(self) -> str:
         """The identity of the request's schedule."""
@@ -92,8 +97,6 @@ def check(
     _check_immediate(immediate, given)
     runner, kind = identify_callable(func, importable=not immediate)
     request = EnqueueRequest(target=func, runner=runner, name='', queue_name='')
-    request.context = contexts.capture() if context is None else context
-    request.tenant = contexts.tenant_of(request.context) if request.context else ''
     named = _take_plain_options(request, given, kind, func)
     named |= _take_recurrence(request, given)
     retry = retries.check(*(given.pop(option, None) for option in retries.OPTIONS))
@@ -113,6 +116,10 @@ def check(
     if kind is not None and not kind.overrides('handle') and not translated:
         options.check_arguments(f'{kind.__name__}.{call}()', kind.run, given.keys())
     request.kwargs = given
+    # Last, so that a context records no call that is refused.
+    if context is None:  # `enqueue_once()` enqueues behind this, if at all
+        context = contexts.capture(None if call == 'enqueue_once' else contexts.Call(runner, request.queue_name))
+    request.put_into(context)
     named |= {'job_timeout'} if timeout is not None else set()
     named |= {'retry'} if retry else set()
     named |= {'kwargs'} if given else set()

@@ -9,27 +9,26 @@ from rest_framework import serializers
 
 from ...core.import_path import path_of
 from ...execution.runner import JobRunner
-from .fields import Instance, Moment, ObjectSerializer, Text, field_for
+from .fields import Instance, Moment, ObjectSerializer, StrictSerializer, Text, field_for
+from .problems import REFUSED
 
 #: Names under which `run()` receives something else.
 _TAKEN = {'self', 'job', 'run_arguments'}
 
 
-class ArgumentsSerializer(serializers.Serializer[Any]):
-    """The arguments of a runner's `run()`. Those without a default are required, and no others are taken."""
+class ArgumentsSerializer(StrictSerializer):
+    """The arguments of a runner's `run()`: those without a default are required, and no others are taken.
 
-    #: Whether `run()` has `**kwargs`, which any others are passed to as they are.
-    takes_others = False
+    Others are passed on as they are if `run()` has `**kwargs`.
+    """
 
     def to_internal_value(self, data: Any) -> Any:
-        """Refuse what `run()` does not take."""
+        """Return the arguments."""
         found = super().to_internal_value(data)
         others = {name: value for name, value in data.items() if name not in self.fields}
-        refused = set(others) & _TAKEN if self.takes_others else set(others)
-        if refused:
-            raise serializers.ValidationError(
-                {name: serializers.ErrorDetail('run() does not take it.', 'unexpected') for name in sorted(refused)}
-            )
+        if taken := sorted(_TAKEN & set(others)):
+            error = serializers.ErrorDetail('run() does not take it from callers.', REFUSED)
+            raise serializers.ValidationError(dict.fromkeys(taken, error))
         return {**found, **others}
 
 
@@ -58,7 +57,7 @@ def body_of(runner: type[JobRunner]) -> type[serializers.Serializer[Any]]:
         'schedule_at': Moment(required=False, allow_null=True, help_text='When to run it; now if omitted'),
         'name': Text(required=False, allow_blank=True, max_length=200, help_text='A name for people'),
     }
-    return type(f'{name_of(runner)}Enqueue', (serializers.Serializer,), {**fields, '__doc__': 'What to enqueue.'})
+    return type(f'{name_of(runner)}Enqueue', (StrictSerializer,), {**fields, '__doc__': 'What to enqueue.'})
 
 
 def name_of(runner: type[JobRunner]) -> str:
@@ -73,15 +72,17 @@ def _hints(run: Any) -> dict[str, Any]:
         return {}
 
 
-class _ArgumentsInSchema(OpenApiSerializerExtension):
-    """Says whether other arguments are taken."""
+class _StrictInSchema(OpenApiSerializerExtension):
+    """Says whether other members are taken."""
 
-    target_class = ArgumentsSerializer
+    target_class = StrictSerializer
     match_subclasses = True
 
     def map_serializer(self, auto_schema: Any, direction: Any) -> Any:
-        """Return the schema of the arguments."""
+        """Return the schema of the object."""
         found = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        if self.target.needs_a_member:
+            found = {**found, 'minProperties': 1}
         return {**found, 'additionalProperties': {} if self.target.takes_others else False}
 
 

@@ -27,6 +27,20 @@ class JobsAPI:
     #: The group of the view's operations in the schema.
     noun = ''
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse parameters that the view does not have: a misspelt filter would list everything."""
+        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        method = getattr(self, getattr(self, 'action', None) or str(request.method).lower(), None)
+        if (found := getattr(method, 'described', None)) is None:
+            return
+        known = {each.name for each in found['parameters']}
+        if found['pages']:
+            known |= {'limit', 'cursor'}
+        if getattr(self, 'action', None) == 'list' and (filters := getattr(self, 'filterset_class', None)):
+            known |= set(filters.base_filters)
+        if unknown := sorted(set(request.query_params) - known):
+            raise problems.BadQuery(dict.fromkeys(unknown, 'There is no such parameter.'))
+
     def get_exception_handler(self) -> Callable[..., Any]:
         """Return the function that makes answers of errors."""
         return problems.handle

@@ -21,6 +21,14 @@ EVERY, LONGEST = 1.0, 120.0
 LINES = 500
 
 
+#: The fields of an event, in the schema.
+EVENT = {
+    'type': 'object',
+    'properties': {name: {'type': 'string'} for name in ('event', 'data', 'id')},
+    'required': ['event', 'data'],
+}
+
+
 class EventStreamRenderer(JSONRenderer):
     """Lets clients ask for events; problems are JSON nevertheless."""
 

@@ -13,8 +13,12 @@ from typing import Any
 from django.apps import apps
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import ObjectDoesNotExist
+from django.core.validators import ProhibitNullCharactersValidator
 from django.db.models import Model
+from django.utils.dateparse import parse_duration, parse_time
 from rest_framework import serializers
+
+from .problems import UNKNOWN
 
 
 class Strict(serializers.Field[Any, Any, Any, Any]):
@@ -34,7 +38,44 @@ _JSON_NAMES = {str: 'string', int: 'number', float: 'number with decimals', bool
 
 
 class Text(Strict, serializers.CharField):
-    """A string."""
+    """A string, of any characters: the arguments of a job are stored as bytes."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Args:
+        **kwargs: See `CharField`.
+        """
+        super().__init__(**kwargs)
+        self.validators = [each for each in self.validators if not isinstance(each, ProhibitNullCharactersValidator)]
+
+
+class Word(Strict, serializers.RegexField):
+    """A string that a database can compare."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Args:
+        **kwargs: See `CharField`.
+        """
+        super().__init__(r'^[^\x00]*$', allow_blank=True, **kwargs)
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """A body that has no other members: a misspelt one is refused."""
+
+    #: Whether it has others nevertheless.
+    takes_others = False
+    #: Whether it must have a member, whichever.
+    needs_a_member = False
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Refuse other members."""
+        found = super().to_internal_value(data)
+        unexpected = [] if self.takes_others else sorted(map(str, set(data) - set(self.fields)))
+        if unexpected:
+            error = serializers.ErrorDetail('There is no such member.', 'unexpected')
+            raise serializers.ValidationError(dict.fromkeys(unexpected, error))
+        if self.needs_a_member and not found:
+            raise serializers.ValidationError({'non_field_errors': ['Expected at least one member.']}, code='required')
+        return found
 
 
 class Whole(Strict, serializers.IntegerField):
@@ -84,16 +125,46 @@ class Day(Strict, serializers.DateField):
     """A date."""
 
 
-class Time(Strict, serializers.TimeField):
+class Patterned(Strict, serializers.RegexField):
+    """A string of a pattern, which the schema has as well, converted."""
+
+    pattern = ''
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Args:
+        **kwargs: See `CharField`.
+        """
+        super().__init__(self.pattern, **kwargs)
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        """Return the value that matches, converted."""
+        found = super().run_validation(data)
+        return self.convert(found) if isinstance(found, str) else found
+
+    def convert(self, text: str) -> Any:
+        """Return the value of a text that matches."""
+        raise NotImplementedError
+
+
+class Amount(Patterned):
+    """A decimal number."""
+
+    pattern = r'^-?[0-9]{1,30}(\.[0-9]{1,30})?$'
+    convert = staticmethod(decimal.Decimal)  # type: ignore[assignment]
+
+
+class Time(Patterned):
     """A time of day."""
 
+    pattern = r'^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?$'
+    convert = staticmethod(parse_time)  # type: ignore[assignment]
 
-class Amount(Strict, serializers.DecimalField):
-    """A decimal number, as a string."""
 
+class Duration(Patterned):
+    """A duration: days if there are any, hours, minutes and seconds."""
 
-class Duration(Strict, serializers.DurationField):
-    """A duration."""
+    pattern = r'^-?([0-9]{1,6} )?([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?$'
+    convert = staticmethod(parse_duration)  # type: ignore[assignment]
 
 
 class Identifier(Strict, serializers.UUIDField):
@@ -132,14 +203,14 @@ def visible_object(model: type[Model], key: Any, user: Any) -> Model:
             return model._base_manager.get(pk=key)
         except (ObjectDoesNotExist, ValueError, TypeError, OverflowError):
             pass
-    raise serializers.ValidationError(f'There is no {meta.label_lower} {key!r} that you may view.', code='unknown')
+    raise serializers.ValidationError(f'There is no {meta.label_lower} {key!r} that you may view.', code=UNKNOWN)
 
 
-class ObjectSerializer(serializers.Serializer[Any]):
+class ObjectSerializer(StrictSerializer):
     """The object that a job is about."""
 
     object_type = Text(help_text='Its model, such as app.model')
-    object_id = Text(help_text='Its primary key')
+    object_id = Word(help_text='Its primary key')
 
     def to_internal_value(self, data: Any) -> Any:
         """Return the object."""
@@ -147,7 +218,7 @@ class ObjectSerializer(serializers.Serializer[Any]):
         try:
             model = apps.get_model(given['object_type'])
         except (LookupError, ValueError):
-            raise serializers.ValidationError({'object_type': 'There is no such model.'}, code='unknown') from None
+            raise serializers.ValidationError({'object_type': 'There is no such model.'}, code=UNKNOWN) from None
         return visible_object(model, given['object_id'], self.context['request'].user)
 
 
@@ -156,7 +227,7 @@ _SIMPLE: dict[Any, tuple[type[serializers.Field[Any, Any, Any, Any]], dict[str, 
     int: (Whole, {}),
     float: (Number, {}),
     bool: (Flag, {}),
-    decimal.Decimal: (Amount, {'max_digits': None, 'decimal_places': None}),
+    decimal.Decimal: (Amount, {}),
     datetime.datetime: (Moment, {}),
     datetime.date: (Day, {}),
     datetime.time: (Time, {}),

@@ -5,11 +5,24 @@ from typing import Any
 import django_filters
 from django.contrib.contenttypes.models import ContentType
 from django_filters import rest_framework
+from django_filters.utils import translate_validation
 
 from ...choices import JobStatusChoices
 from ...maintenance import bulk_action
 from ...models import Job, database
 from ...monitoring import job_filters
+from .problems import BadQuery
+
+
+class Backend(rest_framework.DjangoFilterBackend):
+    """Names the parameters that are not acceptable."""
+
+    def filter_queryset(self, request: Any, queryset: Any, view: Any) -> Any:
+        """Return the rows that match."""
+        filterset = self.get_filterset(request, queryset, view)
+        if not filterset.is_valid():
+            raise BadQuery(translate_validation(filterset.errors).detail)
+        return filterset.qs
 
 
 class JobFilterSet(rest_framework.FilterSet):

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponseBase, StreamingHttpResponse
-from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -21,24 +20,28 @@ from ...monitoring import permissions, related
 from ...monitoring.log_lines import LEVELS, lines
 from . import events, filters
 from .base import JobsAPI, address, require
-from .fields import Moment, Text
+from .fields import Moment, StrictSerializer, Word
 from .pagination import KeysetPagination
-from .problems import BadQuery, Conflict
+from .problems import UNKNOWN, BadQuery, Conflict
 from .schema import described
 from .serializers import JobDetailSerializer, JobSerializer, LogEntrySerializer, attach, one_job
 
-_AFTER = OpenApiParameter('after', int, description='Only lines after the line of this `id`')
+_AFTER = OpenApiParameter(
+    'after', {'type': 'integer', 'minimum': 0, 'maximum': 2**63 - 1}, description='Only lines after that of this `id`'
+)
 _LEVEL = OpenApiParameter('level', str, enum=LEVELS, description='Only lines of this level and of more severe ones')
 
 
-class BulkSerializer(serializers.Serializer[Any]):
+class BulkSerializer(StrictSerializer):
     """Which jobs: all that match all filters. At least one filter is required."""
 
+    needs_a_member = True
+
     status = serializers.ChoiceField([(each, each) for each in bulk_action.ACTIONS['retry']], required=False)
-    runner = Text(required=False)
-    queue = Text(required=False)
-    error = Text(required=False, help_text='The fingerprint')
-    user = serializers.CharField(required=False, help_text='The key')
+    runner = Word(required=False)
+    queue = Word(required=False)
+    error = Word(required=False, help_text='The fingerprint')
+    user = Word(required=False, help_text='The key')
     created_from = Moment(required=False)
     created_before = Moment(required=False)
     ended_from = Moment(required=False)
@@ -58,7 +61,7 @@ class JobViewSet(JobsAPI, GenericViewSet[Job]):
     queryset = Job.objects.none()
     serializer_class = JobSerializer
     lookup_value_regex = '[^/]+'
-    filter_backends = (DjangoFilterBackend,)
+    filter_backends = (filters.Backend,)
     filterset_class = filters.JobFilterSet
     pagination_class = KeysetPagination
 
@@ -74,7 +77,7 @@ class JobViewSet(JobsAPI, GenericViewSet[Job]):
         job: Job = get_object_or_404(related.defer_large_fields(self.get_queryset()), pk=pk)
         return job
 
-    @described(response=JobSerializer(many=True), problems=(400, 404))
+    @described(response=JobSerializer(many=True), problems=(404,), pages=True)
     def list(self, request: Request) -> Response:
         """List jobs, the newest first: of one status, by the time when they were due; of one error, by their end."""
         found: Any = self.filter_queryset(related.defer_large_fields(self.get_queryset()))
@@ -88,7 +91,7 @@ class JobViewSet(JobsAPI, GenericViewSet[Job]):
         """Show a job with its progress, the end of its log, and the reason why it waits."""
         return Response(one_job(self._job(pk), self.get_serializer_context()))
 
-    @described(response=LogEntrySerializer(many=True), parameters=(_AFTER, _LEVEL), problems=(400, 404))
+    @described(response=LogEntrySerializer(many=True), parameters=(_AFTER, _LEVEL), problems=(404,), pages=True)
     @action(detail=True, methods=['get'])
     def log(self, request: Request, pk: str) -> Response:
         """List the lines of the log of a job, in order."""
@@ -98,7 +101,7 @@ class JobViewSet(JobsAPI, GenericViewSet[Job]):
         found: Any = self.paginate_queryset(lines(job, level).filter(pk__gt=_after(request)).order_by())  # type: ignore[arg-type]
         return self.get_paginated_response(LogEntrySerializer(found, many=True).data)
 
-    @described(response=str, media_type=events.CONTENT_TYPE, parameters=(_AFTER,), problems=(400, 404))
+    @described(response=events.EVENT, media_type=events.CONTENT_TYPE, parameters=(_AFTER,), problems=(404,))
     @action(detail=True, methods=['get'], renderer_classes=[events.EventStreamRenderer])
     def events(self, request: Request, pk: str) -> HttpResponseBase:
         """Stream the state and the log of a job as server-sent events: `job`, `log`, and at last `end` or `deleted`."""
@@ -143,7 +146,7 @@ class JobViewSet(JobsAPI, GenericViewSet[Job]):
         where = {'Location': address(request, 'jobs-detail', new.pk)}
         return Response(one_job(new, self.get_serializer_context()), 201, headers=where)
 
-    @described(request=BulkSerializer, response=ActingSerializer, status=202, problems=(400,))
+    @described(request=BulkSerializer, response=ActingSerializer, status=202, problems=(409,))
     @action(detail=False, methods=['post'], url_path='retry', url_name='retry-matching')
     def retry_matching(self, request: Request) -> Response:
         """Retry all jobs that match a filter and have not been retried; answer with the job that does it."""
@@ -151,14 +154,12 @@ class JobViewSet(JobsAPI, GenericViewSet[Job]):
         body = BulkSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         given = dict(body.validated_data)
-        if not given:
-            raise serializers.ValidationError('Name at least one filter.')
         if not request.user.has_perm(permissions.VIEW):
             given['user'] = request.user.pk  # who sees only jobs of their own retries only these
         try:
             matched = bulk_action.matching('retry', given).count()
         except (ValueError, TypeError):
-            raise serializers.ValidationError({'user': 'This is not the key of a user.'}) from None
+            raise serializers.ValidationError({'user': 'This is not the key of a user.'}, code=UNKNOWN) from None
         acting = bulk_action.act_on_jobs('retry', given, user=request.user)
         document = {'matched': matched, 'job': one_job(acting, self.get_serializer_context(), brief=True)}
         return Response(document, 202, headers={'Location': address(request, 'jobs-detail', acting.pk)})

@@ -10,6 +10,8 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 CONTENT_TYPE = 'application/problem+json'
+#: The codes of errors of a request that is well-formed, and that the state of the project does not allow.
+UNKNOWN, REFUSED = 'unknown', 'refused'
 #: How many errors of a request the sentence in `detail` has.
 _NAMED = 3
 
@@ -50,20 +52,19 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     response = exception_handler(error, context)
     if response is None:
         return None
-    found: dict[str, Any] = {
-        'type': 'about:blank',
-        'title': HTTPStatus(response.status_code).phrase,
-        'status': response.status_code,
-    }
     if isinstance(error, ValidationError):
         kind = 'parameter' if isinstance(error, BadQuery) else 'pointer'
         errors = [{kind: place, **said} for place, said in _flat(error.detail, kind)]
+        codes = {each['code'] for each in errors}
+        if codes <= {UNKNOWN, REFUSED}:
+            response.status_code = Conflict.status_code
         named = '; '.join(f'{each[kind]}: {each["detail"]}' for each in errors[:_NAMED])
-        found |= {'detail': named, 'code': 'invalid', 'errors': errors}
+        own = {'detail': named, 'code': codes.pop() if len(codes) == 1 else 'invalid', 'errors': errors}
     else:
         detail: Any = response.data['detail'] if isinstance(response.data, dict) else response.data
-        found |= {'detail': str(detail), 'code': getattr(detail, 'code', 'error')}
-    response.data = found
+        own = {'detail': str(detail), 'code': getattr(detail, 'code', 'error')}
+    status = response.status_code
+    response.data = {'type': 'about:blank', 'title': HTTPStatus(status).phrase, 'status': status, **own}
     response.content_type = CONTENT_TYPE
     return response
 

@@ -13,6 +13,7 @@ from ...execution.runner import JobRunner
 from ...monitoring import permissions, runners
 from . import arguments, schema
 from .base import JobsAPI, address, require
+from .problems import REFUSED
 from .schema import described
 from .serializers import JobSerializer, one_job
 
@@ -70,7 +71,7 @@ class EnqueueView(JobsAPI, APIView):
         """Return the serializer of the body."""
         return arguments.body_of(self.runner)
 
-    @described(request=schema.dynamic, response=JobSerializer, status=201, problems=(400,))
+    @described(request=schema.dynamic, response=JobSerializer, status=201, problems=(409,))
     def post(self, request: Request) -> Response:
         """Enqueue a job of this runner."""
         require(request.user.has_perm(permissions.ENQUEUE))
@@ -83,7 +84,7 @@ class EnqueueView(JobsAPI, APIView):
         try:
             job = self.runner.using(user=request.user, **options).enqueue(**run_arguments)
         except (ValueError, TypeError) as error:
-            raise serializers.ValidationError(str(error)) from error
+            raise serializers.ValidationError(str(error), code=REFUSED) from error
         return Response(
             one_job(job, context, brief=True), 201, headers={'Location': address(request, 'jobs-detail', job.pk)}
         )

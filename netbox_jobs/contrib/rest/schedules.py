@@ -45,7 +45,7 @@ class ScheduleViewSet(JobsAPI, GenericViewSet[Schedule]):
         row = self.get_queryset().filter(pk=schedule.pk)
         return Response(self.get_serializer(_with_states(list(row)), many=True).data[0])
 
-    @described(response=ScheduleSerializer(many=True), problems=(400, 404))
+    @described(response=ScheduleSerializer(many=True), problems=(404,), pages=True)
     def list(self, request: Request) -> Response:
         """List schedules, the oldest first."""
         rows = self.paginate_queryset(self.get_queryset())

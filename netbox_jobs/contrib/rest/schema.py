@@ -4,7 +4,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.generators import EndpointEnumerator, SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
@@ -22,6 +22,7 @@ def described(
     media_type: str = 'application/json',
     parameters: tuple[OpenApiParameter, ...] = (),
     problems: tuple[int, ...] = (),
+    pages: bool = False,
 ) -> Callable[[F], F]:
     """Describe a method of a view; its docstring is the text.
 
@@ -33,7 +34,8 @@ def described(
         status: The status of the answer.
         media_type: Of the answer.
         parameters: Parameters of the address, apart from those of pages and filters.
-        problems: With which statuses it is refused, apart from 401 and 403.
+        problems: With which statuses it is refused, apart from 400, 401 and 403.
+        pages: Whether it answers with pages.
     """
 
     def describe(method: F) -> F:
@@ -41,6 +43,7 @@ def described(
             'request': request,
             'response': {(status, media_type): OpenApiResponse(response, description='')},
             'parameters': parameters,
+            'pages': pages,
             'problems': problems,
         }
         return method
@@ -77,11 +80,18 @@ class JobsSchema(AutoSchema):
 
     def get_override_parameters(self) -> Any:
         """Return the parameters that are named."""
-        return self._described['parameters']
+        own = self._described['parameters']
+        by_number = getattr(self.view, 'queryset', None) is not None and '{id}' in self.path
+        return (*own, OpenApiParameter('id', int, OpenApiParameter.PATH)) if by_number else own
 
     def get_filter_backends(self) -> Any:
         """Return the filters of a list of all rows, which those of one row's parts do not have."""
         return super().get_filter_backends() if self._action == 'list' else []
+
+    def get_serializer_name(self, serializer: Any, direction: Any) -> str:
+        """Return a name that none of the project's own serializers is likely to have."""
+        name = super().get_serializer_name(serializer, direction).removesuffix('Serializer')
+        return name if '_' in name else f'Background{name}' if name.startswith('Job') else f'Job{name}'
 
     def get_request_serializer(self) -> Any:
         """Return the serializer of the body, if there is one."""
@@ -96,9 +106,14 @@ class JobsSchema(AutoSchema):
         """Return the operation, with its problems."""
         operation = super().get_operation(*args, **kwargs)
         if operation is not None:
+            for parameter in operation.get('parameters', ()):
+                if parameter['schema'] == {'type': 'string'}:
+                    parameter['schema'] = {'type': 'string', 'pattern': r'^[^\x00]*$'}
+            if getattr(self.get_request_serializer(), 'needs_a_member', False):
+                operation['requestBody']['required'] = True
             component = self.resolve_serializer(ProblemSerializer, 'response')
             content = {CONTENT_TYPE: {'schema': component.ref}}
-            for status in (401, 403, *self._described['problems']):
+            for status in (400, 401, 403, *self._described['problems']):
                 operation['responses'][str(status)] = {'content': content, 'description': HTTPStatus(status).phrase}
         return operation
 
@@ -107,13 +122,17 @@ class JobsSchema(AutoSchema):
 dynamic = object()
 
 
+class _Endpoints(EndpointEnumerator):
+    def get_api_endpoints(self, patterns: Any = None, prefix: str = '') -> Any:
+        """Return the addresses of this API."""
+        found = super().get_api_endpoints(patterns, prefix)
+        return [each for each in found if isinstance(each[3].cls.schema, JobsSchema)]
+
+
 class JobsSchemaGenerator(SchemaGenerator):
     """Describes this API alone. (The document of the project has it as well, with all its other addresses.)"""
 
-    def get_api_endpoints(self, patterns: Any = None, prefix: str = '') -> Any:
-        """Return the addresses of this API."""
-        found = super().get_api_endpoints(patterns, prefix)  # type: ignore[misc]
-        return [each for each in found if isinstance(getattr(each[3].cls, 'schema', None), JobsSchema)]
+    endpoint_inspector_cls = _Endpoints
 
     def get_schema(self, request: Any = None, public: bool = False) -> Any:
         """Return the document."""

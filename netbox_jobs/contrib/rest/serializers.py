@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.db import models
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -15,10 +16,24 @@ from ...monitoring.permissions import VIEW
 from .base import address
 
 
+class Moment(serializers.DateTimeField):
+    """A moment, in UTC."""
+
+    def to_representation(self, value: Any) -> Any:
+        """Return it as the terminal does."""
+        return formatting.iso(value)
+
+
+class ModelSerializer(serializers.ModelSerializer[Any]):
+    """Fields of a model."""
+
+    serializer_field_mapping = {**serializers.ModelSerializer.serializer_field_mapping, models.DateTimeField: Moment}
+
+
 class Seconds(serializers.FloatField):
     """A length of time."""
 
-    def to_representation(self, value: Any) -> float:
+    def to_representation(self, value: Any) -> Any:
         """Return it in seconds."""
         return float(value.total_seconds())
 
@@ -43,7 +58,7 @@ class StatusSerializer(serializers.Serializer[Any]):
     label = serializers.CharField(source='get_status_display')  # type: ignore[assignment]
 
 
-class ProgressSerializer(serializers.ModelSerializer[Progress]):
+class ProgressSerializer(ModelSerializer):
     """How far a run is."""
 
     percent = serializers.IntegerField(allow_null=True)
@@ -55,7 +70,7 @@ class ProgressSerializer(serializers.ModelSerializer[Progress]):
         fields = ('current', 'total', 'message', 'percent', 'rate', 'remaining', 'updated')
 
 
-class LogEntrySerializer(serializers.ModelSerializer[JobLogEntry]):
+class LogEntrySerializer(ModelSerializer):
     """A line of a log."""
 
     class Meta:
@@ -63,7 +78,7 @@ class LogEntrySerializer(serializers.ModelSerializer[JobLogEntry]):
         fields = ('id', 'timestamp', 'level', 'message', 'attempt')
 
 
-class AttemptSerializer(serializers.ModelSerializer[JobAttempt]):
+class AttemptSerializer(ModelSerializer):
     """An earlier attempt."""
 
     class Meta:
@@ -82,7 +97,7 @@ class WaitSerializer(serializers.Serializer[Any]):
         return formatting.wait(wait)
 
 
-class RowSerializer(serializers.ModelSerializer[Any]):
+class RowSerializer(ModelSerializer):
     """What jobs and schedules have in common."""
 
     url = serializers.SerializerMethodField()
@@ -210,10 +225,10 @@ class ScheduleSerializer(RowSerializer):
 
     noun = 'schedules'
     state = serializers.ChoiceField(('active', 'running', 'paused', 'suspended'), source='schedule_state.state')
-    next_run = serializers.DateTimeField(source='schedule_state.next_run', allow_null=True)
+    next_run = Moment(source='schedule_state.next_run', allow_null=True)
     last_job = serializers.SerializerMethodField()
-    last_run = serializers.DateTimeField(source='schedule_state.last.completed', allow_null=True, default=None)
-    last_status = serializers.SerializerMethodField()
+    last_run = Moment(source='schedule_state.last.completed', allow_null=True, default=None)
+    last_status = StatusSerializer(source='schedule_state.last', allow_null=True)
 
     class Meta:
         model = Schedule
@@ -228,12 +243,6 @@ class ScheduleSerializer(RowSerializer):
         last = schedule.schedule_state.last
         return None if last is None else last.pk
 
-    @extend_schema_field(serializers.ChoiceField(JobStatusChoices.CHOICES, allow_null=True))
-    def get_last_status(self, schedule: Any) -> str | None:
-        """How it ended."""
-        last = schedule.schedule_state.last
-        return None if last is None else last.status
-
 
 class QueueSerializer(serializers.Serializer[Any]):
     """A queue. Jobs are counted up to 5,000 in each status; 5,001 stands for more."""
@@ -245,9 +254,9 @@ class QueueSerializer(serializers.Serializer[Any]):
     scheduled = serializers.IntegerField()
     running = serializers.IntegerField()
     failed = serializers.IntegerField(help_text='Jobs that failed or errored within the last day')
-    oldest = serializers.DateTimeField(allow_null=True, help_text='Since when its oldest waiting job could have run')
+    oldest = Moment(allow_null=True, help_text='Since when its oldest waiting job could have run')
     workers = serializers.IntegerField()
-    paused = serializers.DateTimeField(allow_null=True, help_text='Since when it is paused')
+    paused = Moment(allow_null=True, help_text='Since when it is paused')
     configured = serializers.BooleanField()
 
     @extend_schema_field({'type': 'string', 'format': 'uri'})
@@ -264,7 +273,7 @@ class WorkerSerializer(serializers.Serializer[Any]):
     host = serializers.CharField(source='worker.host')
     pid = serializers.IntegerField(source='worker.pid')
     queues = serializers.ListField(child=serializers.CharField())
-    started = serializers.DateTimeField(source='worker.started')
+    started = Moment(source='worker.started')
     version = serializers.CharField(source='worker.version')
     heartbeats = serializers.IntegerField(source='worker.beats')
     silent = serializers.FloatField(

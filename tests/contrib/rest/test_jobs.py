@@ -114,6 +114,8 @@ def test_the_filters_are_those_of_the_admin(boss):
     refused = boss.get('/api/jobs/?status=lost&created_from=then')
     assert refused.status_code == 400
     assert {each['parameter'] for each in refused.json()['errors']} == {'status', 'created_from'}
+    misspelt = boss.get('/api/jobs/?statsu=failed')
+    assert (misspelt.status_code, misspelt.json()['errors'][0]['parameter']) == (400, 'statsu')
 
 
 def test_the_log_is_read_by_cursor_and_after_a_line(boss):
@@ -178,8 +180,9 @@ def test_all_jobs_that_match_can_be_retried(boss):
     assert set(Job.objects.filter(retry_of__isnull=False).values_list('retry_of', flat=True)) == {
         job.pk for job in failed
     }
-    for body in ({}, {'status': 'running'}, {'user': 'nobody'}, {'created_from': 5}):
+    for body in ({}, {'status': 'running'}, {'created_from': 5}, {'queue': 'low', 'statsu': 'failed'}):
         assert boss.post('/api/jobs/retry/', body, format='json').status_code == 400, body
+    assert boss.post('/api/jobs/retry/', {'user': 'nobody'}, format='json').status_code == 409
 
 
 def test_who_sees_only_jobs_of_their_own_retries_only_these(client_of):

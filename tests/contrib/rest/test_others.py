@@ -21,7 +21,7 @@ def test_schedules_are_listed_with_their_next_run(boss):
     job.start()
     job.terminate()
     found = boss.get(found['url']).json()
-    assert (found['last_job'], found['last_status'], found['runs']) == (job.pk, 'completed', 1)
+    assert (found['last_job'], found['last_status']['value'], found['runs']) == (job.pk, 'completed', 1)
 
 
 def test_a_schedule_can_be_paused_resumed_run_now_and_ended(boss):

@@ -87,11 +87,16 @@ def test_a_job_is_enqueued_for_an_object_and_for_later(client_of):
         ),
         ({'arguments': {'days': 1}, 'instance': {'object_type': 'testapp.thing', 'object_id': '1'}}, '#/instance'),
         ({'arguments': {'days': 1}, 'name': 'x' * 201}, '#/name'),
+        ({'arguments': {'days': 1, 'price': 'x'}}, '#/arguments/price'),
+        ({'arguments': {'days': 1, 'every': '99:00:00'}}, '#/arguments/every'),
+        ({'arguments': {'days': 1}, 'naem': 'x'}, '#/naem'),
     ],
 )
 def test_arguments_are_checked_by_the_signature_and_nothing_is_stored(boss, body, pointer):
     answer = enqueue(boss, **body)
-    assert answer.status_code == 400
+    # What has the form that the schema says, and names what is not there, is a conflict.
+    unknown = pointer in ('#/arguments/thing', '#/instance', '#/instance/object_type')
+    assert answer.status_code == (409 if unknown else 400)
     assert [each['pointer'] for each in answer.json()['errors']] == [pointer]
     assert not Job.objects.exists()
 
@@ -100,8 +105,8 @@ def test_an_object_that_the_user_may_not_view_does_not_exist_for_them(client_of)
     thing = Thing.objects.create()
     about = {'object_type': 'testapp.thing', 'object_id': str(thing.pk)}
     client = client_of('user', 'add_job')
-    assert enqueue(client, arguments={'days': 1, 'thing': thing.pk}).status_code == 400
-    assert enqueue(client, arguments={'days': 1}, instance=about).status_code == 400
+    assert enqueue(client, arguments={'days': 1, 'thing': thing.pk}).status_code == 409
+    assert enqueue(client, arguments={'days': 1}, instance=about).status_code == 409
     assert (
         enqueue(client_of('other', 'add_job', 'view_thing'), arguments={'days': 1}, instance=about).status_code == 201
     )
@@ -110,12 +115,12 @@ def test_an_object_that_the_user_may_not_view_does_not_exist_for_them(client_of)
 def test_a_runner_that_takes_any_keyword_takes_any_argument(boss):
     assert result(enqueue(boss, OPEN, arguments={'more': [1]})).data == {'unknown': None, 'more': [1]}
     assert result(enqueue(boss, OPEN)).data == {'unknown': None}
-    assert enqueue(boss, OPEN, arguments={'self': 1}).status_code == 400
+    assert enqueue(boss, OPEN, arguments={'self': 1}).status_code == 409
 
 
 def test_what_a_runner_refuses_is_a_problem(boss):
     answer = enqueue(boss, '/api/runners/tests.app.offered.Refusing/')
-    assert (answer.status_code, answer.json()['errors'][0]['detail']) == (400, 'not today')
+    assert (answer.status_code, answer.json()['errors'][0]['detail']) == (409, 'not today')
 
 
 def test_users_need_the_permission_and_runners_the_option(client_of):
