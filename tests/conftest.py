@@ -27,7 +27,7 @@ collect_ignore = []
 if not (shutil.which('pgbouncer') and _DATABASE.startswith('postgres')):
     collect_ignore.append('enqueue/test_pgbouncer.py')
 if _DATABASE.startswith('sqlite'):
-    collect_ignore.append('monitoring/test_scale.py')  # it reads the plans of servers
+    collect_ignore += ['monitoring/test_scale.py', 'contrib/rest/test_scale.py']  # they read the plans of servers
     collect_ignore.append('enqueue/test_isolation.py')
     collect_ignore.append('lifecycle/test_long_transactions.py')  # its one write lock is waited for
 

@@ -8,14 +8,24 @@ from django_filters import rest_framework
 from django_filters.utils import translate_validation
 
 from ...choices import JobStatusChoices
-from ...maintenance import bulk_action
 from ...models import Job, database
 from ...monitoring import job_filters
+from .pagination import Order
 from .problems import BadQuery
 
 
 class Backend(rest_framework.DjangoFilterBackend):
     """Names the parameters that are not acceptable."""
+
+    def get_filterset_kwargs(self, request: Any, queryset: Any, view: Any) -> Any:
+        """Leave out the filter that the order leads with."""
+        found = super().get_filterset_kwargs(request, queryset, view)
+        leading = order(request.query_params).leading
+        names = {path: name for name, path in job_filters.FIELDS.items()}
+        found['data'] = found['data'].copy()
+        if leading is not None:
+            del found['data'][names[leading[0]]]
+        return found
 
     def filter_queryset(self, request: Any, queryset: Any, view: Any) -> Any:
         """Return the rows that match."""
@@ -85,15 +95,18 @@ def about(given: Any) -> str:
     return f'{kind.pk}:{key}' if key else str(kind.pk)
 
 
-def order(given: Any) -> str:
-    """Return by what a list with these parameters is sorted; see `job_filters.order()`."""
-    statuses = given.getlist('status')
-    found = {name: given.get(name, '') for name in ('when', 'error')}
+def order(given: Any) -> Order:
+    """Return by what a list with these parameters is sorted; see `job_filters.order()`.
+
+    The one status, or the error, that it leads with is no filter any more.
+    """
+    statuses, error = given.getlist('status'), given.get('error', '')
+    about_one = bool(given.get('object_type') and given.get('object_id'))
+    found = {'when': given.get('when', ''), 'error': error, 'about': ':' if about_one else ''}
     found['status'] = statuses[0] if len(statuses) == 1 else ''
-    found['about'] = ':' if given.get('object_type') and given.get('object_id') else ''
-    by = job_filters.order(found)
-    return '-created' if by == '-pk' and given.get('created_before') else by
-
-
-#: The filters of actions on all jobs that match.
-BULK = tuple(bulk_action.FILTERS)
+    by = job_filters.order(found).removeprefix('-')
+    if by == 'pk' and given.get('created_before'):
+        by = 'created'
+    leading = {'due': ('status', found['status']), 'completed': (job_filters.FIELDS['error'], error)}.get(by)
+    # Of one time of creation, the index has the keys in ascending order, unless it is that of an object.
+    return Order(by, True, by != 'created' or about_one, leading)

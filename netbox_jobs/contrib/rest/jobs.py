@@ -21,7 +21,7 @@ from ...monitoring.log_lines import LEVELS, lines
 from . import events, filters
 from .base import JobsAPI, address, require
 from .fields import Moment, StrictSerializer, Word
-from .pagination import KeysetPagination
+from .pagination import KeysetPagination, Order
 from .problems import UNKNOWN, BadQuery, Conflict
 from .schema import described
 from .serializers import JobDetailSerializer, JobSerializer, LogEntrySerializer, attach, one_job
@@ -65,9 +65,9 @@ class JobViewSet(JobsAPI, GenericViewSet[Job]):
     filterset_class = filters.JobFilterSet
     pagination_class = KeysetPagination
 
-    def get_order(self) -> str:
+    def get_order(self) -> Order:
         """Return by what the list, or a log, is sorted."""
-        return 'pk' if self.action == 'log' else filters.order(self.request.query_params)
+        return Order() if self.action == 'log' else filters.order(self.request.query_params)
 
     def get_queryset(self) -> Any:
         """Return the jobs that the user may see."""

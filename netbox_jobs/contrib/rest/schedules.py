@@ -12,7 +12,7 @@ from ...models import Schedule, database
 from ...monitoring import permissions, related
 from ...monitoring.schedules import ScheduleState, schedule_states
 from .base import JobsAPI, require
-from .pagination import KeysetPagination
+from .pagination import KeysetPagination, Order
 from .problems import Conflict
 from .schema import described
 from .serializers import JobSerializer, ScheduleSerializer, one_job
@@ -27,9 +27,9 @@ class ScheduleViewSet(JobsAPI, GenericViewSet[Schedule]):
     lookup_value_regex = '[^/]+'
     pagination_class = KeysetPagination
 
-    def get_order(self) -> str:
+    def get_order(self) -> Order:
         """Return by what the list is sorted."""
-        return 'pk'
+        return Order()
 
     def get_queryset(self) -> Any:
         """Return all schedules."""

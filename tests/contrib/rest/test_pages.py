@@ -2,7 +2,6 @@
 
 import pytest
 
-from netbox_jobs.contrib.rest import pagination
 from netbox_jobs.models import Job
 from tests.app.jobs import Plain
 
@@ -29,11 +28,10 @@ def test_the_pages_have_every_job_once_also_if_many_have_one_time(boss, query):
     keys = fill(4, due=7, fingerprint='f', completed='2020-01-05T00:00Z', **created)
     keys += fill(4, due=9, fingerprint='f', completed='2020-01-06T00:00Z', **created)
     unset = fill(3, fingerprint='f', **created)  # which wait for other jobs, and have no time
+    # All of one time of creation are in the order of their keys.
     expected = keys[::-1] + unset[::-1] if query in ('status=pending', 'error=f') else [*keys, *unset][::-1]
-    if query == 'when=2020':
-        assert follow(boss, f'{query}&limit=3') == (expected, 4)
-    else:
-        assert follow(boss, f'{query}&limit=3') == (expected, 4)
+    expected = sorted(expected) if query == 'when=2020' else expected
+    assert follow(boss, f'{query}&limit=3') == (expected, 4)
     assert follow(boss, f'{query}&limit=11') == (expected, 1)
 
 
@@ -53,9 +51,3 @@ def test_a_cursor_of_another_list_is_no_page(boss):
         assert boss.get(f'/api/jobs/?cursor={wrong}').status_code == 404
     for wrong in ('0', '1001', '-1', 'x', '1e3'):
         assert boss.get(f'/api/jobs/?limit={wrong}').status_code == 400
-
-
-def test_what_is_left_to_the_database_is_one_range_of_an_index():
-    rows = Job.objects.filter(status='errored').order_by()
-    sql = str(pagination.page.__wrapped__ if hasattr(pagination.page, '__wrapped__') else rows.query)
-    assert 'ORDER BY' not in sql
