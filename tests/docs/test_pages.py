@@ -38,6 +38,7 @@ APART = [
     'how-to/plugins.md',
     'how-to/rest.md',
     'how-to/test.md',
+    'how-to/traces.md',
 ]
 OTHERS = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', ROOT / 'CHANGELOG.md']
 #: Characters of a line that the site shows without scrolling.
