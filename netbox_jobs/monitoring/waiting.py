@@ -7,7 +7,7 @@ from ..broker import connection
 from ..choices import JobStatusChoices
 from ..core import clock
 from ..core.waits import Wait, WaitKind
-from ..models import Job, Worker
+from ..models import Job, LimitRow, LimitSlot, PausedQueue, Schedule, Worker
 from .queues import served_by
 
 #: How many of the jobs that a job waits for are named.
@@ -25,6 +25,10 @@ def reason(job: Job, *, ask_redis: bool = False) -> Wait | None:
         return None
     if job.due is None and job.object_type_id is not None and job.object_id is None:
         return Wait(WaitKind.UNSAVED)
+    if job.due is None and job.held and job.status == JobStatusChoices.STATUS_SCHEDULED:
+        return _limit(job)
+    if job.due is None and job.status == JobStatusChoices.STATUS_SCHEDULED and job.runner:
+        return Wait(WaitKind.SCHEDULE_LOCKED)
     if job.due is None:
         return _dependencies(job)
     paused = job.paused_by
@@ -54,6 +58,22 @@ def _dependencies(job: Job) -> Wait:
     return Wait(WaitKind.JOBS, jobs=tuple(keys[:NAMED]), more=len(keys[NAMED:]))
 
 
+def _limit(job: Job) -> Wait:
+    using = job._state.db
+    if job.schedule_id and Schedule.objects.using(using).filter(pk=job.schedule_id, paused=True).exists():
+        return Wait(WaitKind.SCHEDULE_PAUSED, schedule=job.schedule_id)
+    if PausedQueue.objects.using(using).filter(name=job.queue_name).exists():
+        return Wait(WaitKind.QUEUE_PAUSED, queue=job.queue_name)
+    key = LimitSlot.objects.using(using).filter(job=job.pk, since__isnull=False).values_list('limit', flat=True).first()
+    row = LimitRow.objects.using(using).filter(key=key or '').first()
+    if row is None:  # it has been given a slot at this moment
+        return Wait(WaitKind.IN_LINE, queue=job.queue_name)
+    slots = LimitSlot.objects.using(using).filter(limit=row.key, queue='', job__held=False)
+    running = slots.filter(job__status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES).order_by('job_id')
+    keys = tuple(running.values_list('job_id', flat=True)[:NAMED])
+    return Wait(WaitKind.LIMIT, jobs=keys, queue=job.queue_name, limit=row.name, most=row.most)
+
+
 def _later(job: Job) -> Wait:
     assert job.due is not None
     until = clock.to_stored(datetime.fromtimestamp(job.due / 1000, UTC))
@@ -63,7 +83,7 @@ def _later(job: Job) -> Wait:
 
 
 def _previous_occurrence(job: Job) -> int | None:
-    """Return an occurrence of the same schedule that has not ended: the job's predecessor, or one that runs."""
+    """Return an occurrence of the schedule that is to end first: the predecessor, a running or a requeued one."""
     if job.schedule_id is None:
         return None
     jobs = Job.objects.using(job._state.db)
@@ -72,4 +92,9 @@ def _previous_occurrence(job: Job) -> int | None:
         return job.predecessor_id
     # All running jobs are read, which are few; see `schedule_states()`.
     running = jobs.running().exclude(pk=job.pk).values_list('pk', 'schedule_id')
-    return next((pk for pk, schedule in running if schedule == job.schedule_id), None)
+    if found := next((pk for pk, schedule in running if schedule == job.schedule_id), None):
+        return found
+    if job.status != JobStatusChoices.STATUS_SCHEDULED or job.slot is None:
+        return None
+    requeued = jobs.waiting().filter(schedule=job.schedule_id, slot=None)
+    return requeued.values_list('pk', flat=True).first()

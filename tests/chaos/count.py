@@ -11,6 +11,7 @@ from django.db.models import Count
 
 from netbox_jobs.models import Job, JobAttempt, Schedule
 from tests.app.models import Trace
+from tests.model.replay import Replay
 
 from . import attempts, steered
 from .state import State
@@ -29,6 +30,7 @@ class Report:
     lateness: list[float]
     wrong: dict[str, list[Any]] = field(default_factory=dict)
     rows: list[str] = field(default_factory=list)
+    writes: Counter[str] = field(default_factory=Counter)
 
     @property
     def violations(self) -> dict[str, list[Any]]:
@@ -40,6 +42,7 @@ class Report:
             f'seed {self.seed}: {self.enqueued} jobs, {sum(self.struck.values())} faults, {self.seconds:.0f} s',
             'faults:     ' + ', '.join(f'{name} {count}' for name, count in sorted(self.struck.items())),
             'outcomes:   ' + ', '.join(f'{name} {count}' for name, count in sorted(self.outcomes.items())),
+            'writes:     ' + ', '.join(f'{name} {count}' for name, count in sorted(self.writes.items())),
             *(
                 f'detection:  {_spread(seconds)} from {what} to the end of the attempt'
                 for what, seconds in sorted(self.detection.items())
@@ -51,8 +54,8 @@ class Report:
         return '\n'.join(lines)
 
 
-def count(chaos: State, seconds: float) -> Report:
-    """Look at every job and every trace."""
+def count(chaos: State, seconds: float, replay: Replay) -> Report:
+    """Look at every job, every trace, and every change of a row."""
     jobs = {job.pk: job for job in Job.objects.filter(name__startswith='Working')}
     traces: dict[int, list[Trace]] = defaultdict(list)
     for trace in Trace.objects.order_by('at', 'pk'):
@@ -99,6 +102,7 @@ def count(chaos: State, seconds: float) -> Report:
             for row in Job.objects.waiting().exclude(schedule=None).values('schedule').annotate(n=Count('pk'))
             if row['n'] > 1
         ],
+        'changes of rows that the model does not allow': replay.violations,
         **attempts.wrong(chaos, jobs, traces, starts),
         **steered.wrong(chaos, jobs, traces),
     }  # fmt: skip
@@ -109,7 +113,7 @@ def count(chaos: State, seconds: float) -> Report:
     ]
     return Report(
         chaos.seed, seconds, len(chaos.enqueued), Counter(job.status for job in jobs.values()), chaos.counts,
-        _detection(chaos, jobs), lateness, wrong, _rows(wrong, jobs, traces),
+        _detection(chaos, jobs), lateness, wrong, _rows(wrong, jobs, traces), replay.writes,
     )  # fmt: skip
 
 

@@ -14,6 +14,8 @@ from netbox_jobs.models import Job
 from netbox_jobs.signals import job_end
 from tests.app import faults as within
 from tests.app.jobs import Working, WorkingAgain, WorkingRetried, WorkingRetriedAgain
+from tests.model.observer import observing
+from tests.model.replay import replayed
 from tests.processes import RedisProcess
 
 from . import faults
@@ -29,7 +31,11 @@ class Chaos(State):
     """One run: `Chaos(...).run()` returns the report."""
 
     def run(self) -> Report:
-        """Strike, heal, wait, count."""
+        """Strike, heal, wait, count; and replay what was written to the rows."""
+        with observing():
+            return self._run()
+
+    def _run(self) -> Report:
         begin = time.monotonic()
         self.redis = RedisProcess()
         job_end.connect(within.trace_end)  # what is canceled here ends here
@@ -38,7 +44,7 @@ class Chaos(State):
                 self.workers = [self.start_worker() for _ in range(self.size)]
                 self._strike()
                 self._heal()
-                return count(self, time.monotonic() - begin)
+                return count(self, time.monotonic() - begin, replayed())
         finally:
             job_end.disconnect(within.trace_end)
             self.redis.resume()

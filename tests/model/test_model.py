@@ -1,0 +1,65 @@
+"""P1 to P4 and P7 in every interleaving of a small world; and that each condition of the model is needed."""
+
+import pytest
+
+from .checker import check
+from .world import Model
+
+#: The worlds that each run of the tests visits; `python -m tests.model` visits larger ones.
+WORLDS = {
+    'one job, two faults, two users': Model(single=1, faults=2, users=2),
+    'two jobs': Model(single=2, faults=1, users=0, crashes=0),
+    'a job that depends on another': Model(single=2, depends=True),
+    'a series': Model(series=3, single=0, retries=0),
+}
+#: The steps that some world must have taken.
+STEPS = {
+    'a batch is put back', 'a live worker is declared dead', 'a worker is killed', 'arrange the next occurrence',
+    'cancel', 'change the schedule', 'claim', 'delete', 'deliver again', 'deliver what is due', 'end a dependent',
+    'end an orphan', 'end as canceled', 'end as completed', 'end as errored', 'end the schedule', 'enqueue',
+    'enqueue, and Redis is away',
+    'enqueue, dependent', 'open a dependent', 'Redis loses all ids', 'Redis repeats an id', 'release', 'retry', 'stop',
+    'have it depend', 'take a batch', 'take an id', 'write under a lost claim',
+}  # fmt: skip
+
+
+@pytest.mark.timeout(170)
+@pytest.mark.parametrize('world', WORLDS)
+def test_p1_to_p4_and_p7_hold_in_every_state_and_each_comes_to_an_end(world):
+    result = check(WORLDS[world])
+    print(world, result)
+    assert not result.violation, str(result)
+    assert result.states > 1000
+
+
+_SERIES = {'series': 3, 'single': 0, 'retries': 1}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ('conditions', 'bounds', 'says'),
+    [
+        ('claim: it waits', {}, 'claim does not make'),
+        ('claim: no gate', {'single': 2, 'depends': True, 'users': 2}, 'claim does not make'),
+        # Each of the three conditions of a claim is there because the other two may be right by chance.
+        ('the claim: attempt, the claim: worker', {}, 'P3'),
+        ('the claim: attempt, the claim: status, the claim: worker', {}, 'end a run does not make'),
+        ('requeue: no stop', {}, 'retry does not make'),
+        ('cancel: it waits', {}, 'end a waiting job does not make'),
+        ('stop: once', {'users': 2}, 'stop does not make'),
+        ('end: with its successor', _SERIES, 'P4'),
+        ('arrange: the schedule', {**_SERIES, 'users': 2}, 'P7'),
+        ('deliver: none is to run again', {**_SERIES, 'series': 4, 'users': 2, 'faults': 0}, 'P2'),
+    ],
+)
+def test_a_model_without_a_condition_of_the_code_breaks_a_promise(conditions, bounds, says):
+    result = check(Model(**bounds, without=frozenset(conditions.split(', '))))
+    print(conditions, result)
+    assert says in result.violation, str(result)
+
+
+def test_every_step_of_the_model_is_taken():
+    taken = set()
+    for bounds in ({'single': 1, 'faults': 2, 'users': 1}, {'single': 2, 'depends': True}, {**_SERIES, 'retries': 0}):
+        taken |= check(Model(**bounds)).names
+    assert taken == STEPS
