@@ -9,7 +9,7 @@ from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 
 from .. import __version__
 from ..choices import JobStatusChoices
-from ..core import identity, runs
+from ..core import runs
 from ..core.contexts import Call
 
 _UNSUCCESSFUL = (JobStatusChoices.STATUS_FAILED, JobStatusChoices.STATUS_ERRORED)
@@ -24,8 +24,6 @@ class Trace:
 
     name = 'trace'
     goes_on = True
-    #: Milliseconds that a worker's child process, which may end at any time, waits for the export after each job.
-    flush = 2000
 
     def capture(self) -> dict[str, str] | None:
         """Return the trace of the calling code."""
@@ -63,16 +61,10 @@ class Trace:
         finally:
             _record_end(span, run)
             span.end()
-            self._flush()
 
     def _place(self, parent: context.Context) -> tuple[context.Context, Sequence[Link]]:
         """Return below what the span of a run is, and with what it is linked."""
         return parent, ()
-
-    def _flush(self) -> None:
-        flush = getattr(trace.get_tracer_provider(), 'force_flush', None)  # the SDK's provider has it
-        if self.flush and flush is not None and identity.is_child_of_worker():
-            flush(self.flush)
 
 
 class LinkedTrace(Trace):

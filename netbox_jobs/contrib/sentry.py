@@ -9,7 +9,7 @@ from sentry_sdk.crons import capture_checkin
 from sentry_sdk.utils import event_from_exception
 
 from ..choices import JobStatusChoices
-from ..core import identity, runs
+from ..core import runs
 
 _ORIGIN = 'auto.queue.netbox_jobs'
 
@@ -22,8 +22,6 @@ class Sentry:
 
     name = 'sentry'
     goes_on = True
-    #: Seconds that a worker's child process, which may end at any time, waits for the transport after each job.
-    flush = 2.0
 
     def capture(self) -> dict[str, str] | None:
         """Return the trace of the calling code."""
@@ -53,8 +51,6 @@ class Sentry:
                 transaction.set_status('internal_error' if _failed(run) else 'ok')
                 if run.raised is not None and _failed(run):
                     _report(run.raised)
-        if self.flush and identity.is_child_of_worker():
-            sentry_sdk.flush(self.flush)
 
     @contextmanager
     def _monitored(self, run: runs.Run) -> Iterator[None]:

@@ -140,14 +140,17 @@ def check(
         options.check_arguments(f'{kind.__name__}.{call}()', kind.run, given.keys())
     request.kwargs = given
     # Last, so that a context records no call that is refused.
-    if context is None:  # `enqueue_once()` enqueues behind this, if at all
-        context = contexts.capture(None if call == 'enqueue_once' else contexts.Call(runner, request.queue_name))
-    request.put_into(context)
+    request.put_into(_captured(request, call) if context is None else context)
     named |= {'job_timeout'} if timeout is not None else set()
     named |= {'retry'} if retry else set()
     named |= {'kwargs'} if given else set()
     request.given = frozenset(named)
     return request
+
+
+def _captured(request: EnqueueRequest, call: str) -> dict[str, Any]:
+    # `enqueue_once()` enqueues behind this, if at all.
+    return contexts.capture(None if call == 'enqueue_once' else contexts.Call(request.runner, request.queue_name))
 
 
 def _check_immediate(immediate: bool, given: dict[str, Any]) -> None:

@@ -8,7 +8,6 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from netbox_jobs.contrib import otel
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.lifecycle.successor import continue_chain
 from netbox_jobs.models import Job, Schedule
@@ -166,12 +165,3 @@ def test_each_run_can_begin_a_trace_that_is_linked(spans, settings, work):
     (sent,), (run,) = spans('enqueue'), spans('process')
     assert run.parent is None and run.context.trace_id != sent.context.trace_id
     assert [link.context.span_id for link in run.links] == [sent.context.span_id]
-
-
-def test_a_child_of_a_worker_exports_before_it_ends(spans, monkeypatch, work):
-    flushed = []
-    monkeypatch.setattr(otel.identity, 'is_child_of_worker', lambda: True)
-    monkeypatch.setattr(trace._TRACER_PROVIDER, 'force_flush', flushed.append)
-    Plain.enqueue()
-    work()
-    assert flushed == [otel.Trace.flush]
