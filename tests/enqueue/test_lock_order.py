@@ -6,10 +6,11 @@ from django.db import transaction
 from netbox_jobs.core import formatting
 from netbox_jobs.core.waits import WaitKind
 from netbox_jobs.lifecycle import claim
-from netbox_jobs.maintenance import recovery
+from netbox_jobs.maintenance import recovery, slots
 from netbox_jobs.models import Job, PendingChange, Schedule
 from netbox_jobs.monitoring.waiting import reason
 from tests.app.jobs import Plain
+from tests.app.limited import OfTenant
 from tests.app.models import Thing
 from tests.enqueue.test_isolation import in_threads
 from tests.processes import status
@@ -130,3 +131,26 @@ def test_nothing_is_left_of_a_late_job_whose_transaction_is_rolled_back():
     recovery.settle_dependents()
     assert not PendingChange.objects.exists()
     assert Job.objects.get().interval is None
+
+
+def test_a_job_of_a_runner_with_a_limit_waits_for_a_slot_once_it_has_joined_its_schedule():
+    thing = Thing.objects.create()
+    busy = OfTenant.enqueue()
+
+    def keep_locked():
+        OfTenant.enqueue_once(instance=thing, interval=5, tenant='b')
+
+    with elsewhere(keep_locked), transaction.atomic():
+        late = OfTenant.enqueue_once(instance=thing, interval=7, tenant='main')
+    assert reason(Job.objects.get(pk=late.pk)).kind == WaitKind.SCHEDULE_LOCKED
+    slots.sweep()
+    recovery.deliver_due()
+    slots.give_slots()
+    assert reason(Job.objects.get(pk=late.pk)).kind == WaitKind.SCHEDULE_LOCKED
+    recovery.settle_dependents()
+    recovery.deliver_due()
+    waiting = Job.objects.waiting().get(object_id=str(thing.pk))
+    assert (waiting.limit, waiting.interval, waiting.status) == (busy.limit, 7, 'scheduled')
+    assert reason(waiting).kind == WaitKind.LIMIT
+    claim.claim(str(busy.job_id), 'worker', 'default').terminate()
+    assert status(waiting) == 'pending'
