@@ -23,6 +23,7 @@ def main() -> int:
     parser.add_argument('--quick', action='store_true', help='fewer and smaller rounds: under two minutes')
     parser.add_argument('--rounds', type=int, help='how many interleaved rounds (default 5; 3 with --quick)')
     parser.add_argument('--only', choices=GROUPS, action='append', help='measure only this; may be given again')
+    parser.add_argument('--drain', type=int, help='how many jobs wait at the beginning of the drain')
     parser.add_argument('--json', type=Path, default=Path('bench.json'), help='where to write the numbers')
     options = parser.parse_args()
     os.environ['DJANGO_SETTINGS_MODULE'] = 'bench.settings'
@@ -57,18 +58,20 @@ def main() -> int:
     return 0
 
 
-GROUPS = ('enqueue', 'workers', 'lines', 'idle')
+GROUPS = ('enqueue', 'workers', 'many', 'drain', 'lines', 'idle')
 
 
 def _measure(options: argparse.Namespace) -> list:
-    from . import enqueueing, idling, lines, working
+    from . import crews, draining, enqueueing, idling, lines, working
 
     rounds = options.rounds or (3 if options.quick else 5)
     quick = options.quick
     number = 20_000 if quick else 100_000
     plans = {
         'enqueue': (enqueueing.rows(), enqueueing.measure, {'times': 3 if quick else 8}),
-        'workers': (working.rows(), working.measure, {'jobs': 150 if quick else 450}),
+        'workers': (working.rows(), working.measure, {'jobs': 600 if quick else 1800}),
+        'many': (crews.rows(), crews.measure, {'jobs': 400 if quick else 2000}),
+        'drain': (draining.rows(), draining.measure, {'jobs': options.drain or (5_000 if quick else 50_000)}),
         'lines': (lines.rows(number), lines.measure, {'lines': number}),
         'idle': (idling.rows(), idling.measure, {'times': 10 if quick else 30}),
     }

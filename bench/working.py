@@ -24,27 +24,28 @@ def rows() -> list[Row]:
     """The lines of the table."""
     return [
         Row(
-            'forking worker, no-op', 'jobs/s', 'raw rq, forking: a connection, a claim, a read, an UPDATE', 0.95,
+            'forking worker, no-op', 'jobs/s', 'raw rq, forking: a connection, a claim, a read, an UPDATE', 1.5,
             more_is_better=True, reference='0.24x (of raw rq without them)',
         ),
         Row(
-            'fast worker, no-op, one child', 'jobs/s', 'raw rq, forking, empty function', 2.5,
+            'fast worker, no-op, one child', 'jobs/s', 'raw rq, forking, empty function', 10,
             more_is_better=True, reference='0.24x (its forking worker)',
         ),
         Row(
-            'fast worker, no-op, one child', 'jobs/s', 'raw rq, SimpleWorker, the three statements', 1.4,
+            'fast worker, no-op, one child', 'jobs/s', 'raw rq, SimpleWorker, the three statements', 4,
             more_is_better=True, reference='0.3x (its SimpleWorker, of raw rq without them)',
         ),
+        Row('fast worker, CPU of a no-op job', 'ms', 'raw rq, SimpleWorker, the three statements', 0.9, absolute=True),
     ]  # fmt: skip
 
 
-def measure(forking: Row, fast: Row, simple: Row, *, rounds: int, jobs: int) -> Iterator[str]:
+def measure(forking: Row, fast: Row, simple: Row, cpu_row: Row, *, rounds: int, jobs: int) -> Iterator[str]:
     """Measure round after round; yields a word after each."""
     cpu: dict[str, Series] = {kind: Series() for kind in KINDS}
     for number in range(rounds):
         rates = {}
         for kind in KINDS:
-            found = _run(kind, jobs if 'fast' in kind or 'simple' in kind else jobs // 3)
+            found = run(kind, jobs if 'fast' in kind or 'simple' in kind else jobs // 6)
             rates[kind] = found['rate']
             cpu[kind].values.append(found['cpu_ms'])
         forking.ours.values.append(rates['forking'])
@@ -53,13 +54,15 @@ def measure(forking: Row, fast: Row, simple: Row, *, rounds: int, jobs: int) -> 
         fast.floor.values.append(rates['raw'])
         simple.ours.values.append(rates['fast'])
         simple.floor.values.append(rates['raw simple'])
+        cpu_row.ours.values.append(cpu['fast'].values[-1])
+        cpu_row.floor.values.append(cpu['raw simple'].values[-1])
         yield f'workers {number + 1}'
     forking.notes = {'cpu_ms_per_job': cpu['forking'].median, 'floor_cpu_ms_per_job': cpu['raw with statements'].median}
     fast.notes = {'cpu_ms_per_job': cpu['fast'].median, 'floor_cpu_ms_per_job': cpu['raw'].median}
-    simple.notes = {'cpu_ms_per_job': cpu['fast'].median, 'floor_cpu_ms_per_job': cpu['raw simple'].median}
 
 
-def _run(kind: str, jobs: int) -> dict[str, Any]:
+def run(kind: str, jobs: int) -> dict[str, Any]:
+    """Have one worker of this kind run so many jobs; returns what `bench.worker` has found."""
     _load(kind, jobs)
     done = subprocess.run(
         [sys.executable, '-m', 'bench.worker', kind],

@@ -1,6 +1,8 @@
+from contextlib import suppress
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.core.signals import setting_changed
 from django.utils.translation import gettext_lazy as _
 
@@ -24,3 +26,16 @@ class NetBoxJobsConfig(AppConfig):
         setting_changed.connect(plugins.on_setting_changed, dispatch_uid='netbox_jobs.settings')
         for module in _AFTER_MODELS:
             import_module(f'{self.name}.{module}')
+        _import_task_backends()
+
+
+def _import_task_backends() -> None:
+    """Import the backends of Django's tasks: one of ours announces the ends of tasks, in whichever process they are.
+
+    What cannot be imported is left to Django, which says so when it needs it.
+    """
+    for given in getattr(settings, 'TASKS', {}).values():
+        path = str(given.get('BACKEND', '')).rpartition('.')[0]
+        if path.partition('.')[0] not in ('', 'django', 'django_tasks'):
+            with suppress(ImportError):
+                import_module(path)

@@ -9,25 +9,26 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import BaseCommand, get_commands, load_command_class
 from django.db import connections
 from django.utils.module_loading import import_string
-from rq.serializers import DefaultSerializer
 
-from .core import charset, conf, queues
-from .core.import_path import path_of
+from .core import charset, conf, contexts, queues
 from .models import database
 from .plugins import PluginConfig
-
-# RQ's own, which every worker uses that is told of no other.
-_USUAL_SERIALIZERS = {'rq.serializers.DefaultSerializer', path_of(DefaultSerializer)}
 
 
 @checks.register
 def check_queues(**kwargs: Any) -> list[checks.CheckMessage]:
-    """`RQ_QUEUES` must have a `default`."""
+    """`RQ_QUEUES` must have a `default`, and time limits that are some."""
     try:
-        queues.configured()
+        names = sorted(queues.configured())
     except ImproperlyConfigured as error:
         return [checks.Error(str(error), id='netbox_jobs.E001')]
-    return []
+    found: list[checks.CheckMessage] = []
+    for name in names:
+        try:
+            queues.timeout(name)
+        except (ImproperlyConfigured, AttributeError) as error:
+            found.append(checks.Error(str(error), id='netbox_jobs.E013'))
+    return found
 
 
 @checks.register
@@ -49,8 +50,10 @@ def check_apps(**kwargs: Any) -> list[checks.CheckMessage]:
 
 @checks.register
 def check_commands(**kwargs: Any) -> list[checks.CheckMessage]:
-    """The commands that run workers must be ours, or extend ours, whichever app they are found in."""
+    """The commands that run workers must be ours, extend ours, or run our worker, whichever app they are found in."""
     found: list[checks.CheckMessage] = []
+    if _runs_our_worker():
+        return found
     for name in ('rqworker', 'rqworker-pool'):
         owner = get_commands().get(name, '')
         if owner == 'netbox_jobs' or owner == 'django_rq':
@@ -60,34 +63,63 @@ def check_commands(**kwargs: Any) -> list[checks.CheckMessage]:
             found.append(
                 checks.Error(
                     f"{name} is that of {owner}, which stands before 'netbox_jobs' in INSTALLED_APPS: jobs are not "
-                    f"accounted for. Put 'netbox_jobs' before it, or have its command extend ours.",
+                    "accounted for. Put 'netbox_jobs' before it, have its command extend ours, or set RQ = "
+                    "{'WORKER_CLASS': 'netbox_jobs.worker.Worker'}; then it schedules no system jobs.",
                     id='netbox_jobs.E008',
                 )
             )
     return found
 
 
+def _runs_our_worker() -> bool:
+    """Return whether django-rq's setting makes all commands run our worker."""
+    path = getattr(settings, 'RQ', {}).get('WORKER_CLASS')
+    return isinstance(path, str) and path.startswith('netbox_jobs.worker.')
+
+
 @checks.register
-def check_serializers(**kwargs: Any) -> list[checks.CheckMessage]:
-    """A worker reads all of its queues with one serializer, which it is told on its command line."""
+def check_contexts(**kwargs: Any) -> list[checks.CheckMessage]:
+    """The classes that `NETBOX_JOBS['CONTEXT']` names must be there, and have what a context has."""
     try:
-        by_queue = {name: config.get('SERIALIZER') for name, config in queues.configured().items()}
-    except (ImproperlyConfigured, AttributeError):
-        return []  # check_queues() says so
-    return [
-        checks.Warning(
-            f'RQ_QUEUES[{name!r}] has the SERIALIZER {serializer!r}, which workers do not take from there: no worker '
-            f'worker can read its jobs. Start one with `rqworker {name} --serializer {_path(serializer)}`, '
-            'or remove the setting.',
-            id='netbox_jobs.W002',
+        contexts.configured()
+    except ImproperlyConfigured as error:
+        if not list(conf.problems()):  # check_settings() says so
+            return [checks.Error(str(error), id='netbox_jobs.E012')]
+    return []
+
+
+@checks.register
+def check_tenants(**kwargs: Any) -> list[checks.CheckMessage]:
+    """With django-tenants, one set of tables serves all tenants, and each job knows its own."""
+    if not apps.is_installed('django_tenants'):
+        return []
+    found: list[checks.CheckMessage] = []
+    for name in ('netbox_jobs', 'django.contrib.contenttypes'):
+        if _names(name, 'TENANT_APPS') or not _names(name, 'SHARED_APPS'):
+            found.append(
+                checks.Error(
+                    f'{name!r} must be in SHARED_APPS and not in TENANT_APPS: workers and pages read the jobs of all '
+                    'tenants, and the types of their objects, in the public schema.',
+                    id='netbox_jobs.E011',
+                )
+            )
+    try:
+        carried = any(contexts.separates(context) for context in contexts.configured().values())
+    except ImproperlyConfigured:
+        return found  # check_contexts() says so
+    if not carried:
+        found.append(
+            checks.Warning(
+                'No context carries the tenant from the call to the run, so that enqueue() in the schema of a tenant '
+                "raises. Add 'netbox_jobs.contrib.contexts.TenantSchema' to NETBOX_JOBS['CONTEXT'].",
+                id='netbox_jobs.W003',
+            )
         )
-        for name, serializer in by_queue.items()
-        if serializer is not None and _path(serializer) not in _USUAL_SERIALIZERS
-    ]
+    return found
 
 
-def _path(serializer: Any) -> str:
-    return serializer if isinstance(serializer, str) else path_of(serializer)
+def _names(app: str, setting: str) -> bool:
+    return any(path == app or path.startswith(f'{app}.') for path in getattr(settings, setting, ()))
 
 
 @checks.register
@@ -144,7 +176,22 @@ def check_charset(databases: Any = None, **kwargs: Any) -> list[checks.CheckMess
         checks.Warning(
             f'The tables of jobs, or the connection, are in the character set {found}: text that it lacks, such as '
             "emoji, is escaped in names, logs and errors. Convert the database to utf8mb4, and set OPTIONS['charset'].",
-            id='netbox_jobs.W003',
+            id='netbox_jobs.W002',
+        )
+    ]
+
+
+@checks.register
+def check_autocommit(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Without autocommit, what a worker writes is never committed: a job would run again and again."""
+    using = database()
+    if settings.DATABASES[using].get('AUTOCOMMIT', True):
+        return []
+    return [
+        checks.Error(
+            f"DATABASES[{using!r}]['AUTOCOMMIT'] is False: what workers record of jobs would not be committed. Remove "
+            'it; code that manages its transactions can call `connection.set_autocommit(False)`.',
+            id='netbox_jobs.E014',
         )
     ]
 

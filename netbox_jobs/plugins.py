@@ -55,7 +55,7 @@ class PluginConfig(AppConfig):
                 f"PLUGINS_CONFIG must be a dictionary of dictionaries: {{'{self.name}': {{'setting': value}}}}."
             )
         own = dict(configured.get(self.name, {}))
-        self.validate(own, conf.API_VERSION)
+        self.validate(own, conf.get('NETBOX_VERSION'))
         settings.PLUGINS_CONFIG = {**configured, self.name: own}
         self.complete_settings()
         queues.register_plugin(self.name, self.queues)

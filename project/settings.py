@@ -1,7 +1,10 @@
 """Settings of the demonstration project. SQLite and a local Redis, unless the environment says otherwise."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
+
+import django
 
 from .databases import database
 
@@ -57,6 +60,11 @@ DATABASES = {'default': database(os.environ.get('DATABASE_URL', f'sqlite:///{BAS
 
 # `high`, `low` and the plugins' queues are filled in, on the connection of `default`.
 RQ_QUEUES = {'default': {'URL': os.environ.get('REDIS_URL', 'redis://127.0.0.1:6379/0'), 'DEFAULT_TIMEOUT': 300}}
+
+# Django's tasks run as jobs: those of Django 6, or of the package django-tasks.
+TASKS = {'default': {'BACKEND': 'netbox_jobs.contrib.django_tasks.NetBoxJobsBackend'}}
+if django.VERSION < (6, 0) and find_spec('django_tasks'):
+    INSTALLED_APPS.append('django_tasks')
 
 PLUGINS_CONFIG = {'example_plugin': {'timeout': 5}}
 

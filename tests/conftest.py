@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+import django
 import pytest
 from django.db import connections, transaction
 from django.test import TransactionTestCase
@@ -26,9 +27,12 @@ _DATABASE = os.environ.get('TEST_DATABASE_URL', 'sqlite')
 collect_ignore = []
 if not (shutil.which('pgbouncer') and _DATABASE.startswith('postgres')):
     collect_ignore.append('enqueue/test_pgbouncer.py')
+if not (find_spec('psycopg_pool') and _DATABASE.startswith('postgres')):
+    collect_ignore.append('worker/test_pools.py')
 if _DATABASE.startswith('sqlite'):
     collect_ignore.append('monitoring/test_scale.py')  # it reads the plans of servers
     collect_ignore.append('enqueue/test_isolation.py')
+    collect_ignore.append('enqueue/test_lock_order.py')
     collect_ignore.append('lifecycle/test_long_transactions.py')  # its one write lock is waited for
 
 
@@ -37,9 +41,16 @@ if _DATABASE.startswith('mysql'):
 else:
     collect_ignore.append('execution/test_charset.py')
 #: Tests of extras that are not installed.
-for _name, _module in (('metrics', 'prometheus_client'),):
+_TASKS = 'django' if django.VERSION >= (6, 0) else 'django_tasks'
+for _name, _module in (
+    ('metrics', 'prometheus_client'),
+    ('django_tasks', _TASKS),
+    ('django_tasks_jobs', _TASKS),
+):
     if not find_spec(_module):
         collect_ignore.append(f'contrib/test_{_name}.py')
+if not find_spec('django_tables2'):
+    collect_ignore.append('contrib/netbox/test_netbox.py')
 # What Django has put there for the models, and puts there again when it truncates all tables after a test.
 _KEPT_TABLES = {'auth_permission', 'django_content_type', 'django_migrations'}
 _tables: dict[str, list[str]] = {}

@@ -18,6 +18,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -170,7 +171,7 @@ def _serve() -> list[str] | None:
 def _requests() -> Iterator[str]:
     """What the tests ask for, until they close the pipe or are gone (others may hold a copy of its end open)."""
     tests = os.pidfd_open(int(sys.argv[1]))
-    while sys.stdin in select.select([sys.stdin, tests], [], [])[0] and (line := sys.stdin.readline()):
+    while sys.stdin in wait([sys.stdin, tests]) and (line := sys.stdin.readline()):
         yield line
 
 

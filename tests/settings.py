@@ -1,6 +1,10 @@
 """Settings of the tests: the database and the Redis server come from the environment (see `tests/servers.py`)."""
 
+import json
 import os
+from importlib.util import find_spec
+
+import django
 
 from project.databases import database
 
@@ -56,9 +60,23 @@ REDIS_URL = os.environ.get('TEST_REDIS_URL', 'redis://127.0.0.1:0/0')
 RQ_QUEUES = {'default': {'URL': REDIS_URL, 'DEFAULT_TIMEOUT': 60}}
 if 'TEST_OTHER_REDIS' in os.environ:
     RQ_QUEUES['elsewhere'] = {'URL': os.environ['TEST_OTHER_REDIS']}
+if django.VERSION < (6, 0) and find_spec('django_tasks'):  # newer ones have tasks of their own
+    INSTALLED_APPS.append('django_tasks')
+TASKS = {
+    'default': {'BACKEND': 'netbox_jobs.contrib.django_tasks.NetBoxJobsBackend', 'QUEUES': ['default', 'low']},
+    'eager': {
+        'BACKEND': 'netbox_jobs.contrib.django_tasks.NetBoxJobsBackend',
+        'QUEUES': [],
+        'OPTIONS': {'max_retries': 1, 'retry_backoff': 0, 'PRIORITY_QUEUES': {'low': {0: 'low', 50: 'high'}}},
+    },
+}
+if 'TEST_INLINE' in os.environ:
+    RQ_QUEUES['low'] = {**RQ_QUEUES['default'], 'ASYNC': False}
+if 'TEST_SERIALIZER' in os.environ:
+    RQ_QUEUES['coded'] = {**RQ_QUEUES['default'], 'SERIALIZER': os.environ['TEST_SERIALIZER']}
 PLUGINS_CONFIG = {'tests.app': {'token': 'x'}}
 NETBOX_JOBS = {
-    key.removeprefix('TEST_NETBOX_JOBS_'): float(value) if '.' in value else int(value)
+    key.removeprefix('TEST_NETBOX_JOBS_'): json.loads(value)
     for key, value in os.environ.items()
     if key.startswith('TEST_NETBOX_JOBS_')
 }

@@ -8,7 +8,6 @@ from django.apps import AppConfig, apps
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import BaseCommand, CommandError, call_command, get_commands
 from django.test import override_settings
-from rq.serializers import DefaultSerializer, JSONSerializer
 
 from netbox_jobs import checks
 from netbox_jobs.core import conf
@@ -68,6 +67,10 @@ BAD = {
     'JOBS_PER_CHILD': [0, '10', 1.5, None, False],
     'PRELOAD_RUNNERS': [1, 0, 'yes', None],
     'NOTIFY': [None, print, 1],
+    'DELIVER': [1, 0, 'no', None],
+    'CONTEXT': ['tests.app.Context', 1, None, [1]],
+    'METRICS_TOKEN': [1, None, b'token'],
+    'NETBOX_VERSION': ['new', '', None, 4.5],
 }
 
 
@@ -121,31 +124,28 @@ def test_another_apps_worker_command_that_stands_before_ours_is_noticed(monkeypa
         monkeypatch.setattr(checks, 'get_commands', lambda commands=commands: commands)
         (error,) = checks.check_commands()
         assert error.id == 'netbox_jobs.E008'
+        with override_settings(RQ={'WORKER_CLASS': 'netbox_jobs.worker.Worker'}):
+            assert checks.check_commands() == []
         assert error.msg.startswith(f'{name} is that of')
     monkeypatch.setattr(checks, 'get_commands', lambda: {**get_commands(), 'rqworker': Extended()})
     assert checks.check_commands() == []
-
-
-@pytest.mark.parametrize(
-    ('serializer', 'said'),
-    [
-        (None, False),
-        ('rq.serializers.DefaultSerializer', False),
-        (DefaultSerializer, False),
-        ('rq.serializers.JSONSerializer', True),
-        (JSONSerializer, True),
-    ],
-)
-def test_a_queue_with_a_serializer_that_its_workers_must_be_told_is_noticed(settings, serializer, said):
-    own = {} if serializer is None else {'SERIALIZER': serializer}
-    settings.RQ_QUEUES = {**settings.RQ_QUEUES, 'low': {**settings.RQ_QUEUES['default'], **own}}
-    found = checks.check_serializers()
-    assert [warning.id for warning in found] == ['netbox_jobs.W002'] * said
-    if said:
-        assert 'rqworker low --serializer rq.serializers.JSONSerializer' in found[0].msg
 
 
 def test_sqlite_without_its_options_is_warned_about(monkeypatch):
     plain = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'x'}}
     monkeypatch.setattr(checks, 'settings', types.SimpleNamespace(DATABASES=plain))
     assert [warning.id for warning in checks.check_sqlite()] == ['netbox_jobs.W001']
+
+
+@pytest.mark.parametrize('path', ['nowhere.Context', 'tests.app.contexts.Nameless'])
+def test_a_context_that_cannot_be_used_is_named(settings, path):
+    settings.NETBOX_JOBS = {'CONTEXT': [path]}
+    found = checks.check_contexts()
+    assert [message.id for message in found] == ['netbox_jobs.E012'] and path in found[0].msg
+
+
+def test_a_database_of_jobs_without_autocommit_is_refused(monkeypatch, settings):
+    assert checks.check_autocommit() == []
+    databases = {'default': {**settings.DATABASES['default'], 'AUTOCOMMIT': False}}
+    monkeypatch.setattr(checks, 'settings', types.SimpleNamespace(DATABASES=databases))
+    assert [error.id for error in checks.check_autocommit()] == ['netbox_jobs.E014']

@@ -19,6 +19,26 @@ class Nothing(JobRunner):
         pass
 
 
+class Sleeping(JobRunner):
+    """Waits, as a job does that asks another service."""
+
+    class Meta:
+        name = 'Sleeping'
+
+    def run(self, seconds):
+        time.sleep(seconds)
+
+
+class Counting(JobRunner):
+    """Counts how often it was run."""
+
+    class Meta:
+        name = 'Counting'
+
+    def run(self):
+        get_connection('default').incr('bench:runs')
+
+
 class Telling(JobRunner):
     """Tells when it was started."""
 

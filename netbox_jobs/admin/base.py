@@ -16,6 +16,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from ..broker import connection
 from ..core import queues
+from ..monitoring import pauses
 
 View = Callable[..., HttpResponseBase]
 
@@ -71,7 +72,7 @@ class PagesAdmin(admin.ModelAdmin):
         """Answer with a page within the admin's frame."""
         request.current_app = self.admin_site.name
         frame = self.admin_site.each_context(request)
-        own = {'opts': self.opts, 'media': self.media, 'title': title, 'silent_queues': silent_queues()}
+        own = {'opts': self.opts, 'media': self.media, 'title': title, **notices()}
         return TemplateResponse(request, template, {**frame, **own, **context})
 
     def url(self, name: str, *args: Any) -> str:
@@ -87,6 +88,11 @@ class PagesAdmin(admin.ModelAdmin):
     def notify(self, request: HttpRequest, text: str, level: int = messages.SUCCESS) -> None:
         """Show a message on the next page; projects without messages raise no error."""
         self.message_user(request, text, level, fail_silently=True)
+
+
+def notices() -> dict[str, Any]:
+    """Return what every page of this app says above its content: silent servers, and paused queues."""
+    return {'silent_queues': silent_queues(), 'pauses': pauses.paused()}
 
 
 def silent_queues() -> list[str]:

@@ -1,27 +1,21 @@
 """The page of errors: what went wrong of late, by cause, and actions on all jobs of one cause."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from ..core import errors as texts
 from ..maintenance import bulk_action
 from ..models import Job, MutedError, database
 from ..monitoring import errors
+from ..monitoring.performance import PERIODS
 from . import actions
 from .base import PagesAdmin
+from .periods import choices
 
-#: The periods that the page offers, by their names in its address.
-PERIODS = {
-    '1h': (timedelta(hours=1), gettext_lazy('Last hour')),
-    '24h': (timedelta(days=1), gettext_lazy('Last day')),
-    '7d': (timedelta(days=7), gettext_lazy('Last week')),
-}
 #: The actions on all jobs of one cause.
 _ACTIONS = ('retry', 'delete')
 #: Milliseconds between two updates.
@@ -101,15 +95,14 @@ class ErrorsPage(PagesAdmin):
 
     def _errors(self, request: HttpRequest) -> dict[str, Any]:
         user: Any = request.user
-        chosen = request.GET.get('period', '')
-        chosen = chosen if chosen in PERIODS else '24h'
+        chosen, periods = choices(request)
         queue = request.GET.get('queue', '').replace('\x00', '')[:100]
-        found = errors.groups(PERIODS[chosen][0], queue=queue)
+        found = errors.groups(PERIODS[chosen], queue=queue)
         return {
             'groups': found,
             'most': max((max(group.bars) for group in found), default=0),
             'limit': errors.GROUPS if len(found) == errors.GROUPS else None,
-            'periods': [(key, label, key == chosen) for key, (_length, label) in PERIODS.items()],
+            'periods': periods,
             'period': chosen,
             'queue': queue,
             'group_actions': [action for action in _actions() if action.allowed(request, self)],

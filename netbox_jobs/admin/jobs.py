@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from ..models import Job
 from . import actions, filters
 from .action_views import JobActionPages
-from .base import silent_queues
+from .base import notices
 from .columns import JobColumns
 from .errors import ErrorsPage
 from .job_list import JobChangeList, search
@@ -18,13 +18,14 @@ from .objects import ObjectJobsPage
 from .overview import OverviewPage
 from .page import JobPage
 from .paginator import BoundedPaginator
+from .performance import PerformancePage
 
 #: Milliseconds between two updates of a list with active jobs, and of a list without.
 _BUSY, _IDLE = 2000, 15000
 
 
 @admin.register(Job)
-class JobAdmin(JobColumns, JobPage, OverviewPage, ErrorsPage, ObjectJobsPage, JobActionPages):
+class JobAdmin(JobColumns, JobPage, OverviewPage, ErrorsPage, PerformancePage, ObjectJobsPage, JobActionPages):
     """Jobs, newest first."""
 
     list_display: Any = (
@@ -71,6 +72,7 @@ class JobAdmin(JobColumns, JobPage, OverviewPage, ErrorsPage, ObjectJobsPage, Jo
             path('bulk/', self.page(self.bulk_view), name='netbox_jobs_job_bulk'),
             *self.overview_urls(),
             *self.error_urls(),
+            *self.performance_urls(),
             *self.object_urls(),
             *self.page_urls(),
         ]
@@ -82,7 +84,7 @@ class JobAdmin(JobColumns, JobPage, OverviewPage, ErrorsPage, ObjectJobsPage, Jo
         own = {
             'title': _('Jobs'),
             'job_actions': allowed,
-            'silent_queues': silent_queues(),
+            **notices(),
             'live_url': self._live_url(request),
             'live_busy': _BUSY,
             'live_idle': _IDLE,

@@ -13,6 +13,7 @@ from django.urls import path
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
+from ..core import contexts
 from ..enqueue.identify import content_type_of, identify_instance
 from ..models import Job, database
 from ..monitoring import related
@@ -87,7 +88,8 @@ class ObjectJobsPage(PagesAdmin):
 
     def object_jobs(self, object_type: int, object_id: str) -> dict[str, Any]:
         """Return the latest jobs of an object, for the template."""
-        jobs = Job.objects.using(database()).filter(object_type_id=object_type, object_id=object_id)
+        about = {'object_type_id': object_type, 'object_id': object_id, **contexts.tenant_filter()}
+        jobs = Job.objects.using(database()).filter(**about)
         found = list(related.defer_large_fields(jobs).order_by('-pk')[: LISTED + 1])
         related.attach(found)
         return {

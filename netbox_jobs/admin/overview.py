@@ -54,7 +54,13 @@ class OverviewPage(PagesAdmin):
             return HttpResponseNotAllowed(['POST'])
         name = request.POST.get('name', '').replace('\x00', '')
         paused = PausedQueue.objects.using(database())
-        if request.POST.get('do') == 'resume':
+        if request.POST.get('do') == 'pause_all':
+            PausedQueue.pause_all()
+            self.notify(request, _('All queues are paused. Running jobs finish; other jobs wait.'))
+        elif request.POST.get('do') == 'resume_all':
+            PausedQueue.resume_all()
+            self.notify(request, _('All queues are resumed.'))
+        elif request.POST.get('do') == 'resume':
             paused.filter(name=name).delete()
             self.notify(request, _('The queue %(name)s is resumed.') % {'name': name})
         elif name and len(name) <= 100 and name in queue_names():
@@ -79,6 +85,7 @@ class OverviewPage(PagesAdmin):
             'schedules': self._schedules(request) if sees_schedules else None,
             'all_schedules': SCHEDULES,
             'may_manage': manages,
+            'may_stop_workers': user.has_perm('netbox_jobs.stop_worker'),
             'may_pause': user.has_perm('netbox_jobs.pause_queue'),
             'live_every': EVERY,
             'counted': now.counted,

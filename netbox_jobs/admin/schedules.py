@@ -1,5 +1,6 @@
 """Schedules in the admin: their list, the page of each, and the actions on them."""
 
+from datetime import datetime
 from functools import partial
 from typing import Any
 from zoneinfo import available_timezones
@@ -7,6 +8,7 @@ from zoneinfo import available_timezones
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import path
 from django.utils.html import format_html
@@ -19,7 +21,7 @@ from ..models import Job, Schedule
 from ..monitoring import related
 from ..monitoring.schedules import ScheduleState, schedule_states
 from . import markup
-from .base import PagesAdmin, silent_queues
+from .base import PagesAdmin, notices
 from .schedule_list import ScheduleChangeList
 
 #: The actions on a schedule, with the messages that follow them.
@@ -108,9 +110,7 @@ class ScheduleAdmin(PagesAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list."""
-        return super().changelist_view(
-            request, {'title': _('Schedules'), 'silent_queues': silent_queues(), **(extra_context or {})}
-        )
+        return super().changelist_view(request, {'title': _('Schedules'), **notices(), **(extra_context or {})})
 
     def change_view(
         self,
@@ -124,11 +124,15 @@ class ScheduleAdmin(PagesAdmin):
         manages = self._manages(request)
         initial = {'interval': schedule.interval, 'cron': schedule.cron, 'time_zone': schedule.time_zone}
         form = RecurrenceForm(request.POST if request.method == 'POST' else None, initial=initial, auto_id='id_%s')
+        preview: list[datetime] = []
         if request.method == 'POST':
             if not manages:
                 raise PermissionDenied
-            if form.is_valid() and self._change(request, schedule, form):
-                return HttpResponseRedirect(self.url('schedule_change', schedule.pk))
+            if form.is_valid():
+                if 'preview' in request.POST:
+                    preview = self._preview(schedule, form)
+                elif self._change(request, schedule, form):
+                    return HttpResponseRedirect(self.url('schedule_change', schedule.pk))
         states = schedule_states(Schedule.objects.filter(pk=schedule.pk))
         jobs = list(related.defer_large_fields(Job.objects.filter(schedule=schedule)).order_by('-pk')[:20])
         related.attach(jobs)
@@ -144,14 +148,30 @@ class ScheduleAdmin(PagesAdmin):
             state=states[0] if states else ScheduleState(schedule),
             jobs=jobs if self._sees_jobs(request) else [],
             form=form if manages else None,
+            preview=preview,
         )
 
-    def _change(self, request: HttpRequest, schedule: Schedule, form: RecurrenceForm) -> bool:
+    def _preview(self, schedule: Schedule, form: RecurrenceForm) -> list[datetime]:
+        """Return when the next occurrences would be due: the change is made, and rolled back."""
+        using, found = schedule._state.db, []
+        with transaction.atomic(using=using):
+            if self._apply(schedule, form):
+                found = schedule_states(Schedule.objects.filter(pk=schedule.pk))[0].upcoming
+            transaction.set_rollback(True, using=using)
+        schedule.refresh_from_db()
+        return found
+
+    def _apply(self, schedule: Schedule, form: RecurrenceForm) -> bool:
         given = form.cleaned_data
         try:
             schedule.change(interval=given['interval'], cron=given['cron'] or None, timezone=given['time_zone'] or None)
         except ValueError as error:
             form.add_error(None, formatting.first_line(error, 300))
+            return False
+        return True
+
+    def _change(self, request: HttpRequest, schedule: Schedule, form: RecurrenceForm) -> bool:
+        if not self._apply(schedule, form):
             return False
         self.log_change(request, schedule, [{'changed': {'fields': ['interval', 'cron', 'time_zone']}}])
         text = _('The schedule "%(name)s" now recurs: %(when)s.')

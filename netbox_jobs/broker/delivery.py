@@ -19,7 +19,7 @@ from rq.job import Dependency
 
 from ..core import conf, queues
 from ..models import services
-from . import batch
+from . import pattern
 from .connection import is_open, note_answer, note_failure, note_undelivered, queue, reachable_queue
 
 logger = logging.getLogger('netbox_jobs')
@@ -92,7 +92,7 @@ def deliver(delivery: Delivery, *, inline: bool = True) -> bool:
             return True
         if _is_off():
             return False
-        _enqueue(reachable_queue(delivery.queue), delivery)
+        _enqueue(reachable_queue(delivery.queue), [delivery])
     except (ConnectionError, TimeoutError) as error:
         note_undelivered(delivery.queue, delivery.subject, error)
         return False
@@ -138,24 +138,25 @@ def deliver_many(deliveries: Sequence[Delivery]) -> int:
 def _deliver_batch(name: str, deliveries: Sequence[Delivery]) -> int:
     if _is_off() or not queues.is_async(name):
         return sum(deliver(delivery) for delivery in deliveries)
-    target = reachable_queue(name)
-    calls = [delivery.as_rq_call() for delivery in deliveries]
-    if not batch.enqueue(target, ENTRY, calls):
-        target.enqueue_many([Queue.prepare_data(ENTRY, **call) for call in calls])
-    note_answer(target)
+    _enqueue(reachable_queue(name), deliveries)
     return len(deliveries)
 
 
-def _enqueue(target: Queue, delivery: Delivery) -> None:
-    call = delivery.as_rq_call()
-    if 'depends_on' in call:  # RQ looks at its own jobs first
-        target.enqueue_call(ENTRY, **call)
-        note_answer(target)
-        return
-    # One round trip: without a pipeline of ours, RQ makes two.
-    with target.connection.pipeline() as pipeline:
-        target.enqueue_call(ENTRY, **call, pipeline=pipeline)
-        pipeline.execute()
+def _enqueue(target: Queue, deliveries: Sequence[Delivery]) -> None:
+    """Enqueue to one queue, in one round trip: without a pipeline of ours, RQ makes two for each job."""
+    calls = [delivery.as_rq_call() for delivery in deliveries]
+    found = {pattern.pattern_of(target, ENTRY, call, d.options) for call, d in zip(calls, deliveries, strict=True)}
+    by_pattern = found.pop() if len(found) == 1 else None
+    if by_pattern is not None:
+        by_pattern.write(calls)
+    elif len(calls) > 1:
+        target.enqueue_many([Queue.prepare_data(ENTRY, **call) for call in calls])
+    elif 'depends_on' in calls[0]:  # RQ looks at its own jobs first
+        target.enqueue_call(ENTRY, **calls[0])
+    else:
+        with target.connection.pipeline() as pipeline:
+            target.enqueue_call(ENTRY, **calls[0], pipeline=pipeline)
+            pipeline.execute()
     note_answer(target)
 
 

@@ -1,15 +1,21 @@
 """The commands about queues and workers."""
 
+import time
 from argparse import Namespace
+from collections.abc import Iterable
 
+from ..core import formatting, queues
 from ..exceptions import UnknownQueue
-from ..models import PausedQueue
+from ..models import PausedQueue, Worker, database
+from ..monitoring import pauses
 from ..monitoring.queues import queue_states
 from ..monitoring.workers import worker_states
 from . import documents, lookup, tables
-from .exits import SUCCESS, usage_error
+from .exits import SUCCESS, failure, usage_error
 from .screen import Screen
 
+#: Seconds between two looks whether jobs still run.
+INTERVAL = 0.5
 #: How many jobs of a queue are counted in each status.
 COUNTED = 100_000
 
@@ -24,9 +30,16 @@ def list_queues(screen: Screen, options: Namespace) -> int:
     return SUCCESS
 
 
+def _named(options: Namespace, every: Iterable[str]) -> list[str]:
+    """Return the queues that a command names, or all of them with `--all`."""
+    if options.all == bool(options.queues):
+        raise usage_error('Expected either the full names of queues, or --all.')
+    return list(every) if options.all else options.queues
+
+
 def pause(screen: Screen, options: Namespace) -> int:
     """`jobs pause`."""
-    for name in [lookup.queue(name) for name in options.queues]:
+    for name in [lookup.queue(name) for name in _named(options, queues.configured())]:
         new = PausedQueue.pause(name)
         screen.line(f'The queue {name} is {"" if new else "already "}paused.')
     return SUCCESS
@@ -34,12 +47,46 @@ def pause(screen: Screen, options: Namespace) -> int:
 
 def resume(screen: Screen, options: Namespace) -> int:
     """`jobs resume`."""
-    for name in options.queues:
+    for name in _named(options, PausedQueue.objects.using(database()).values_list('name', flat=True)):
         try:
             resumed = PausedQueue.resume(name)
         except UnknownQueue as error:
             raise usage_error(str(error)) from None
         screen.line(f'The queue {name} is resumed.' if resumed else f'The queue {name} was not paused.')
+    return SUCCESS
+
+
+def drain(screen: Screen, options: Namespace) -> int:
+    """`jobs drain`."""
+    pause(screen, options)
+    names = _named(options, queues.configured())
+    deadline = time.monotonic() + options.timeout
+    told = None
+    while running := pauses.running_in(names):
+        if running != told:
+            screen.notice(f'{formatting.number(running)} job{"" if running == 1 else "s"} still running…')
+            told = running
+        if time.monotonic() > deadline:
+            raise failure(
+                f'After {options.timeout} seconds, {formatting.number(running)} still run. The queues stay paused; '
+                'resume them with "jobs resume", or stop the jobs with "jobs stop".'
+            )
+        time.sleep(INTERVAL)
+    screen.line('No job of these queues runs. Resume them with "jobs resume".')
+    return SUCCESS
+
+
+def leave(screen: Screen, options: Namespace) -> int:
+    """`jobs workers leave`."""
+    rows = Worker.objects.using(database()).exclude(queues='').order_by('name', 'pk')
+    if options.all == bool(options.names):
+        raise usage_error('Expected either the names of workers, as "jobs workers" lists them, or --all.')
+    for name in options.names:
+        if not rows.filter(name=name).exists():
+            raise usage_error(f'There is no worker {name!r}. List the workers with "jobs workers".')
+    for row in rows if options.all else rows.filter(name__in=options.names):
+        told = '' if row.leave() else ' was told already: it'
+        screen.line(f'The worker {row.name}{told} finishes what it runs, begins no more jobs, and ends.')
     return SUCCESS
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from packaging.version import InvalidVersion, Version
 
-#: The version of NetBox's job API that is reproduced; plugins' `min_version`/`max_version` are compared with it.
+#: The version of NetBox's job API that is reproduced.
 API_VERSION = '4.7.0'
 
 #: Days for which ended jobs are kept, unless the project sets `JOB_RETENTION`.
@@ -35,6 +36,20 @@ def _number(default: float, unit: str, least: float, most: float, *, whole: bool
     return Setting(default, f'{kind} of {unit} from {least:g} to {most:,}', accepts)
 
 
+def _is_queue_option(value: Any) -> bool:
+    if not isinstance(value, dict) or value.keys() != {'concurrency'}:
+        return False
+    most = value['concurrency']
+    return isinstance(most, int) and not isinstance(most, bool) and most >= 1
+
+
+def _is_version(value: Any) -> bool:
+    try:
+        return bool(Version(value))
+    except (InvalidVersion, TypeError):
+        return False
+
+
 SETTINGS: dict[str, Setting] = {
     # 'pickle' stores whatever pickle accepts; 'json' refuses everything that JSON (with dates, decimals, UUIDs,
     # sets, tuples and saved model instances) cannot say.
@@ -53,6 +68,12 @@ SETTINGS: dict[str, Setting] = {
     'JOBS_PER_CHILD': _number(1000, 'jobs', 1, 1_000_000, whole=True),
     # Whether a worker imports the module of a runner itself once a child of it has had to, for the next ones.
     'PRELOAD_RUNNERS': Setting(True, 'True or False', lambda value: isinstance(value, bool)),
+    # How many jobs of a queue may run at once: {'low': {'concurrency': 5}}.
+    'QUEUES': Setting(
+        {},
+        "a dictionary such as {'low': {'concurrency': 5}}, with whole numbers from 1",
+        lambda value: isinstance(value, dict) and all(map(_is_queue_option, value.values())),
+    ),
     # Dotted paths of the classes whose values travel from the caller to the run; see `core.contexts.JobContext`.
     'CONTEXT': Setting(
         (),
@@ -63,6 +84,8 @@ SETTINGS: dict[str, Setting] = {
     'NOTIFY': Setting('', 'the dotted path of a function, or an empty text', lambda value: isinstance(value, str)),
     # What Prometheus sends to read the metrics of `contrib.metrics`; without one, only users may who may view jobs.
     'METRICS_TOKEN': Setting('', 'a text, or an empty one', lambda value: isinstance(value, str)),
+    # The version of NetBox that `min_version` and `max_version` of plugins are compared with.
+    'NETBOX_VERSION': Setting(API_VERSION, "a version of NetBox such as '4.5.10'", _is_version),
 }
 
 

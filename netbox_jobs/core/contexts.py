@@ -147,6 +147,14 @@ def current_tenant() -> str:
     return tenant_of({name: value for name, value in values.items() if value is not None})
 
 
+def tenant_filter() -> dict[str, str]:
+    """Return the condition by which jobs are about objects of the current tenant; none where no context separates them.
+
+    Without it, the jobs of another tenant's object with the same primary key would be found, and deleted.
+    """
+    return {'tenant': current_tenant()} if any(separates(context) for context in configured().values()) else {}
+
+
 def _check_schema() -> None:
     public = getattr(settings, 'PUBLIC_SCHEMA_NAME', 'public')
     for connection in connections.all(initialized_only=True):

@@ -11,11 +11,12 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.formats import number_format
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from ..choices import JobStatusChoices
 from . import clock
+from .recurrence import cron_in_words
 from .waits import Wait, WaitKind
 
 # Text
@@ -188,9 +189,13 @@ def _local(value: datetime) -> datetime:
 
 
 def recurrence(interval: int | None, cron: str = '', time_zone: str = '') -> str:
-    """Return how something recurs: 'every 5 minutes', 'every day', '0 3 * * * (Europe/Berlin)', or 'once'."""
+    """Return how something recurs: 'every 5 minutes', 'every day', 'at 03:00 every day (Europe/Berlin)', or 'once'.
+
+    There are words for cron in English only; in other languages it is the expression.
+    """
     if cron:
-        return clean(f'{cron} ({time_zone})' if time_zone else cron)
+        text = cron_in_words(cron) if (get_language() or 'en').startswith('en') else cron
+        return clean(f'{text} ({time_zone})' if time_zone else text)
     if interval is None:
         return _('once')
     if interval % 1440 == 0:
@@ -238,10 +243,14 @@ def wait(reason: Wait) -> str:
         'schedule': reason.schedule,
         'time': moment(reason.until),
         'attempt': number(reason.attempt or 0),
+        'limit': clean(reason.limit),
+        'most': number(reason.most),
     }
     match reason.kind:
         case WaitKind.UNSAVED:
             return _('waits until its object is saved')
+        case WaitKind.SCHEDULE_LOCKED:
+            return _('waits until another transaction releases its schedule')
         case WaitKind.JOBS:
             return _wait_for_jobs(reason)
         case WaitKind.PREVIOUS if reason.jobs:
@@ -260,6 +269,8 @@ def wait(reason: Wait) -> str:
             return _('due at %(time)s') % values
         case WaitKind.BACKOFF:
             return _('attempt %(attempt)s is due at %(time)s') % values
+        case WaitKind.LIMIT:
+            return _('waits for a slot: at most %(most)s jobs of %(limit)s run at once') % values
         case WaitKind.NO_WORKER:
             return _('no worker serves the queue %(queue)s') % values
         case WaitKind.REDIS:

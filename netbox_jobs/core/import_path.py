@@ -2,12 +2,15 @@
 
 import importlib
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from ..exceptions import RunnerNotFound
 
 #: The modules that `resolve()` has had to import in this process, in that order.
 imported: list[str] = []
+#: What makes a callable of an object that stands for code, by the class of such objects: `contrib` adds to it.
+adapters: dict[type, Callable[[Any], Any]] = {}
 
 
 def path_of(target: Any) -> str:
@@ -41,5 +44,5 @@ def resolve(path: str) -> Any:
             found = getattr(found, attribute, None)
         if found is None:
             break
-        return found
+        return next((adapt(found) for kind, adapt in adapters.items() if isinstance(found, kind)), found)
     raise RunnerNotFound(f'{path} cannot be imported: it was renamed or removed, or this worker runs other code.')

@@ -94,6 +94,18 @@ def check_registered(interval: object, cron: object = None, time_zone: object = 
         raise ImproperlyConfigured(f'System job: {error}') from None
 
 
+def cron_in_words(cron: str) -> str:
+    """Return what a cron expression says, in English: 'at 03:00 on Monday through Friday'.
+
+    The words come from the library that computes the times, so that the two do not differ.
+    """
+    try:
+        words = CronSim(cron.upper(), datetime(2024, 1, 1)).explain()
+    except CronSimError:
+        return cron
+    return words[:1].lower() + words[1:]
+
+
 @dataclass(frozen=True, slots=True)
 class Recurrence:
     """How something recurs: every `interval` minutes, or at the times of `cron` in `time_zone`; or not at all."""
@@ -128,6 +140,18 @@ class Recurrence:
         assert self.interval is not None
         later = clock.to_utc(previous) + timedelta(minutes=self.interval)
         return clock.to_stored(max(later, clock.to_utc(now) + SHORTEST))
+
+    def upcoming(self, first: datetime, count: int) -> list[datetime]:
+        """Return when the next occurrences are due, if each runs in time; the earliest first.
+
+        Args:
+            first: When the first of them is due.
+            count: How many.
+        """
+        found = [first]
+        while self and len(found) < count:
+            found.append(self.next(found[-1], found[-1]))
+        return found
 
     def would_have(self, previous: datetime, made: datetime, moment: datetime) -> bool:
         """Return whether `moment` is when the occurrence after `previous`, made at `made`, is due by itself."""

@@ -29,7 +29,7 @@ def transacting(using: str, *, savepoint: bool = True) -> Iterator[None]:
     """
     own = is_outermost(using)
     with transaction.atomic(using=using, savepoint=savepoint):
-        if own and _has_snapshots(using):
+        if own and has_snapshots(using):
             with connections[using].cursor() as cursor:
                 cursor.execute('SET TRANSACTION ISOLATION LEVEL READ COMMITTED')
         yield
@@ -105,7 +105,7 @@ def is_conflict(error: BaseException) -> bool:
     return state in _STATES or (bool(cause.args) and cause.args[0] in _NUMBERS)
 
 
-def _has_snapshots(using: str) -> bool:
+def has_snapshots(using: str) -> bool:
     """Return whether the project has chosen an isolation by which a transaction reads what its first statement saw."""
     connection: Any = connections[using]
     if connection.vendor == 'mysql':

@@ -11,12 +11,14 @@ from ..lifecycle import reservation
 from ..lifecycle.claim import start_claimed
 from ..lifecycle.deliver import deliver_after_commit
 from ..lifecycle.dependencies import depend
+from ..lifecycle.reservation import UniqueSlot
 from ..models import Job, database, services
-from . import unique
+from . import late, unique
 from .inherit import inherit, is_about_the_same
 from .request import EnqueueRequest, check
 from .rows import insert_job, new_job, new_schedule
 from .successor import predecessor_of, succeed
+from .uniqueness import insert_unique
 from .unsaved import call_transaction
 
 
@@ -30,22 +32,30 @@ def enqueue(func: Callable[..., Any], given: dict[str, Any]) -> Job:
 def insert(request: EnqueueRequest) -> Job:
     """Insert the job of a request, and deliver it after the commit if it is due."""
     if (slot := reservation.unique_slot(request.key)) is not None:
-        return unique.fill(slot, request)
+        return unique.fill(slot, request) if isinstance(slot, UniqueSlot) else late.insert(slot, request)
     if request.recurrence and (predecessor := predecessor_of(request)):
         return succeed(request, predecessor)
     if (retried := reservation.retried()) is not None and _retries(request, retried):
         inherit(request, retried, None)
         queues.check(request.queue_name)
     using = database()
+    if request.unique is None:
+        return _insert_new(request, using)
+    return transactions.again(
+        lambda: insert_unique(request, lambda: _insert_new(request, using), using, anyway=retried is not None), using
+    )
+
+
+def _insert_new(request: EnqueueRequest, using: str) -> Job:
     job = new_job(request)
     if not request.recurrence and not request.dependencies:
         insert_job(job, request, using)
     else:
         with call_transaction():
             if request.recurrence:
-                job.schedule = new_schedule(request, job.job_id.hex)
-                job.schedule.save(using=using)
-                job.slot = job.schedule.pk
+                schedule = new_schedule(request, job.job_id.hex)
+                schedule.save(using=using)
+                job.schedule, job.slot = schedule, schedule.pk
             insert_job(job, request, using)
             depend(job, request.dependencies, using)
     deliver_after_commit(job)

@@ -9,13 +9,15 @@ from django.utils import timezone
 from ..choices import JobStatusChoices
 from ..lifecycle.deliver import deliver_after_commit
 from ..lifecycle.dependencies import depend
-from ..lifecycle.reservation import UniqueSlot
+from ..lifecycle.locks import ScheduleLocked
+from ..lifecycle.reservation import LateSlot, UniqueSlot
 from ..models import Job, Schedule, database
 from ..models.schedules import SHARED
+from . import late, schedule_lock
 from .changes import changes_of, update_waiting
 from .inherit import inherit
 from .request import EnqueueRequest
-from .rows import insert_job, new_job, new_schedule
+from .rows import insert_job, new_job
 from .successor import succeed
 
 #: The fields that say when a schedule recurs.
@@ -24,7 +26,7 @@ _WHEN = frozenset({'cron', 'interval', 'time_zone'})
 _LOOKS = 5
 
 
-def find_slot(request: EnqueueRequest, *, final: bool = True) -> Job | UniqueSlot:
+def find_slot(request: EnqueueRequest, *, final: bool = True, within: bool = False) -> Job | UniqueSlot | LateSlot:
     """Return the waiting job of the request's runner and object, brought up to date; or the slot for a new one.
 
     Locks the schedule until the transaction ends. Jobs that `enqueue()` made are neither touched nor counted.
@@ -32,10 +34,26 @@ def find_slot(request: EnqueueRequest, *, final: bool = True) -> Job | UniqueSlo
     Args:
         request: What the caller asks for; fields that it has not named stay as they are.
         final: Whether the runner's own `enqueue()` would not change the request.
+        within: Whether the caller has a transaction open, in which no lock of another transaction may be waited for.
+            If the schedule is locked, the job joins it later.
     """
     using = database()
+    if not within or request.unsaved is not None or not connections[using].features.has_select_for_update_skip_locked:
+        return find_locked(request, schedule_lock.lock(request, using), final=final)
+    if (final or 'kwargs' not in request.given) and (job := schedule_lock.unchanged(request, using)) is not None:
+        return job
+    try:
+        patience = 0 if late.is_expected(using) else schedule_lock.PATIENCE
+        schedule = schedule_lock.lock_without_waiting(request, using, patience)
+    except ScheduleLocked:
+        return late.slot(request, using)
+    return find_locked(request, schedule, final=final)
+
+
+def find_locked(request: EnqueueRequest, schedule: Schedule, *, final: bool = True) -> Job | UniqueSlot:
+    """Do what `find_slot()` does, when the schedule has been locked."""
+    using = database()
     given = request.given
-    schedule = _lock_schedule(request, using)
     recurred = bool(schedule.recurrence)
     moved = bool(given & _WHEN) and schedule.recurrence != request.recurrence
     if moved:
@@ -79,8 +97,14 @@ def _moved_to(schedule: Schedule, request: EnqueueRequest, using: str) -> dateti
     return None if kept else sooner
 
 
-def fill(slot: UniqueSlot, request: EnqueueRequest) -> Job:
-    """Insert the job of `enqueue_once()`, or update it, as the runner's own `enqueue()` has made the request."""
+def fill(slot: UniqueSlot, request: EnqueueRequest, late_job: Job | None = None) -> Job:
+    """Insert the job of `enqueue_once()`, or update it, as the runner's own `enqueue()` has made the request.
+
+    Args:
+        slot: Where it belongs.
+        request: The request.
+        late_job: A job that is to fill the slot, instead of a new one.
+    """
     slot.filled.append(request)
     using, schedule, before = database(), slot.schedule, slot.before
     if before is not None:
@@ -92,11 +116,14 @@ def fill(slot: UniqueSlot, request: EnqueueRequest) -> Job:
         _write(schedule, differs, using)
     if before is not None and not before.ended:
         return _follow(slot, request, before)
-    job = new_job(request)
+    job = new_job(request, job_id=late_job.job_id if late_job is not None else None)
     job.schedule, job.slot = schedule, schedule.pk
     if schedule.paused and job.due is not None:
         job.status, job.deliveries = JobStatusChoices.STATUS_SCHEDULED, 0
-    insert_job(job, request, using)
+    if late_job is None:
+        insert_job(job, request, using)
+    else:
+        late.replace(late_job, job, using)
     depend(job, request.dependencies, using)
     deliver_after_commit(job)
     return job
@@ -144,23 +171,3 @@ def _waiting_or_running(schedule: Schedule, using: str) -> Job | None:
     # Both by one statement: a job that is requeued, or claimed, between two looks would be seen by none of them.
     active = held.order_by().union(jobs.running().filter(schedule=schedule).order_by(), all=True)
     return max(active, key=lambda job: (job.slot is not None, job.pk), default=None)
-
-
-def _lock_schedule(request: EnqueueRequest, using: str) -> Schedule:
-    """Return the schedule of the request's key, updated with what it names, and locked until the transaction ends.
-
-    When it recurs is not updated yet, so that the caller can tell whether that changes.
-    """
-    fields = {name: getattr(request, name) for name in sorted(request.given & SHARED)}
-    schedules = Schedule.objects.using(using)
-    if not schedules.filter(key=request.key).update(**(fields or {'key': request.key})):
-        # There is none, or it is being inserted at this moment: one statement decides. (An INSERT that fails and
-        # an UPDATE after it deadlock on MariaDB, where the failed INSERT leaves a shared lock behind.)
-        by_key = ['key'] if connections[using].features.supports_update_conflicts_with_target else None
-        schedules.bulk_create(
-            [new_schedule(request, request.key)],
-            update_conflicts=True,
-            unique_fields=by_key,
-            update_fields=sorted(fields) or ['key'],
-        )
-    return schedules.select_for_update().get(key=request.key)  # as it is now, whatever this transaction saw first

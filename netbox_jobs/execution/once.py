@@ -30,12 +30,13 @@ def enqueue_once(runner: Any, args: tuple[Any, ...], given: dict[str, Any]) -> J
 
 
 def _enqueue_once(runner: Any, args: tuple[Any, ...], given: dict[str, Any], request: EnqueueRequest) -> Job:
+    within = not transactions.is_outermost(database())
     with call_transaction():
-        found = find_slot(request, final=not runner.overrides('enqueue'))
+        found = find_slot(request, final=not runner.overrides('enqueue'), within=within)
         if isinstance(found, Job):
             watch_unsaved(found, request)
             return found
-        when = found.schedule.recurrence
+        when = found.recurrence
         given = {**given, 'interval': when.interval}
         if when.cron:
             given |= {'cron': when.cron, 'timezone': when.time_zone}

@@ -127,6 +127,11 @@ def runner_logger(runner: type[Any], job: Any) -> logging.Logger:
     return RunnerLogger(runner.__name__, job, runner_options.kept_level(runner))
 
 
+def prepare_logger(runner: type[Any]) -> None:
+    """Make the logger of a runner. (logging then forgets what all others let through, which takes a while.)"""
+    _class_logger(runner.__name__)
+
+
 def _class_logger(name: str) -> logging.Logger:
     for root in (logger, _netbox):
         if _handler not in root.handlers:

@@ -17,9 +17,9 @@ from ..choices import JobStatusChoices
 from ..core import errors, guards, recurrence, runs, transactions
 from ..core.claim import Claim, Outcome
 from ..core.text import storable_data, storable_error
-from ..models import Job, Schedule, cached_sql, database, services
+from ..models import Job, PendingChange, Schedule, cached_sql, database, services
 from .announcements import EndAnnouncement
-from .locks import lock_schedule, try_lock
+from .locks import ScheduleLocked, lock_schedule, try_lock
 from .successor import make_successor
 
 logger = logging.getLogger('netbox_jobs')
@@ -104,10 +104,26 @@ class _End:
         if not self._periodic and self._wait:  # one statement, which needs no transaction of its own
             return self._write(None)
         with transactions.transacting(self.using, savepoint=False):
-            schedule = lock_schedule(self._job, self.using, self._wait) if self._periodic else None
+            schedule, locked = None, False
+            try:
+                schedule = lock_schedule(self._job, self.using, self._wait) if self._periodic else None
+            except ScheduleLocked:
+                locked = True
             if not self._wait:
                 try_lock(Job.objects.using(self.using).filter(pk=self._job.pk), self.using)
-            return self._write(schedule)
+            ended = self._write(schedule)
+            if ended and locked:
+                self._leave_chain()
+            return ended
+
+    def _leave_chain(self) -> None:
+        """Leave the successor to recovery, which makes it when the schedule is free; see `maintenance.chains`."""
+        job, claim = self._job, self._announcement.claim
+        logger.info('Job %s (%s): its successor is made when its schedule is no longer locked.', job.pk, job.name)
+        values = {}
+        if claim is not None and claim.since is not None and claim.interval != job.interval:
+            values['interval_at_claim'] = claim.interval  # run() has set another
+        PendingChange.objects.using(self.using).get_or_create(job_id=job.pk, defaults={'values': values})
 
     def _write(self, schedule: Schedule | None) -> bool:
         job = self._job

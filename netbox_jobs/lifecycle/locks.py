@@ -1,27 +1,27 @@
 """Row locks: the schedule of a chain first, then its jobs."""
 
-import logging
 import time
 from typing import Any
 
 from django.db import connections
+from django.db.models import QuerySet
 
 from ..models import Job, Schedule
 from ..models.querysets import JobQuerySet
 
-logger = logging.getLogger('netbox_jobs')
+#: Seconds for which the end of a job waits for the lock of its schedule: short transactions have released it by then.
+PATIENCE = 0.1
 
-#: Seconds for which the end of a job waits for the lock of its schedule.
-PATIENCE = 2.0
+
+class ScheduleLocked(Exception):
+    """Another transaction keeps a schedule locked for longer than a moment."""
 
 
 def lock_schedule(job: Job, using: str, wait: bool) -> Schedule | None:
-    """Return the job's schedule, locked; None if it has been ended, the job has none, or a transaction keeps it locked.
-
-    A worker does not wait for a long transaction of a web request: after `PATIENCE` seconds, the job ends without a
-    successor, which recovery makes when the lock is free (see `maintenance.chains`).
+    """Return the job's schedule, locked; None if it has been ended, or the job has none.
 
     Raises:
+        ScheduleLocked: Another transaction holds the lock. (A worker does not wait for a long one of a web request.)
         OperationalError: `wait` is False, and another transaction holds the lock.
     """
     if job.schedule_id is None:
@@ -31,13 +31,25 @@ def lock_schedule(job: Job, using: str, wait: bool) -> Schedule | None:
         try_lock(schedules, using)
     if not wait or not connections[using].features.has_select_for_update_skip_locked:
         return schedules.select_for_update().first()
-    give_up, pause = time.monotonic() + PATIENCE, 0.01
+    return poll_lock(schedules, PATIENCE)
+
+
+def poll_lock(schedules: QuerySet[Schedule], patience: float) -> Schedule | None:
+    """Return the schedule, locked; None if there is none. Never waits in the database, so that no deadlock comes of it.
+
+    Args:
+        schedules: The one schedule.
+        patience: Seconds for which to try.
+
+    Raises:
+        ScheduleLocked: Another transaction still holds the lock.
+    """
+    give_up, pause = time.monotonic() + patience, 0.005
     while (found := schedules.select_for_update(skip_locked=True).first()) is None and schedules.exists():
-        if time.monotonic() > give_up:
-            logger.info('Job %s (%s): another transaction keeps its schedule locked.', job.pk, job.name)
-            break
+        if time.monotonic() >= give_up:
+            raise ScheduleLocked
         time.sleep(pause)
-        pause = min(pause * 2, 0.2)
+        pause = min(pause * 2, 0.1)
     return found
 
 

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..core.recurrence import Recurrence
 from ..models import Job, Schedule
 
 
@@ -45,8 +46,25 @@ class UniqueSlot:
     #: Holds this slot once it has been filled: what else that call enqueues goes elsewhere.
     filled: list[Any] = field(default_factory=list)
 
+    @property
+    def recurrence(self) -> Recurrence:
+        """When it recurs."""
+        return self.schedule.recurrence
 
-Reservation = SuccessorOf | RetryOf | UniqueSlot
+
+@dataclass(frozen=True, slots=True)
+class LateSlot:
+    """The place of a job of `enqueue_once()` whose schedule is locked: it is stored by itself, and joins later."""
+
+    key: str
+    #: The names of the options that the call has given.
+    given: frozenset[str]
+    #: When it recurs, as far as is known.
+    recurrence: Recurrence
+    filled: list[Any] = field(default_factory=list)
+
+
+Reservation = SuccessorOf | RetryOf | UniqueSlot | LateSlot
 
 _reservations: ContextVar[tuple[Reservation, ...]] = ContextVar('netbox_jobs.reservations', default=())
 
@@ -61,10 +79,10 @@ def reserved(reservation: Reservation) -> Iterator[None]:
         _reservations.reset(token)
 
 
-def unique_slot(key: str) -> UniqueSlot | None:
+def unique_slot(key: str) -> UniqueSlot | LateSlot | None:
     """Return the slot that is reserved for this schedule key, if it is still to be filled."""
     for held in reversed(_reservations.get()):
-        if isinstance(held, UniqueSlot) and held.key == key and not held.filled:
+        if isinstance(held, UniqueSlot | LateSlot) and held.key == key and not held.filled:
             return held
     return None
 

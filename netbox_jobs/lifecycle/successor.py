@@ -2,17 +2,19 @@
 
 import logging
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
-from ..core import arguments, clock, contexts, import_path, runs
+from ..core import arguments, clock, contexts, import_path, runs, transactions
 from ..core.options import as_keywords
 from ..core.recurrence import Recurrence
 from ..core.text import storable_text
 from ..exceptions import ArgumentsRefused, ContextNotRestored, ContextUnknown, InstanceGone, RunnerNotFound
-from ..models import Job, Schedule, database
-from .locks import lock_schedule
+from ..models import Job, PendingChange, Schedule, database
+from .limits import is_limited
+from .locks import ScheduleLocked, lock_schedule
 from .reservation import SuccessorOf, reserved
 
 logger = logging.getLogger('netbox_jobs')
@@ -60,10 +62,33 @@ def continue_chain(schedule: Schedule, using: str) -> Job | None:
         using: The alias of the database that holds the jobs.
     """
     jobs = Job.objects.using(using).filter(schedule=schedule)
-    if not schedule.recurrence or jobs.filter(status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES).exists():
+    if jobs.filter(status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES).exists():
         return None
     last = schedule.last_job
-    return make_successor(last, schedule) if last is not None else None
+    if last is None:
+        return None
+    take_over(schedule, last, using)
+    return make_successor(last, schedule) if schedule.recurrence else None
+
+
+def take_over(schedule: Schedule, job: Job, using: str) -> None:
+    """Write to a schedule what the end of a job could not, as another transaction kept it locked.
+
+    Args:
+        schedule: The schedule, locked. What has changed its recurrence since is the later change, and stays.
+        job: The job that has ended.
+        using: The alias of the database that holds the jobs.
+    """
+    changes = PendingChange.objects.using(using).filter(job_id=job.pk)
+    if (change := changes.first()) is None:
+        return
+    left = change.values
+    if 'interval_at_claim' in left and schedule.recurrence == Recurrence(left['interval_at_claim']):
+        schedule.interval = job.interval
+    schedule.suspended = left.get('suspended') or schedule.suspended
+    values = {'interval': schedule.interval, 'suspended': schedule.suspended}
+    Schedule.objects.using(using).filter(pk=schedule.pk).update(runs=F('runs') + 1, **values)
+    changes.delete()
 
 
 def _recurrence(job: Job, schedule: Schedule | None) -> Recurrence:
@@ -114,7 +139,9 @@ def _through_enqueue(job: Job, recurrence: Recurrence) -> Job | None:
             raise LookupError(f'{job.runner}.enqueue() did not enqueue the next occurrence')
     except (ArgumentsRefused, InstanceGone, RunnerNotFound):
         pass  # the copy looks at the signature itself, and needs neither the arguments' objects nor the runner
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OperationalError) and transactions.is_conflict(error):
+            raise  # the transaction is over, with the end of the job: all of it is written again
         logger.exception(
             'Job %s (%s): its runner could not enqueue the successor; the row is copied instead.', job.pk, job.name
         )
@@ -139,6 +166,7 @@ def _copy(job: Job, recurrence: Recurrence, schedule: Schedule | None) -> Job | 
         schedule=schedule,
         slot=schedule.pk,
         predecessor_id=job.pk,
+        held=is_limited(job),
         arguments=payload,
         **{name: getattr(job, name) for name in _COPIED},
     )
@@ -155,15 +183,20 @@ def _copy(job: Job, recurrence: Recurrence, schedule: Schedule | None) -> Job | 
 
 
 _COPIED = {
-    'arguments_format', 'arguments_shown', 'context', 'job_timeout', 'name', 'notifications', 'object_db', 'object_id',
-    'object_type_id', 'options', 'queue_name', 'retry_policy', 'runner', 'tenant', 'user_id',
+    'arguments_format', 'arguments_shown', 'context', 'job_timeout', 'limit', 'limit_most', 'name', 'notifications',
+    'object_db', 'object_id', 'object_type_id', 'options', 'queue_name', 'retry_policy', 'runner', 'tenant', 'user_id',
 }  # fmt: skip
 
 
 def suspend(job: Job, reason: str) -> None:
     """Record on the job's schedule, if it has one, why the job has no successor."""
-    with transaction.atomic(using=job._state.db):
-        schedule = lock_schedule(job, job._state.db or database(), wait=True)
+    using, reason = job._state.db or database(), storable_text(reason)
+    with transaction.atomic(using=using):
+        try:
+            schedule = lock_schedule(job, using, wait=True)
+        except ScheduleLocked:  # recovery records it
+            PendingChange.objects.using(using).get_or_create(job_id=job.pk, defaults={'values': {'suspended': reason}})
+            return
         if schedule is not None:
-            schedule.suspended = storable_text(reason)
+            schedule.suspended = reason
             schedule.save(update_fields=['suspended'])

@@ -11,6 +11,7 @@ from .finish import outcome_values
 def warm_up(using: str) -> None:
     """Make the SQL by which jobs are claimed and ended, so that no child process has to."""
     rehearse(using)
+    cached_sql.converters(using)
     claim = Claim(job=1, token=identity.process_token(), attempt=1, database=using, since=0.0)
     for job in (Job(pk=1), Job(pk=1, data={})):
         job.claim = claim

@@ -1,6 +1,6 @@
 """Recovery of chains: the next occurrence that is not there, or not when it should be.
 
-A job may end while another transaction keeps its schedule locked, and has no successor then.
+A job may end while another transaction keeps its schedule locked, and has no successor then (`PendingChange`).
 """
 
 import logging
@@ -8,17 +8,37 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.db import connections, transaction
-from django.db.models import Exists, F, OuterRef, Q, Subquery
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
-from ..lifecycle.successor import continue_chain
+from ..enqueue import join
+from ..lifecycle.successor import continue_chain, take_over
 from ..lifecycle.wait import reschedule
-from ..models import Job, RepairCount, Schedule, database
+from ..models import Job, PendingChange, RepairCount, Schedule, database
 
 logger = logging.getLogger('netbox_jobs')
 
 _BATCH = 500
+
+
+def make_pending_changes(between: Callable[[], None]) -> int:
+    """Make the changes that were left until a schedule is no longer locked; return how many were made.
+
+    A schedule that is still locked is left for the next time.
+    """
+    using = database()
+    made = 0
+    for change in list(PendingChange.objects.using(using).order_by('pk')[:_BATCH]):
+        between()
+        try:
+            made += join.settle(change.pk, using) if join.KEY in change.values else _continue_after(change, using)
+        except Exception:  # one that cannot be made does not keep the others from it
+            if not connections[using].is_usable():
+                raise
+            logger.exception('What is to be done with the schedule of job %s could not be done.', change.pk)
+    RepairCount.add(RepairCount.Kind.CHAIN, made)
+    return made
 
 
 def continue_chains(between: Callable[[], None]) -> int:
@@ -63,14 +83,26 @@ def follow_time_zone(between: Callable[[], None]) -> int:
     return len(found)
 
 
-def _continue(pk: int, using: str) -> bool:
+def _continue_after(change: PendingChange, using: str) -> bool:
+    """Make the successor of a job that ended while its schedule was locked; return whether there is one now."""
+    job = Job.objects.using(using).filter(pk=change.job_id).first()
+    if job is not None and not job.ended:
+        return False
+    if job is not None and Schedule.objects.using(using).filter(pk=job.schedule_id or 0).exists():
+        return _continue(job.schedule_id or 0, using, job)
+    PendingChange.objects.using(using).filter(pk=change.pk).delete()  # deleted in the meantime
+    return False
+
+
+def _continue(pk: int, using: str, ended: Job | None = None) -> bool:
     skip = connections[using].features.has_select_for_update_skip_locked
-    schedules = Schedule.objects.using(using).filter(pk=pk)
     with transaction.atomic(using=using):
-        schedule = schedules.select_for_update(skip_locked=skip).first()
-        job = continue_chain(schedule, using) if schedule is not None else None
-        if job is None:
+        schedule = Schedule.objects.using(using).filter(pk=pk).select_for_update(skip_locked=skip).first()
+        if schedule is None:
             return False
-        schedules.update(runs=F('runs') + 1)  # the end could not count itself
-    logger.info('Schedule %s (%s): its next occurrence is job %s.', pk, job.name, job.pk)
-    return True
+        if ended is not None:
+            take_over(schedule, ended, using)
+        job = continue_chain(schedule, using)
+    if job is not None:
+        logger.info('Schedule %s (%s): its next occurrence is job %s.', pk, job.name, job.pk)
+    return job is not None

@@ -24,6 +24,8 @@ class Observer:
         # The running jobs: whose they are, and since when they have been seen.
         self._runs: dict[RunKey, tuple[str, float]] = {}
         self._serving: set[str] = set()
+        #: The tokens of the workers that were told to leave.
+        self.leaving: set[str] = set()
         self._healthy_since: float | None = None
 
     def healthy(self, succeeded: bool) -> None:
@@ -44,9 +46,10 @@ class Observer:
     def look(self) -> dict[str, int | None]:
         """Read all counters; return them by token, with None for claims whose worker has no row."""
         using = database()
-        workers = list(Worker.objects.using(using).values_list('token', 'beats', 'queues'))
-        found: dict[str, int | None] = {token: beats for token, beats, _queues in workers}
-        self._serving = {token for token, _beats, queues in workers if queues}
+        workers = list(Worker.objects.using(using).values_list('token', 'beats', 'queues', 'leaving'))
+        found: dict[str, int | None] = {token: beats for token, beats, _queues, _leaving in workers}
+        self._serving = {token for token, _beats, queues, _leaving in workers if queues}
+        self.leaving = {token for token, _beats, _queues, leaving in workers if leaving}
         running = Job.objects.using(using).running().exclude(worker=None).values_list('pk', 'attempt', 'worker')
         claims = {(pk, attempt): str(token) for pk, attempt, token in running}
         for token in claims.values():

@@ -159,6 +159,16 @@ class Migration(migrations.Migration):
                 ('arguments_signature', models.CharField(blank=True, default='', editable=False, max_length=64)),
                 ('arguments_shown', models.TextField(blank=True, default='', editable=False, verbose_name='arguments')),
                 ('slot', models.BigIntegerField(editable=False, null=True, unique=True)),
+                ('limit', models.CharField(blank=True, default='', editable=False, max_length=255)),
+                ('limit_most', models.PositiveIntegerField(editable=False, null=True)),
+                (
+                    'held',
+                    models.BooleanField(
+                        default=False,
+                        editable=False,
+                        help_text='Whether a worker may not claim it, as it has no slot of its limits',
+                    ),
+                ),
                 (
                     'awaited',
                     models.BooleanField(default=False, editable=False, help_text='Whether other jobs depend on it'),
@@ -192,7 +202,7 @@ class Migration(migrations.Migration):
                         db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.CASCADE,
-                        related_name='jobs',
+                        related_name='+',
                         to='contenttypes.contenttype',
                     ),
                 ),
@@ -238,6 +248,18 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='LimitRow',
+            fields=[
+                ('key', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('name', models.CharField(max_length=255, verbose_name='name')),
+                ('most', models.PositiveIntegerField(help_text='How many jobs may run at once', verbose_name='most')),
+            ],
+            options={
+                'verbose_name': 'limit',
+                'verbose_name_plural': 'limits',
+            },
+        ),
+        migrations.CreateModel(
             name='PausedQueue',
             fields=[
                 ('name', models.CharField(max_length=100, primary_key=True, serialize=False, verbose_name='queue')),
@@ -250,30 +272,14 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='Worker',
+            name='PendingChange',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('token', models.CharField(editable=False, max_length=32, unique=True)),
-                ('name', models.CharField(max_length=255, verbose_name='name')),
-                ('host', models.CharField(max_length=255, verbose_name='host')),
-                ('pid', models.PositiveIntegerField(verbose_name='process')),
-                ('queues', models.TextField(blank=True, default='', verbose_name='queues')),
-                ('beats', models.PositiveBigIntegerField(default=0, verbose_name='beats')),
-                ('started', models.DateTimeField(default=django.utils.timezone.now, verbose_name='started')),
-                (
-                    'version',
-                    models.CharField(
-                        blank=True,
-                        default='',
-                        help_text='Of netbox_jobs, Django, RQ and Python',
-                        max_length=100,
-                        verbose_name='version',
-                    ),
-                ),
+                ('job_id', models.BigIntegerField(primary_key=True, serialize=False)),
+                ('values', models.JSONField(default=dict)),
+                ('created', models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                'verbose_name': 'worker',
-                'verbose_name_plural': 'workers',
+                'abstract': False,
             },
         ),
         migrations.CreateModel(
@@ -301,6 +307,65 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'number of repairs',
                 'verbose_name_plural': 'numbers of repairs',
+            },
+        ),
+        migrations.CreateModel(
+            name='Worker',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('token', models.CharField(editable=False, max_length=32, unique=True)),
+                ('name', models.CharField(max_length=255, verbose_name='name')),
+                ('host', models.CharField(max_length=255, verbose_name='host')),
+                ('pid', models.PositiveIntegerField(verbose_name='process')),
+                ('queues', models.TextField(blank=True, default='', verbose_name='queues')),
+                ('beats', models.PositiveBigIntegerField(default=0, verbose_name='beats')),
+                ('started', models.DateTimeField(default=django.utils.timezone.now, verbose_name='started')),
+                (
+                    'version',
+                    models.CharField(
+                        blank=True,
+                        default='',
+                        help_text='Of netbox_jobs, Django, RQ and Python',
+                        max_length=100,
+                        verbose_name='version',
+                    ),
+                ),
+                (
+                    'leaving',
+                    models.DateTimeField(
+                        blank=True,
+                        help_text='When it was told to finish its job and leave',
+                        null=True,
+                        verbose_name='leaving',
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'worker',
+                'verbose_name_plural': 'workers',
+                'permissions': (('stop_worker', 'Can tell workers to finish and leave'),),
+            },
+        ),
+        migrations.CreateModel(
+            name='HourlyStatistics',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('hour', models.DateTimeField(verbose_name='hour')),
+                ('queue_name', models.CharField(max_length=100, verbose_name='queue')),
+                ('runner', models.CharField(blank=True, max_length=255, verbose_name='runner')),
+                ('count', models.PositiveBigIntegerField(verbose_name='jobs')),
+                ('errored', models.PositiveBigIntegerField(default=0, verbose_name='errored')),
+                ('failed', models.PositiveBigIntegerField(default=0, verbose_name='failed')),
+                ('canceled', models.PositiveBigIntegerField(default=0, verbose_name='canceled')),
+                ('waits', models.JSONField(default=dict, verbose_name='waits')),
+                ('runs', models.JSONField(default=dict, verbose_name='runs')),
+            ],
+            options={
+                'verbose_name': 'statistics of an hour',
+                'verbose_name_plural': 'statistics by the hour',
+                'constraints': [
+                    models.UniqueConstraint(fields=('hour', 'queue_name', 'runner'), name='netbox_jobs_statistics_hour')
+                ],
             },
         ),
         migrations.CreateModel(
@@ -479,6 +544,30 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.CreateModel(
+            name='UniqueJob',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.CharField(max_length=64, unique=True)),
+                ('until', models.BigIntegerField(default=0)),
+                (
+                    'job',
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name='+',
+                        to='netbox_jobs.job',
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'unique job',
+                'verbose_name_plural': 'unique jobs',
+            },
+        ),
+        migrations.CreateModel(
             name='JobAttempt',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -528,6 +617,63 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'log lines',
                 'ordering': ('id',),
                 'indexes': [models.Index(fields=['job', 'id'], name='netbox_jobs_log_job')],
+            },
+        ),
+        migrations.CreateModel(
+            name='JobStep',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.CharField(max_length=64)),
+                ('name', models.CharField(max_length=200, verbose_name='name')),
+                ('attempt', models.PositiveIntegerField(default=1, verbose_name='attempt')),
+                ('started', models.DateTimeField(verbose_name='started')),
+                ('completed', models.DateTimeField(default=django.utils.timezone.now, verbose_name='completed')),
+                ('result', models.BinaryField(blank=True, default=b'')),
+                ('result_format', models.CharField(blank=True, default='', max_length=10)),
+                ('result_signature', models.CharField(blank=True, default='', max_length=64)),
+                ('result_shown', models.TextField(blank=True, default='', verbose_name='result')),
+                (
+                    'job',
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name='steps',
+                        to='netbox_jobs.job',
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'step',
+                'verbose_name_plural': 'steps',
+                'ordering': ('pk',),
+                'constraints': [models.UniqueConstraint(fields=('job', 'key'), name='netbox_jobs_step_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='LimitSlot',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('limit', models.CharField(max_length=64)),
+                ('queue', models.CharField(blank=True, default='', max_length=100)),
+                ('since', models.BigIntegerField(null=True)),
+                (
+                    'job',
+                    models.ForeignKey(
+                        db_constraint=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name='+',
+                        to='netbox_jobs.job',
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'slot of a limit',
+                'verbose_name_plural': 'slots of limits',
+                'indexes': [models.Index(fields=['limit', 'queue', 'since', 'id'], name='netbox_jobs_limit_line')],
+                'constraints': [models.UniqueConstraint(fields=('job', 'limit'), name='netbox_jobs_limit_once')],
             },
         ),
         migrations.AddIndex(

@@ -80,13 +80,18 @@ def loaded(row: Any, using: str) -> Job:
     """The job of a row with all columns, as a query would give it."""
     connection = connections[using]
     values = list(row)
-    key = f'{using} {connection.vendor}'
-    if key not in _converters:
-        _converters[key] = list(_find_converters(using))
-    for place, functions, expression in _converters[key]:
+    for place, functions, expression in converters(using):
         for convert in functions:
             values[place] = convert(values[place], expression, connection)
     return Job.from_db(using, _names(), values)
+
+
+def converters(using: str) -> list[tuple[int, list[Any], Any]]:
+    """The columns whose values a query converts: their places, and by what."""
+    key = f'{using} {connections[using].vendor}'
+    if key not in _converters:
+        _converters[key] = list(_find_converters(using))
+    return _converters[key]
 
 
 @lru_cache

@@ -31,6 +31,7 @@ from django.db.models.sql import Query
 from django.db.models.sql.where import AND, WhereNode
 from django.utils.functional import cached_property
 
+from ..core import contexts
 from .loose import NoneIfGone
 
 
@@ -96,7 +97,7 @@ def _needs_cast(column: Any) -> bool:
 
 
 class InstanceKey(GenericForeignKey):
-    """`job.object`: like a generic foreign key, and the object may live in another database."""
+    """`job.object`: a generic foreign key to an object that may live in another database; None for other tenants."""
 
     if TYPE_CHECKING:
         # Of a type that only the caller knows.
@@ -125,6 +126,8 @@ class _InstanceDescriptor:
     def __get__(self, job: Any, owner: Any = None) -> Any:
         if job is None:
             return self.inner.__get__(None, owner)
+        if job.tenant and job.tenant != contexts.current_tenant():
+            return None  # there may be another object with its key here
         if not job.object_db or job.object_type_id is None:
             return self.inner.__get__(job, owner)
         # Django's own descriptor would compare content types of two databases, where their numbers may differ.
@@ -157,6 +160,18 @@ class _InstanceJobs(ReverseGenericManyToOneDescriptor):
                 )
                 self.content_type = self.get_content_type(instance)
                 self.core_filters[f'{self.content_type_field_name}__pk'] = self.content_type.pk
+                self.core_filters |= contexts.tenant_filter()
+
+            def create(self, **kwargs: Any) -> Any:
+                return super().create(**{**contexts.tenant_filter(), **kwargs})
+
+            create.alters_data = True  # type: ignore[attr-defined]
+
+            def get_prefetch_querysets(self, instances: Any, querysets: Any = None) -> Any:
+                if filters := contexts.tenant_filter():
+                    found = querysets[0] if querysets else self.model._default_manager.using(self._db)
+                    querysets = [found.filter(**filters)]
+                return super().get_prefetch_querysets(instances, querysets)
 
         return InstanceJobsManager
 
@@ -176,7 +191,7 @@ class InstanceRelation(GenericRelation):
         home = router.db_for_write(self.remote_field.model)
         if using != home:
             return self.remote_field.model._base_manager.db_manager(home).none()
-        return super().bulk_related_objects(objs, using)
+        return super().bulk_related_objects(objs, using).filter(**contexts.tenant_filter())
 
     def get_joining_fields(self, reverse_join: bool = False) -> Any:
         return ()
@@ -186,6 +201,9 @@ class InstanceRelation(GenericRelation):
 
     def get_extra_restriction(self, alias: Any, remote_alias: Any) -> Any:
         where = super().get_extra_restriction(alias, remote_alias)
+        for name, value in contexts.tenant_filter().items():
+            field: Any = self.remote_field.model._meta.get_field(name)
+            where.add(Exact(field.get_col(remote_alias), value), AND)
         if alias is None:  # inside an EXISTS(), where the comparison is made outside
             return where
         object_id: Any = self.remote_field.model._meta.get_field(self.object_id_field_name)
@@ -223,6 +241,7 @@ def _forget_instance(instance: models.Model, using: str, **kwargs: Any) -> None:
         'object_type': object_type,
         'object_id': str(instance.pk),
         'object_db': '' if using == home else using,
+        **contexts.tenant_filter(),
     }
     if using == home:
         schedule_model._base_manager.using(home).filter(**about).delete()

@@ -39,6 +39,17 @@ class PausedQueue(models.Model):
         return new
 
     @classmethod
+    def pause_all(cls) -> list[str]:
+        """Pause all configured queues; return those that were not paused before."""
+        return [name for name in queues.configured() if cls.pause(name)]
+
+    @classmethod
+    def resume_all(cls) -> list[str]:
+        """Resume all paused queues; return their names."""
+        rows = cls.objects.using(router.db_for_write(cls))
+        return [name for name in rows.order_by('name').values_list('name', flat=True) if cls.resume(name)]
+
+    @classmethod
     def resume(cls, name: str) -> bool:
         """Resume a queue. Recovery delivers its jobs within seconds, whatever happened to Redis.
 

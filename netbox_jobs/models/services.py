@@ -48,6 +48,7 @@ stop: Service[[Job], bool] = Service('stop')
 delete_jobs: Service[[Any, Callable[[], Any]], Any] = Service('delete_jobs')
 
 # New jobs, and schedules: `enqueue`
+join_schedule: Service[[int], None] = Service('join_schedule')
 enqueue: Service[[Callable[..., Any], dict[str, Any]], Job] = Service('enqueue')
 retry: Service[[Job], Job] = Service('retry')
 change_schedule: Service[[Schedule, Recurrence], None] = Service('change_schedule')

@@ -1,6 +1,6 @@
 """`Worker`: the lease of a process that runs jobs. The process counts up; others watch whether the count moves."""
 
-from django.db import models
+from django.db import models, router
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -19,9 +19,26 @@ class Worker(models.Model):
         _('version'), max_length=100, blank=True, default='', help_text=_('Of netbox_jobs, Django, RQ and Python')
     )
 
+    leaving = models.DateTimeField(
+        _('leaving'), null=True, blank=True, help_text=_('When it was told to finish its job and leave')
+    )
+
     class Meta:
+        permissions = (('stop_worker', _('Can tell workers to finish and leave')),)
         verbose_name = _('worker')
         verbose_name_plural = _('workers')
 
     def __str__(self) -> str:
         return self.name
+
+    def leave(self) -> bool:
+        """Tell the worker to finish what it runs, begin no more jobs, and end; it does so within seconds.
+
+        What starts workers, such as systemd or `rqworker-pool`, starts another one: a restart that stops no job.
+
+        Returns:
+            Whether it was told for the first time; False as well for a process that only runs `immediate` jobs.
+        """
+        rows = type(self).objects.using(self._state.db or router.db_for_write(type(self)))
+        now = timezone.now()
+        return bool(rows.filter(pk=self.pk, leaving=None).exclude(queues='').update(leaving=now))

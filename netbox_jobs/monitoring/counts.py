@@ -61,9 +61,8 @@ def groups(queries: 'Mapping[K, QuerySet[Any, Any]]') -> dict[K, dict[tuple[Any,
     using = database()
     keys, parts, params = list(queries), [], []
     for number, rows in enumerate(queries.values()):
-        compiler = rows.using(using).query.get_compiler(using)
-        sql, values = compiler.as_sql()
-        columns = ', '.join(compiler.quote_name_unless_alias(name) for name in rows.query.values_select)
+        sql, values = rows.using(using).query.get_compiler(using).as_sql()
+        columns = ', '.join(connections[using].ops.quote_name(name) for name in rows.query.values_select)
         parts.append(f'SELECT {number}, {columns}, COUNT(*) FROM ({sql}) q{number} GROUP BY {columns}')
         params += values
     found: dict[K, dict[tuple[Any, ...], int]] = {key: {} for key in keys}

@@ -10,6 +10,7 @@ from django.db import router
 from django.db.models.functions import Left
 
 from ..choices import JobStatusChoices
+from ..core import contexts
 from ..models import Job, Progress, Schedule, database
 
 #: Fields that may be large, and that no list shows. (Arguments may also hold what a user must not see.)
@@ -58,9 +59,10 @@ def attach_users(rows: Sequence[Job | Schedule]) -> None:
 def attach_objects(rows: Sequence[Job | Schedule]) -> None:
     """Set `related_object` of each row, from one query for each type of object, and `related_type`, its type's name."""
     groups: dict[tuple[int, str], list[Any]] = defaultdict(list)
+    tenant = contexts.current_tenant()
     for row in rows:
         row.related_object = row.related_type = None  # type: ignore[union-attr]
-        if row.object_type_id is not None and row.object_id is not None:
+        if row.object_type_id is not None and row.object_id is not None and row.tenant in ('', tenant):
             groups[row.object_type_id, row.object_db].append(row)
     if not groups:
         return

@@ -8,6 +8,9 @@ from django.db.models import QuerySet
 from ..models import Job, Schedule, database
 from . import counts
 
+#: How many of the next occurrences are shown.
+UPCOMING = 5
+
 
 @dataclass
 class ScheduleState:
@@ -31,6 +34,13 @@ class ScheduleState:
     def next_run(self) -> datetime | None:
         """When the waiting job is due; None if no job waits, or the schedule is paused."""
         return None if self.next is None or self.schedule.paused else self.next.scheduled or self.next.created
+
+    @property
+    def upcoming(self) -> list[datetime]:
+        """When the next `UPCOMING` occurrences are due, if each runs in time; none while the schedule is paused."""
+        if self.next_run is None or self.schedule.suspended:
+            return []
+        return self.schedule.recurrence.upcoming(self.next_run, UPCOMING)
 
 
 def schedule_states(schedules: 'QuerySet[Schedule]') -> list[ScheduleState]:

@@ -1,18 +1,20 @@
 """The clock of the test's process, moved to where a job is due."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from ..core import clock
 
-time_machine: Any
+start: Callable[[float], Callable[[], None]] | None
 try:
-    import time_machine
-except ImportError:  # an extra
-    time_machine = None
+    from .machine import start
+except ModuleNotFoundError as error:
+    if error.name != 'time_machine':
+        raise
+    start = None
 
 
 def limit_of(until: datetime | timedelta | None) -> int | None:
@@ -24,7 +26,7 @@ def limit_of(until: datetime | timedelta | None) -> int | None:
     """
     if until is None:
         return None
-    if time_machine is None:
+    if start is None:
         raise ImproperlyConfigured(
             'run_jobs(until=...) moves the clock with the package time-machine, which is not installed: '
             'pip install "netbox-jobs[pytest]", or time-machine alone.'
@@ -38,7 +40,7 @@ class Clock:
     """Moves the clock, and sets it right again at the end."""
 
     def __init__(self) -> None:
-        self._travel: Any = None
+        self._stop: Callable[[], None] | None = None
 
     def move(self, moment: int) -> None:
         """Go to a moment, in milliseconds since the epoch; from there, time passes as ever.
@@ -46,9 +48,9 @@ class Clock:
         Raises:
             RuntimeError: Something else keeps the clock.
         """
+        assert start is not None, 'limit_of() has checked it'
         self.close()
-        self._travel = time_machine.travel((moment + 1) / 1000, tick=True)  # as a float may be a little less
-        self._travel.start()
+        self._stop = start((moment + 1) / 1000)  # as a float may be a little less
         if clock.now_ms() < moment:
             self.close()
             raise RuntimeError(
@@ -58,6 +60,6 @@ class Clock:
 
     def close(self) -> None:
         """Return to the time before."""
-        travel, self._travel = self._travel, None
-        if travel is not None:
-            travel.stop()
+        stop, self._stop = self._stop, None
+        if stop is not None:
+            stop()

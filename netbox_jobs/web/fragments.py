@@ -22,7 +22,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from ..choices import JobStatusChoices
-from ..core import clock, errors, formatting
+from ..core import clock, contexts, errors, formatting
 from ..models import Job, JobAttempt, JobLogEntry, Progress
 from ..monitoring import permissions, related, waiting
 
@@ -114,7 +114,8 @@ def object_jobs(request: HttpRequest, about: dict[str, Any], *, limit: int = 10)
         limit: How many jobs at most.
     """
     limit = max(1, min(limit, MOST_JOBS))
-    visible = related.defer_large_fields(permissions.visible_jobs(request.user, Job.objects.filter(**about)))
+    found = Job.objects.filter(**about, **contexts.tenant_filter())
+    visible = related.defer_large_fields(permissions.visible_jobs(request.user, found))
     # Users may be in another database, so they are not joined.
     jobs = list(visible.prefetch_related('user').order_by('-pk')[:limit])
     progress = related.progress_of(job for job in jobs if job.status == JobStatusChoices.STATUS_RUNNING)

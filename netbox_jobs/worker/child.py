@@ -12,7 +12,6 @@ from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
 import rq.job
-from django.db import Error as DBError
 from django.db import connections, reset_queries
 from redis.exceptions import RedisError
 from rq.executions import Execution
@@ -21,12 +20,13 @@ from ..broker.delivery import ENTRY
 from ..choices import JobStatusChoices
 from ..core import guards, import_path, runs
 from ..exceptions import JobFailed
-from ..execution import entry, time_limit
-from ..lifecycle.claim import rehearse, take_hold
+from ..execution import entry, forks, time_limit
+from ..lifecycle.claim import take_hold
 from ..lifecycle.claim_next import NextClaim
 from ..lifecycle.requeue import requeue
-from ..models import Job, database
-from . import records
+from ..models import Job
+from . import child_end, records
+from .connections import ThreadConnections, connect, keep_connections, prepare_claim
 from .preload import Preload
 from .protocol import Batch, Done, Failed, RunWithRQ, SharedPage
 from .watchdog import Watchdog
@@ -61,32 +61,35 @@ class ChildProcess:
         self._like._func_name, self._like._instance, self._like._kwargs = ENTRY, None, {}
         self._like.worker_name = worker.name
         self._failed = False
+        self._of_threads = ThreadConnections()
         self._claimed: Job | None = None  # the next job, claimed with the end of the one before
 
     def live(self) -> NoReturn:
         """Run what the parent sends until it sends None, or the last batch is done."""
         try:
             os.setpgid(0, 0)
+            child_end.begin()
             random.seed()
             time_limit.span = self._page
             self._worker._is_horse, os.environ['RQ_WORKER_ID'] = True, self._worker.name
             self._worker._stopped_job_id = None  # the parent may be at the end of a job that was stopped
             self._set_signals()
+            forks.note()
             keep_connections()
             Watchdog(self._parent).start()
             connect()
             if not self._pipe.poll():
-                _rehearse()
+                prepare_claim()
             while (message := self._receive()) is not None and self._run(message):
                 pass
         except BaseException:
             logger.exception('The child process of this worker ends.')
-            logging.shutdown()
-            os._exit(1)
-        os._exit(0)
+            child_end.end(1)
+        child_end.end()
 
     def _receive(self) -> Batch | RunWithRQ | None:
         while not self._pipe.poll(REST):
+            self._of_threads.close_ended()
             connect(again=True)
         try:
             message: Batch | RunWithRQ | None = self._pipe.recv()
@@ -155,7 +158,7 @@ class ChildProcess:
 
     def _offer(self, position: int, message: Batch) -> str | None:
         """Return the `job_id` of the job at this position, if this child may begin it."""
-        if position < min(len(message.jobs), self._page.limit) and not _has_children():
+        if position < len(message.jobs) and not _has_children() and self._page.may_claim(position):
             return message.jobs[position][1]
         return None
 
@@ -180,12 +183,14 @@ class ChildProcess:
 
     def _tidy_up(self) -> bool:
         """After a job: leave nothing of it for the next one; False if this process had better end."""
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        forks.undo()
         self._set_signals()
         reset_queries()
         opened = [c for c in connections.all(initialized_only=True) if c.connection is not None]
         if any(c.in_atomic_block or not c.autocommit for c in opened):
             guards.reset_connections()
+        self._of_threads.close_ended()
+        child_end.flush_output()
         return not _has_children()  # what a job has started, and not waited for, ends with it; so does this process
 
 
@@ -205,36 +210,3 @@ def _make_current(job: Any) -> None:
     while rq.job._job_stack.pop() is not None:
         pass
     rq.job._job_stack.push(job)
-
-
-def keep_connections() -> None:
-    """Have database connections live as long as this process, where the project does not say how long."""
-    for alias in connections:
-        if connections[alias].settings_dict['CONN_MAX_AGE'] == 0:
-            connections[alias].settings_dict['CONN_MAX_AGE'] = None
-
-
-def connect(*, again: bool = False) -> None:
-    """Connect to the database of the jobs while there is nothing else to do.
-
-    Args:
-        again: Whether this has been done before: a connection that does not answer any more, or is too old, is
-            replaced. As a statement finds that out, no firewall on the way drops an idle connection.
-    """
-    connection = connections[database()]
-    try:
-        if again and connection.connection is not None:
-            connection.close_if_unusable_or_obsolete()
-            if connection.connection is not None and not connection.is_usable():
-                guards.reset_connections()
-        connection.ensure_connection()
-    except DBError as error:
-        logger.info('The database does not answer yet (%s).', error)
-
-
-def _rehearse() -> None:
-    """While there is no job yet: have the session prepare what it needs for a claim."""
-    try:
-        rehearse(database())
-    except DBError as error:
-        logger.debug('The rehearsal failed (%s); the job finds out itself.', error)

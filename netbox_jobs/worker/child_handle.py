@@ -1,18 +1,21 @@
 """A child process as its parent sees it: forked, told, watched, and reaped."""
 
+import logging
+import math
 import multiprocessing
 import os
-import select
 import signal
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from .child import SHOW
+from .child_end import PATIENCE, flush_output
 from .protocol import Done, Failed, SharedPage
 
-#: Seconds that the parent waits for a child that is to end by itself.
-_PATIENCE = 5.0
+logger = logging.getLogger('netbox_jobs')
+
 #: Seconds that the parent waits until a child is suspended.
 _SUSPENSION = 1.0
 
@@ -34,6 +37,7 @@ class ChildHandle:
         self.failures: dict[int, str] = {}
         #: Whether it ends by itself after its batch.
         self.last = False
+        self._ends_until = 0.0
 
     @classmethod
     def fork(cls, live: Callable[[Connection, SharedPage], Any]) -> 'ChildHandle':
@@ -43,6 +47,7 @@ class ChildHandle:
             OSError: The system has no room for another process.
         """
         (ours, theirs), page = multiprocessing.Pipe(), SharedPage()
+        flush_output()
         try:
             pid = os.fork()
             if pid == 0:
@@ -87,7 +92,9 @@ class ChildHandle:
         watched: list[Any] = [self.pipe] if self.descriptor is None else [self.pipe, self.descriptor]
         if self.done is not None and self.last:
             watched = watched[1:]
-        if self.pipe in select.select(watched, [], [], seconds)[0]:
+            if time.monotonic() > self._ends_until:
+                self._end_hard()
+        if self.pipe in wait(watched, seconds):
             self._receive()
         if self.takes_more:
             return self.pid, os.EX_OK, None
@@ -107,13 +114,25 @@ class ChildHandle:
             message = self.pipe.recv()
         except (EOFError, OSError):  # it dies; how, is known in a moment
             if self.descriptor is not None:
-                select.select([self.descriptor], [], [], 0.01)
+                wait([self.descriptor], 0.01)
             return False
         if isinstance(message, Failed):
             self.failures[message.position] = message.error
         else:
             self.done, self.last = message, self.last and not message.more
+            self._ends_until = time.monotonic() + PATIENCE
         return True
+
+    def _end_hard(self) -> None:
+        """Kill it, as it does not end by itself."""
+        logger.warning(
+            'Process %d did not end within %d seconds after its job (exit handlers, telemetry); it is killed. Its '
+            'standard error shows what it waited for.', self.pid, PATIENCE,
+        )  # fmt: skip
+        self.signal(SHOW)
+        time.sleep(0.1)
+        self.kill()
+        self._ends_until = math.inf
 
     def suspend(self) -> None:
         """Suspend it, so that the page does not change until it is killed or resumed."""
@@ -144,13 +163,15 @@ class ChildHandle:
         """End it, as it waits or has died, with what its jobs have left behind."""
         self.send(None)  # other processes may hold the pipe open, so that it would not notice its end
         self.pipe.close()
-        deadline = time.monotonic() + _PATIENCE
-        while self.is_alive() and time.monotonic() < deadline:
+        deadline = time.monotonic() + PATIENCE
+        while (alive := self.is_alive()) and time.monotonic() < deadline:
             if self.descriptor is None:
                 time.sleep(0.02)
             else:
-                select.select([self.descriptor], [], [], 0.1)
-        self.kill()
+                wait([self.descriptor], 0.1)
+        if alive:
+            self._end_hard()
+        self.kill()  # what its jobs have left behind
         self.is_alive()
         self.close()
 

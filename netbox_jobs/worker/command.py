@@ -3,26 +3,30 @@
 import importlib
 import logging
 from collections import defaultdict
+from functools import partial
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import Error as DBError
 from django.utils.module_loading import module_has_submodule
 from django_rq import connection_utils
-from redis.exceptions import RedisError
 from rq.logutils import setup_loghandlers
+from rq.serializers import DefaultSerializer
 
-from ..broker import connection
 from ..core import conf, queues
+from ..core.guards import persist
+from ..core.import_path import path_of
 from ..core.registry import system_jobs
 from ..exceptions import UnknownQueue
-from ..models import Worker, database
+from ..models import database
+from .connections import leave_pools
+from .startup import wait_for_database, wait_for_redis
 
 logger = logging.getLogger('netbox_jobs')
 
+_DEFAULT_SERIALIZER = 'rq.serializers.DefaultSerializer'  # what django-rq's option has if it is omitted
 WORKER_CLASS = 'netbox_jobs.worker.Worker'
 FAST_WORKER_CLASS = 'netbox_jobs.worker.FastWorker'
 
@@ -45,18 +49,29 @@ class WorkerCommand(BaseCommand):
             default=False,
             help='Run jobs one after the other in a child that lives on, instead of one child for each.',
         )
+        parser.add_argument(
+            '--no-wait',
+            action='store_true',
+            default=False,
+            help='End with an error if Redis or the database does not answer, instead of waiting until it does.',
+        )
 
     def prepare(self, names: tuple[str, ...], options: dict[str, Any]) -> list[str]:
         """Decide on the queues, schedule the system jobs, say so in a line, and return the queues in order.
 
         Raises:
-            CommandError: A queue is unknown, the queues are on several Redis servers, or the database is not ready.
+            CommandError: A queue is unknown, the queues are on several Redis servers, or the database is not migrated;
+                with `--no-wait` also if one of them does not answer.
         """
+        leave_pools()
+        patient = not options.pop('no_wait', False)
         served = self._queues(names, options.pop('all_queues', False))
         self._check_servers(served)
-        self._check_redis(served[0])
-        self._check_database()
+        self._choose_serializer(served, options)
+        _check_delivery()
         _log_to_console(options.get('verbosity', 1))
+        wait_for_redis(served[0], patient=patient)
+        wait_for_database(patient=patient)
         if not names and len(served) == len(queues.DEFAULT_QUEUES) and (others := self._unserved(served)):
             self.stderr.write(
                 self.style.WARNING(
@@ -92,25 +107,19 @@ class WorkerCommand(BaseCommand):
             groups = '; '.join(' '.join(group) for group in servers.values())
             raise CommandError(f'These queues are on different Redis servers; run one worker for each group: {groups}.')
 
-    def _check_redis(self, name: str) -> None:
-        if not conf.get('DELIVER'):
-            raise CommandError(
-                "NETBOX_JOBS['DELIVER'] is False, which is meant for tests: no job reaches a worker. Remove it from "
-                'the settings of this worker, and of the processes that enqueue.'
-            )
-        try:
-            connection.queue(name).connection.ping()
-        except RedisError as error:
-            raise CommandError(
-                f'Redis does not answer ({error}). Start it, or correct RQ_QUEUES; a running worker outlives its loss, '
-                'but none starts without it.'
-            ) from error
-
-    def _check_database(self) -> None:
-        try:
-            Worker.objects.using(database()).exists()
-        except DBError as error:
-            raise CommandError(f'The database is not ready for jobs ({error}); did you run "migrate"?') from error
+    def _choose_serializer(self, served: list[str], options: dict[str, Any]) -> None:
+        """Have the worker use the serializer of its queues, unless `--serializer` names one."""
+        if options.get('serializer') != _DEFAULT_SERIALIZER:
+            return
+        by_path: dict[str, list[str]] = defaultdict(list)
+        for name in served:
+            configured = queues.configured()[name].get('SERIALIZER') or _DEFAULT_SERIALIZER
+            path = configured if isinstance(configured, str) else path_of(configured)
+            by_path[_DEFAULT_SERIALIZER if path == path_of(DefaultSerializer) else path].append(name)
+        if len(by_path) > 1:
+            groups = '; '.join(f'{" ".join(group)} ({path})' for path, group in by_path.items())
+            raise CommandError(f'These queues have different serializers; run one worker for each group: {groups}.')
+        options['serializer'] = next(iter(by_path))
 
     def _unserved(self, served: list[str]) -> list[str]:
         return [name for name in queues.plugin_queues() if name not in served]
@@ -123,7 +132,7 @@ class WorkerCommand(BaseCommand):
         scheduled = []
         for runner, kwargs in system_jobs.items():
             try:
-                runner.enqueue_once(**kwargs)
+                persist(partial(runner.enqueue_once, **kwargs), database(), f'The schedule of {runner.name}')
             except Exception:
                 logger.exception('The system job %s could not be scheduled.', runner.name)
                 continue
@@ -141,6 +150,14 @@ def import_jobs() -> None:
                 importlib.import_module(f'{config.name}.jobs')
             except Exception:  # other apps' jobs can be run nevertheless
                 logger.exception('%s.jobs cannot be imported; its system jobs are not scheduled.', config.name)
+
+
+def _check_delivery() -> None:
+    if not conf.get('DELIVER'):
+        raise CommandError(
+            "NETBOX_JOBS['DELIVER'] is False, which is meant for tests: no job reaches a worker. Remove it from the "
+            'settings of this worker, and of the processes that enqueue.'
+        )
 
 
 def _log_to_console(verbosity: int) -> None:

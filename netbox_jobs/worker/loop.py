@@ -18,17 +18,17 @@ from rq.exceptions import StopRequested
 from rq.worker import WorkerStatus
 
 from ..core import identity
-from ..execution import time_limit
+from ..execution import forks, time_limit
 from ..execution.heartbeat import Lease
-from ..maintenance import recovery
 from .child import SHOW, ChildProcess
 from .child_handle import Ended
 from .dequeue import Delivery, Dequeue
 from .maintenance_thread import MaintenanceThread
-from .preload import Preload, warm_up
+from .preload import Preload
 from .protocol import MOST, SharedPage
 from .reconnecting import Reconnecting
 from .records import Records
+from .startup import begin
 from .supervisor import Supervisor
 from .watchdog import Watchdog
 
@@ -69,11 +69,8 @@ class Worker(Reconnecting, RQWorker):
             ','.join(self.queue_names()),
         )
         identity.adopt_token(lease.token)
-        lease.beat()
-        recovery.deliver_due()
-        warm_up()
+        begin(lease)
         time_limit.show_on(SHOW)  # which its children inherit
-        connections.close_all()
         self._max_jobs = max_jobs
         self._maintenance = MaintenanceThread(lease, self._at_work, self._stop_job)
         self._maintenance.start()
@@ -229,10 +226,9 @@ class Worker(Reconnecting, RQWorker):
         super().main_work_horse(job, queue)
 
     def setup_work_horse_signals(self) -> None:
-        """A SIGTERM to the whole group (systemd) is for the parent to decide on. By a function, as what `run()` starts
-        would inherit an ignored signal."""
+        """A signal to the whole group (systemd, Ctrl-C) is for the parent to decide on."""
         super().setup_work_horse_signals()
-        signal.signal(signal.SIGTERM, lambda *_: None)
+        forks.leave_to_parent()
 
     # While a job runs
 

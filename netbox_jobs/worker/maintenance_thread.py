@@ -1,6 +1,8 @@
 """The thread beside a worker's loop: gives signs of life, hands over what is due, and recovers what others left."""
 
 import logging
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +12,7 @@ from django.db import Error as DBError
 from django.db import connections
 
 from ..execution import heartbeat
-from ..maintenance import recovery, retention
+from ..maintenance import recovery, retention, slots, statistics
 from ..maintenance.observer import Observer
 from ..maintenance.orphans import end_orphans, end_own_orphans, to_be_stopped
 
@@ -22,6 +24,8 @@ SWEEP = 5.0
 #: Seconds between two rounds of retention, and how many jobs one of them deletes at most.
 PRUNE = 600.0
 PRUNED = 10_000
+#: Seconds between two looks for an hour whose statistics are due.
+ADD_UP = 300.0
 #: Seconds that a worker which does not lead leaves a due job to the one that does.
 DEFERENCE = 2.0
 #: The same for a job that RQ has lost: the leader may be the one who cannot reach Redis, or does not know the queue.
@@ -48,6 +52,7 @@ class MaintenanceThread(threading.Thread):
         self._at_work = at_work
         self._end_job = stop
         self._observer = Observer()
+        self._left = False
         self._next_comparison = 0.0
         self._over = threading.Event()
         self._woken = threading.Event()
@@ -62,8 +67,9 @@ class MaintenanceThread(threading.Thread):
             self._settle_dependents: SWEEP,
             self._redeliver: SWEEP,
             self._prune: PRUNE,
+            self._add_up: ADD_UP,
         }
-        self._next = dict.fromkeys(self._every, begin) | {self._prune: begin + 60}
+        self._next = dict.fromkeys(self._every, begin) | {self._prune: begin + 60, self._add_up: begin + 30}
 
     @contextmanager
     def between_duties(self) -> Iterator[None]:
@@ -151,12 +157,16 @@ class MaintenanceThread(threading.Thread):
         self._lease.beat()
         self._observer.healthy(True)
         self._observer.look()
+        if self._lease.token in self._observer.leaving and not self._left:
+            self._left = True  # a second signal would end the running job
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def _leads(self) -> bool:
         return self._observer.leads(self._lease.token)
 
     def _deliver_due(self) -> None:
         recovery.deliver_due(0 if self._leads() else DEFERENCE, self._between)
+        slots.give_slots()
 
     def _see_to_own(self) -> None:
         seen = _begun, job_id = self._at_work()
@@ -182,3 +192,8 @@ class MaintenanceThread(threading.Thread):
     def _prune(self) -> None:
         if self._leads():
             retention.prune(limit=PRUNED, between=self._between)
+            slots.sweep()
+
+    def _add_up(self) -> None:
+        if self._leads():
+            statistics.roll_up(between=self._between)

@@ -11,6 +11,7 @@ import mmap
 from collections.abc import Iterable
 
 from ..core import conf
+from ..execution.runner_logger import prepare_logger
 from ..lifecycle.warm_up import warm_up as prepare_sql
 from ..models import database
 
@@ -62,7 +63,11 @@ class Preload:
         self._tried.update(names)
         for name in names:
             try:
-                importlib.import_module(name)
+                module = importlib.import_module(name)
             except Exception as error:
                 logger.info('%s is left to each child to import (%s: %s).', name, type(error).__name__, error)
+                continue
+            for runner in vars(module).values():
+                if isinstance(runner, type) and getattr(runner, 'is_job_runner', False):
+                    prepare_logger(runner)
         return True

@@ -8,6 +8,8 @@ from typing import Any
 from redis.exceptions import ConnectionError, RedisError, TimeoutError
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
+from .startup import wait_for
+
 logger = logging.getLogger('netbox_jobs')
 
 #: Seconds that a worker listens to Redis in one go.
@@ -87,6 +89,17 @@ class Reconnecting(_RQWorker):
                 self._register_again()
         except RedisError as error:
             self.log_redis_down(error)
+
+    def _set_ip_address(self, connection: Any) -> None:
+        # What RQ asks Redis first, when the worker is made.
+        def ask() -> RedisError | None:
+            try:
+                super(Reconnecting, self)._set_ip_address(connection)
+            except (ConnectionError, TimeoutError) as error:
+                return error
+            return None
+
+        wait_for('Redis', ask)
 
     def bootstrap(self, *args: Any, **kwargs: Any) -> None:
         """What RQ writes first, again where Redis goes away in the middle of it."""

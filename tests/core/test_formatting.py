@@ -117,13 +117,19 @@ def test_relative_moments_have_one_unit():
         (180, '', '', 'every 3 hours'),
         (1440, '', '', 'every day'),
         (10_080, '', '', 'every 7 days'),
-        (None, '0 3 * * *', '', '0 3 * * *'),
-        (None, '0 3 * * *', 'Europe/Berlin', '0 3 * * * (Europe/Berlin)'),
+        (None, '0 3 * * *', '', 'at 03:00 every day'),
+        (None, '0 3 * * mon-fri', 'Europe/Berlin', 'at 03:00 on Monday through Friday (Europe/Berlin)'),
+        (None, 'no cron', '', 'no cron'),
         (None, '', '', 'once'),
     ],
 )
 def test_a_recurrence_is_in_words(interval, cron, zone, text):
     assert formatting.recurrence(interval, cron, zone) == text
+
+
+def test_cron_is_itself_in_other_languages():
+    with translation.override('de'):
+        assert formatting.recurrence(None, '0 3 * * *', 'Europe/Berlin') == '0 3 * * * (Europe/Berlin)'
 
 
 def test_states_are_words():

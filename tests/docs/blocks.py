@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import django
+
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / 'docs'
 PAGES = sorted(path for path in DOCS.rglob('*.md') if '_build' not in path.parts)
@@ -46,7 +48,12 @@ def _blocks(page: Path) -> Iterator[Block]:
     for found in _FENCE.finditer(text):
         language, _, name = found['info'].strip().partition(' ')
         line = text[: found.start('text')].count('\n') + 1
-        yield Block(page, line, language, name, found['text'], found['mark'] or '')
+        yield Block(page, line, language, name, _for_this_django(found['text']), found['mark'] or '')
+
+
+def _for_this_django(text: str) -> str:
+    """A block with the imports of the package django-tasks in place of Django's own, where Django has no tasks."""
+    return text if django.VERSION >= (6, 0) else text.replace('from django.tasks import', 'from django_tasks import')
 
 
 def block(page: Path, info: str) -> str:

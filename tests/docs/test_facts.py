@@ -97,7 +97,18 @@ def test_bad_input_raises_what_the_page_says_and_writes_nothing(calls: str, outc
 
 
 def test_the_table_of_meta_has_all_that_a_runner_may_say():
-    said = {'name', 'queue', 'job_timeout', *retries.OPTIONS, 'on_crash', 'max_crashes', 'stop_grace'}
+    said = {
+        'name',
+        'queue',
+        'job_timeout',
+        'concurrency',
+        'limit',
+        'unique',
+        *retries.OPTIONS,
+        'on_crash',
+        'max_crashes',
+        'stop_grace',
+    }
     assert first_column(ENQUEUE, "## The runner's own options") == said
 
 
@@ -125,6 +136,8 @@ def test_every_setting_is_in_the_table_with_its_default():
 
 def test_the_table_of_checks_has_all_ids():
     ids = set(re.findall(r"'(netbox_jobs\.[EW]\d+)'", inspect.getsource(checks)))
+    backend = (ROOT / 'netbox_jobs' / 'contrib' / 'django_tasks' / 'backend.py').read_text()
+    ids |= {f'netbox_jobs.{number}' for number in re.findall(r"yield '([EW]\d+)'", backend)}
     assert first_column(DOCS / 'reference' / 'checks.md', '# System checks') == ids
 
 

@@ -33,8 +33,10 @@ CHECKED = {'sh', 'ini', 'css', 'html', 'yaml'}
 APART = [
     'how-to/context.md',
     'how-to/deploy.md',
+    'how-to/django-tasks.md',
     'how-to/log-and-notify.md',
     'how-to/metrics.md',
+    'how-to/netbox-plugins.md',
     'how-to/plugins.md',
     'how-to/test.md',
 ]

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from redis.client import Pipeline
 from redis.exceptions import ConnectionError
 
 from netbox_jobs.broker import delivery
@@ -157,8 +158,7 @@ def test_p1_workers_hear_of_them_after_the_commit_and_never_after_a_rollback():
 def test_p1_redis_down_is_one_warning_and_recovery_delivers_them(caplog, monkeypatch):
     monkeypatch.setattr(delivery, 'BATCH', 8)
     monkeypatch.setattr(recovery, '_BATCH', 6)
-    target = delivery.queue('default')
-    with patch.object(target, 'enqueue_many', side_effect=ConnectionError('gone')), caplog.at_level(logging.WARNING):
+    with patch.object(Pipeline, 'execute', side_effect=ConnectionError('gone')), caplog.at_level(logging.WARNING):
         jobs = Plain.enqueue_many([{}] * 20)
     warnings = [record.getMessage() for record in caplog.records if record.name == 'netbox_jobs']
     assert len(warnings) == 1 and 'with 19 others, is stored, but Redis' in warnings[0], warnings

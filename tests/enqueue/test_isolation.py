@@ -1,6 +1,7 @@
 """P5 and P4 in projects with stricter isolation: what is ours to retry is retried; the caller's stays the caller's."""
 
 import threading
+from typing import ClassVar
 
 import pytest
 from django.db import OperationalError, connection, connections, transaction
@@ -113,6 +114,35 @@ def test_a_conflict_of_the_callers_transaction_is_raised_at_once():
     with pytest.raises(OperationalError):
         transactions.retried(conflict, 'default')
     assert len(calls) == 1 + transactions.TRIES
+
+
+class Losing(Plain):
+    """Its `enqueue()` loses the first conflict with another transaction, which ends the transaction."""
+
+    calls: ClassVar[list[int]] = []
+
+    @classmethod
+    def enqueue(cls, **kwargs):
+        cls.calls.append(1)
+        if len(cls.calls) == 2:
+            error = OperationalError('could not serialize')
+            error.__cause__ = OperationalError(1213, 'deadlock')
+            raise error
+        return super().enqueue(**kwargs)
+
+
+@pytest.mark.parametrize('end', ['work', 'terminate'])
+def test_an_end_whose_successor_meets_a_conflict_is_written_again_with_it(work, end, caplog):
+    Losing.calls.clear()
+    job = Losing.enqueue(interval=5)
+    if end == 'work':
+        work()
+    else:
+        claim.claim(str(job.job_id), 'one', 'default').terminate()
+    assert Job.objects.get(pk=job.pk).status == 'completed'
+    assert len(Losing.calls) == 3
+    assert Job.objects.get(predecessor=job).status == 'scheduled'
+    assert 'the row is copied' not in caplog.text
 
 
 def test_deadlocks_of_single_calls_are_tried_again():

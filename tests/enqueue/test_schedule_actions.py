@@ -40,7 +40,7 @@ def claimed_before_statement(number, job):
         seen.append(args[0])
         if len(seen) == number:
             now.set()
-            thread.join(0.5)  # where it has to wait for us, it waits
+            thread.join(0.1)  # where it has to wait for us, it waits
         return execute(*args)
 
     thread.start()

@@ -1,45 +1,20 @@
 """P4 beside transactions of others that take long: the end of a job does not wait for them."""
 
-import threading
-import time
-from contextlib import contextmanager
+import subprocess
+import sys
 
 import pytest
-from django.db import connections, transaction
 
+from netbox_jobs.execution.entry import run_delivered
 from netbox_jobs.lifecycle import claim
 from netbox_jobs.maintenance import recovery
-from netbox_jobs.models import Job, Schedule
+from netbox_jobs.models import Job, PendingChange, Schedule
 from tests.app.jobs import Plain
 from tests.app.models import Thing
-from tests.processes import status, wait_for
+from tests.processes import ROOT, environment, status, wait_for
+from tests.sessions import elsewhere
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@contextmanager
-def long_transaction(act):
-    """`act()` in a transaction of another session that stays open during the block."""
-    begun, over = threading.Event(), threading.Event()
-
-    def hold():
-        try:
-            with transaction.atomic():
-                act()
-                begun.set()
-                over.wait(60)
-        finally:
-            begun.set()
-            connections.close_all()
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    assert begun.wait(30)
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join(30)
 
 
 ACTIONS = {
@@ -57,25 +32,51 @@ def test_the_end_of_a_job_does_not_wait_for_a_long_view_and_its_successor_comes_
     thing = Thing.objects.create()
     first = Plain.enqueue_once(instance=thing, interval=5)
     running = claim.claim(str(first.job_id), 'worker', 'default')
-    with long_transaction(lambda: ACTIONS[name](thing, Schedule.objects.get())):
-        begun = time.monotonic()
+    with elsewhere(lambda: ACTIONS[name](thing, Schedule.objects.get())):
         running.terminate('errored' if raises else 'completed', error='x' if raises else None)
-        assert time.monotonic() - begun < 10
         assert status(first) == ('errored' if raises else 'completed')
         recovery.settle_dependents()  # does not wait either
-        assert time.monotonic() - begun < 15
     recovery.settle_dependents()
     assert recovery.settle_dependents() == 0
+    assert not PendingChange.objects.exists()
     waiting = Job.objects.waiting().get()
     expected = {'enqueue_once, changed': 7, 'change': 9}.get(name, 5)
     assert (waiting.interval, waiting.slot, waiting.object) == (expected, first.schedule_id, thing)
-    assert Schedule.objects.get().paused == (name == 'pause')
+    schedule = Schedule.objects.get()
+    assert (schedule.paused, schedule.runs) == (name == 'pause', 1)
+
+
+@pytest.mark.parametrize('interval', [3, None])
+@pytest.mark.parametrize('before', [5, None])
+def test_p4_an_interval_that_run_has_set_counts_although_the_schedule_was_locked_at_its_end(before, interval):
+    first = Plain.enqueue_once(interval=before)
+    running = claim.claim(str(first.job_id), 'worker', 'default')
+    running.interval = interval
+    with elsewhere(lambda: Schedule.objects.get().pause()):
+        running.terminate()
+        assert status(first) == 'completed'
+    recovery.settle_dependents()
+    assert [job.interval for job in Job.objects.waiting()] == ([interval] if interval else [])
+    schedule = Schedule.objects.get()
+    assert (schedule.interval, schedule.runs) == (interval, 1)
+
+
+def test_why_a_chain_was_suspended_is_recorded_although_the_schedule_was_locked(settings):
+    settings.NETBOX_JOBS = {'RUNNER_GRACE': 0}
+    first = Plain.enqueue_once(interval=5)
+    Job.objects.update(runner='tests.app.gone.Runner')
+    with elsewhere(lambda: Schedule.objects.update(name='held')):
+        run_delivered(str(first.job_id))
+        assert status(first) == 'errored'
+    recovery.settle_dependents()
+    assert 'tests.app.gone' in Schedule.objects.get().suspended
+    assert not Job.objects.waiting().exists()
 
 
 def test_a_schedule_that_a_long_view_has_ended_is_not_continued():
     first = Plain.enqueue_once(interval=5)
     running = claim.claim(str(first.job_id), 'worker', 'default')
-    with long_transaction(lambda: Schedule.objects.get().end()):
+    with elsewhere(lambda: Schedule.objects.get().end()):
         running.terminate()
     recovery.settle_dependents()
     assert not Job.objects.waiting().exists()
@@ -100,9 +101,47 @@ def test_a_schedule_that_recurs_no_more_or_is_suspended_is_not_continued():
 def test_a_worker_goes_on_while_a_view_holds_the_schedule_of_its_job(start_worker):
     thing = Thing.objects.create()
     first = Plain.enqueue_once(instance=thing, interval=5)
-    with long_transaction(lambda: Schedule.objects.filter(pk=first.schedule_id).update(name='held')):
+    with elsewhere(lambda: Schedule.objects.filter(pk=first.schedule_id).update(name='held')):
         start_worker('default')
         wait_for(lambda: status(first) == 'completed', 60)
         other = Plain.enqueue()
         wait_for(lambda: status(other) == 'completed', 30)
     wait_for(lambda: Job.objects.filter(predecessor_id=first.pk).exists(), 30, 'the successor')
+
+
+@pytest.mark.process
+def test_p4_a_worker_that_is_killed_between_the_end_and_the_successor_breaks_no_chain(start_worker):
+    first = Plain.enqueue_once(instance=Thing.objects.create(), interval=5)
+    with elsewhere(lambda: Schedule.objects.filter(pk=first.schedule_id).update(name='held')):
+        worker = start_worker('default')
+        wait_for(lambda: status(first) == 'completed', 60)
+        worker.kill()
+        assert PendingChange.objects.get().job_id == first.pk
+    assert not Plain.get_jobs().waiting().exists()
+    start_worker('default')
+    wait_for(lambda: Job.objects.filter(predecessor_id=first.pk).exists(), 60, 'the successor')
+    assert Plain.get_jobs().waiting().get().slot == first.schedule_id
+    wait_for(lambda: not PendingChange.objects.exists(), 30, 'the end of the change')
+
+
+@pytest.mark.process
+def test_p1_a_late_job_joins_its_schedule_although_its_process_died_after_the_commit(start_worker):
+    thing = Thing.objects.create()
+    with elsewhere(lambda: Plain.enqueue_once(instance=thing, interval=7)):
+        died = subprocess.run([sys.executable, '-c', DIES], env=environment(), cwd=ROOT, timeout=60)
+        assert died.returncode == 9
+    assert PendingChange.objects.count() == 1
+    start_worker('low')
+    wait_for(lambda: not PendingChange.objects.exists(), 60, 'the end of the change')
+    assert Plain.get_jobs().waiting().get().interval == 5
+
+
+DIES = """
+import os, django; django.setup()
+from django.db import transaction
+from tests.app.jobs import Plain
+from tests.app.models import Thing
+with transaction.atomic():
+    transaction.on_commit(lambda: os._exit(9))
+    Plain.enqueue_once(instance=Thing.objects.get(), interval=5)
+"""

@@ -4,9 +4,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
 from django.conf import settings
+from django.db import connection
 
 from tests.lifetime import tied
 from tests.processes import ROOT, RedisProcess
@@ -19,8 +21,13 @@ def second_redis() -> Iterator[str]:
     server.kill()
 
 
+PROJECTS = ['naive', 'apart', 'replica', *(pytest.param(name, marks=pytest.mark.once) for name in ('memory', 'plain'))]
+if connection.vendor == 'postgresql' and find_spec('django_tenants'):
+    PROJECTS.append('tenants')
+
+
 @pytest.mark.process
-@pytest.mark.parametrize('project', ['naive', 'apart', 'replica', pytest.param('memory', marks=pytest.mark.once)])
+@pytest.mark.parametrize('project', PROJECTS)
 def test_what_must_hold_holds_in_a_project_with(project, second_redis):
     finished = subprocess.run(
         tied([

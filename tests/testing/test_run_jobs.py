@@ -221,8 +221,8 @@ class WithinTestCase(TestCase):
             run_jobs(until=datetime(2030, 1, 1))
 
     def test_a_lacking_package_is_named(self):
-        package, travelling.time_machine = travelling.time_machine, None
-        self.addCleanup(setattr, travelling, 'time_machine', package)
+        start, travelling.start = travelling.start, None
+        self.addCleanup(setattr, travelling, 'start', start)
         with self.assertRaisesRegex(Exception, 'time-machine'):
             run_jobs(until=timedelta(1))
 
@@ -239,6 +239,14 @@ class WithinTestCase(TestCase):
         job = await Coroutine.aenqueue()
         (ran,) = await arun_jobs()
         self.assertEqual((ran.pk, ran.status), (job.pk, JobStatusChoices.STATUS_COMPLETED))
+
+    async def test_asynchronous_tests_travel_in_time(self):
+        await Noting.aenqueue(schedule_at=timezone.now() + timedelta(hours=2))
+        before = timezone.now()
+        self.assertEqual(await arun_jobs(), [])
+        (ran,) = await arun_jobs(until=timedelta(hours=3))
+        self.assertGreater(ran.started - before, timedelta(hours=1, minutes=59))
+        self.assertLess(timezone.now() - before, timedelta(hours=1))
 
 
 class WithCommits(TransactionTestCase):

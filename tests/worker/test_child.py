@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from netbox_jobs.core import import_path
 from netbox_jobs.lifecycle import claim, finish, warm_up
 from netbox_jobs.models import Job, cached_sql
-from netbox_jobs.worker import child
+from netbox_jobs.worker.connections import connect
 from netbox_jobs.worker.preload import Preload
 from tests.app.jobs import Plain
 
@@ -71,13 +71,13 @@ def test_what_cannot_be_imported_in_the_parent_is_left_to_the_children(caplog):
 def test_a_horse_that_waits_replaces_a_connection_that_does_not_answer(monkeypatch):
     monkeypatch.setitem(connection.settings_dict, 'CONN_MAX_AGE', None)
     connection.close()
-    child.connect()
+    connect()
     first = connection.connection
-    child.connect(again=True)
+    connect(again=True)
     assert connection.connection is first is not None
     if connection.vendor != 'sqlite':
         first.close()
-        child.connect(again=True)
+        connect(again=True)
         assert connection.connection is not first and connection.is_usable()
     connection.close()
 
@@ -88,7 +88,7 @@ def test_a_horse_that_finds_no_database_waits_nevertheless(monkeypatch):
         raise OperationalError('away')
 
     monkeypatch.setattr(connections_wrapper(), 'ensure_connection', fail)
-    child.connect()
+    connect()
 
 
 @pytest.mark.django_db

@@ -115,7 +115,7 @@ def test_queues_on_different_servers_are_refused_in_one_worker(start_worker):
 
 
 def test_a_worker_without_redis_says_so_in_a_sentence(start_worker):
-    worker = start_worker(TEST_REDIS_URL='redis://127.0.0.1:1/0')
+    worker = start_worker('--no-wait', TEST_REDIS_URL='redis://127.0.0.1:1/0')
     assert worker.process.wait(30) == 1
     assert 'Redis does not answer' in worker.output
     assert 'Traceback' not in worker.output

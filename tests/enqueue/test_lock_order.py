@@ -1,0 +1,132 @@
+"""P5 within transactions: several schedules are locked in any order, and no call waits in the database for another."""
+
+import pytest
+from django.db import transaction
+
+from netbox_jobs.core import formatting
+from netbox_jobs.core.waits import WaitKind
+from netbox_jobs.lifecycle import claim
+from netbox_jobs.maintenance import recovery
+from netbox_jobs.models import Job, PendingChange, Schedule
+from netbox_jobs.monitoring.waiting import reason
+from tests.app.jobs import Plain
+from tests.app.models import Thing
+from tests.enqueue.test_isolation import in_threads
+from tests.processes import status
+from tests.sessions import elsewhere
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize('existing', [False, True])
+@pytest.mark.parametrize('changed', [False, True])
+def test_p5_transactions_that_have_the_same_objects_in_different_orders_do_not_deadlock(existing, changed):
+    things = [Thing.objects.create() for _ in range(5)]
+    if existing:
+        for thing in things:
+            Plain.enqueue_once(instance=thing, interval=60)
+
+    def act(n):
+        order = things if n % 2 else things[::-1]
+        for turn in range(3):
+            with transaction.atomic():
+                for thing in order:
+                    Plain.enqueue_once(instance=thing, interval=60 + turn + n if changed else 60)
+
+    assert in_threads(4, act) == []
+    recovery.settle_dependents()
+    assert not PendingChange.objects.exists()
+    for thing in things:
+        waiting = Plain.get_jobs(thing).waiting().get()
+        assert waiting.slot == waiting.schedule_id == Schedule.objects.get(object_id=str(thing.pk)).pk
+        assert waiting.interval == waiting.schedule.interval
+    assert Schedule.objects.count() == 5
+    ended = Job.objects.exclude(pk__in=Job.objects.waiting())
+    assert set(ended.values_list('status', flat=True)) <= {'canceled'}
+
+
+def test_a_call_that_changes_nothing_takes_no_lock():
+    thing = Thing.objects.create()
+    job = Plain.enqueue_once(instance=thing, interval=5, queue_name='low')
+    with elsewhere(lambda: Plain.enqueue_once(instance=thing, interval=5)), transaction.atomic():
+        assert Plain.enqueue_once(instance=thing, queue_name='low') == job
+        assert Schedule.objects.select_for_update(nowait=True).get() == job.schedule
+
+
+def test_a_job_whose_schedule_is_being_made_joins_it_when_that_was_rolled_back():
+    thing = Thing.objects.create()
+
+    def give_up():
+        Plain.enqueue_once(instance=thing, interval=7)
+        transaction.set_rollback(True)
+
+    with elsewhere(give_up):
+        with transaction.atomic():
+            job = Plain.enqueue_once(instance=thing, interval=5, word='x')
+        assert (status(job), job.schedule_id, job.due) == ('scheduled', None, None)
+        assert reason(job).kind is WaitKind.SCHEDULE_LOCKED
+        assert 'schedule' in formatting.wait(reason(job))
+        assert recovery.deliver_due() == 0
+    recovery.settle_dependents()
+    assert status(job) == 'pending'
+    assert (job.interval, job.slot, job.schedule.interval) == (5, job.schedule_id, 5)
+    assert job.get_arguments() == {'word': 'x'}
+    assert Plain.enqueue_once(instance=thing) == job
+
+
+def test_a_job_whose_schedule_has_another_by_then_hands_over_what_it_asked_for(django_user_model):
+    thing, user = Thing.objects.create(), django_user_model.objects.create()
+    first = Plain.enqueue_once(instance=thing, interval=7, word='first')
+    with elsewhere(lambda: Plain.enqueue_once(instance=thing, queue_name='low')), transaction.atomic():
+        late = Plain.enqueue_once(instance=thing, interval=5, word='late', user=user)
+        after = Plain.enqueue(depends_on=late)
+    recovery.settle_dependents()
+    assert status(late) == 'canceled'
+    assert f'Job {first.pk} ' in late.error
+    assert status(first) in ('pending', 'scheduled')
+    assert (first.interval, first.queue_name, first.user, first.get_arguments()) == (5, 'low', user, {'word': 'late'})
+    assert first.schedule.interval == 5
+    assert status(after) == 'pending'
+    assert list(after.dependencies.all()) == [first]
+
+
+def test_a_late_job_becomes_what_follows_a_running_one():
+    thing = Thing.objects.create()
+    first = Plain.enqueue_once(instance=thing, interval=7)
+    running = claim.claim(str(first.job_id), 'worker', 'default')
+    with elsewhere(lambda: Schedule.objects.get().pause()), transaction.atomic():
+        Plain.enqueue_once(instance=thing, interval=5)
+    recovery.settle_dependents()
+    waiting = Plain.get_jobs(thing).waiting().get()
+    assert (waiting.predecessor_id, waiting.interval, waiting.schedule.paused) == (first.pk, 5, True)
+    running.terminate()
+    assert Plain.get_jobs(thing).waiting().get() == waiting
+
+
+def test_a_late_job_that_is_canceled_or_deleted_stays_so():
+    things = [Thing.objects.create() for _ in range(2)]
+
+    def hold():
+        for thing in things:
+            Plain.enqueue_once(instance=thing)
+        transaction.set_rollback(True)
+
+    with elsewhere(hold):
+        with transaction.atomic():
+            canceled, deleted = (Plain.enqueue_once(instance=thing, interval=5) for thing in things)
+        assert canceled.cancel()
+        deleted.delete()
+    recovery.settle_dependents()
+    assert status(canceled) == 'canceled'
+    assert not PendingChange.objects.exists()
+    assert not Job.objects.waiting().exists()
+
+
+def test_nothing_is_left_of_a_late_job_whose_transaction_is_rolled_back():
+    thing = Thing.objects.create()
+    with elsewhere(lambda: Plain.enqueue_once(instance=thing)), transaction.atomic():
+        Plain.enqueue_once(instance=thing, interval=5)
+        transaction.set_rollback(True)
+    recovery.settle_dependents()
+    assert not PendingChange.objects.exists()
+    assert Job.objects.get().interval is None
