@@ -47,6 +47,8 @@ for _name, _module in (
 ):
     if not find_spec(_module):
         collect_ignore.append(f'contrib/test_{_name}.py')
+if not find_spec('django_tables2'):
+    collect_ignore.append('contrib/netbox/test_netbox.py')
 # What Django has put there for the models, and puts there again when it truncates all tables after a test.
 _KEPT_TABLES = {'auth_permission', 'django_content_type', 'django_migrations'}
 _tables: dict[str, list[str]] = {}

@@ -43,6 +43,7 @@ class Execution:
         next_claim: How this process claims its next job.
         """
         self.job = job
+        self.steps: set[str] = set()
         self.failure: BaseException | None = None
         self.error_before = job.error
         self.changed_arguments: dict[str, Any] | None = None
@@ -161,6 +162,7 @@ class Execution:
             target = import_path.resolve(job.runner)
             kwargs = job.get_arguments()
             check_taken(target, kwargs)
+            limit = job.job_timeout or queues.timeout(job.queue_name)
             if getattr(target, 'is_job_runner', False):
                 target = target.handle
         except RunnerNotFound as error:
@@ -173,7 +175,6 @@ class Execution:
             self.end_with(error)
             return
         self._arguments = dict(kwargs)
-        limit = job.job_timeout or queues.timeout(job.queue_name)
         watched, sole = identity.is_child_of_worker(), runs.delivered_run() is self
         self._deadline = Deadline(limit, self._coroutines.cancel, watched=watched, sole=sole)
         with self._deadline:
