@@ -182,6 +182,21 @@ def check_charset(databases: Any = None, **kwargs: Any) -> list[checks.CheckMess
 
 
 @checks.register
+def check_autocommit(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Without autocommit, what a worker writes is never committed: a job would run again and again."""
+    using = database()
+    if settings.DATABASES[using].get('AUTOCOMMIT', True):
+        return []
+    return [
+        checks.Error(
+            f"DATABASES[{using!r}]['AUTOCOMMIT'] is False: what workers record of jobs would not be committed. Remove "
+            'it; code that manages its transactions can call `connection.set_autocommit(False)`.',
+            id='netbox_jobs.E014',
+        )
+    ]
+
+
+@checks.register
 def check_sqlite(**kwargs: Any) -> list[checks.CheckMessage]:
     """SQLite needs three options, or callers fail with "database is locked" as soon as two of them write."""
     configured = settings.DATABASES[database()]

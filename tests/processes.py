@@ -154,12 +154,15 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """End the worker and its horses at once, as when its host goes."""
-        for pid in (self.pid, *self.horses()):
+        horses = self.horses()
+        for pid in (self.pid, *horses):
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
         self.process.wait(10)
+        # They share the worker's sockets: Redis would give the next job to a worker that is gone.
+        wait_for(lambda: not any(is_alive(pid) for pid in horses), 10)
 
     def discard(self) -> None:
         """End the worker at once, with all that it has started."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..choices import JobStatusChoices
 from ..core import errors, formatting
-from ..models import Job, JobAttempt, Progress, Schedule
+from ..models import Job, JobAttempt, JobStep, Progress, Schedule
 from ..monitoring.errors import ErrorGroup
 from ..monitoring.queues import QueueState
 from ..monitoring.schedules import ScheduleState
@@ -226,6 +226,30 @@ def attempts(rows: Iterable[JobAttempt]) -> Table:
                 _moment(row.ended),
                 Cell(formatting.duration(row.duration) or '-'),
                 Cell(errors.in_words(row.error).strip().rpartition('\n')[2], 'errored' if row.crashed else ''),
+            ]
+        )
+    return table
+
+
+def steps(rows: Iterable[JobStep]) -> Table:
+    """The steps that a job has finished."""
+    table = Table(
+        (
+            Column('step'),
+            Column('completed'),
+            Column('took', right=True),
+            Column('attempt', right=True),
+            Column('result', flexible=True),
+        )
+    )
+    for row in rows:
+        table.rows.append(
+            [
+                Cell(formatting.clean(row.name)),
+                _moment(row.completed),
+                Cell(formatting.duration(row.duration) or '-'),
+                Cell(str(row.attempt)),
+                Cell(formatting.first_line(row.result_shown)),
             ]
         )
     return table

@@ -15,6 +15,8 @@ class Run(Protocol):
     """A run of a job in this process, as the rooms above `execution` see it."""
 
     job: Job
+    #: The names of the steps that it has begun.
+    steps: set[str]
 
     def log(self, level: str, message: str, created: float) -> None:
         """Keep one log line of the job."""

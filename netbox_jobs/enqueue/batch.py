@@ -73,7 +73,7 @@ def insert_all(requests: list[EnqueueRequest]) -> list[Job]:
 
 
 def _is_special(request: EnqueueRequest) -> bool:
-    if request.dependencies:
+    if request.dependencies or request.unique is not None:
         return True
     within = reservation.predecessor() is not None or runs.current_run() is not None
     return bool(request.recurrence) and within

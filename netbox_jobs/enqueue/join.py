@@ -108,5 +108,6 @@ def _request_of(job: Job, values: dict[str, Any]) -> EnqueueRequest:
         context=job.context,
         tenant=job.tenant,
         given=given,
+        kept_limit={'limit': job.limit, 'limit_most': job.limit_most} if job.limit else {},
         **{name: values[name] for name in WHEN},
     )

@@ -55,6 +55,7 @@ def insert(slot: LateSlot, request: EnqueueRequest) -> Job:
     at = request.scheduled
     job = new_job(request)
     job.status, job.scheduled, job.due, job.deliveries = JobStatusChoices.STATUS_SCHEDULED, at, None, 0
+    job.held = False  # it waits for no slot yet
     job.interval = None  # it recurs as its schedule does
     insert_job(job, request, using)
     values = {

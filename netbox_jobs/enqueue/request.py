@@ -9,11 +9,13 @@ from uuid import UUID
 from django.contrib.contenttypes.models import ContentType
 
 from ..choices import JobNotificationChoices
-from ..core import clock, contexts, options, queues, recurrence, retries, runner_options
+from ..core import clock, contexts, limits, options, queues, recurrence, retries, runner_options, unique
 from ..core.import_path import path_of
+from ..core.limits import Limit
 from ..core.options import UNCHANGED
 from ..core.recurrence import Recurrence
 from ..core.text import storable_text
+from ..core.unique import Unique
 from ..models import Job, database
 from .identify import content_type_of, identify_callable, identify_instance, identify_user, is_unsaved, schedule_key
 from .rq_options import check_rq_options, seconds
@@ -50,6 +52,12 @@ class EnqueueRequest:
     #: What the call was made in.
     context: dict[str, Any] = field(default_factory=dict)
     tenant: str = ''
+    #: The limit of the runner, if it has one.
+    limit: Limit | None = None
+    #: The columns of the limit of a row that the request was made from.
+    kept_limit: dict[str, Any] = field(default_factory=dict)
+    #: Which jobs of the runner count as the same, if it says so.
+    unique: Unique | None = None
     #: The fields that the caller has named; the others are defaults.
     given: frozenset[str] = frozenset()
 
@@ -64,6 +72,19 @@ class EnqueueRequest:
         if self.unsaved is not None:
             return schedule_key(self.runner, self.object_type, self.unsaved.token, '', self.tenant)
         return schedule_key(self.runner, self.object_type, self.object_id, self.object_db, self.tenant)
+
+    @property
+    def kind(self) -> Any:
+        """The runner class whose `handle` is the target."""
+        return getattr(self.target, '__self__', None)
+
+    @property
+    def limit_values(self) -> dict[str, Any]:
+        """The columns of the limit of the runner, by the arguments; none if it has none."""
+        if self.limit is None:
+            return self.kept_limit
+        name = self.limit.name_for(self.runner, self.kind.run, self.kwargs)
+        return {'limit': name, 'limit_most': self.limit.most}
 
     @property
     def waits(self) -> bool:
@@ -104,6 +125,8 @@ def check(
     rq = {key: given.pop(key) for key in options.RQ_OPTIONS if key in given}
     request.options, timeout, dependencies = check_rq_options(rq)
     request.job_timeout = timeout
+    if kind is not None:
+        request.limit, request.unique = limits.of_meta(kind.Meta, kind.run), unique.of_meta(kind.Meta, kind.run)
     if timeout is None and kind is not None:
         request.job_timeout = seconds(*runner_options.time_limit(kind))
     _sort_dependencies(request, dependencies)

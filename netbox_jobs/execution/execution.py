@@ -43,6 +43,7 @@ class Execution:
         next_claim: How this process claims its next job.
         """
         self.job = job
+        self.steps: set[str] = set()
         self.failure: BaseException | None = None
         self.error_before = job.error
         self.changed_arguments: dict[str, Any] | None = None

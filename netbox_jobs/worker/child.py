@@ -20,7 +20,7 @@ from ..broker.delivery import ENTRY
 from ..choices import JobStatusChoices
 from ..core import guards, import_path, runs
 from ..exceptions import JobFailed
-from ..execution import entry, time_limit
+from ..execution import entry, forks, time_limit
 from ..lifecycle.claim import take_hold
 from ..lifecycle.claim_next import NextClaim
 from ..lifecycle.requeue import requeue
@@ -74,6 +74,7 @@ class ChildProcess:
             self._worker._is_horse, os.environ['RQ_WORKER_ID'] = True, self._worker.name
             self._worker._stopped_job_id = None  # the parent may be at the end of a job that was stopped
             self._set_signals()
+            forks.note()
             keep_connections()
             Watchdog(self._parent).start()
             connect()
@@ -182,7 +183,7 @@ class ChildProcess:
 
     def _tidy_up(self) -> bool:
         """After a job: leave nothing of it for the next one; False if this process had better end."""
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        forks.undo()
         self._set_signals()
         reset_queries()
         opened = [c for c in connections.all(initialized_only=True) if c.connection is not None]

@@ -75,32 +75,34 @@ class ThreadConnections:
 
     def __init__(self) -> None:
         self._thread = threading.current_thread()
-        self._lock = threading.Lock()
-        self._opened: weakref.WeakKeyDictionary[Any, weakref.ref[threading.Thread]] = weakref.WeakKeyDictionary()
+        # Without a lock: a process that a job forks would inherit it as it is.
+        self._opened: list[tuple[weakref.ref[Any], weakref.ref[threading.Thread]]] = []
         connection_created.connect(self._note)
 
     def _note(self, connection: Any, **kwargs: Any) -> None:
         thread = threading.current_thread()
         if thread is not self._thread:
-            with self._lock:
-                self._opened[connection] = weakref.ref(thread)
+            self._opened.append((weakref.ref(connection), weakref.ref(thread)))
 
     def close_ended(self) -> None:
         """Close the connections of the threads that have ended."""
         if not self._opened:
             return
-        with self._lock:
-            left = [connection for connection, thread in self._opened.items() if not _is_alive(thread())]
-            for connection in left:
-                del self._opened[connection]
+        opened, self._opened = self._opened, []
         own = connections.all(initialized_only=True)  # a job may have lent them to a thread
-        for connection in left:
-            if connection not in own:
-                connection.inc_thread_sharing()
-                try:
-                    connection.close()
-                except DBError as error:
-                    logger.debug('The connection of a thread that has ended could not be closed (%s).', error)
+        for connection, thread in opened:
+            if _is_alive(thread()):
+                self._opened.append((connection, thread))
+            elif (left := connection()) is not None and left not in own:
+                _close(left)
+
+
+def _close(connection: Any) -> None:
+    connection.inc_thread_sharing()
+    try:
+        connection.close()
+    except Exception as error:
+        logger.debug('The connection of a thread that has ended could not be closed (%r).', error)
 
 
 def _is_alive(thread: threading.Thread | None) -> bool:

@@ -105,11 +105,11 @@ def test_on_a_terminal_the_picture_follows_the_job_and_its_keys_work(start_worke
     wait_for(lambda: reader.shows('Running jobs'))
     job = Sleeping.enqueue(name='Sleeping \x1b]0;bad\x07', until=str(tmp_path / 'never'))
     wait_for(lambda: status(job) == 'running')
-    wait_for(lambda: reader.shows('Sleeping'))
+    wait_for(lambda: reader.shows('Sleeping'), what=reader)
     os.write(ours, b's')
-    wait_for(lambda: reader.shows(f'Stop job {job.pk} "Sleeping"?'))
+    wait_for(lambda: reader.shows(f'Stop job {job.pk} "Sleeping"?'), what=reader)
     os.write(ours, b'y')
-    wait_for(lambda: status(job) == 'failed')
+    wait_for(lambda: reader.shows('is being stopped') and status(job) == 'canceled', what=reader)
     assert '\x1b]0;bad' not in reader.text
     os.write(ours, b'q')
     assert process.wait(20) == 0

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -66,6 +67,45 @@ class Handling(JobRunner):
         self.job.data = process.exitcode
 
 
+class Careless(JobRunner):
+    """Changes what signals do, and says what it finds."""
+
+    def run(self):
+        self.job.data = [
+            signal.getsignal(signal.SIGHUP) is signal.SIG_DFL,
+            subprocess.run(['false']).returncode,
+            [int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, ())],
+            signal.getitimer(signal.ITIMER_PROF)[0],
+            signal.set_wakeup_fd(-1),
+            os.getpid(),
+        ]
+        signal.signal(signal.SIGHUP, heard)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR1})
+        signal.setitimer(signal.ITIMER_PROF, 3600)
+        _, write = os.pipe()
+        os.set_blocking(write, False)
+        signal.set_wakeup_fd(write)
+
+
+def report_to(pipe):
+    """In a thread: fork a process that reports."""
+    process = fork.Process(target=report, args=(pipe,))
+    process.start()
+    process.join(10)
+
+
+class Threaded(JobRunner):
+    """Forks in a thread."""
+
+    def run(self):
+        ours, theirs = fork.Pipe()
+        thread = threading.Thread(target=report_to, args=(theirs,))
+        thread.start()
+        self.job.data = ours.recv()
+        thread.join()
+
+
 def heard(*args):
     os._exit(33)
 
@@ -79,6 +119,22 @@ def test_a_process_that_a_job_forks_is_terminated_and_has_the_default_signals(st
         assert (job.data, job.error) == ([-15, {}, [], 'expired', -2], '')
         wait_for(lambda own=own: status(own) in ('completed', 'errored'), 30)
         assert own.data == 33
+
+
+def test_a_job_finds_the_signals_as_they_are_before_the_first_one(start_worker):
+    start_worker('default', '--fast')
+    jobs = [Careless.enqueue() for _ in range(3)]
+    wait_for(lambda: {status(job) for job in jobs} <= {'completed', 'errored'})
+    assert [job.data[:-1] for job in jobs] == [[True, 1, [], 0.0, -1]] * 3
+    assert len({job.data[-1] for job in jobs}) == 1
+
+
+@pytest.mark.parametrize('arguments', [(), ('--fast',)])
+def test_a_process_that_a_thread_of_a_job_forks_has_the_default_signals(start_worker, arguments):
+    start_worker('default', *arguments)
+    jobs = [Threaded.enqueue() for _ in range(2)]
+    wait_for(lambda: {status(job) for job in jobs} <= {'completed', 'errored'})
+    assert [job.data for job in jobs] == [[{}, []]] * 2
 
 
 def test_a_plain_rq_worker_does_the_same(work):
