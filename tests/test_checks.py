@@ -69,6 +69,7 @@ BAD = {
     'NOTIFY': [None, print, 1],
     'DELIVER': [1, 0, 'no', None],
     'CONTEXT': ['tests.app.Context', 1, None, [1]],
+    'QUEUES': [[], None, {'low': 3}, {'low': {}}, {'low': {'concurrency': 0}}, {'low': {'concurrency': True}}],
     'METRICS_TOKEN': [1, None, b'token'],
     'NETBOX_VERSION': ['new', '', None, 4.5],
 }
