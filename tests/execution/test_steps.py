@@ -112,7 +112,6 @@ def test_steps_of_a_coroutine(tmp_path):
         ('not looked at', 'if not step.done'),
     ],
 )
-@pytest.mark.filterwarnings('ignore::ResourceWarning')
 def test_what_is_a_mistake_is_said(how, said):
     job = Odd.enqueue(how=how)
     run_jobs(raise_errors=False)
