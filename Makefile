@@ -15,6 +15,7 @@ PORT ?= 8000
 JOBS ?= 10000
 FAULTS ?= 200
 SEED ?= 1
+SECONDS ?= 3600
 WORKERS ?= 6
 BENCH ?=
 
@@ -25,7 +26,7 @@ PEERS = .venv-peers
 # Installed anew when what is to be installed changes.
 STAMP = $(VENV)/.installed
 
-.PHONY: help demo serve unit test lint docs dist format chaos bench bench-peers bench-scale clean
+.PHONY: help demo serve unit test lint docs dist format chaos simulate bench bench-peers bench-scale clean
 
 help:
 	@echo 'make demo    run the example plugin: jobs on demand, periodic, scheduled, failing; needs no servers'
@@ -36,6 +37,7 @@ help:
 	@echo 'make docs    build the documentation in docs/_build'
 	@echo 'make dist    build what is uploaded, in dist, and check it'
 	@echo 'make chaos   kill everything, many times, and count (JOBS, FAULTS, SEED, WORKERS)'
+	@echo 'make simulate  tell random stories to the lifecycle code for an hour (SECONDS); TEST_DATABASE_URL names the database'
 	@echo 'make bench   measure ourselves next to RQ and the database; needs PostgreSQL and Redis (BENCH=--quick)'
 	@echo 'make bench-scale  an empty table of jobs against one of a million, and every plan (PostgreSQL, Redis)'
 	@echo 'make bench-peers  other task queues for Django beside ours, and how cost grows (PostgreSQL, Redis)'
@@ -78,6 +80,10 @@ format: $(STAMP)
 
 chaos: $(STAMP)
 	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --faults $(FAULTS) --seed $(SEED) --workers $(WORKERS)
+
+simulate: $(STAMP)
+	@$(BIN)/python -m tests.model
+	@$(BIN)/python -m tests.simulation --seconds $(SECONDS)
 
 bench-scale: $(STAMP)
 	@$(BIN)/python -m bench.scale $(BENCH)

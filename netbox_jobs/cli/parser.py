@@ -7,10 +7,9 @@ from typing import Any
 from django.core.management.base import DjangoHelpFormatter
 
 from ..choices import JobStatusChoices
+from ..monitoring.log_lines import LEVELS
 from ..monitoring.performance import PERIODS
 from . import errors, exits, health, jobs, maintenance, performance, queues, schedules, top
-
-_LEVELS = ('debug', 'info', 'warning', 'error', 'critical')
 
 
 class HelpFormatter(RawDescriptionHelpFormatter, DjangoHelpFormatter):
@@ -57,7 +56,7 @@ def _about_jobs(add: Callable[..., Any]) -> None:
     _id(add('show', jobs.show, 'Show the details of a job', json=True))
     reading = _id(add('log', jobs.log, "Show a job's log", json=True))
     reading.add_argument('--follow', '-f', action='store_true', help='follow the log until the job has ended')
-    reading.add_argument('--level', choices=_LEVELS, default='debug', help='omit lines below this level')
+    reading.add_argument('--level', choices=LEVELS, default='debug', help='omit lines below this level')
     _confirmed(_chosen(add('cancel', jobs.cancel, 'Cancel waiting jobs, which then never run')))
     _confirmed(
         _ids(add('stop', jobs.stop, 'Stop running jobs, with all processes that they started; cancel waiting ones'))

@@ -29,6 +29,8 @@ def check(runner: type[Any]) -> None:
             raise ValueError(f"on_crash is {on_crash!r}; expected 'error' or 'retry'.")
         if not isinstance(_level(getattr(meta, 'log_level', None)), int):
             raise ValueError(f"log_level is {meta.log_level!r}; expected a level of logging, such as 'INFO'.")
+        if not isinstance(getattr(meta, 'api', False), bool):
+            raise ValueError(f'api is {meta.api!r}; expected True or False.')
         run = getattr(runner, 'run', runner)
         limits.of_meta(meta, run)
         unique.of_meta(meta, run)
@@ -38,6 +40,11 @@ def check(runner: type[Any]) -> None:
                 raise ValueError(f'{name} is {value!r}; expected a number from 0.')
     except ValueError as error:
         raise ImproperlyConfigured(f'{import_path.path_of(runner)}.Meta: {error}') from None
+
+
+def is_in_api(runner: Any) -> bool:
+    """Return whether jobs of a runner can be enqueued through the REST API."""
+    return bool(getattr(getattr(runner, 'Meta', None), 'api', False))
 
 
 def kept_level(runner: Any) -> int:

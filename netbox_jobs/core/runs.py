@@ -15,6 +15,8 @@ class Run(Protocol):
     """A run of a job in this process, as the rooms above `execution` see it."""
 
     job: Job
+    #: What `run()` raised, also if the job is retried after it.
+    raised: BaseException | None
     #: The names of the steps that it has begun.
     steps: set[str]
 

@@ -66,6 +66,11 @@ class EnqueueRequest:
         """When it recurs, if it does."""
         return Recurrence(self.interval, self.cron, self.time_zone)
 
+    def put_into(self, context: dict[str, Any]) -> None:
+        """Have the job run in a context."""
+        self.context = context
+        self.tenant = contexts.tenant_of(context) if context else ''
+
     @property
     def key(self) -> str:
         """The identity of the request's schedule."""
@@ -113,8 +118,6 @@ def check(
     _check_immediate(immediate, given)
     runner, kind = identify_callable(func, importable=not immediate)
     request = EnqueueRequest(target=func, runner=runner, name='', queue_name='')
-    request.context = contexts.capture() if context is None else context
-    request.tenant = contexts.tenant_of(request.context) if request.context else ''
     named = _take_plain_options(request, given, kind, func)
     named |= _take_recurrence(request, given)
     retry = retries.check(*(given.pop(option, None) for option in retries.OPTIONS))
@@ -136,11 +139,18 @@ def check(
     if kind is not None and not kind.overrides('handle') and not translated:
         options.check_arguments(f'{kind.__name__}.{call}()', kind.run, given.keys())
     request.kwargs = given
+    # Last, so that a context records no call that is refused.
+    request.put_into(_captured(request, call) if context is None else context)
     named |= {'job_timeout'} if timeout is not None else set()
     named |= {'retry'} if retry else set()
     named |= {'kwargs'} if given else set()
     request.given = frozenset(named)
     return request
+
+
+def _captured(request: EnqueueRequest, call: str) -> dict[str, Any]:
+    # `enqueue_once()` enqueues behind this, if at all.
+    return contexts.capture(None if call == 'enqueue_once' else contexts.Call(request.runner, request.queue_name))
 
 
 def _check_immediate(immediate: bool, given: dict[str, Any]) -> None:

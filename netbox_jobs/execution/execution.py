@@ -45,6 +45,8 @@ class Execution:
         self.job = job
         self.steps: set[str] = set()
         self.failure: BaseException | None = None
+        #: What `run()` raised, also if the job is retried after it.
+        self.raised: BaseException | None = None
         self.error_before = job.error
         self.changed_arguments: dict[str, Any] | None = None
         self._arguments = dict(arguments) if arguments is not None else None
@@ -225,7 +227,7 @@ class Execution:
 
     def failed_with(self, error: BaseException) -> None:
         """Record what ended the run."""
-        self.failure = error
+        self.failure = self.raised = error
 
     def end_with(self, error: BaseException) -> None:
         """End the job as what was raised says; or requeue it, if it is retried after such an error."""

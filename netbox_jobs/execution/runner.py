@@ -60,6 +60,7 @@ class JobRunner(Steps, ABC):
     - `unique` (a `Unique`): which jobs count as the same, of which `enqueue()` stores one.
     - `log_level`: the least level of the lines that the job's log keeps, such as 'INFO'; all if omitted. (LOGGING says
       which of them the project's handlers receive.)
+    - `api`: True if users may enqueue its jobs through the REST API.
     - `stop_grace`: seconds between the request to stop a job and the end of its process; 0 if omitted, 5 for a
       coroutine function.
 

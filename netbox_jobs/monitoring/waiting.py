@@ -1,5 +1,6 @@
 """The reason why a job waits. Every wait has one."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from ..broker import connection
@@ -44,6 +45,11 @@ def reason(job: Job, *, ask_redis: bool = False) -> Wait | None:
     workers = Worker.objects.using(job._state.db).only('queues')
     served = any(job.queue_name in served_by(worker) for worker in workers)
     return Wait(WaitKind.IN_LINE if served else WaitKind.NO_WORKER, queue=job.queue_name)
+
+
+def without_others(wait: Wait) -> Wait:
+    """Return a reason without the numbers of other jobs and of the schedule, which a job's own user may not see."""
+    return replace(wait, jobs=(), more=0, schedule=None)
 
 
 def _dependencies(job: Job) -> Wait:

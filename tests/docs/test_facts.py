@@ -108,6 +108,7 @@ def test_the_table_of_meta_has_all_that_a_runner_may_say():
         'on_crash',
         'max_crashes',
         'stop_grace',
+        'api',
     }
     assert first_column(ENQUEUE, "## The runner's own options") == said
 
