@@ -112,7 +112,7 @@ $(STAMP): pyproject.toml
 	  || { echo "'$(PYTHON)' lacks the venv module; on Debian and Ubuntu, install python3-venv."; exit 1; }
 	@echo 'Installing into $(VENV) (once)...'
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python tests/lowest.py >$(VENV)/lowest.txt
+	@$(BIN)/python -m tests.lowest >$(VENV)/lowest.txt
 	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check $(if $(LOWEST),-c $(VENV)/lowest.txt) \
 	  -e '.[test$(if $(LOWEST),,$(comma)lint$(comma)docs)]' $(if $(DJANGO),'$(DJANGO)') $(if $(RQ),'$(RQ)')
 	@touch $(STAMP)

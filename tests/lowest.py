@@ -1,4 +1,4 @@
-"""`python tests/lowest.py`: the lowest version of each package that users install, as constraints for pip."""
+"""`python -m tests.lowest`: the lowest version of each package that users install, as constraints for pip."""
 
 import re
 import tomllib

@@ -1,6 +1,8 @@
 """Django's tasks on our engine: what they have because each is a job."""
 
 import os
+import subprocess
+import sys
 from datetime import timedelta
 from importlib import import_module
 
@@ -249,3 +251,12 @@ def test_a_real_worker_runs_tasks_and_accounts_for_those_it_kills(start_worker):
     ]  # fmt: skip
     assert os.getpid() not in {pid for _, pid in ends.values()}
     assert timezone.now() > added.finished_at
+
+
+@pytest.mark.process
+@pytest.mark.once
+def test_every_process_of_the_project_announces_the_ends_of_tasks():
+    code = "import django, sys; django.setup(); print('netbox_jobs.contrib.django_tasks' in sys.modules)"
+    environment = {**os.environ, 'DJANGO_SETTINGS_MODULE': 'tests.settings'}
+    done = subprocess.run([sys.executable, '-c', code], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == 'True', done.stderr
