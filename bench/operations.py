@@ -10,13 +10,13 @@ from django.db import connections, transaction
 from django.test import Client
 from django.urls import reverse
 
-from netbox_jobs.admin import job_list, paginator
+from netbox_jobs.admin import paginator
 from netbox_jobs.broker import delivery
 from netbox_jobs.lifecycle import claim
 from netbox_jobs.maintenance import orphans, recovery, retention
 from netbox_jobs.maintenance.observer import Observer
 from netbox_jobs.models import Job, Progress, Schedule, database
-from netbox_jobs.monitoring import day, queues, waiting, workers
+from netbox_jobs.monitoring import day, job_filters, queues, waiting, workers
 from tests.app.jobs import Plain
 from tests.app.models import Thing
 
@@ -108,7 +108,7 @@ def _questions() -> Iterator[Operation]:
 #: How many rows one of a page's statements reads at the most: most count up to a limit,
 _COUNTED = max(queues.COUNTED, paginator.LIMIT) + 1
 #: and two look through, or add up, the newest.
-_SEARCHED = job_list.SEARCHED + 1_000
+_SEARCHED = job_filters.SEARCHED + 1_000
 _ADDED_UP = day.ADDED_UP + 1
 #: Pages by the name of their URL, their query, and that bound.
 PAGES: tuple[tuple[str, str, int | None], ...] = (

@@ -17,12 +17,18 @@ from .plugins import PluginConfig
 
 @checks.register
 def check_queues(**kwargs: Any) -> list[checks.CheckMessage]:
-    """`RQ_QUEUES` must have a `default`."""
+    """`RQ_QUEUES` must have a `default`, and time limits that are some."""
     try:
-        queues.configured()
+        names = sorted(queues.configured())
     except ImproperlyConfigured as error:
         return [checks.Error(str(error), id='netbox_jobs.E001')]
-    return []
+    found: list[checks.CheckMessage] = []
+    for name in names:
+        try:
+            queues.timeout(name)
+        except (ImproperlyConfigured, AttributeError) as error:
+            found.append(checks.Error(str(error), id='netbox_jobs.E013'))
+    return found
 
 
 @checks.register
@@ -171,6 +177,21 @@ def check_charset(databases: Any = None, **kwargs: Any) -> list[checks.CheckMess
             f'The tables of jobs, or the connection, are in the character set {found}: text that it lacks, such as '
             "emoji, is escaped in names, logs and errors. Convert the database to utf8mb4, and set OPTIONS['charset'].",
             id='netbox_jobs.W002',
+        )
+    ]
+
+
+@checks.register
+def check_autocommit(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Without autocommit, what a worker writes is never committed: a job would run again and again."""
+    using = database()
+    if settings.DATABASES[using].get('AUTOCOMMIT', True):
+        return []
+    return [
+        checks.Error(
+            f"DATABASES[{using!r}]['AUTOCOMMIT'] is False: what workers record of jobs would not be committed. Remove "
+            'it; code that manages its transactions can call `connection.set_autocommit(False)`.',
+            id='netbox_jobs.E014',
         )
     ]
 

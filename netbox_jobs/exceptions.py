@@ -3,6 +3,8 @@
 All have the base `NetBoxJobsError`, beside the built-in one that fits; only `JobCanceled` cannot, and says why.
 """
 
+import typing
+
 __all__ = (
     'AlreadyClaimed',
     'ArgumentsRefused',
@@ -13,6 +15,7 @@ __all__ = (
     'FormatUnknown',
     'InstanceGone',
     'JobCanceled',
+    'JobExists',
     'JobFailed',
     'NetBoxJobsError',
     'RunnerNotFound',
@@ -37,6 +40,21 @@ class JobCanceled(BaseException):
 
     It is neither an `Exception` nor a `NetBoxJobsError`, so that a run which catches those stops all the same.
     """
+
+
+class JobExists(NetBoxJobsError, ValueError):
+    """A job that is the same waits or runs, and the runner's `Meta.unique` has `on_conflict='raise'`."""
+
+    def __init__(self, message: str = '', job: typing.Any = None) -> None:
+        """Args:
+        message: What is said.
+        job: The job that exists.
+        """
+        super().__init__(message)
+        self.job = job
+
+    def __reduce__(self) -> typing.Any:
+        return type(self), (*self.args, self.job)
 
 
 class UnknownQueue(NetBoxJobsError, ValueError, LookupError):

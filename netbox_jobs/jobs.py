@@ -8,14 +8,26 @@ from django.core.exceptions import ImproperlyConfigured
 from .choices import JobStatusChoices
 from .context import current_job
 from .core import recurrence
+from .core.limits import Limit
 from .core.options import EnqueueOptions
 from .core.registry import system_jobs
+from .core.unique import Unique
 from .exceptions import JobFailed
 from .execution.runner import JobRunner
 from .models import Job
 
 # Job, JobFailed and JobStatusChoices are found here as well, where plugins look for them.
-__all__ = ('EnqueueOptions', 'Job', 'JobFailed', 'JobRunner', 'JobStatusChoices', 'current_job', 'system_job')
+__all__ = (
+    'EnqueueOptions',
+    'Job',
+    'JobFailed',
+    'JobRunner',
+    'JobStatusChoices',
+    'Limit',
+    'Unique',
+    'current_job',
+    'system_job',
+)
 
 R = TypeVar('R', bound='type[JobRunner]')
 

@@ -15,3 +15,5 @@ urlpatterns = [
 # What the extras add, where they are installed.
 if find_spec('prometheus_client'):
     urlpatterns.append(path('metrics', include('netbox_jobs.contrib.metrics.urls')))
+if find_spec('rest_framework') and find_spec('django_filters') and find_spec('drf_spectacular'):
+    urlpatterns.append(path('api/', include('netbox_jobs.contrib.rest.urls')))

@@ -30,13 +30,15 @@ if not (shutil.which('pgbouncer') and _DATABASE.startswith('postgres')):
 if not (find_spec('psycopg_pool') and _DATABASE.startswith('postgres')):
     collect_ignore.append('worker/test_pools.py')
 if _DATABASE.startswith('sqlite'):
-    collect_ignore.append('monitoring/test_scale.py')  # it reads the plans of servers
+    collect_ignore += ['monitoring/test_scale.py', 'contrib/rest/test_scale.py']  # they read the plans of servers
     collect_ignore.append('enqueue/test_isolation.py')
     collect_ignore.append('enqueue/test_lock_order.py')
     collect_ignore.append('lifecycle/test_long_transactions.py')  # its one write lock is waited for
 
 
-if not _DATABASE.startswith('mysql'):
+if _DATABASE.startswith('mysql'):
+    collect_ignore.append('simulation/test_simulation.py')  # two sessions in one thread would wait for each other
+else:
     collect_ignore.append('execution/test_charset.py')
 #: Tests of extras that are not installed.
 _TASKS = 'django' if django.VERSION >= (6, 0) else 'django_tasks'
@@ -44,9 +46,15 @@ for _name, _module in (
     ('metrics', 'prometheus_client'),
     ('django_tasks', _TASKS),
     ('django_tasks_jobs', _TASKS),
+    ('otel', 'opentelemetry'),
+    ('sentry', 'sentry_sdk'),
 ):
     if not find_spec(_module):
         collect_ignore.append(f'contrib/test_{_name}.py')
+if not find_spec('drf_spectacular'):
+    collect_ignore.append('contrib/rest')
+if not find_spec('django_tables2'):
+    collect_ignore.append('contrib/netbox/test_netbox.py')
 # What Django has put there for the models, and puts there again when it truncates all tables after a test.
 _KEPT_TABLES = {'auth_permission', 'django_content_type', 'django_migrations'}
 _tables: dict[str, list[str]] = {}

@@ -1,5 +1,6 @@
 """Settings of the tests: the database and the Redis server come from the environment (see `tests/servers.py`)."""
 
+import json
 import os
 from importlib.util import find_spec
 
@@ -69,11 +70,13 @@ TASKS = {
         'OPTIONS': {'max_retries': 1, 'retry_backoff': 0, 'PRIORITY_QUEUES': {'low': {0: 'low', 50: 'high'}}},
     },
 }
+if 'TEST_INLINE' in os.environ:
+    RQ_QUEUES['low'] = {**RQ_QUEUES['default'], 'ASYNC': False}
 if 'TEST_SERIALIZER' in os.environ:
     RQ_QUEUES['coded'] = {**RQ_QUEUES['default'], 'SERIALIZER': os.environ['TEST_SERIALIZER']}
 PLUGINS_CONFIG = {'tests.app': {'token': 'x'}}
 NETBOX_JOBS = {
-    key.removeprefix('TEST_NETBOX_JOBS_'): float(value) if '.' in value else int(value)
+    key.removeprefix('TEST_NETBOX_JOBS_'): json.loads(value)
     for key, value in os.environ.items()
     if key.startswith('TEST_NETBOX_JOBS_')
 }

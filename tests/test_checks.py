@@ -142,3 +142,10 @@ def test_a_context_that_cannot_be_used_is_named(settings, path):
     settings.NETBOX_JOBS = {'CONTEXT': [path]}
     found = checks.check_contexts()
     assert [message.id for message in found] == ['netbox_jobs.E012'] and path in found[0].msg
+
+
+def test_a_database_of_jobs_without_autocommit_is_refused(monkeypatch, settings):
+    assert checks.check_autocommit() == []
+    databases = {'default': {**settings.DATABASES['default'], 'AUTOCOMMIT': False}}
+    monkeypatch.setattr(checks, 'settings', types.SimpleNamespace(DATABASES=databases))
+    assert [error.id for error in checks.check_autocommit()] == ['netbox_jobs.E014']

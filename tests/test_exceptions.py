@@ -19,6 +19,7 @@ BUILT_IN = {
     'ContextUnknown': set(),
     'FormatUnknown': set(),
     'InstanceGone': set(),
+    'JobExists': {ValueError},
     'JobFailed': set(),
     'NetBoxJobsError': set(),
     'RunnerNotFound': set(),

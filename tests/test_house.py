@@ -38,7 +38,7 @@ OPTIONAL_IN = (
     'netbox_jobs.contrib.',
     'netbox_jobs.testing',
     'netbox_jobs.pytest_plugin',
-    'netbox_jobs.cli.rich_screen',
+    'netbox_jobs.cli.rich_',
 )
 
 

@@ -16,7 +16,7 @@ from ..choices import JobStatusChoices
 from ..core import errors as texts
 from ..core import formatting
 from ..models import Job, database
-from ..monitoring import counts, errors, queues
+from ..monitoring import counts, errors, job_filters, queues
 from .paginator import LIMIT
 
 #: How many choices are offered; links in the list lead to others.
@@ -24,9 +24,8 @@ CHOICES = 50
 
 
 class JobFilter(SimpleListFilter):
-    """A filter by the value of one column."""
+    """A filter by one of `job_filters.FIELDS`, which its parameter names."""
 
-    field = ''
     on_top = False
     template = 'admin/netbox_jobs/job/filter.html'
 
@@ -37,7 +36,8 @@ class JobFilter(SimpleListFilter):
         return '' if value is None or value in dict(self.lookup_choices) else formatting.cut(value, 40)
 
     def queryset(self, request: Any, queryset: 'QuerySet[Job]') -> 'QuerySet[Job]':
-        return queryset if self.value() is None else queryset.filter(**{self.field: self.value()})
+        value = self.value()
+        return queryset if value is None else job_filters.with_value(queryset, self.parameter_name, str(value))  # type: ignore[arg-type]
 
     def has_output(self) -> bool:
         return bool(self.lookup_choices) or self.value() is not None
@@ -47,7 +47,7 @@ class StatusFilter(JobFilter):
     """By status, with the number of jobs in each, up to the paginator's limit."""
 
     title = gettext_lazy('status')
-    parameter_name = field = 'status'
+    parameter_name = 'status'
     on_top = True
 
     def lookups(self, request: Any, model_admin: Any) -> Any:
@@ -76,7 +76,7 @@ class RunnerFilter(JobFilter):
     """By runner."""
 
     title = gettext_lazy('runner')
-    parameter_name = field = 'runner'
+    parameter_name = 'runner'
 
     def lookups(self, request: Any, model_admin: Any) -> Any:
         paths = [path for path in counts.values('runner') if path]
@@ -89,7 +89,6 @@ class QueueFilter(JobFilter):
 
     title = gettext_lazy('queue')
     parameter_name = 'queue'
-    field = 'queue_name'
 
     def lookups(self, request: Any, model_admin: Any) -> Any:
         return [(name, name) for name in queues.queue_names()]
@@ -100,7 +99,6 @@ class UserFilter(JobFilter):
 
     title = gettext_lazy('user')
     parameter_name = 'user'
-    field = 'user_id'
 
     def lookups(self, request: Any, model_admin: Any) -> Any:
         users: Any = get_user_model()
@@ -108,19 +106,12 @@ class UserFilter(JobFilter):
         found = users._base_manager.using(router.db_for_read(users)).in_bulk(ids) if ids else {}
         return sorted(((str(pk), formatting.cut(user, 40)) for pk, user in found.items()), key=lambda choice: choice[1])
 
-    def queryset(self, request: Any, queryset: 'QuerySet[Job]') -> 'QuerySet[Job]':
-        try:
-            return super().queryset(request, queryset)
-        except (ValueError, TypeError):
-            return queryset.none()
-
 
 class ErrorFilter(JobFilter):
     """By the fingerprint of the error; the page of errors links to it."""
 
     title = gettext_lazy('error')
     parameter_name = 'error'
-    field = 'fingerprint'
 
     def lookups(self, request: Any, model_admin: Any) -> Any:
         job = errors.example(str(self.value())[:16]) if self.value() else None
@@ -132,28 +123,14 @@ class ObjectTypeFilter(JobFilter):
 
     title = gettext_lazy('object type')
     parameter_name = 'about'
-    field = 'object_type_id'
 
     def lookups(self, request: Any, model_admin: Any) -> Any:
         found = ContentType.objects.db_manager(database()).in_bulk(counts.values('object_type', CHOICES))
         return sorted(((str(pk), kind.name) for pk, kind in found.items()), key=lambda choice: choice[1])
 
     def queryset(self, request: Any, queryset: 'QuerySet[Job]') -> 'QuerySet[Job]':
-        if self.value() is None:
-            return queryset
-        kind, _colon, key = str(self.value()).partition(':')
-        if not (kind.isascii() and kind.isdigit() and len(kind) < 10):
-            return queryset.none()
-        queryset = queryset.filter(object_type_id=int(kind))
-        return queryset.filter(object_id=key) if key else queryset
-
-
-#: The latest periods that are offered.
-RECENT = {
-    '1h': (timedelta(hours=1), gettext_lazy('Last hour')),
-    '24h': (timedelta(days=1), gettext_lazy('Last day')),
-    '7d': (timedelta(days=7), gettext_lazy('Last week')),
-}
+        value = self.value()
+        return queryset if value is None else job_filters.about(queryset, str(value))  # type: ignore[arg-type]
 
 
 class WhenFilter(JobFilter):
@@ -164,21 +141,16 @@ class WhenFilter(JobFilter):
     on_top = True
 
     def lookups(self, request: Any, model_admin: Any) -> Any:
-        return [(key, label) for key, (_length, label) in RECENT.items()]
+        return [(key, label) for key, (_length, label) in job_filters.RECENT.items()]
 
     def queryset(self, request: Any, queryset: 'QuerySet[Job]') -> 'QuerySet[Job]':
-        if self.value() is None:
-            return queryset
-        bounds = period(self.value())
-        if bounds is None:
-            return queryset.none()
-        rows = queryset.filter(created__gte=bounds[0])
-        return rows if bounds[1] is None else rows.filter(created__lt=bounds[1])
+        value = self.value()
+        return queryset if value is None else job_filters.created_in(queryset, str(value))  # type: ignore[arg-type]
 
     def steps(self, changelist: Any) -> dict[str, Any]:
         """Return the links to dates: `recent` periods, the `path` to the chosen date, and the `choices` below it."""
         value = self.value() or ''
-        parts = [] if value in RECENT else value.split('-') if period(value) else []
+        parts = [] if value in job_filters.RECENT else value.split('-') if job_filters.period(value) else []
         path = [
             _step(changelist, '-'.join(parts[:end]), '-'.join(parts) if end == len(parts) else '')
             for end in range(1, len(parts) + 1)
@@ -191,7 +163,7 @@ class WhenFilter(JobFilter):
                     'selected': key == value,
                     'url': changelist.get_query_string({self.parameter_name: key}),
                 }
-                for key, (_length, label) in RECENT.items()
+                for key, (_length, label) in job_filters.RECENT.items()
             ],
             'path': path,
             'choices': [_step(changelist, choice, value) for choice in _below(parts)],
@@ -242,31 +214,3 @@ def _below(parts: list[str]) -> list[str]:
 
 def _day(moment: datetime) -> date:
     return timezone.localtime(moment).date() if timezone.is_aware(moment) else moment.date()
-
-
-def period(value: str | None) -> tuple[datetime, datetime | None] | None:
-    """Return the begin and the end of a choice of `WhenFilter`; None for an unknown one."""
-    if not value:
-        return None
-    if value in RECENT:
-        return timezone.now() - RECENT[value][0], None
-    try:
-        numbers = [int(part) for part in value.split('-')]
-        year, month, day = (*numbers, 1, 1)[:3]
-        begin = date(year, month, day)
-        if len(numbers) == 1:
-            end = date(year + 1, 1, 1)
-        elif len(numbers) == 2:
-            end = date(year + month // 12, month % 12 + 1, 1)
-        elif len(numbers) == 3:
-            end = begin + timedelta(days=1)
-        else:
-            return None
-        return _midnight(begin), _midnight(end)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _midnight(day: date) -> datetime:
-    naive = datetime(day.year, day.month, day.day)
-    return timezone.make_aware(naive) if timezone.is_aware(timezone.now()) else naive

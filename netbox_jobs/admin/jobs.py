@@ -8,12 +8,13 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Job
+from ..monitoring import job_filters
 from . import actions, filters
 from .action_views import JobActionPages
 from .base import notices
 from .columns import JobColumns
 from .errors import ErrorsPage
-from .job_list import JobChangeList, search
+from .job_list import JobChangeList
 from .objects import ObjectJobsPage
 from .overview import OverviewPage
 from .page import JobPage
@@ -62,8 +63,8 @@ class JobAdmin(JobColumns, JobPage, OverviewPage, ErrorsPage, PerformancePage, O
         return JobChangeList
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """See `search()`, whose rows are distinct."""
-        return search(request, queryset, search_term), False
+        """See `job_filters.search()`, whose rows are distinct."""
+        return job_filters.search(queryset, search_term, when=request.GET.get('when')), False
 
     def get_urls(self) -> list[Any]:
         """The addresses of this app's pages, before Django's own."""

@@ -18,6 +18,8 @@ from .base import PagesAdmin
 
 #: How many characters of arguments, data and errors the page has; a link leads to the whole.
 LONGEST = 20_000
+#: How many finished steps the page has.
+STEPS = 500
 #: Milliseconds between two updates of a job that runs or can run at once, and of a job that is due later.
 _BUSY, _IDLE = 1500, 10_000
 
@@ -102,6 +104,7 @@ class JobPage(PagesAdmin):
             'wait': formatting.wait(wait) if wait is not None else '',
             'object_link': markup.object_link(self.admin_site, request, job),
             'job_actions': possible,
+            'steps': job.steps.using(job._state.db).defer('result')[:STEPS],
             'timeline': timeline.events(job, kin.attempts, wait),
             'related_jobs': kin,
             'trace': log.trace(job) if job.error else '',

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..core.formatting import iso
-from ..models import Job, JobAttempt, JobLogEntry, Progress, Schedule, Worker
+from ..models import Job, JobAttempt, JobLogEntry, JobStep, Progress, Schedule, Worker
 from ..monitoring import related
 from ..monitoring.errors import ErrorGroup
 from ..monitoring.queues import QueueState
@@ -69,7 +69,7 @@ def job(row: Job, user: str | None, latest: Progress | None) -> Document:
     }
 
 
-def job_details(row: Job, worker: Worker | None, attempts: Iterable[JobAttempt]) -> Document:
+def job_details(row: Job, worker: Worker | None, attempts: Iterable[JobAttempt], steps: Iterable[JobStep]) -> Document:
     """A job, as in `jobs show`."""
     return {
         **job(row, usernames([row]).get(row.user_id), related.progress_of([row]).get(row.pk)),
@@ -86,6 +86,16 @@ def job_details(row: Job, worker: Worker | None, attempts: Iterable[JobAttempt])
                 'crashed': each.crashed,
             }
             for each in attempts
+        ],
+        'steps': [
+            {
+                'name': each.name,
+                'attempt': each.attempt,
+                'started': iso(each.started),
+                'completed': iso(each.completed),
+                'result': each.result_shown,
+            }
+            for each in steps
         ],
         'worker': None if worker is None else {'name': worker.name, 'host': worker.host, 'pid': worker.pid},
     }

@@ -1,25 +1,21 @@
 """Following a job while it waits and runs: its log lines and its progress, from the database."""
 
-import logging
 import time
 
 from ..core import formatting
-from ..models import Job, JobLogEntry, database
-from ..monitoring import related, waiting
+from ..models import Job, JobLogEntry
+from ..monitoring import log_lines, related, waiting
 from .exits import failure
 from .screen import Screen, View
 
 #: Seconds between two updates.
 INTERVAL = 0.5
 _BATCH = 2000
-_LEVELS = ('debug', 'info', 'warning', 'error', 'critical')
 
 
 def lines_of(job: Job, level: str = 'debug', after: int = 0) -> 'list[JobLogEntry]':
     """Return the next log lines of a job after a key, from a level on; lines of other levels are always included."""
-    rows = JobLogEntry.objects.using(database()).filter(job_id=job.pk, pk__gt=after)
-    below = [name for name in _LEVELS if logging.getLevelName(name.upper()) < logging.getLevelName(level.upper())]
-    return list(rows.exclude(level__in=below).order_by('pk')[:_BATCH])
+    return list(log_lines.lines(job, level).filter(pk__gt=after).order_by('pk')[:_BATCH])
 
 
 class Follower:

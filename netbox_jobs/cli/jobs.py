@@ -18,6 +18,8 @@ from .screen import Cell, Screen, progress_text
 
 #: How many lines of the log `show` has.
 _LOG_LINES = 10
+#: And how many finished steps.
+_STEPS = 500
 
 
 def list_jobs(screen: Screen, options: Namespace) -> int:
@@ -41,6 +43,7 @@ def list_jobs(screen: Screen, options: Namespace) -> int:
     if options.json:
         screen.json([documents.job(row, users.get(row.user_id), progress.get(row.pk)) for row in found])
     else:
+        related.attach_objects(found)
         screen.table(
             tables.jobs(found, users, progress), 'No jobs match.' if _filtered(options) else 'There are no jobs.'
         )
@@ -53,13 +56,17 @@ def show(screen: Screen, options: Namespace) -> int:
     using = database()
     worker = Worker.objects.using(using).filter(token=job.worker).first() if job.worker else None
     attempts = list(job.attempts.using(using).all())
+    steps = list(job.steps.using(using).defer('result')[:_STEPS])
     if options.json:
-        screen.json(documents.job_details(job, worker, attempts))
+        screen.json(documents.job_details(job, worker, attempts, steps))
         return SUCCESS
     screen.fields(f'Job {job.pk}: {job.name}', _fields(job, worker))
     if attempts:
         screen.heading('Earlier attempts')
         screen.table(tables.attempts(attempts), '')
+    if steps:
+        screen.heading('Finished steps')
+        screen.table(tables.steps(steps), '')
     log = JobLogEntry.objects.using(using).filter(job_id=job.pk).order_by('-pk')
     if lines := list(log[:_LOG_LINES]):
         more = len(lines) == _LOG_LINES

@@ -3,9 +3,7 @@
 import difflib
 import inspect
 import json
-from collections.abc import Iterator
 from datetime import datetime, time, timedelta
-from importlib import import_module
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +14,6 @@ from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models, router
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
-from django.utils.module_loading import module_has_submodule
 from rq.exceptions import TimeoutFormatError
 from rq.utils import parse_timeout
 
@@ -24,6 +21,7 @@ from ..core import import_path, options, queues
 from ..exceptions import RunnerNotFound, UnknownQueue
 from ..execution.runner import JobRunner
 from ..models import Job, Schedule, database
+from ..monitoring import runners
 from .exits import usage_error
 
 
@@ -156,11 +154,12 @@ def runner(text: str) -> type[JobRunner]:
             found = None
         if inspect.isclass(found) and issubclass(found, JobRunner) and not inspect.isabstract(found):
             return found
-    broken = _import_runners()
-    known = {found.name: found for found in _runners()}
+    broken = runners.import_all()
+    every = list(runners.imported())
+    known = {found.name: found for found in every}
     if text not in known:  # it may be the name of a class whose Meta.name is another
-        known |= {found.__name__: found for found in _runners() if found.__name__ == text}
-    named = sorted({import_path.path_of(found) for found in _runners() if text in (found.name, found.__name__)})
+        known |= {found.__name__: found for found in every if found.__name__ == text}
+    named = sorted({import_path.path_of(found) for found in every if text in (found.name, found.__name__)})
     if len(named) > 1:
         raise usage_error(f'{len(named)} runners are named {text!r}; pass the path of one: {", ".join(named)}.')
     if named:
@@ -178,22 +177,3 @@ def runner_path(text: str) -> str:
     if Job.objects.using(database()).filter(runner=text).exists():
         return text
     return import_path.path_of(runner(text))
-
-
-def _import_runners() -> list[str]:
-    """Import the module `jobs` of every app, where runners usually are; return the errors of the broken modules."""
-    broken = []
-    for config in apps.get_app_configs():
-        try:
-            if module_has_submodule(config.module, 'jobs'):
-                import_module(f'{config.name}.jobs')
-        except Exception as error:
-            broken.append(f'{config.name}.jobs cannot be imported: {type(error).__name__}: {error}')
-    return broken
-
-
-def _runners(of: type[JobRunner] = JobRunner) -> Iterator[type[JobRunner]]:
-    for found in of.__subclasses__():
-        if not inspect.isabstract(found) and '<' not in found.__qualname__:  # a worker could not import that
-            yield found
-        yield from _runners(found)

@@ -7,10 +7,9 @@ from typing import Any
 from django.core.management.base import DjangoHelpFormatter
 
 from ..choices import JobStatusChoices
+from ..monitoring.log_lines import LEVELS
 from ..monitoring.performance import PERIODS
-from . import errors, exits, health, jobs, maintenance, performance, queues, schedules
-
-_LEVELS = ('debug', 'info', 'warning', 'error', 'critical')
+from . import errors, exits, health, jobs, maintenance, performance, queues, schedules, top
 
 
 class HelpFormatter(RawDescriptionHelpFormatter, DjangoHelpFormatter):
@@ -28,6 +27,7 @@ def build(parser: ArgumentParser) -> None:
             added.add_argument('--json', action='store_true', help='write JSON for scripts')
         return added
 
+    _about_now(add)
     _about_jobs(add)
     _about_errors(add)
     _about_queues(add)
@@ -56,7 +56,7 @@ def _about_jobs(add: Callable[..., Any]) -> None:
     _id(add('show', jobs.show, 'Show the details of a job', json=True))
     reading = _id(add('log', jobs.log, "Show a job's log", json=True))
     reading.add_argument('--follow', '-f', action='store_true', help='follow the log until the job has ended')
-    reading.add_argument('--level', choices=_LEVELS, default='debug', help='omit lines below this level')
+    reading.add_argument('--level', choices=LEVELS, default='debug', help='omit lines below this level')
     _confirmed(_chosen(add('cancel', jobs.cancel, 'Cancel waiting jobs, which then never run')))
     _confirmed(
         _ids(add('stop', jobs.stop, 'Stop running jobs, with all processes that they started; cancel waiting ones'))
@@ -124,6 +124,13 @@ def _about_queues(add: Callable[..., Any]) -> None:
     leaving.add_argument('--all', action='store_true', help='tell all workers')
 
 
+def _about_now(add: Callable[..., Any]) -> None:
+    showing = add(
+        'top', top.show, 'Show queues, running jobs and errors live, with keys to stop, retry and pause', json=True
+    )
+    showing.add_argument('--every', type=_seconds, default=2.0, metavar='SECONDS', help='look this often (default: 2)')
+
+
 def _about_health(add: Callable[..., Any]) -> None:
     checking = add('health', health.health, 'Check the database, the tables and Redis, for containers', json=True)
     checking.add_argument('--redis', action='store_true', help='end with 1 if Redis does not answer')
@@ -177,6 +184,17 @@ def _confirmed(parser: Any) -> Any:
         '--yes', '-y', action='store_true', help='confirm; required where standard input is not a terminal'
     )
     return parser
+
+
+def _seconds(text: str) -> float:
+    """Return a number of seconds, for an argument that takes no other value."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.1 <= seconds <= 3600:
+        raise ArgumentTypeError(f'{text!r} is not a number of seconds from 0.1 to 3600')
+    return seconds
 
 
 def _from_one(text: str) -> int:

@@ -1,7 +1,9 @@
 """The output on terminals where `rich` is installed: colors, tables that fit, and a progress bar."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.core.management.base import OutputWrapper
 from rich import box
@@ -16,6 +18,7 @@ from rich.text import Text
 
 from ..core import formatting
 from ..models import Job, JobLogEntry, Progress
+from . import rich_top
 from .screen import Cell, Column, Screen, Table, View, progress_text
 
 _STYLES = {
@@ -59,9 +62,13 @@ class RichScreen(Screen):
         self.console.print(_text(text, style), soft_wrap=True)
 
     def table(self, table: Table, empty: str) -> None:
-        if not table.rows:
+        if table.rows:
+            self.console.print(self.drawn(table))
+        else:
             self.line(empty, 'dim')
-            return
+
+    def drawn(self, table: Table, selected: int | None = None) -> RichTable:
+        """Return a table that fits the terminal, with one row selected."""
         cells = [
             [_text(' '.join((cell.brief or cell.text).split()) or '-', cell.style) for cell in row]
             for row in table.rows
@@ -87,9 +94,15 @@ class RichScreen(Screen):
                 overflow='ellipsis',
                 width=width,
             )
-        for row in cells:
-            drawn.add_row(*(row[place] for place in shown))
-        self.console.print(drawn)
+        for number, row in enumerate(cells):
+            drawn.add_row(*(row[place] for place in shown), style='reverse' if number == selected else None)
+        return drawn
+
+    def live(self, top: Any, every: float) -> None:
+        if self.out.isatty() and sys.stdin.isatty():
+            rich_top.run(self.console, self.drawn, top, every, sys.stdin.fileno())
+        else:
+            super().live(top, every)
 
     def _widths(self, columns: list[Column], rows: list[list[Text]]) -> list[int]:
         """Return the widths of the columns; where they do not fit, the widest flexible columns are cut."""

@@ -4,6 +4,7 @@ from argparse import Namespace
 
 from ..core import formatting
 from ..models import Schedule, database
+from ..monitoring import related
 from ..monitoring.schedules import schedule_states
 from . import confirm, documents, lookup, tables
 from .exits import FAILURE, SUCCESS, usage_error
@@ -18,6 +19,7 @@ def list_schedules(screen: Screen, options: Namespace) -> int:
         users = documents.usernames(state.schedule for state in found)
         screen.json([documents.schedule(state, users.get(state.schedule.user_id)) for state in found])
         return SUCCESS
+    related.attach_objects([state.schedule for state in found])
     screen.table(tables.schedules(found), 'There are no schedules.')
     for state in found:
         if state.schedule.suspended:

@@ -120,6 +120,19 @@ class Screen:
         """Show a job while it waits and runs."""
         yield PlainView(self)
 
+    def live(self, top: Any, every: float) -> None:
+        """Show what happens now: once, where there is no terminal to show it again and again.
+
+        Args:
+            top: A `top.Top`.
+            every: Seconds between two looks, on a terminal.
+        """
+        for number, (title, table) in enumerate(top.tables().items()):
+            if number:
+                self.line('')
+            self.line(f'{capfirst(title)}:')
+            self.table(table, 'None.')
+
     def ask(self, question: str) -> None:
         """Write a question that expects y or n."""
         self.err.write(f'{formatting.clean(question)} [y/N] ', str, ending='')

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..choices import JobStatusChoices
 from ..core import errors, formatting
-from ..models import Job, JobAttempt, Progress
+from ..models import Job, JobAttempt, JobStep, Progress, Schedule
 from ..monitoring.errors import ErrorGroup
 from ..monitoring.queues import QueueState
 from ..monitoring.schedules import ScheduleState
@@ -17,6 +17,12 @@ from .screen import Cell, Column, Table
 
 def _moment(moment: datetime | None) -> Cell:
     return Cell(formatting.full_moment(moment) or '-', brief=formatting.moment(moment))
+
+
+def instance(row: Job | Schedule) -> Cell:
+    """The object of a job or a schedule: its name on a terminal, if it was attached; else `app.model:pk`."""
+    found = getattr(row, 'related_object', None)
+    return Cell(documents.instance(row) or '-', brief=formatting.first_line(found, 60) if found is not None else '')
 
 
 def status(job: Job) -> Cell:
@@ -60,7 +66,7 @@ def jobs(rows: Iterable[Job], users: dict[Any, str], progress: dict[int, Progres
                 Cell(str(row.pk)),
                 status(row),
                 Cell(row.name),
-                Cell(documents.instance(row) or '-'),
+                instance(row),
                 Cell(row.queue_name),
                 Cell(users.get(row.user_id, '-')),
                 _moment(when),
@@ -192,7 +198,7 @@ def schedules(rows: Iterable[ScheduleState]) -> Table:
                 Cell(str(row.pk)),
                 Cell(row.name),
                 Cell(row.runner),
-                Cell(documents.instance(row) or '-'),
+                instance(row),
                 Cell(formatting.recurrence(row.interval, row.cron, row.time_zone), brief=row.cron),
                 Cell(formatting.full_moment(state.next_run) or '-', '' if state.next_run else style, brief),
                 Cell(
@@ -220,6 +226,30 @@ def attempts(rows: Iterable[JobAttempt]) -> Table:
                 _moment(row.ended),
                 Cell(formatting.duration(row.duration) or '-'),
                 Cell(errors.in_words(row.error).strip().rpartition('\n')[2], 'errored' if row.crashed else ''),
+            ]
+        )
+    return table
+
+
+def steps(rows: Iterable[JobStep]) -> Table:
+    """The steps that a job has finished."""
+    table = Table(
+        (
+            Column('step'),
+            Column('completed'),
+            Column('took', right=True),
+            Column('attempt', right=True),
+            Column('result', flexible=True),
+        )
+    )
+    for row in rows:
+        table.rows.append(
+            [
+                Cell(formatting.clean(row.name)),
+                _moment(row.completed),
+                Cell(formatting.duration(row.duration) or '-'),
+                Cell(str(row.attempt)),
+                Cell(formatting.first_line(row.result_shown)),
             ]
         )
     return table

@@ -76,6 +76,34 @@ def encode(kwargs: Kwargs) -> Stored:
     return Stored(name, payload, show(kwargs))
 
 
+def identity(kwargs: Kwargs) -> bytes:
+    """Return what is the same for arguments that are equal, whatever the order of dictionaries and sets.
+
+    What JSON cannot represent is compared as it is pickled.
+    """
+    return json.dumps({name: _comparable(value) for name, value in kwargs.items()}, sort_keys=True).encode()
+
+
+def _comparable(value: Any) -> Any:
+    try:
+        plain = _plain(value)
+    except TypeError:
+        return ['pickle', _pickle({'': value}).hex()]
+    return ['json', _ordered(plain)]
+
+
+def _ordered(plain: Any) -> Any:
+    if isinstance(plain, list):
+        return [_ordered(item) for item in plain]
+    if not isinstance(plain, dict):
+        return plain
+    ordered = {key: _ordered(item) for key, item in plain.items()}
+    if '$' in ordered and ordered['$'][0] in ('set', 'frozenset', 'dict'):
+        tag, *items = ordered['$']
+        return {'$': [tag, *sorted(items, key=lambda item: json.dumps(item, sort_keys=True))]}
+    return ordered
+
+
 def decode(format: str, payload: bytes, signature: str, job_id: UUID | str, path: str, context: str) -> Kwargs:
     """Check the signature, then decode.
 

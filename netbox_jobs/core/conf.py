@@ -36,6 +36,13 @@ def _number(default: float, unit: str, least: float, most: float, *, whole: bool
     return Setting(default, f'{kind} of {unit} from {least:g} to {most:,}', accepts)
 
 
+def _is_queue_option(value: Any) -> bool:
+    if not isinstance(value, dict) or value.keys() != {'concurrency'}:
+        return False
+    most = value['concurrency']
+    return isinstance(most, int) and not isinstance(most, bool) and most >= 1
+
+
 def _is_version(value: Any) -> bool:
     try:
         return bool(Version(value))
@@ -61,6 +68,12 @@ SETTINGS: dict[str, Setting] = {
     'JOBS_PER_CHILD': _number(1000, 'jobs', 1, 1_000_000, whole=True),
     # Whether a worker imports the module of a runner itself once a child of it has had to, for the next ones.
     'PRELOAD_RUNNERS': Setting(True, 'True or False', lambda value: isinstance(value, bool)),
+    # How many jobs of a queue may run at once: {'low': {'concurrency': 5}}.
+    'QUEUES': Setting(
+        {},
+        "a dictionary such as {'low': {'concurrency': 5}}, with whole numbers from 1",
+        lambda value: isinstance(value, dict) and all(map(_is_queue_option, value.values())),
+    ),
     # Dotted paths of the classes whose values travel from the caller to the run; see `core.contexts.JobContext`.
     'CONTEXT': Setting(
         (),

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Protocol, runtime_checkable
@@ -30,6 +31,16 @@ MAX_SIZE = 16 * 1024
 _LONGEST_TENANT = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a call enqueues, for contexts that record it."""
+
+    runner: str
+    queue: str
+    #: How many jobs at once.
+    count: int = 1
+
+
 @runtime_checkable
 class JobContext(Protocol):
     """What a job takes along from the caller to `run()`. `NETBOX_JOBS['CONTEXT']` lists such classes by their paths.
@@ -39,6 +50,12 @@ class JobContext(Protocol):
     A class may set `separates_objects = True`, as one for tenants does: two objects of the same model with the same
     primary key are different objects then if the values differ. The value is part of the identity by which
     `enqueue_once()` finds a job, and `job.tenant` shows it.
+
+    A class may set `goes_on = True`, as one for traces does: the next occurrence of a periodic job, and a job made by
+    `job.retry()`, take the value of the place where they are enqueued instead of that of the job before them.
+
+    A class may have `capture_call(call)` as well, which is called instead of `capture()` when the call is known:
+    `call` has the path of its `runner`, its `queue`, and the `count` of its jobs.
     """
 
     #: The key of the value in `job.context`. It must not change while jobs wait that have a value under it.
@@ -100,8 +117,11 @@ def _load(paths: tuple[str, ...]) -> dict[str, JobContext]:
     return found
 
 
-def capture() -> dict[str, Any]:
+def capture(call: Call | None = None) -> dict[str, Any]:
     """Return what the calling code runs in: the values of all contexts that have one, by their names.
+
+    Args:
+        call: What is enqueued, if that is known.
 
     Raises:
         TypeError, ValueError: A value is no JSON, or together they are too large.
@@ -111,7 +131,7 @@ def capture() -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, context in known.items():
         try:
-            value = storable_data(context.capture(), f'The context {name!r}')
+            value = storable_data(_value(context, call), f'The context {name!r}')
         except Exception as error:
             error.add_note(f"(capture() of the context {name!r}, see NETBOX_JOBS['CONTEXT'])")
             raise
@@ -123,6 +143,26 @@ def capture() -> dict[str, Any]:
     if not any(separates(context) for context in known.values()):
         _check_schema()
     return values
+
+
+def _value(context: JobContext, call: Call | None) -> Any:
+    capture_call = getattr(context, 'capture_call', None)
+    return context.capture() if call is None or capture_call is None else capture_call(call)
+
+
+def inherited(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """Return what a successor or a retry takes along.
+
+    Args:
+        before: What the job before it has.
+        now: What it is enqueued in; contexts that say `goes_on = True` have this value.
+    """
+    going_on = {
+        name: now[name]
+        for name, context in (configured().items() if now else ())
+        if name in now and getattr(context, 'goes_on', False)
+    }
+    return {**before, **going_on} if going_on else before
 
 
 def separates(context: JobContext) -> bool:

@@ -243,6 +243,8 @@ def wait(reason: Wait) -> str:
         'schedule': reason.schedule,
         'time': moment(reason.until),
         'attempt': number(reason.attempt or 0),
+        'limit': clean(reason.limit),
+        'most': number(reason.most),
     }
     match reason.kind:
         case WaitKind.UNSAVED:
@@ -267,6 +269,8 @@ def wait(reason: Wait) -> str:
             return _('due at %(time)s') % values
         case WaitKind.BACKOFF:
             return _('attempt %(attempt)s is due at %(time)s') % values
+        case WaitKind.LIMIT:
+            return _('waits for a slot: at most %(most)s jobs of %(limit)s run at once') % values
         case WaitKind.NO_WORKER:
             return _('no worker serves the queue %(queue)s') % values
         case WaitKind.REDIS:

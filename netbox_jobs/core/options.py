@@ -159,6 +159,13 @@ def _parameters_of(function: Callable[..., Any]) -> tuple[str, ...]:
     return (*names, '**') if takes_all else tuple(names)
 
 
+@lru_cache(maxsize=1024)
+def defaults_of(function: Callable[..., Any]) -> Mapping[str, Any]:
+    """Return the parameters of a function that have defaults, with these."""
+    parameters = inspect.signature(function).parameters.values()
+    return {each.name: each.default for each in parameters if each.default is not inspect.Parameter.empty}
+
+
 def refusal(name: str) -> UnsupportedOption:
     """Return the exception for an option of RQ's that is refused."""
     return UnsupportedOption(f"RQ's option {name!r} is not accepted: {REFUSED[name]}.")

@@ -6,6 +6,8 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from rq import Queue
+from rq.exceptions import TimeoutFormatError
+from rq.utils import parse_timeout
 
 from ..constants import RQ_QUEUE_DEFAULT, RQ_QUEUE_HIGH, RQ_QUEUE_LOW
 from ..exceptions import UnknownQueue
@@ -14,6 +16,7 @@ from ..exceptions import UnknownQueue
 DEFAULT_QUEUES = (RQ_QUEUE_HIGH, RQ_QUEUE_DEFAULT, RQ_QUEUE_LOW)
 
 _LONGEST_NAME = 100
+_LONGEST_TIMEOUT = 2_147_483_647
 _plugin_queues: dict[str, tuple[str, ...]] = {}
 
 
@@ -90,9 +93,22 @@ def check(name: str) -> str:
 
 
 def timeout(name: str) -> int:
-    """Return the time limit in seconds of jobs in this queue that have none of their own; -1 is none."""
-    limit: int = configured().get(name, {}).get('DEFAULT_TIMEOUT') or Queue.DEFAULT_TIMEOUT
-    return limit
+    """Return the time limit in seconds of jobs in this queue that have none of their own; -1 is none.
+
+    Raises:
+        ImproperlyConfigured: `DEFAULT_TIMEOUT` is no such limit. RQ takes a text such as '10m' as well.
+    """
+    value = configured().get(name, {}).get('DEFAULT_TIMEOUT') or Queue.DEFAULT_TIMEOUT
+    try:
+        limit = None if isinstance(value, bool) else parse_timeout(value)
+    except (TimeoutFormatError, TypeError, ValueError, AssertionError):
+        limit = None
+    if limit is None or not (limit == -1 or 0 < limit <= _LONGEST_TIMEOUT):
+        raise ImproperlyConfigured(
+            f"RQ_QUEUES[{name!r}]['DEFAULT_TIMEOUT'] is {value!r}; expected seconds up to {_LONGEST_TIMEOUT:,}, a text "
+            "such as '10m', or -1 for no limit."
+        )
+    return int(limit)
 
 
 def is_async(name: str) -> bool:

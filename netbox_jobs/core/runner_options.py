@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from ..exceptions import RunnerNotFound
-from . import import_path, retries
+from . import import_path, limits, retries, unique
 
 #: How often a job whose process died is run again, if its runner has `on_crash = 'retry'` and no `max_crashes`.
 DEFAULT_MAX_CRASHES = 3
@@ -29,12 +29,22 @@ def check(runner: type[Any]) -> None:
             raise ValueError(f"on_crash is {on_crash!r}; expected 'error' or 'retry'.")
         if not isinstance(_level(getattr(meta, 'log_level', None)), int):
             raise ValueError(f"log_level is {meta.log_level!r}; expected a level of logging, such as 'INFO'.")
+        if not isinstance(getattr(meta, 'api', False), bool):
+            raise ValueError(f'api is {meta.api!r}; expected True or False.')
+        run = getattr(runner, 'run', runner)
+        limits.of_meta(meta, run)
+        unique.of_meta(meta, run)
         for name in ('max_crashes', 'stop_grace'):
             value = getattr(meta, name, 0)
             if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
                 raise ValueError(f'{name} is {value!r}; expected a number from 0.')
     except ValueError as error:
         raise ImproperlyConfigured(f'{import_path.path_of(runner)}.Meta: {error}') from None
+
+
+def is_in_api(runner: Any) -> bool:
+    """Return whether jobs of a runner can be enqueued through the REST API."""
+    return bool(getattr(getattr(runner, 'Meta', None), 'api', False))
 
 
 def kept_level(runner: Any) -> int:

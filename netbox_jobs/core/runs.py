@@ -15,6 +15,10 @@ class Run(Protocol):
     """A run of a job in this process, as the rooms above `execution` see it."""
 
     job: Job
+    #: What `run()` raised, also if the job is retried after it.
+    raised: BaseException | None
+    #: The names of the steps that it has begun.
+    steps: set[str]
 
     def log(self, level: str, message: str, created: float) -> None:
         """Keep one log line of the job."""

@@ -16,6 +16,7 @@ class WaitKind(StrEnum):
     QUEUE_PAUSED = 'queue_paused'
     DUE = 'due'
     BACKOFF = 'backoff'
+    LIMIT = 'limit'
     NO_WORKER = 'no_worker'
     REDIS = 'redis'
     IN_LINE = 'in_line'
@@ -33,6 +34,9 @@ class Wait:
     #: The paused schedule.
     schedule: int | None = None
     queue: str = ''
+    #: The limit that has no slot for it, and how many jobs of it run at once (LIMIT); `jobs` are some of these.
+    limit: str = ''
+    most: int = 0
     #: When it can run (DUE, BACKOFF).
     until: datetime | None = None
     #: The attempt that comes next (BACKOFF).

@@ -42,10 +42,14 @@ def check_all(func: Callable[..., Any], given: Iterable[dict[str, Any]]) -> list
     Raises:
         ValueError, TypeError: As for the first call that is not acceptable, with a note that says which one it is.
     """
-    checked, context = [], contexts.capture()
+    checked = []
     for number, keywords in enumerate(given):
         with _noting(number):
-            checked.append(check(func, keywords, context=context))
+            checked.append(check(func, keywords, context={}))
+    if checked:
+        context = contexts.capture(contexts.Call(checked[0].runner, checked[0].queue_name, len(checked)))
+        for request in checked:
+            request.put_into(context)
     return checked
 
 
@@ -73,7 +77,7 @@ def insert_all(requests: list[EnqueueRequest]) -> list[Job]:
 
 
 def _is_special(request: EnqueueRequest) -> bool:
-    if request.dependencies:
+    if request.dependencies or request.unique is not None:
         return True
     within = reservation.predecessor() is not None or runs.current_run() is not None
     return bool(request.recurrence) and within

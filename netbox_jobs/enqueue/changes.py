@@ -6,7 +6,7 @@ from uuid import UUID
 
 from ..broker import delivery
 from ..choices import JobStatusChoices
-from ..core import arguments, clock, contexts, transactions
+from ..core import arguments, clock, contexts, limits, transactions
 from ..exceptions import ArgumentsRefused
 from ..lifecycle.deliver import deliver_after_commit
 from ..lifecycle.dependencies import depend
@@ -35,6 +35,7 @@ def changes_of(job: Job, request: EnqueueRequest, given: Collection[str]) -> dic
                 'arguments_shown': stored.shown,
                 'arguments_signature': stored.signature(job.job_id, job.runner, contexts.signed_text(job.context)),
             }
+            changes |= {name: value for name, value in request.limit_values.items() if getattr(job, name) != value}
     return changes
 
 
@@ -58,7 +59,7 @@ def update_waiting(job: Job, schedule: Schedule, request: EnqueueRequest, given:
         depend(job, request.dependencies, job._state.db or database())
     if had_delivery and (redelivered or waits_for_others or job.status == JobStatusChoices.STATUS_SCHEDULED):
         transactions.after_commit(lambda: delivery.withdraw(queue, [delivery_id]), using=job._state.db)
-    if redelivered:
+    if redelivered or job.held:
         deliver_after_commit(job)
     return True
 
@@ -85,22 +86,26 @@ def _status_changes(
     """Return what the changes of a waiting job mean for its status, its time and its deliveries."""
     if waits_for_others:
         return {'status': JobStatusChoices.STATUS_PENDING, 'due': None}
-    if job.due is None:
-        return {}
-    # RQ knows the time limit, its options and the queue.
-    known_to_rq = bool(changes.keys() & {'job_timeout', 'options', 'queue_name'})
-    redeliver = known_to_rq and job.status == JobStatusChoices.STATUS_PENDING
+    held = (
+        bool(changes.get('limit', job.limit)) or limits.of_queue(changes.get('queue_name', job.queue_name)) is not None
+    )
+    own = {'held': held} if held or job.held else {}
+    if job.due is None and job.status == JobStatusChoices.STATUS_PENDING:
+        return own
+    # RQ knows the time limit, its options and the queue; a slot is one of a limit.
+    known_to_rq = bool(changes.keys() & {'job_timeout', 'options', 'queue_name', 'limit'})
+    redeliver = known_to_rq and (job.status == JobStatusChoices.STATUS_PENDING or job.due is None)
     if 'scheduled' in changes and request.scheduled is not None:
         due = clock.to_ms(request.scheduled)
         if due > clock.now_ms() or schedule.paused:
-            return {'status': JobStatusChoices.STATUS_SCHEDULED, 'due': due}
-        redeliver = True
+            return {'status': JobStatusChoices.STATUS_SCHEDULED, 'due': due, **own}
+        redeliver = redeliver or job.due is not None  # else it waits in line already
     if not redeliver:
-        return {}
-    if job.follows_enqueued():  # recovery delivers it when that has ended
-        return {'status': JobStatusChoices.STATUS_SCHEDULED, 'due': clock.now_ms()}
+        return own if job.status == JobStatusChoices.STATUS_SCHEDULED else {}
+    if held or job.follows_enqueued():  # it is delivered when it has a slot, or recovery does it when that has ended
+        return {'status': JobStatusChoices.STATUS_SCHEDULED, 'due': clock.now_ms(), **own}
     deliveries = job.deliveries + 1
-    return {'status': JobStatusChoices.STATUS_PENDING, 'due': clock.now_ms(), 'deliveries': deliveries}
+    return {'status': JobStatusChoices.STATUS_PENDING, 'due': clock.now_ms(), 'deliveries': deliveries, **own}
 
 
 def _depends_on(job: Job, job_ids: list[UUID]) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from contextlib import suppress
 
+from ..core import contexts
 from ..exceptions import ArgumentsRefused, ArgumentsUnknown, InstanceGone
 from ..models import Job
 from .request import EnqueueRequest
@@ -22,7 +23,7 @@ def inherit(request: EnqueueRequest, job: Job, named: Collection[str] | None, *,
         InstanceGone: An object among the arguments of a running job no longer exists.
     """
     if named is None:
-        request.context, request.tenant = job.context, job.tenant
+        request.context, request.tenant = contexts.inherited(job.context, request.context), job.tenant
     options = {name: value for name, value in job.options.items() if name not in ('depends_on', 'allow_failure')}
     request.options = request.options | options if named is None else options | request.options
     fields = {'job_timeout': 'job_timeout', 'retry': 'retry_policy'}

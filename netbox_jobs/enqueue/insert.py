@@ -18,6 +18,7 @@ from .inherit import inherit, is_about_the_same
 from .request import EnqueueRequest, check
 from .rows import insert_job, new_job, new_schedule
 from .successor import predecessor_of, succeed
+from .uniqueness import insert_unique
 from .unsaved import call_transaction
 
 
@@ -38,6 +39,14 @@ def insert(request: EnqueueRequest) -> Job:
         inherit(request, retried, None)
         queues.check(request.queue_name)
     using = database()
+    if request.unique is None:
+        return _insert_new(request, using)
+    return transactions.again(
+        lambda: insert_unique(request, lambda: _insert_new(request, using), using, anyway=retried is not None), using
+    )
+
+
+def _insert_new(request: EnqueueRequest, using: str) -> Job:
     job = new_job(request)
     if not request.recurrence and not request.dependencies:
         insert_job(job, request, using)

@@ -55,15 +55,15 @@ def insert(slot: LateSlot, request: EnqueueRequest) -> Job:
     at = request.scheduled
     job = new_job(request)
     job.status, job.scheduled, job.due, job.deliveries = JobStatusChoices.STATUS_SCHEDULED, at, None, 0
+    job.held = False  # it waits for no slot yet
     job.interval = None  # it recurs as its schedule does
     insert_job(job, request, using)
     values = {
-        'key': request.key,
         'given': sorted(given),
         'dependencies': [str(job_id) for job_id in request.dependencies],
         **{name: getattr(request, name) for name in WHEN},
     }
-    PendingChange.objects.using(using).create(job_id=job.pk, values=values)
+    PendingChange.objects.using(using).create(job_id=job.pk, key=request.key, values=values)
     joins = _joins(using)
     if joins is None:
         joins = _Joins()

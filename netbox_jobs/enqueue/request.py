@@ -9,11 +9,13 @@ from uuid import UUID
 from django.contrib.contenttypes.models import ContentType
 
 from ..choices import JobNotificationChoices
-from ..core import clock, contexts, options, queues, recurrence, retries, runner_options
+from ..core import clock, contexts, limits, options, queues, recurrence, retries, runner_options, unique
 from ..core.import_path import path_of
+from ..core.limits import Limit
 from ..core.options import UNCHANGED
 from ..core.recurrence import Recurrence
 from ..core.text import storable_text
+from ..core.unique import Unique
 from ..models import Job, database
 from .identify import content_type_of, identify_callable, identify_instance, identify_user, is_unsaved, schedule_key
 from .rq_options import check_rq_options, seconds
@@ -50,6 +52,12 @@ class EnqueueRequest:
     #: What the call was made in.
     context: dict[str, Any] = field(default_factory=dict)
     tenant: str = ''
+    #: The limit of the runner, if it has one.
+    limit: Limit | None = None
+    #: The columns of the limit of a row that the request was made from.
+    kept_limit: dict[str, Any] = field(default_factory=dict)
+    #: Which jobs of the runner count as the same, if it says so.
+    unique: Unique | None = None
     #: The fields that the caller has named; the others are defaults.
     given: frozenset[str] = frozenset()
 
@@ -58,12 +66,30 @@ class EnqueueRequest:
         """When it recurs, if it does."""
         return Recurrence(self.interval, self.cron, self.time_zone)
 
+    def put_into(self, context: dict[str, Any]) -> None:
+        """Have the job run in a context."""
+        self.context = context
+        self.tenant = contexts.tenant_of(context) if context else ''
+
     @property
     def key(self) -> str:
         """The identity of the request's schedule."""
         if self.unsaved is not None:
             return schedule_key(self.runner, self.object_type, self.unsaved.token, '', self.tenant)
         return schedule_key(self.runner, self.object_type, self.object_id, self.object_db, self.tenant)
+
+    @property
+    def kind(self) -> Any:
+        """The runner class whose `handle` is the target."""
+        return getattr(self.target, '__self__', None)
+
+    @property
+    def limit_values(self) -> dict[str, Any]:
+        """The columns of the limit of the runner, by the arguments; none if it has none."""
+        if self.limit is None:
+            return self.kept_limit
+        name = self.limit.name_for(self.runner, self.kind.run, self.kwargs)
+        return {'limit': name, 'limit_most': self.limit.most}
 
     @property
     def waits(self) -> bool:
@@ -92,8 +118,6 @@ def check(
     _check_immediate(immediate, given)
     runner, kind = identify_callable(func, importable=not immediate)
     request = EnqueueRequest(target=func, runner=runner, name='', queue_name='')
-    request.context = contexts.capture() if context is None else context
-    request.tenant = contexts.tenant_of(request.context) if request.context else ''
     named = _take_plain_options(request, given, kind, func)
     named |= _take_recurrence(request, given)
     retry = retries.check(*(given.pop(option, None) for option in retries.OPTIONS))
@@ -104,6 +128,8 @@ def check(
     rq = {key: given.pop(key) for key in options.RQ_OPTIONS if key in given}
     request.options, timeout, dependencies = check_rq_options(rq)
     request.job_timeout = timeout
+    if kind is not None:
+        request.limit, request.unique = limits.of_meta(kind.Meta, kind.run), unique.of_meta(kind.Meta, kind.run)
     if timeout is None and kind is not None:
         request.job_timeout = seconds(*runner_options.time_limit(kind))
     _sort_dependencies(request, dependencies)
@@ -113,11 +139,18 @@ def check(
     if kind is not None and not kind.overrides('handle') and not translated:
         options.check_arguments(f'{kind.__name__}.{call}()', kind.run, given.keys())
     request.kwargs = given
+    # Last, so that a context records no call that is refused.
+    request.put_into(_captured(request, call) if context is None else context)
     named |= {'job_timeout'} if timeout is not None else set()
     named |= {'retry'} if retry else set()
     named |= {'kwargs'} if given else set()
     request.given = frozenset(named)
     return request
+
+
+def _captured(request: EnqueueRequest, call: str) -> dict[str, Any]:
+    # `enqueue_once()` enqueues behind this, if at all.
+    return contexts.capture(None if call == 'enqueue_once' else contexts.Call(request.runner, request.queue_name))
 
 
 def _check_immediate(immediate: bool, given: dict[str, Any]) -> None:

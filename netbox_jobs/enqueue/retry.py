@@ -5,6 +5,7 @@ from functools import partial
 from ..core import contexts, import_path, transactions
 from ..core.options import as_keywords
 from ..exceptions import InstanceGone
+from ..lifecycle import steps
 from ..lifecycle.reservation import RetryOf, reserved
 from ..models import Job, database, services
 
@@ -28,4 +29,5 @@ def retry(job: Job) -> Job:
             )
         Job.objects.using(using).filter(pk=new.pk).update(retry_of=job)
         new.retry_of = job
+        steps.take_over(new, job)
     return new

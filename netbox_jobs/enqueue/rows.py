@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
-from ..core import arguments, clock, contexts
+from ..core import arguments, clock, contexts, limits
 from ..models import Job, Schedule, cached_insert
 from .request import EnqueueRequest
 
@@ -52,11 +52,14 @@ def _values(request: EnqueueRequest, immediate: bool, job_id: UUID) -> dict[str,
     if request.scheduled is None and not immediate:
         request.scheduled = request.recurrence.first(timezone.now())
     values['scheduled'] = request.scheduled
+    limited = {} if immediate else request.limit_values
+    if limited or (not immediate and limits.of_queue(request.queue_name) is not None):
+        values |= {**limited, 'held': True}
     now = clock.now_ms()
     due = now if request.scheduled is None else clock.to_ms(request.scheduled)
     if request.waits:
         values['due'] = None
-    elif due > now:
+    elif due > now or 'held' in values:
         values |= {'status': JobStatusChoices.STATUS_SCHEDULED, 'due': due}
     else:
         values |= {'due': now, 'deliveries': 1}

@@ -86,12 +86,12 @@ def run_now(schedule: Schedule) -> Job | None:
     job = job or continue_chain(schedule, using)
     if job is None:
         return None
-    if job.status == JobStatusChoices.STATUS_SCHEDULED:
+    if job.status == JobStatusChoices.STATUS_SCHEDULED and job.due is not None:  # else it waits in line already
         now = timezone.now()
         rows = Job.objects.using(using).filter(pk=job.pk, status=job.status, deliveries=job.deliveries)
         rows.update(scheduled=now, due=clock.now_ms())
         job.scheduled, job.due = now, Job.objects.using(using).values_list('due', flat=True).get(pk=job.pk)
-        if not job.follows_enqueued() and make_deliverable(job):
+        if not job.follows_enqueued() and (job.held or make_deliverable(job)):
             deliver_after_commit(job)
     return job
 

@@ -35,13 +35,15 @@ def succeed(request: EnqueueRequest, predecessor: Job, schedule: Schedule | None
     jobs = Job.objects.using(using)
     if found := jobs.filter(predecessor_id=predecessor.pk).first():
         return found
-    if predecessor.schedule_id is not None and schedule is None:
-        schedule = Schedule.objects.using(using).filter(pk=predecessor.schedule_id).first()
-        if schedule is None:
-            return predecessor  # its schedule has been ended: it has no successor
     inherit(request, predecessor, None if reservation.predecessor() is predecessor else request.given)
     try:
         with transaction.atomic(using=using):
+            if predecessor.schedule_id is not None and schedule is None:
+                # Locked: a schedule that is ended at this moment has no further occurrence.
+                schedules = Schedule.objects.using(using).select_for_update()
+                schedule = schedules.filter(pk=predecessor.schedule_id).first()
+                if schedule is None:
+                    return predecessor  # it has been ended
             schedule = _schedule(request, predecessor, schedule, using)
             job = new_job(request)
             job.schedule, job.slot, job.predecessor_id = schedule, schedule.pk, predecessor.pk

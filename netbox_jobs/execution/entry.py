@@ -62,7 +62,7 @@ def run_delivered(
         return None  # a receiver of job_start has ended it
     if job is None:
         if hold_back(job_id, using):
-            logger.info('Job %s waits in the database: its queue is paused.', job_id)
+            logger.info('Job %s waits in the database: its queue is paused, or its limit has no slot for it.', job_id)
         else:
             logger.info('Job %s is not run: it is claimed, ended, canceled, deleted or not due.', job_id)
         return None

@@ -43,7 +43,10 @@ class Execution:
         next_claim: How this process claims its next job.
         """
         self.job = job
+        self.steps: set[str] = set()
         self.failure: BaseException | None = None
+        #: What `run()` raised, also if the job is retried after it.
+        self.raised: BaseException | None = None
         self.error_before = job.error
         self.changed_arguments: dict[str, Any] | None = None
         self._arguments = dict(arguments) if arguments is not None else None
@@ -161,6 +164,7 @@ class Execution:
             target = import_path.resolve(job.runner)
             kwargs = job.get_arguments()
             check_taken(target, kwargs)
+            limit = job.job_timeout or queues.timeout(job.queue_name)
             if getattr(target, 'is_job_runner', False):
                 target = target.handle
         except RunnerNotFound as error:
@@ -173,7 +177,6 @@ class Execution:
             self.end_with(error)
             return
         self._arguments = dict(kwargs)
-        limit = job.job_timeout or queues.timeout(job.queue_name)
         watched, sole = identity.is_child_of_worker(), runs.delivered_run() is self
         self._deadline = Deadline(limit, self._coroutines.cancel, watched=watched, sole=sole)
         with self._deadline:
@@ -224,7 +227,7 @@ class Execution:
 
     def failed_with(self, error: BaseException) -> None:
         """Record what ended the run."""
-        self.failure = error
+        self.failure = self.raised = error
 
     def end_with(self, error: BaseException) -> None:
         """End the job as what was raised says; or requeue it, if it is retried after such an error."""

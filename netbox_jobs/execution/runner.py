@@ -27,6 +27,7 @@ from ..models.querysets import JobQuerySet
 from .entry import attending
 from .once import enqueue_once
 from .runner_logger import runner_logger
+from .steps import Steps
 from .using import Using
 
 T = TypeVar('T')
@@ -39,7 +40,7 @@ class HasRun(Protocol[P]):
     def run(self, *args: P.args, **kwargs: P.kwargs) -> Any: ...
 
 
-class JobRunner(ABC):
+class JobRunner(Steps, ABC):
     """The code of one kind of background job: subclass it, name it in `Meta`, and implement `run()`.
 
     In `run()`, `self.job` is the job and `self.logger` writes to its log. What `run()` sets on `self.job.data`,
@@ -55,8 +56,11 @@ class JobRunner(ABC):
       or a list of seconds), `retry_on` (exception classes; `Exception` if omitted, `JobFailed` only if named): whether
       and when a failed attempt is retried; the call's options override them.
     - `on_crash` (`'error'` or `'retry'`), `max_crashes`: whether a job whose process dies is run again.
+    - `concurrency` (a number) or `limit` (a `Limit`): how many of its jobs run at once.
+    - `unique` (a `Unique`): which jobs count as the same, of which `enqueue()` stores one.
     - `log_level`: the least level of the lines that the job's log keeps, such as 'INFO'; all if omitted. (LOGGING says
       which of them the project's handlers receive.)
+    - `api`: True if users may enqueue its jobs through the REST API.
     - `stop_grace`: seconds between the request to stop a job and the end of its process; 0 if omitted, 5 for a
       coroutine function.
 

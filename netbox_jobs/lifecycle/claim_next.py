@@ -6,10 +6,10 @@ from uuid import UUID
 
 from django.db import connections
 
-from ..core import conf, identity
+from ..core import identity
 from ..models import Job, cached_sql
-from ..signals import job_end
 from . import claim_sql
+from .announcements import is_silent
 
 
 class NextClaim:
@@ -36,7 +36,7 @@ class NextClaim:
             How many rows have ended.
         """
         made, connection = None, connections[using]
-        if connection.vendor == 'postgresql' and not connection.in_atomic_block and _is_silent(job):
+        if connection.vendor == 'postgresql' and not connection.in_atomic_block and is_silent(job):
             made = cached_sql.made_ready(using, values, conditions)
         if made is None or (offered := self._offer()) is None:
             return cached_sql.update(using, values, conditions)
@@ -50,8 +50,3 @@ class NextClaim:
         if row[0] is not None:
             self.job = claim_sql.loaded(row, using)
         return int(ended)
-
-
-def _is_silent(job: Job) -> bool:
-    """Return whether nobody receives the end of a job, so that it takes no time between this job and the next."""
-    return not (job.awaited or conf.get('NOTIFY') or job_end.has_listeners(Job))

@@ -81,6 +81,7 @@ def loaded(row: Any, using: str) -> Job:
 
 def _claimable(job_id: UUID, using: str) -> Any:
     rows = Job.objects.using(using).filter(job_id=job_id, status=JobStatusChoices.STATUS_PENDING, due__isnull=False)
+    rows = rows.filter(held=False)
     return rows.exclude(queue_name__in=PausedQueue.objects.using(using).values('name'))
 
 

@@ -1,6 +1,9 @@
 """Delivery of waiting jobs: what the row records of it, and what Redis receives once that is committed."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 
 from django.db import connections
 from django.db.models import F
@@ -9,7 +12,13 @@ from ..broker import delivery
 from ..broker.delivery import Delivery
 from ..choices import JobStatusChoices
 from ..core import clock, transactions
-from ..models import Job, Schedule, database
+from ..models import Job, PausedQueue, Schedule, database
+from ..models.querysets import JobQuerySet
+from . import limits
+
+logger = logging.getLogger('netbox_jobs')
+
+_BATCH = 500
 
 
 def delivery_of(job: Job) -> Delivery:
@@ -25,17 +34,89 @@ def delivery_of(job: Job) -> Delivery:
     )
 
 
+def scheduled(using: str) -> JobQuerySet[Job]:
+    """Return the jobs that wait for their time alone: no other occurrence and no pause holds them back."""
+    jobs = Job.objects.using(using)
+    found = jobs.filter(status=JobStatusChoices.STATUS_SCHEDULED, due__isnull=False)
+    found = found.exclude(predecessor__status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES)
+    found = found.exclude(schedule__in=jobs.running().exclude(schedule=None).values('schedule'))
+    paused = PausedQueue.objects.using(using).values('name')
+    return found.exclude(schedule__paused=True).exclude(queue_name__in=paused)
+
+
 def deliver_after_commit(job: Job) -> None:
     """Deliver a job that is due once the caller's transaction has committed; never if it rolls back."""
     if job.status == JobStatusChoices.STATUS_PENDING and job.due is not None:
         _deliver_after_commit([delivery_of(job)], job._state.db)
+    elif job.held:
+        deliver_many_after_commit([job], job._state.db or database())
 
 
 def deliver_many_after_commit(jobs: Sequence[Job], using: str) -> None:
     """Deliver those of the jobs that are due after the commit, in a few round trips."""
-    due = [job for job in jobs if job.status == JobStatusChoices.STATUS_PENDING and job.due is not None]
+    due = [delivery_of(job) for job in jobs if job.status == JobStatusChoices.STATUS_PENDING and job.due is not None]
+    held = {job.pk: job for job in jobs if job.held and job.status == JobStatusChoices.STATUS_SCHEDULED}
     if due:
-        _deliver_after_commit([delivery_of(job) for job in due], using)
+        _deliver_after_commit(due, using)
+    if held:
+        transactions.after_commit(lambda: deliver_held(held, using), using=using)
+
+
+def deliver_held(jobs: Mapping[int, Job], using: str, *, inline: bool = True) -> int:
+    """Deliver those of these jobs that are due and whose limits have a slot; the others wait in line.
+
+    Args:
+        jobs: Jobs that are `held`, by their primary keys; what happens to their rows is shown by these objects.
+        using: The alias of the database that holds the jobs.
+        inline: False for recovery; see `delivery.deliver()`.
+
+    Returns:
+        How many jobs were delivered; others that waited before these may be among them.
+    """
+    delivered, keys = 0, list(jobs)
+    for first in range(0, len(keys), _BATCH):
+        due = scheduled(using).filter(pk__in=keys[first : first + _BATCH], held=True, due__lte=clock.now_ms())
+        names = limits.line_up(due.order_by('due', 'pk'), using)
+        delivered += sum(serve(name, using, new=jobs, inline=inline) for name in names)
+    return delivered
+
+
+def serve(
+    name: str,
+    using: str,
+    *,
+    new: Mapping[int, Job] = MappingProxyType({}),
+    first: Collection[str] = (),
+    inline: bool = False,
+) -> int:
+    """Deliver the jobs in the line of a limit for which it has slots; return how many.
+
+    Args:
+        name: The name of the limit.
+        using: The alias of the database that holds the jobs.
+        new: The jobs that have not waited, by their primary keys: the others are the next ones in their queues.
+        first: The queues whose jobs come first.
+        inline: False for recovery; see `delivery.deliver()`.
+    """
+    served = 0
+    for job in limits.serve(name, using, first):
+        made = delivery_of(job)
+        if (known := new.get(job.pk)) is not None:
+            known.status, known.due, known.held, known.deliveries = job.status, job.due, job.held, job.deliveries
+        else:
+            made = replace(made, options={**made.options, 'at_front': True})
+        delivery.deliver(made, inline=inline)
+        served += 1
+    return served
+
+
+def serve_limits_of(job: Job) -> None:
+    """Deliver the jobs that wait for a slot which this job had; what prevents that is left to recovery."""
+    try:
+        for name in limits.limits_of(job):
+            serve(name, job._state.db or database())
+    except Exception:
+        logger.exception('Job %s (%s): the slot that it had could not be given to another job yet.', job.pk, job.name)
 
 
 class _Deliveries:
@@ -76,6 +157,8 @@ def make_deliverable(job: Job, *, unless_paused: bool = False) -> bool:
         job: The job.
         unless_paused: Not while its schedule is paused, which may have happened since the job was read.
     """
+    if job.held:  # see `deliver_held()`
+        return False
     ready = Job.objects.using(job._state.db).filter(
         pk=job.pk, status=job.status, deliveries=job.deliveries, due=job.due
     )

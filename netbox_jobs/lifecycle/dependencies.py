@@ -43,7 +43,7 @@ def settle_dependent(dependent: Job) -> None:
         return
     moment = clock.now_ms() if dependent.scheduled is None else max(clock.now_ms(), clock.to_ms(dependent.scheduled))
     paused = Schedule.objects.using(using).filter(pk=dependent.schedule_id or 0, paused=True).exists()
-    later = paused or moment > clock.now_ms() or dependent.follows_enqueued()
+    later = paused or moment > clock.now_ms() or dependent.held or dependent.follows_enqueued()
     values = {
         'status': JobStatusChoices.STATUS_SCHEDULED if later else JobStatusChoices.STATUS_PENDING,
         'due': moment,

@@ -7,13 +7,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from ..choices import JobStatusChoices
-from ..core import clock
+from ..core import clock, transactions
 from ..core.claim import Claim
 from ..core.text import storable_data, storable_error
-from ..models import Job, JobAttempt
-from .deliver import withdraw_after_commit
+from ..models import Job, JobAttempt, database
+from .deliver import serve_limits_of, withdraw_after_commit
 from .dependencies import depend
 from .finish import STOPPED, finish
+from .limits import is_limited
 from .locks import try_lock
 
 
@@ -69,14 +70,20 @@ def requeue(
     return requeued
 
 
+def _free_slot(job: Job) -> None:
+    if is_limited(job):
+        transactions.after_commit(lambda: serve_limits_of(job), using=job._state.db or database())
+
+
 def _hold_next(job: Job, using: str) -> bool:
     """Have the next occurrence wait for this one, which it might overlap: of a running one, it was held by itself."""
     following = Job.objects.using(using).waiting().filter(slot=job.schedule_id).exclude(predecessor_id=job.pk).first()
-    if following is None or following.due is None:
+    if following is None or (following.due is None and not following.held):
         return True
     rows = Job.objects.using(using).filter(pk=following.pk, status=following.status, deliveries=following.deliveries)
     options = {**following.options, 'allow_failure': True}
-    if rows.update(status=JobStatusChoices.STATUS_PENDING, due=None, options=options):
+    held = is_limited(following)
+    if rows.update(status=JobStatusChoices.STATUS_PENDING, due=None, options=options, held=held):
         if following.status == JobStatusChoices.STATUS_PENDING:
             withdraw_after_commit(following)
         depend(following, [job.job_id], using)
@@ -92,6 +99,8 @@ def _values(job: Job, delay: float, after: str | None, crashed: bool) -> dict[st
         'worker': None,
         'backend_id': None,
     }
+    if is_limited(job):  # it waits for a slot anew
+        values['held'] = True
     if after is None:
         return values | {'attempt': F('attempt') - 1, 'releases': F('releases') + 1}
     if crashed:
@@ -100,6 +109,7 @@ def _values(job: Job, delay: float, after: str | None, crashed: bool) -> dict[st
 
 
 def _keep_attempt(job: Job, after: str | None, crashed: bool) -> None:
+    _free_slot(job)
     if after is None:  # it does not count
         return
     JobAttempt.objects.using(job._state.db).create(

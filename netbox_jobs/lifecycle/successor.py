@@ -13,6 +13,7 @@ from ..core.recurrence import Recurrence
 from ..core.text import storable_text
 from ..exceptions import ArgumentsRefused, ContextNotRestored, ContextUnknown, InstanceGone, RunnerNotFound
 from ..models import Job, PendingChange, Schedule, database
+from .limits import is_limited
 from .locks import ScheduleLocked, lock_schedule
 from .reservation import SuccessorOf, reserved
 
@@ -147,8 +148,8 @@ def _through_enqueue(job: Job, recurrence: Recurrence) -> Job | None:
     return None
 
 
-def _copy(job: Job, recurrence: Recurrence, schedule: Schedule | None) -> Job:
-    """Copy the row as the next occurrence, with a signature of its own."""
+def _copy(job: Job, recurrence: Recurrence, schedule: Schedule | None) -> Job | None:
+    """Copy the row as the next occurrence, with a signature of its own; return None if another one has its place."""
     payload, using = bytes(job.arguments), job._state.db
     context = contexts.signed_text(job.context)
     arguments.verify(job.arguments_format, payload, job.arguments_signature, job.job_id, job.runner, context)
@@ -165,6 +166,7 @@ def _copy(job: Job, recurrence: Recurrence, schedule: Schedule | None) -> Job:
         schedule=schedule,
         slot=schedule.pk,
         predecessor_id=job.pk,
+        held=is_limited(job),
         arguments=payload,
         **{name: getattr(job, name) for name in _COPIED},
     )
@@ -174,13 +176,15 @@ def _copy(job: Job, recurrence: Recurrence, schedule: Schedule | None) -> Job:
         with transaction.atomic(using=using):
             successor.save(using=using)
     except IntegrityError:
-        return Job.objects.using(using).get(predecessor_id=job.pk)
+        # Another occurrence has it, or the slot: it may be claimed by now, and continues the chain when it ends.
+        jobs = Job.objects.using(using)
+        return jobs.filter(predecessor_id=job.pk).first() or jobs.filter(slot=schedule.pk).first()
     return successor
 
 
 _COPIED = {
-    'arguments_format', 'arguments_shown', 'context', 'job_timeout', 'name', 'notifications', 'object_db', 'object_id',
-    'object_type_id', 'options', 'queue_name', 'retry_policy', 'runner', 'tenant', 'user_id',
+    'arguments_format', 'arguments_shown', 'context', 'job_timeout', 'limit', 'limit_most', 'name', 'notifications',
+    'object_db', 'object_id', 'object_type_id', 'options', 'queue_name', 'retry_policy', 'runner', 'tenant', 'user_id',
 }  # fmt: skip
 
 

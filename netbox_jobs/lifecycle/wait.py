@@ -3,33 +3,38 @@
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Case, Q, When
+
 from ..choices import JobStatusChoices
 from ..core import clock
 from ..models import Job, PausedQueue
 from .deliver import withdraw_after_commit
+from .limits import has_slot, is_limited
 
 
 def put_back(job: Job) -> bool:
     """Have a delivered job wait in the database again and withdraw it from RQ; return False if it is not pending."""
     rows = Job.objects.using(job._state.db).filter(pk=job.pk, status=JobStatusChoices.STATUS_PENDING)
-    if not rows.filter(due__isnull=False).update(status=JobStatusChoices.STATUS_SCHEDULED):
+    held = is_limited(job)
+    if not rows.filter(due__isnull=False).update(status=JobStatusChoices.STATUS_SCHEDULED, held=held):
         return False
     withdraw_after_commit(job)
-    job.status = JobStatusChoices.STATUS_SCHEDULED
+    job.status, job.held = JobStatusChoices.STATUS_SCHEDULED, held
     return True
 
 
 def hold_back(job_id: str, using: str) -> bool:
-    """Have a job wait in the database whose delivery reached a worker although its queue is paused.
+    """Have a job wait in the database whose delivery reached a worker although its queue is paused, or it has no slot.
 
-    Recovery delivers it as soon as the queue is resumed.
+    Recovery delivers it as soon as the queue is resumed, or the job has a slot.
 
     Returns:
         Whether there is such a job.
     """
     rows = Job.objects.using(using).filter(job_id=job_id, status=JobStatusChoices.STATUS_PENDING, due__isnull=False)
-    rows = rows.filter(queue_name__in=PausedQueue.objects.using(using).values('name'))
-    return bool(rows.update(status=JobStatusChoices.STATUS_SCHEDULED))
+    rows = rows.filter(Q(queue_name__in=PausedQueue.objects.using(using).values('name')) | Q(held=True))
+    held = Case(When(held=True, then=True), default=has_slot(using))
+    return bool(rows.update(status=JobStatusChoices.STATUS_SCHEDULED, held=held))
 
 
 def reschedule(job: Job, moment: datetime, **values: Any) -> bool:
@@ -42,6 +47,7 @@ def reschedule(job: Job, moment: datetime, **values: Any) -> bool:
     """
     rows = Job.objects.using(job._state.db).filter(pk=job.pk).waiting().filter(due__isnull=False)
     values |= {'status': JobStatusChoices.STATUS_SCHEDULED, 'scheduled': moment, 'due': clock.to_ms(moment)}
+    values['held'] = is_limited(job)
     if not rows.update(**values):
         return False
     if job.status == JobStatusChoices.STATUS_PENDING:

@@ -17,6 +17,7 @@ from ..broker import connection, delivery
 from ..choices import JobStatusChoices
 from ..core import clock, queues
 from ..enqueue import unsaved
+from ..lifecycle import deliver
 from ..lifecycle.cancel import cancel
 from ..lifecycle.deliver import delivery_of, make_deliverable
 from ..lifecycle.dependencies import settle_dependent
@@ -52,6 +53,7 @@ def deliver_due(older_than: float = 0, between: Callable[[], None] = _nothing) -
         due = scheduled().filter(due__lte=clock.now_ms() - int(older_than * 1000)).exclude(queue_name__in=resting)
         batch = list(due.exclude(pk__in=held).order_by('due')[:_BATCH])
         held |= _held_by_requeued(batch)
+        delivered += _deliver_limited(job for job in batch if job.held and job.pk not in held)
         for job in batch:
             between()
             if job.pk in held:
@@ -63,6 +65,11 @@ def deliver_due(older_than: float = 0, between: Callable[[], None] = _nothing) -
                 delivered += 1
         if len(batch) < _BATCH:
             return delivered
+
+
+def _deliver_limited(jobs: Iterable[Job]) -> int:
+    limited = {job.pk: job for job in jobs if not connection.is_resting(job.queue_name)}
+    return deliver.deliver_held(limited, database(), inline=False) if limited else 0
 
 
 def _held_by_requeued(jobs: list[Job]) -> set[int]:
@@ -81,11 +88,7 @@ def _held_by_requeued(jobs: list[Job]) -> set[int]:
 
 def scheduled() -> JobQuerySet[Job]:
     """Return the jobs that wait for their time alone: no other occurrence and no pause holds them back."""
-    jobs = Job.objects.using(database())
-    found = jobs.filter(status=JobStatusChoices.STATUS_SCHEDULED, due__isnull=False)
-    found = found.exclude(predecessor__status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES)
-    found = found.exclude(schedule__in=jobs.running().exclude(schedule=None).values('schedule'))
-    return found.exclude(schedule__paused=True).exclude(queue_name__in=_paused())
+    return deliver.scheduled(database())
 
 
 def _paused() -> Any:

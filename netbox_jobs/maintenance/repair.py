@@ -9,7 +9,7 @@ from ..choices import JobStatusChoices
 from ..core import clock, conf
 from ..execution import heartbeat
 from ..models import Job, database
-from . import recovery
+from . import recovery, slots
 from .observer import Observer, RunKey
 from .orphans import end_orphans
 
@@ -38,8 +38,11 @@ def run(*, dry_run: bool, on_wait: Callable[[float], None], sleep: Callable[[flo
     yield Finding(count, 'waiting jobs are unknown to RQ: delivered again')
     if not dry_run:
         recovery.settle_dependents()
+        slots.give_slots()
     gated = jobs.filter(status=JobStatusChoices.STATUS_PENDING, due=None).exclude(runner='')
     yield Finding(gated.count(), 'jobs wait for others that have not ended: left waiting')
+    line = jobs.filter(status=JobStatusChoices.STATUS_SCHEDULED, due=None)
+    yield Finding(line.count(), 'jobs wait for a slot of a limit: left waiting')
     yield from _orphans(dry_run, on_wait, sleep)
 
 

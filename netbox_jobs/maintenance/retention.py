@@ -12,12 +12,19 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from ..core import conf
-from ..models import Job, JobAttempt, JobLogEntry, Progress, database
+from ..models import Job, JobAttempt, JobLogEntry, JobStep, Progress, database
 
 logger = logging.getLogger('netbox_jobs')
 
 _BATCH = 500
 _SWEPT = 1_000
+# What belongs to jobs, and when it was written.
+_BELONGING: tuple[tuple[Any, str], ...] = (
+    (JobLogEntry, 'timestamp'),
+    (JobAttempt, 'ended'),
+    (JobStep, 'completed'),
+    (Progress, 'updated'),
+)
 
 
 def prune(days: int | None = None, *, limit: int | None = None, between: Callable[[], None] = lambda: None) -> int:
@@ -59,7 +66,7 @@ def prune(days: int | None = None, *, limit: int | None = None, between: Callabl
         deleted += len(batch) - len(kept)
         between()
         if len(batch) < size:
-            for model, moment in ((JobLogEntry, 'timestamp'), (JobAttempt, 'ended'), (Progress, 'updated')):
+            for model, moment in _BELONGING:
                 _sweep(model, moment, cutoff, using)
             break
     return deleted
@@ -84,7 +91,7 @@ def _delete(batch: list[int], using: str) -> None:
         links = Job.dependencies.through.objects.using(using)
         links.filter(from_job_id__in=batch)._raw_delete(using)
         links.filter(to_job_id__in=batch)._raw_delete(using)
-        for model in (JobLogEntry, JobAttempt, Progress):
+        for model in (JobLogEntry, JobAttempt, JobStep, Progress):
             rows = model._default_manager.using(using).filter(job_id__in=batch)
             # Old jobs have keys near each other; without the range, a database may prefer to read all of the log.
             rows.filter(job_id__gte=min(batch), job_id__lte=max(batch))._raw_delete(using)

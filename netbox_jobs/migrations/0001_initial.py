@@ -159,6 +159,16 @@ class Migration(migrations.Migration):
                 ('arguments_signature', models.CharField(blank=True, default='', editable=False, max_length=64)),
                 ('arguments_shown', models.TextField(blank=True, default='', editable=False, verbose_name='arguments')),
                 ('slot', models.BigIntegerField(editable=False, null=True, unique=True)),
+                ('limit', models.CharField(blank=True, default='', editable=False, max_length=255)),
+                ('limit_most', models.PositiveIntegerField(editable=False, null=True)),
+                (
+                    'held',
+                    models.BooleanField(
+                        default=False,
+                        editable=False,
+                        help_text='Whether a worker may not claim it, as it has no slot of its limits',
+                    ),
+                ),
                 (
                     'awaited',
                     models.BooleanField(default=False, editable=False, help_text='Whether other jobs depend on it'),
@@ -238,6 +248,18 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='LimitRow',
+            fields=[
+                ('key', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('name', models.CharField(max_length=255, verbose_name='name')),
+                ('most', models.PositiveIntegerField(help_text='How many jobs may run at once', verbose_name='most')),
+            ],
+            options={
+                'verbose_name': 'limit',
+                'verbose_name_plural': 'limits',
+            },
+        ),
+        migrations.CreateModel(
             name='PausedQueue',
             fields=[
                 ('name', models.CharField(max_length=100, primary_key=True, serialize=False, verbose_name='queue')),
@@ -253,6 +275,7 @@ class Migration(migrations.Migration):
             name='PendingChange',
             fields=[
                 ('job_id', models.BigIntegerField(primary_key=True, serialize=False)),
+                ('key', models.CharField(blank=True, db_index=True, default='', max_length=64)),
                 ('values', models.JSONField(default=dict)),
                 ('created', models.DateTimeField(default=django.utils.timezone.now)),
             ],
@@ -522,6 +545,30 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.CreateModel(
+            name='UniqueJob',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.CharField(max_length=64, unique=True)),
+                ('until', models.BigIntegerField(default=0)),
+                (
+                    'job',
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name='+',
+                        to='netbox_jobs.job',
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'unique job',
+                'verbose_name_plural': 'unique jobs',
+            },
+        ),
+        migrations.CreateModel(
             name='JobAttempt',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -571,6 +618,63 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'log lines',
                 'ordering': ('id',),
                 'indexes': [models.Index(fields=['job', 'id'], name='netbox_jobs_log_job')],
+            },
+        ),
+        migrations.CreateModel(
+            name='JobStep',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.CharField(max_length=64)),
+                ('name', models.CharField(max_length=200, verbose_name='name')),
+                ('attempt', models.PositiveIntegerField(default=1, verbose_name='attempt')),
+                ('started', models.DateTimeField(verbose_name='started')),
+                ('completed', models.DateTimeField(default=django.utils.timezone.now, verbose_name='completed')),
+                ('result', models.BinaryField(blank=True, default=b'')),
+                ('result_format', models.CharField(blank=True, default='', max_length=10)),
+                ('result_signature', models.CharField(blank=True, default='', max_length=64)),
+                ('result_shown', models.TextField(blank=True, default='', verbose_name='result')),
+                (
+                    'job',
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name='steps',
+                        to='netbox_jobs.job',
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'step',
+                'verbose_name_plural': 'steps',
+                'ordering': ('pk',),
+                'constraints': [models.UniqueConstraint(fields=('job', 'key'), name='netbox_jobs_step_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='LimitSlot',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('limit', models.CharField(max_length=64)),
+                ('queue', models.CharField(blank=True, default='', max_length=100)),
+                ('since', models.BigIntegerField(null=True)),
+                (
+                    'job',
+                    models.ForeignKey(
+                        db_constraint=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name='+',
+                        to='netbox_jobs.job',
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'slot of a limit',
+                'verbose_name_plural': 'slots of limits',
+                'indexes': [models.Index(fields=['limit', 'queue', 'since', 'id'], name='netbox_jobs_limit_line')],
+                'constraints': [models.UniqueConstraint(fields=('job', 'limit'), name='netbox_jobs_limit_once')],
             },
         ),
         migrations.AddIndex(

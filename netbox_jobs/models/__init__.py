@@ -2,6 +2,7 @@ from .attempts import JobAttempt
 from .errors import MutedError
 from .fields import InstanceRelation
 from .jobs import Job, database
+from .limits import LimitRow, LimitSlot
 from .logs import JobLogEntry
 from .mixins import JobsMixin
 from .pending import PendingChange
@@ -10,6 +11,8 @@ from .queues import PausedQueue
 from .repairs import RepairCount
 from .schedules import Schedule
 from .statistics import HourlyStatistics
+from .steps import JobStep
+from .unique import UniqueJob
 from .workers import Worker
 
 __all__ = (
@@ -18,13 +21,17 @@ __all__ = (
     'Job',
     'JobAttempt',
     'JobLogEntry',
+    'JobStep',
     'JobsMixin',
+    'LimitRow',
+    'LimitSlot',
     'MutedError',
     'PausedQueue',
     'PendingChange',
     'Progress',
     'RepairCount',
     'Schedule',
+    'UniqueJob',
     'Worker',
     'database',
 )

@@ -100,6 +100,12 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     # Unique: a job has one successor. Without a constraint to the other row, so that retention may remove it.
     predecessor = LooseOneToOneField('self', related_name='successor')
     dependencies = models.ManyToManyField('self', symmetrical=False, related_name='dependents', blank=True)
+    # How many jobs may run at once that have this limit; see `limits.py`.
+    limit = models.CharField(max_length=255, blank=True, default='', editable=False)
+    limit_most = models.PositiveIntegerField(null=True, editable=False)
+    held = models.BooleanField(
+        default=False, editable=False, help_text=_('Whether a worker may not claim it, as it has no slot of its limits')
+    )
     awaited = models.BooleanField(default=False, editable=False, help_text=_('Whether other jobs depend on it'))
     deliveries = models.PositiveIntegerField(default=0, editable=False)
     attempt = models.PositiveIntegerField(_('attempt'), default=0, editable=False)
@@ -169,7 +175,7 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
         super().refresh_from_db(using, fields, from_queryset)
 
     def get_status_color(self) -> str | None:
-        """The colour that goes with the status."""
+        """The color that goes with the status."""
         return JobStatusChoices.colors.get(self.status)
 
     @property

@@ -10,6 +10,10 @@ from ..models import Job
 from ..models.querysets import JobQuerySet
 
 VIEW, CANCEL, RETRY, DELETE = (f'netbox_jobs.{action}_job' for action in ('view', 'cancel', 'retry', 'delete'))
+#: To enqueue jobs through the REST API.
+ENQUEUE = 'netbox_jobs.add_job'
+VIEW_SCHEDULES, MANAGE_SCHEDULES = 'netbox_jobs.view_schedule', 'netbox_jobs.manage_schedule'
+VIEW_WORKERS, PAUSE_QUEUES = 'netbox_jobs.view_worker', 'netbox_jobs.pause_queue'
 
 
 def visible_jobs(user: Any, jobs: JobQuerySet | None = None) -> JobQuerySet:
@@ -38,6 +42,11 @@ def may_retry(user: Any, job: Job) -> bool:
 def may_delete(user: Any, job: Job) -> bool:
     """Whether the user may delete the job."""
     return bool(user.has_perm(DELETE)) and may_view(user, job)
+
+
+def may_view_schedules(user: Any) -> bool:
+    """Whether the user may see schedules: who may manage them may see them, too."""
+    return bool(user.has_perm(VIEW_SCHEDULES) or user.has_perm(MANAGE_SCHEDULES))
 
 
 def _is_logged_in(user: Any) -> bool:

@@ -24,7 +24,7 @@ class QueueState:
     """A queue as it is now. Numbers of jobs are counted up to a limit, and are one more than it if there are more."""
 
     name: str
-    #: Jobs that could run now, and those that wait for other jobs.
+    #: Jobs that could run now, and those that wait for other jobs or for a slot of a limit.
     waiting: int = 0
     #: Jobs that are due later.
     scheduled: int = 0
@@ -82,7 +82,7 @@ def queue_states(
         since = min((due for key in ('pending', 'overdue') if (due := dues[name, key]) is not None), default=None)
         state = QueueState(
             name=name,
-            waiting=min(numbers[name, 'pending'] + numbers[name, 'overdue'], limit + 1),
+            waiting=min(sum(numbers[name, key] for key in ('pending', 'overdue', 'held')), limit + 1),
             scheduled=numbers[name, 'scheduled'],
             running=numbers[name, 'running'],
             failed=failed.get(name, 0),
@@ -107,6 +107,7 @@ def _queries(names: Iterable[str], now: int) -> tuple[dict[tuple[str, str], 'Que
         scheduled = own.filter(status=JobStatusChoices.STATUS_SCHEDULED)
         wanted[name, 'pending'] = own.filter(status=JobStatusChoices.STATUS_PENDING)
         wanted[name, 'overdue'] = scheduled.filter(due__lte=now)
+        wanted[name, 'held'] = scheduled.filter(due=None)
         wanted[name, 'scheduled'] = scheduled.filter(due__gt=now)
         wanted[name, 'running'] = own.filter(status=JobStatusChoices.STATUS_RUNNING)
         for key in ('pending', 'overdue'):

@@ -29,8 +29,13 @@ def attach(jobs: Iterable[Job]) -> None:
     found = list(jobs)
     attach_users(found)
     attach_objects(found)
-    progress = progress_of(job for job in found if job.status == JobStatusChoices.STATUS_RUNNING)
-    for job in found:
+    attach_progress(found)
+
+
+def attach_progress(jobs: Sequence[Job]) -> None:
+    """Set `related_progress` of each job; None for one that does not run, or has reported nothing."""
+    progress = progress_of(job for job in jobs if job.status == JobStatusChoices.STATUS_RUNNING)
+    for job in jobs:
         job.related_progress = progress.get(job.pk)  # type: ignore[attr-defined]
 
 

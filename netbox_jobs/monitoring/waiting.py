@@ -1,12 +1,13 @@
 """The reason why a job waits. Every wait has one."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from ..broker import connection
 from ..choices import JobStatusChoices
 from ..core import clock
 from ..core.waits import Wait, WaitKind
-from ..models import Job, Worker
+from ..models import Job, LimitRow, LimitSlot, PausedQueue, Schedule, Worker
 from .queues import served_by
 
 #: How many of the jobs that a job waits for are named.
@@ -24,6 +25,8 @@ def reason(job: Job, *, ask_redis: bool = False) -> Wait | None:
         return None
     if job.due is None and job.object_type_id is not None and job.object_id is None:
         return Wait(WaitKind.UNSAVED)
+    if job.due is None and job.held and job.status == JobStatusChoices.STATUS_SCHEDULED:
+        return _limit(job)
     if job.due is None and job.status == JobStatusChoices.STATUS_SCHEDULED and job.runner:
         return Wait(WaitKind.SCHEDULE_LOCKED)
     if job.due is None:
@@ -44,10 +47,31 @@ def reason(job: Job, *, ask_redis: bool = False) -> Wait | None:
     return Wait(WaitKind.IN_LINE if served else WaitKind.NO_WORKER, queue=job.queue_name)
 
 
+def without_others(wait: Wait) -> Wait:
+    """Return a reason without the numbers of other jobs and of the schedule, which a job's own user may not see."""
+    return replace(wait, jobs=(), more=0, schedule=None)
+
+
 def _dependencies(job: Job) -> Wait:
     awaited = job.dependencies.using(job._state.db).exclude(status__in=JobStatusChoices.TERMINAL_STATE_CHOICES)
     keys = sorted(awaited.values_list('pk', flat=True))
     return Wait(WaitKind.JOBS, jobs=tuple(keys[:NAMED]), more=len(keys[NAMED:]))
+
+
+def _limit(job: Job) -> Wait:
+    using = job._state.db
+    if job.schedule_id and Schedule.objects.using(using).filter(pk=job.schedule_id, paused=True).exists():
+        return Wait(WaitKind.SCHEDULE_PAUSED, schedule=job.schedule_id)
+    if PausedQueue.objects.using(using).filter(name=job.queue_name).exists():
+        return Wait(WaitKind.QUEUE_PAUSED, queue=job.queue_name)
+    key = LimitSlot.objects.using(using).filter(job=job.pk, since__isnull=False).values_list('limit', flat=True).first()
+    row = LimitRow.objects.using(using).filter(key=key or '').first()
+    if row is None:  # it has been given a slot at this moment
+        return Wait(WaitKind.IN_LINE, queue=job.queue_name)
+    slots = LimitSlot.objects.using(using).filter(limit=row.key, queue='', job__held=False)
+    running = slots.filter(job__status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES).order_by('job_id')
+    keys = tuple(running.values_list('job_id', flat=True)[:NAMED])
+    return Wait(WaitKind.LIMIT, jobs=keys, queue=job.queue_name, limit=row.name, most=row.most)
 
 
 def _later(job: Job) -> Wait:

@@ -78,6 +78,6 @@ def due(job: Any) -> SafeString | str:
 
 
 @register.filter
-def unlocal(value: float) -> str:
-    """A number as SVG needs it, whatever the language."""
-    return f'{value:g}'
+def unlocal(value: float | None) -> str:
+    """A number as attributes of HTML and SVG need it, whatever the language: without separators."""
+    return f'{value:g}' if isinstance(value, float) else str(value)

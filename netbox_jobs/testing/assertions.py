@@ -1,11 +1,12 @@
-"""`assert_enqueued()`: a job with these options and arguments waits; or none does."""
+"""`assert_enqueued()` and `enqueued_jobs()`: which jobs wait, by their options and arguments."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.db.models import Model
+from django.utils import timezone
 
 from ..core import clock
 from ..core.import_path import path_of
@@ -19,6 +20,8 @@ from ..models.querysets import JobQuerySet
 _MISSING = object()
 #: So many jobs are shown in a message.
 _SHOWN = 20
+#: How far the time of a job may be from a `timedelta` that was expected.
+_TOLERANCE = timedelta(seconds=10)
 
 # How a job has an option of its call, where a column says so.
 _OPTIONS: dict[str, Callable[[Job], Any]] = {
@@ -40,7 +43,8 @@ def assert_enqueued(runner: Any, **expected: Any) -> Job:
     Args:
         runner: The runner class, or the function that was enqueued.
         **expected: What must be so: `instance`, `user`, `queue_name`, `schedule_at`, `interval`, `cron`, `timezone`,
-            `name`, `notifications`, `job_timeout`, and the arguments of `run()`. What is omitted is not compared.
+            `name`, `notifications`, `job_timeout`, and the arguments of `run()`. What is omitted is not compared. As
+            `schedule_at`, a `timedelta` means from now, give or take ten seconds.
 
     Raises:
         AssertionError: There is none; the message shows what waits instead.
@@ -66,6 +70,22 @@ def assert_not_enqueued(runner: Any, **expected: Any) -> None:
         raise AssertionError(f'No waiting job of {_call(runner, expected)} was expected; found:\n{_listed(found)}')
 
 
+def enqueued_jobs(runner: Any = None, **expected: Any) -> list[Job]:
+    """Return the jobs that wait, in the order of their keys: all, or those that were enqueued like this.
+
+    Args:
+        runner: The runner class, or the function that was enqueued; those of all if omitted.
+        **expected: See `assert_enqueued()`.
+
+    Raises:
+        TypeError: `run()` does not take an argument, or the option cannot be compared.
+    """
+    if runner is not None:
+        _check(runner, expected)
+    return [job for job in _waiting(runner) if not _differences(job, expected)]
+
+
+aenqueued_jobs = sync_to_async(enqueued_jobs)
 aassert_enqueued = sync_to_async(assert_enqueued)
 aassert_not_enqueued = sync_to_async(assert_not_enqueued)
 
@@ -83,7 +103,9 @@ def _check(runner: Any, expected: dict[str, Any]) -> None:
 
 
 def _waiting(runner: Any) -> JobQuerySet[Job]:
-    waiting = Job.objects.using(database()).waiting().filter(runner=_path(runner))
+    waiting = Job.objects.using(database()).waiting()
+    if runner is not None:
+        waiting = waiting.filter(runner=_path(runner))
     return waiting.select_related('schedule').order_by('pk')
 
 
@@ -125,6 +147,8 @@ def _stored(name: str, value: Any) -> Any:
 
 
 def _same(has: Any, value: Any) -> bool:
+    if isinstance(has, datetime) and isinstance(value, timedelta):
+        return abs(has - timezone.now() - value) <= _TOLERANCE
     return type(has) is type(value) and bool(has == value) if isinstance(value, bool) else bool(has == value)
 
 
@@ -149,11 +173,11 @@ def _lacking(runner: Any, expected: dict[str, Any]) -> str:
     parts = [f'No waiting job of {_call(runner, expected)}.']
     if of_runner:
         lines = [f'{_described(job)}: {", ".join(differences)}' for job, differences in of_runner[:_SHOWN]]
-        parts.append('\n'.join(('Those of this runner differ in what stands behind the colon:', *_cut(lines))))
+        parts.append('\n'.join(('Waiting jobs of this runner, and how they differ:', *_cut(lines))))
     if others:
-        parts.append(f'Of other runners wait:\n{_listed(list(others))}')
+        parts.append(f'Waiting jobs of other runners:\n{_listed(list(others))}')
     if ended:
-        parts.append(f'Of this runner wait no more:\n{_listed(list(ended))}')
+        parts.append(f'Jobs of this runner that no longer wait:\n{_listed(list(ended))}')
     if len(parts) == 1:
         parts.append('No job waits at all. (A callback of on_commit() runs in a TestCase only within '
                      'captureOnCommitCallbacks(execute=True).)')  # fmt: skip

@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
@@ -50,6 +51,10 @@ class RealWorker:
         """
         self._wait(lambda: self._refreshed(job).ended, f'job {job.pk} ({job.name})', timeout)
         return job
+
+    async def await_for(self, job: Job, timeout: float = 30) -> Job:
+        """Call `wait_for()` from an asynchronous test."""
+        return await sync_to_async(self.wait_for)(job, timeout)
 
     def _refreshed(self, job: Job) -> Job:
         job.refresh_from_db()

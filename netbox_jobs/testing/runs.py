@@ -12,8 +12,8 @@ from ..core import clock, identity, queues
 from ..exceptions import JobFailed
 from ..execution.execution import Execution
 from ..lifecycle.claim import claim
-from ..lifecycle.deliver import make_deliverable
-from ..maintenance import recovery
+from ..lifecycle.deliver import deliver_held, make_deliverable
+from ..maintenance import recovery, slots
 from ..models import Job, PausedQueue, database
 from ..models.querysets import JobQuerySet
 from . import commits
@@ -91,7 +91,9 @@ class _Loop:
 
     def _make_due(self) -> None:
         """What a worker does each second: the jobs whose time has come are pending from then on."""
-        for job in self._of_queues(recovery.scheduled()).filter(due__lte=clock.now_ms()).order_by('due', 'pk'):
+        due = list(self._of_queues(recovery.scheduled()).filter(due__lte=clock.now_ms()).order_by('due', 'pk'))
+        deliver_held({job.pk: job for job in due if job.held}, self._using, inline=False)
+        for job in due:
             make_deliverable(job, unless_paused=True)
 
     def _pending(self) -> JobQuerySet[Job]:
@@ -107,6 +109,7 @@ class _Loop:
     def _settle(self) -> bool:
         """What recovery does; return whether something can be run for it."""
         recovery.settle_dependents()
+        slots.give_slots()
         self._commit()
         return self._pending().exists()
 

@@ -6,7 +6,7 @@ A fragment costs the same number of SQL statements however many jobs there are, 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -23,8 +23,8 @@ from django.utils.translation import gettext as _
 
 from ..choices import JobStatusChoices
 from ..core import clock, contexts, errors, formatting
-from ..models import Job, JobAttempt, JobLogEntry, Progress
-from ..monitoring import permissions, related, waiting
+from ..models import Job, JobAttempt, Progress
+from ..monitoring import log_lines, permissions, related, waiting
 
 #: Milliseconds between two updates of jobs that run or can run at once,
 BUSY = 2000
@@ -34,8 +34,6 @@ IDLE = 10000
 LONGEST_LINE = 4000
 #: The most that a page may ask for.
 MOST_JOBS, MOST_LINES = 100, 1000
-#: The levels in the order of their severity; lines of other levels are always shown.
-LEVELS = ('debug', 'info', 'warning', 'error', 'critical')
 
 _UNSUCCESSFUL = (
     JobStatusChoices.STATUS_FAILED,
@@ -90,10 +88,8 @@ def log(request: HttpRequest, job: Job, *, lines: int = 100, level: str = '') ->
         level: Only lines of this level and of more severe ones.
     """
     lines = max(1, min(lines, MOST_LINES))
-    rows = JobLogEntry.objects.using(job._state.db).filter(job_id=job.pk)
-    if level in LEVELS:
-        rows = rows.exclude(level__in=LEVELS[: LEVELS.index(level)])
-    rows = rows.annotate(start=Left('message', LONGEST_LINE), length=Length('message')).defer('message')
+    rows = log_lines.lines(job, level).defer('message')
+    rows = rows.annotate(start=Left('message', LONGEST_LINE), length=Length('message'))
     latest = list(rows.order_by('-pk')[: lines + 1])
     context = {
         'name': formatting.cut(job.name, 200),
@@ -175,8 +171,7 @@ def _notes(context: dict[str, Any]) -> list[str]:
         notes += [context['attempt']] if context['attempt'] else []
         notes.append(_('started at %(time)s') % when)
     elif (wait := waiting.reason(job)) is not None:
-        # Without the numbers of other jobs and of the schedule, which the user may not see.
-        notes.append(formatting.wait(replace(wait, jobs=(), more=0, schedule=None)))
+        notes.append(formatting.wait(waiting.without_others(wait)))
     return notes
 
 

@@ -158,7 +158,7 @@ class ChildProcess:
 
     def _offer(self, position: int, message: Batch) -> str | None:
         """Return the `job_id` of the job at this position, if this child may begin it."""
-        if position < min(len(message.jobs), self._page.limit) and not _has_children():
+        if position < len(message.jobs) and not _has_children() and self._page.may_claim(position):
             return message.jobs[position][1]
         return None
 

@@ -12,7 +12,7 @@ from django.db import Error as DBError
 from django.db import connections
 
 from ..execution import heartbeat
-from ..maintenance import recovery, retention, statistics
+from ..maintenance import recovery, retention, slots, statistics
 from ..maintenance.observer import Observer
 from ..maintenance.orphans import end_orphans, end_own_orphans, to_be_stopped
 
@@ -166,6 +166,7 @@ class MaintenanceThread(threading.Thread):
 
     def _deliver_due(self) -> None:
         recovery.deliver_due(0 if self._leads() else DEFERENCE, self._between)
+        slots.give_slots()
 
     def _see_to_own(self) -> None:
         seen = _begun, job_id = self._at_work()
@@ -191,6 +192,7 @@ class MaintenanceThread(threading.Thread):
     def _prune(self) -> None:
         if self._leads():
             retention.prune(limit=PRUNED, between=self._between)
+            slots.sweep()
 
     def _add_up(self) -> None:
         if self._leads():

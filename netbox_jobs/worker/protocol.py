@@ -11,13 +11,13 @@ The pipe carries messages, each a tuple of this module:
                       Done            the batch is over; what was not begun is the parent's again
 
 The shared page carries what changes with every job, and what the parent must know although the child has been killed:
-which job of the batch is running, when each began and ended, until when the time limit of `run()` lasts (from the
-child); how many jobs of the batch may begin, and which job is to stop (from the parent). Neither side waits for the
-other to write or to read it.
+which job of the batch is running, which one is claimed with the end of that, when each began and ended, until when the
+time limit of `run()` lasts (from the child); how many jobs of the batch may begin, and which job is to stop (from the
+parent). Neither side waits for the other to write or to read it.
 
-The child claims a job only when it begins it. So what the parent takes back (`limit`), or finds not begun in the page
-of a child that has died, still waits in the database, and goes back to its queue in Redis. If both sides take a job at
-the same moment, the claim in the database decides.
+The child claims a job only when it begins it, or with the end of the one before. So what the parent takes back
+(`limit`), or finds not begun in the page of a child that has died, still waits in the database, and goes back to its
+queue in Redis. If both sides take a job at the same moment, the claim in the database decides.
 """
 
 import struct
@@ -90,13 +90,18 @@ class SharedPage(Span):
     def reset(self, jobs: int) -> None:
         """In the parent: a batch of so many jobs is about to be sent."""
         self._memory[:] = bytes(len(self._memory))
-        self.limit, self.position, self.stop = jobs, -1, -1
+        self.limit, self.position, self.stop, self.claiming = jobs, -1, -1, -1
 
     def begin(self, position: int, moment: float) -> bool:
         """In the child: begin the job at this position, unless the parent has taken it back."""
         self.record(0.0)
         struct.pack_into('d', self._memory, self._SLOTS + 16 * position, moment)
         self.position = position
+        return position < self.limit
+
+    def may_claim(self, position: int) -> bool:
+        """In the child: whether the parent has left it the job at this position, which it then does not take back."""
+        self.claiming = position
         return position < self.limit
 
     def end(self, position: int, moment: float) -> None:
@@ -112,5 +117,7 @@ class SharedPage(Span):
     limit: Any = _number(8)
     #: Which job the child is at; -1 before the first.
     position: Any = _number(12)
+    #: Which job the child claims with the end of the one before, or has claimed so; -1 for none.
+    claiming: Any = _number(20)
     #: Which job the parent wants stopped; -1 for none.
     stop: Any = _number(16)

@@ -1,8 +1,8 @@
 """RQ's own records of the jobs that our workers run: what `rq info`, django-rq's pages and RQ's exporters read.
 
 They are whole and mean what they mean to RQ, but they come late, by less than a second: the ends of several jobs are
-written in one pipeline. A job that runs for longer than a moment is recorded as running, by RQ's own code, and so is
-every end that is more than the plain success of a job that was short.
+written in one pipeline. RQ's own code records that a job is running, if it runs for longer than a moment, and every end
+that is more than a plain success.
 """
 
 import inspect
@@ -42,6 +42,8 @@ class End:
     delivery: Delivery
     began: datetime
     ended: datetime
+    #: RQ's objects of the job and of the record that it is running, if there is one.
+    opened: tuple[Any, Any] | None = None
 
 
 class Records:
@@ -51,23 +53,21 @@ class Records:
         self._worker = worker
         self._ends: list[End] = []
         self._oldest = self._next_sign = 0.0
-        # Jobs that were recorded as running, and whose end could not be written, with RQ's objects of them.
-        self._unclosed: list[tuple[End, Any, Any]] = []
         # RQ's objects of the job that is recorded as running, and of that record.
         self._open: tuple[str, Any, Any] | None = None
 
-    def add(self, end: End) -> None:
+    def add(self, delivery: Delivery, began: datetime, ended: datetime) -> None:
         """Note that a job has ended well."""
-        if self._open is not None and self._open[0] == end.delivery.id:
-            _id, job, execution = self._open
-            self._open = None
-            self._finish(end, job, execution)
-            return
+        opened, is_open = None, self._open is not None and self._open[0] == delivery.id
+        if self._open is not None and is_open:
+            opened, self._open = self._open[1:], None
         if not self._ends:
             self._oldest = time.monotonic()
         if len(self._ends) < _REMEMBERED:
-            self._ends.append(end)
-        self._worker.log.info('Worker %s: %s: Job OK (%s)', self._worker.name, end.delivery.queue.name, end.delivery.id)
+            self._ends.append(End(delivery, began, ended, opened))
+        self._worker.log.info('Worker %s: %s: Job OK (%s)', self._worker.name, delivery.queue.name, delivery.id)
+        if is_open:
+            self.flush()
 
     def flush_if_due(self) -> None:
         """Write the ends that have been noted, if they are many or some wait long."""
@@ -76,8 +76,6 @@ class Records:
 
     def flush(self) -> None:
         """Write the ends that have been noted. Never raises: what cannot be written now is written later."""
-        while self._unclosed and not self._worker.redis_is_down:
-            self._finish(*self._unclosed.pop(0))
         while self._ends:
             try:
                 dependents = self._write(self._ends[:BATCH])
@@ -122,10 +120,13 @@ class Records:
             pipeline.expire(key, ttl)
         result = Result(
             delivery.id, Result.Type.SUCCESSFUL, connection=worker.connection, worker_name=worker.name,
-            serializer=worker.serializer, execution_id=uuid4().hex, execution_started_at=end.began,
-            execution_ended_at=end.ended,
+            serializer=worker.serializer, execution_id=end.opened[1].id if end.opened else uuid4().hex,
+            execution_started_at=end.began, execution_ended_at=end.ended,
         )  # fmt: skip
         result.save(ttl=ttl, pipeline=pipeline)
+        if end.opened:
+            job, execution = end.opened
+            worker.cleanup_execution(job, pipeline, **self._passed(execution))
         return '+inf' if ttl < 0 else time.time() + ttl
 
     def _enqueue_dependents(self, end: End) -> None:
@@ -182,41 +183,29 @@ class Records:
         if self._open is not None and time.monotonic() >= self._next_sign:
             self._next_sign = time.monotonic() + self._worker.job_monitoring_interval
             _id, job, execution = self._open
-            self._worker.maintain_heartbeats(job, *([execution] if TAKES_EXECUTION else []))
+            self._worker.maintain_heartbeats(job, **self._passed(execution))
 
     def fail(self, delivery: Delivery, began: datetime, ended: datetime, error: str) -> None:
         """Record that a job has failed."""
-        job, execution = self.opened(delivery, began)
-        self._open = None
+        (job, execution), worker, queue = self.opened(delivery, began), self._worker, delivery.queue
         job.ended_at = ended
         try:
-            self._close(job, delivery, execution, self._worker.handle_job_failure, exc_string=error)
+            worker.handle_job_failure(
+                job, queue, queue.started_job_registry, exc_string=error, **self._passed(execution)
+            )
         except (ConnectionError, TimeoutError) as problem:
-            self._worker.log_redis_down(problem)
-
-    def _finish(self, end: End, job: Any, execution: Any) -> None:
-        job._status, job._result, job.ended_at = JobStatus.FINISHED, None, end.ended
-        try:
-            self._close(job, end.delivery, execution, self._worker.handle_job_success)
-        except (ConnectionError, TimeoutError) as error:
-            self._worker.log_redis_down(error)
-            self._unclosed.append((end, job, execution))
-
-    def _close(self, job: Any, delivery: Delivery, execution: Any, write: Any, **more: Any) -> None:
-        queue, worker = delivery.queue, self._worker
-        if TAKES_EXECUTION:
-            more['execution'] = execution
-        else:
-            worker.execution = execution
-        try:
-            write(job=job, queue=queue, started_job_registry=queue.started_job_registry, **more)
-        except (ConnectionError, TimeoutError):
-            raise
+            worker.log_redis_down(problem)
         except Exception:
             logger.exception("RQ's record of the end of job %s could not be written.", job.id)
         finally:
-            if not TAKES_EXECUTION:
-                worker.execution = None
+            self.forget()
+
+    def _passed(self, execution: Any) -> dict[str, Any]:
+        """The argument by which RQ's methods are given the record of a run; until RQ 3, they take the worker's."""
+        if TAKES_EXECUTION:
+            return {'execution': execution}
+        self._worker.execution = execution
+        return {}
 
 
 def _ttl(worker: Any) -> int:

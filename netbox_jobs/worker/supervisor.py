@@ -18,7 +18,7 @@ from .child_handle import ChildHandle, Ended
 from .dequeue import Delivery
 from .preload import share_memory
 from .protocol import Batch, RunWithRQ
-from .records import TAKES_EXECUTION, End, moment
+from .records import TAKES_EXECUTION, moment
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -168,7 +168,7 @@ class Supervisor:
     def _take_back(self, child: ChildHandle) -> None:
         """Put back in their queue the jobs that the child has not begun."""
         child.page.limit = child.page.position + 1
-        keep = self._position + 1  # it may have gone one step further
+        keep = max(self._position, child.page.claiming) + 1  # it may have gone one step further
         back, self._kept = self._batch[keep : self._kept], min(keep, self._kept)
         self._worker.deliveries.put_back(back)
 
@@ -212,7 +212,7 @@ class Supervisor:
                 return
             delivery, times = self._batch[self._noted], (moment(began), moment(abs(ended)))
             if ended > 0:
-                records.add(End(delivery, *times))
+                records.add(delivery, *times)
             elif self._noted in child.failures:
                 records.fail(delivery, *times, child.failures[self._noted])
             else:

@@ -16,10 +16,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from example_plugin.models import Source
-from netbox_jobs.admin import charts, filters, job_list, paginator
+from netbox_jobs.admin import charts, filters, paginator
 from netbox_jobs.broker.connection import close_circuits
 from netbox_jobs.models import Job, JobAttempt, JobLogEntry, PausedQueue, Progress, Schedule, Worker
-from netbox_jobs.monitoring import day
+from netbox_jobs.monitoring import day, job_filters
 from tests.app.jobs import Plain, Talking
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -400,9 +400,9 @@ def test_names_are_searched_among_the_newest_only(boss, monkeypatch):
     old = make(name='needle')
     for _ in range(5):
         new = make(name='hay')
-    monkeypatch.setattr(job_list, 'SEARCHED', new.pk - old.pk)
+    monkeypatch.setattr(job_filters, 'SEARCHED', new.pk - old.pk)
     assert not boss.get(url('job_changelist') + '?q=needle').context['cl'].result_list
-    monkeypatch.setattr(job_list, 'SEARCHED', new.pk - old.pk + 1)
+    monkeypatch.setattr(job_filters, 'SEARCHED', new.pk - old.pk + 1)
     assert boss.get(url('job_changelist') + '?q=needle').context['cl'].result_list
 
 

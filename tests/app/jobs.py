@@ -20,7 +20,7 @@ from django.utils.translation import activate, get_language
 from netbox_jobs.exceptions import JobCanceled, JobFailed
 from netbox_jobs.jobs import JobRunner, current_job, system_job
 
-from . import faults
+from . import faults, offered  # noqa: F401
 from .models import Thing
 from .traces import trace
 

@@ -21,7 +21,7 @@ from netbox_jobs.exceptions import JobFailed, UnknownQueue
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.maintenance import recovery
 from netbox_jobs.management.commands.jobs import Command
-from netbox_jobs.models import Job, JobAttempt, JobLogEntry, PausedQueue, Progress, Schedule, Worker
+from netbox_jobs.models import Job, JobAttempt, JobLogEntry, JobStep, PausedQueue, Progress, Schedule, Worker
 from tests.app.jobs import Erring, Failing, Plain, Talking, plain_function
 from tests.app.models import TextThing, Thing, UUIDThing
 from tests.processes import status
@@ -224,12 +224,14 @@ def test_the_json_has_the_documented_keys_and_iso_times_in_utc(jobs, work):
     assert datetime.fromisoformat(found[running.pk]['created']) == running.created
     assert found[running.pk]['created'].endswith('+00:00')
     assert (found[running.pk]['user'], found[running.pk]['progress']['percent']) == ('ada', 50)
-    more, (attempts, worker) = documented_keys('`show`')
+    more, (attempts, steps, worker) = documented_keys('`show`')
     shown = jobs('show', running.pk, '--json').json
     assert list(shown) == job_keys + [key for key in more if key != 'show']
     assert list(shown['worker']) == worker
     assert shown['arguments'] == 'when=datetime.datetime(2026, 1, 1, 0, 0)'
     retried = FailingOnce.get_jobs().get()
+    JobStep.objects.create(job=retried, name='fetch', started=retried.created)
+    assert [list(each) for each in jobs('show', retried.pk, '--json').json['steps']] == [steps]
     assert [list(each) for each in jobs('show', retried.pk, '--json').json['attempts']] == [attempts]
     lines = [json.loads(line) for line in jobs('log', retried.pk, '--json').out.splitlines()]
     assert [list(line) for line in lines] == [documented_keys('a log line')[0]] * 3

@@ -72,6 +72,9 @@ class Reader:
     def __init__(self, descriptor):
         self._descriptor, self.text = descriptor, ''
 
+    def __str__(self):
+        return self.text[-4000:]
+
     def shows(self, words):
         while select.select([self._descriptor], [], [], 0)[0]:
             try:

@@ -97,7 +97,19 @@ def test_bad_input_raises_what_the_page_says_and_writes_nothing(calls: str, outc
 
 
 def test_the_table_of_meta_has_all_that_a_runner_may_say():
-    said = {'name', 'queue', 'job_timeout', *retries.OPTIONS, 'on_crash', 'max_crashes', 'stop_grace'}
+    said = {
+        'name',
+        'queue',
+        'job_timeout',
+        'concurrency',
+        'limit',
+        'unique',
+        *retries.OPTIONS,
+        'on_crash',
+        'max_crashes',
+        'stop_grace',
+        'api',
+    }
     assert first_column(ENQUEUE, "## The runner's own options") == said
 
 

@@ -28,7 +28,7 @@ runpy.run_path(sys.argv[1], run_name='__main__')
 """
 #: The languages of blocks that run in the project of the tutorial.
 RUNNING = {'python', 'pycon', 'text', 'html+django'}
-CHECKED = {'sh', 'ini', 'css', 'html', 'yaml'}
+CHECKED = {'sh', 'ini', 'css', 'html', 'json', 'yaml'}
 #: Pages that change settings, or rename a runner: each runs in a project of its own.
 APART = [
     'how-to/context.md',
@@ -36,8 +36,11 @@ APART = [
     'how-to/django-tasks.md',
     'how-to/log-and-notify.md',
     'how-to/metrics.md',
+    'how-to/netbox-plugins.md',
     'how-to/plugins.md',
+    'how-to/rest.md',
     'how-to/test.md',
+    'how-to/traces.md',
 ]
 OTHERS = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', ROOT / 'CHANGELOG.md']
 #: Characters of a line that the site shows without scrolling.

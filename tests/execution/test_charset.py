@@ -65,7 +65,7 @@ def test_text_that_the_tables_lack_is_escaped_and_nothing_is_lost(narrow, work, 
 
 def test_a_check_names_the_character_set(narrow):
     (warning,) = checks.check_charset(databases=['default'])
-    assert warning.id == 'netbox_jobs.W003'
+    assert warning.id == 'netbox_jobs.W002'
     assert narrow in warning.msg
 
 

@@ -2,9 +2,11 @@
 
 import faulthandler
 import signal
+import threading
 import time
 
 import pytest
+from django.db import connections
 from rq.timeouts import JobTimeoutException
 
 from netbox_jobs.execution import time_limit
@@ -12,7 +14,7 @@ from netbox_jobs.execution.time_limit import Deadline
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.models import Job
 from tests.app.jobs import Plain
-from tests.processes import status
+from tests.processes import status, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -86,3 +88,49 @@ def test_of_three_limits_within_each_other_the_shortest_ends_what_it_is_around()
                 pass
             time.sleep(5)
         assert 50 < signal.getitimer(signal.ITIMER_REAL)[0] <= 60
+
+
+class Threaded(JobRunner):
+    """Enqueues in a thread of its own."""
+
+    def run(self):
+        thread = threading.Thread(target=self.enqueue_inner)
+        thread.start()
+        thread.join()
+        busy()
+
+    def enqueue_inner(self):
+        InnerResting.enqueue(queue_name='low', seconds=0, job_timeout=30)
+        connections.close_all()
+
+
+class Immediate(JobRunner):
+    def run(self):
+        InnerResting.enqueue(immediate=True, seconds=0, job_timeout=30)
+        busy()
+
+
+class Nested(JobRunner):
+    def run(self, depth=2):
+        if depth:
+            Nested.enqueue(queue_name='low', depth=depth - 1, job_timeout=20)
+        if depth == 2:
+            busy()
+
+
+def busy():
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        time.sleep(0.01)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize('runner', [Threaded, Immediate, Nested])
+@pytest.mark.parametrize('arguments', [(), ('--fast',)])
+def test_the_limit_of_a_job_in_a_worker_stays_whatever_it_runs_within_itself(inline, start_worker, runner, arguments):
+    job = runner.enqueue(job_timeout=3)
+    start_worker('default', *arguments, TEST_INLINE='1')
+    wait_for(lambda: status(job) == 'errored', 60)
+    assert 'maximum timeout value (3 seconds)' in job.error
+    inner = Job.objects.filter(runner__startswith=Resting.__module__).exclude(pk=job.pk)
+    assert set(inner.values_list('status', flat=True)) == {'completed'}

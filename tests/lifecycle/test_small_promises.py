@@ -30,6 +30,15 @@ def test_cancel_leaves_data_alone_that_the_caller_has_set_and_not_saved():
     assert Job.objects.get(pk=job.pk).data == {'mine': 1}
 
 
+@pytest.mark.parametrize('names', [['nope'], ['data', 'nope']])
+def test_a_save_that_names_a_field_which_does_not_exist_says_so_and_writes_nothing(names):
+    job = Plain.enqueue()
+    job.data = 'x'
+    with pytest.raises(ValueError, match='not nope'):
+        job.save(update_fields=names)
+    assert Job.objects.get().data is None
+
+
 def test_fifty_waiting_jobs_are_deleted_in_a_few_statements():
     jobs = Talking.enqueue_many([{}] * 50)
     kept = Talking.enqueue(immediate=True)

@@ -55,18 +55,23 @@ def observing() -> Iterator[None]:
         _remove()
 
 
-def events(after: int = 0) -> tuple[int, list[Event]]:
-    """Return what was noted after the event of this number, in order, and the number of the last one.
+def events() -> list[tuple[int, Event]]:
+    """Return what was noted, in order, each with its number.
 
     The number is taken under the lock of the row, so that the changes of one row are in their order.
     """
     with connection.cursor() as cursor:
-        cursor.execute(
-            'SELECT id, source, changed, old_row, new_row FROM model_event WHERE id > %s ORDER BY id', [after]
-        )
+        cursor.execute('SELECT id, source, changed, old_row, new_row FROM model_event ORDER BY id')
         rows = cursor.fetchall()
-    found = [Event(table, key, _row(table, old), _row(table, new)) for _id, table, key, old, new in rows]
-    return (rows[-1][0] if rows else after), found
+    return [(number, Event(table, key, _row(table, old), _row(table, new))) for number, table, key, old, new in rows]
+
+
+def forget(numbers: list[int]) -> None:
+    """Delete what was noted under these numbers."""
+    if numbers:
+        marks = ', '.join(['%s'] * len(numbers))
+        with connection.cursor() as cursor:
+            cursor.execute(f'DELETE FROM model_event WHERE id IN ({marks})', numbers)
 
 
 def _row(table: str, text: str | None) -> Any:

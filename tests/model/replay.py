@@ -95,7 +95,7 @@ class Replay:
 def replayed() -> Replay:
     """Replay all that was noted, at the end of a run in which all that can end has ended."""
     replay = Replay()
-    for event in events()[1]:
+    for _number, event in events():
         replay.feed(event)
     replay.finish()
     return replay

@@ -7,7 +7,7 @@ from netbox_jobs.maintenance import orphans, recovery
 from netbox_jobs.models import Job, Schedule
 from tests.app.jobs import Failing, Flaky, Plain, WorkingAgain
 
-from .observer import events, observing
+from .observer import events, forget, observing
 from .replay import Replay
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(60)]
@@ -17,13 +17,13 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(60)]
 def replayed():
     """Observe; the function replays what has happened so far."""
     with observing():
-        replay, last = Replay(), 0
+        replay = Replay()
 
         def play():
-            nonlocal last
-            last, found = events(last)
-            for event in found:
+            found = events()
+            for _number, event in found:
                 replay.feed(event)
+            forget([number for number, _event in found])
             return replay
 
         yield play

@@ -11,9 +11,11 @@ from netbox_jobs.models import Job
 from netbox_jobs.testing import (
     aassert_enqueued,
     aassert_not_enqueued,
+    aenqueued_jobs,
     assert_enqueued,
     assert_not_enqueued,
     captured_jobs,
+    enqueued_jobs,
     run_jobs,
 )
 from tests.app.jobs import Plain, Quiet, Talking
@@ -60,6 +62,12 @@ class AssertEnqueued(TestCase):
         Plain.enqueue(count=1)
         assert_not_enqueued(Plain, count=True)
 
+    def test_a_timedelta_is_from_now(self):
+        Plain.enqueue(schedule_at=timezone.now() + timedelta(hours=1))
+        assert_enqueued(Plain, schedule_at=timedelta(hours=1))
+        assert_not_enqueued(Plain, schedule_at=timedelta(hours=1, seconds=20))
+        assert_not_enqueued(Quiet, schedule_at=timedelta(hours=1))
+
     def test_the_message_shows_what_waits_instead_and_how_it_differs(self):
         thing = Thing.objects.create(name='a')
         near = Plain.enqueue(whom='wrold', instance=thing)
@@ -72,7 +80,7 @@ class AssertEnqueued(TestCase):
         self.assertIn(f"{near.pk} (pending, queue default) tests.app.jobs.Plain(whom='wrold', ", message)
         self.assertIn(": whom='wrold', loud is omitted", message)
         self.assertIn(f'{other.pk} (pending, queue low) tests.app.jobs.Quiet(number=3)', message)
-        self.assertIn('Of this runner wait no more', message)
+        self.assertIn('Jobs of this runner that no longer wait', message)
         self.assertIn('(completed, queue default)', message)
 
     def test_the_message_says_that_nothing_waits(self):
@@ -108,6 +116,25 @@ class AssertEnqueued(TestCase):
         await Plain.aenqueue(whom='world')
         await aassert_enqueued(Plain, whom='world')
         await aassert_not_enqueued(Plain, whom='you')
+
+
+class EnqueuedJobs(TestCase):
+    def test_it_lists_what_waits(self):
+        self.assertEqual(enqueued_jobs(), [])
+        first, other, second = Plain.enqueue(whom='you'), Quiet.enqueue(), Plain.enqueue(whom='me', queue_name='low')
+        Plain.enqueue(immediate=True)
+        self.assertEqual(enqueued_jobs(), [first, other, second])
+        self.assertEqual(enqueued_jobs(Plain), [first, second])
+        self.assertEqual(enqueued_jobs(Plain, whom='me'), [second])
+        self.assertEqual(enqueued_jobs(queue_name='low'), [second])
+        with self.assertRaisesRegex(TypeError, "unexpected keyword 'whon'"):
+            enqueued_jobs(Strict, whon='world')
+        run_jobs()
+        self.assertEqual(enqueued_jobs(), [])
+
+    async def test_asynchronous_tests_await_it(self):
+        job = await Plain.aenqueue()
+        self.assertEqual(await aenqueued_jobs(Plain), [job])
 
 
 class CapturedJobs(TestCase):

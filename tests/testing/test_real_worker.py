@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
@@ -23,6 +24,15 @@ def test_a_worker_runs_what_the_test_commits_and_is_gone_afterwards(job_worker):
     assert (job.status, job.data) == ('completed', {'whom': 'world'})
     assert Trace.objects.filter(job_pk=job.pk).exclude(pid=os.getpid()).count() == 2
     assert 'Serving' in job_worker.output
+
+
+@pytest.mark.process
+def test_an_asynchronous_test_awaits_the_end_of_a_job(job_worker):
+    async def test() -> None:
+        job = await job_worker.await_for(await Plain.aenqueue(whom='world'))
+        assert job.status == 'completed'
+
+    async_to_sync(test)()
 
 
 @pytest.mark.process

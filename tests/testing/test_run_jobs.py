@@ -240,6 +240,14 @@ class WithinTestCase(TestCase):
         (ran,) = await arun_jobs()
         self.assertEqual((ran.pk, ran.status), (job.pk, JobStatusChoices.STATUS_COMPLETED))
 
+    async def test_asynchronous_tests_travel_in_time(self):
+        await Noting.aenqueue(schedule_at=timezone.now() + timedelta(hours=2))
+        before = timezone.now()
+        self.assertEqual(await arun_jobs(), [])
+        (ran,) = await arun_jobs(until=timedelta(hours=3))
+        self.assertGreater(ran.started - before, timedelta(hours=1, minutes=59))
+        self.assertLess(timezone.now() - before, timedelta(hours=1))
+
 
 class WithCommits(TransactionTestCase):
     """What is enqueued is committed, and no Redis is there."""

@@ -170,7 +170,8 @@ def test_max_jobs_and_burst_count_every_job(start_worker, kind):
     worker = start_worker(kind, '--burst', '--max-jobs', '20')
     assert worker.process.wait(60) == 0
     assert Job.objects.filter(pk__in=[job.pk for job in jobs], status='completed').count() == 20
-    left = {str(job.job_id) for job in jobs} & set(connection.queue('default').job_ids)
-    assert len(left) == 10, list(Job.objects.values_list('name', 'status', 'attempt', 'deliveries', 'error'))
+    left = {str(job.job_id) for job in jobs if status(job) != 'completed'}
+    # By a later delivery, if recovery has missed one that a slow worker had in its hands.
+    assert left <= {delivery_id[:36] for delivery_id in connection.queue('default').job_ids}
     assert start_worker(kind, '--burst').process.wait(60) == 0
     assert all_completed(jobs)

@@ -2,6 +2,7 @@
 
 import time
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection
@@ -16,7 +17,7 @@ from netbox_jobs.signals import job_end
 from netbox_jobs.worker.child import ChildProcess
 from netbox_jobs.worker.persistent import FastWorker
 from netbox_jobs.worker.protocol import Batch, SharedPage
-from netbox_jobs.worker.records import End, moment
+from netbox_jobs.worker.records import moment
 from tests.app.jobs import Overriding, Quiet
 from tests.processes import RedisProcess
 
@@ -170,10 +171,28 @@ def test_redis_commands_of_a_job(commands, settings, number, most):
         taken = worker.deliveries.take(number)
         assert len(taken) == number
         for delivery in taken:
-            worker.records.add(End(delivery, moment(began), moment(began)))
+            worker.records.add(delivery, moment(began), moment(began))
         worker.records.flush()
 
     total, calls = count(work)
     assert total / number <= most, calls
     assert client.zcard(target.finished_job_registry.key) == number
     worker.connection.close()
+
+
+@pytest.mark.skipif(connection.vendor != 'postgresql', reason='a job is claimed with the end of the one before')
+def test_a_job_that_is_claimed_with_the_end_of_the_one_before_is_not_taken_back(child, worker):
+    jobs, offer, supervisor = Quiet.enqueue_many([{}] * 4), child._offer, worker.supervisor
+    supervisor._batch, supervisor._kept = worker.deliveries.take(4), 4
+    supervisor.child = SimpleNamespace(page=child._page)
+
+    def take_back_meanwhile(position, message):
+        offered = offer(position, message)
+        supervisor._take_back(supervisor.child)
+        return offered
+
+    child._offer = take_back_meanwhile
+    (done,), _statements = run(child, jobs)
+    left = [job.delivery_id for job in jobs if Job.objects.get(pk=job.pk).status != 'completed']
+    assert (done.begun, left) == (2, [jobs[2].delivery_id, jobs[3].delivery_id])
+    assert queue('default').job_ids == left

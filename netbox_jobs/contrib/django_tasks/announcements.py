@@ -3,8 +3,7 @@
 import logging
 from typing import Any
 
-from django.dispatch import receiver
-
+from ...lifecycle.announcements import receives
 from ...models import Job
 from ...signals import job_end, job_start
 from .api import TasksApi
@@ -22,16 +21,20 @@ def send(api: TasksApi, name: str, sender: Any, result: Any) -> None:
             logger.error('Task %s: the %s receiver %r raised.', result.id, name, found, exc_info=answer)
 
 
-@receiver(job_start, dispatch_uid='netbox_jobs.contrib.django_tasks.started')
-def _started(sender: Job, **kwargs: Any) -> None:
-    _announce(sender, 'task_started')
+def _is_task(job: Job) -> bool:
+    return bool(job.runner) and code_of(job.runner) is not None
 
 
-@receiver(job_end, dispatch_uid='netbox_jobs.contrib.django_tasks.finished')
-def _finished(sender: Job, **kwargs: Any) -> None:
-    error = error_of(sender)
+@receives(job_start, _is_task)
+def _started(job: Job) -> None:
+    _announce(job, 'task_started')
+
+
+@receives(job_end, _is_task)
+def _finished(job: Job) -> None:
+    error = error_of(job)
     if error is None:
-        _announce(sender, 'task_finished')
+        _announce(job, 'task_finished')
         return
     traceback = error.__traceback__
     try:
@@ -39,12 +42,12 @@ def _finished(sender: Job, **kwargs: Any) -> None:
     except BaseException:
         # Within an `except` clause, as by Django's own backend: receivers report the error by `sys.exc_info()`.
         error.__traceback__ = traceback
-        _announce(sender, 'task_finished')
+        _announce(job, 'task_finished')
 
 
 def _announce(job: Job, name: str) -> None:
-    code = code_of(job.runner) if job.runner else None
-    if code is None:
+    code = code_of(job.runner)
+    if code is None:  # its module has been reloaded meanwhile
         return
     result = result_of(job, code.task)
     try:

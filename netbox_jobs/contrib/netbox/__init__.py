@@ -1,4 +1,4 @@
-"""An app that answers the imports of a NetBox plugin's job code, so that it runs unchanged in a Django project.
+"""An app that provides the modules which job code of NetBox plugins imports, so that it runs unchanged without NetBox.
 
 Put `'netbox_jobs.contrib.netbox'` into `INSTALLED_APPS`, after `'netbox_jobs'` and before the plugins.
 """

@@ -1,4 +1,4 @@
-"""What is answered when a plugin imports a module of NetBox: the table, and the finder that reads it.
+"""The modules of NetBox that plugins can import: the table of their names, and the finder that reads it.
 
 Python asks the finder after all others, so a module that the project has itself is never hidden; a system check
 reports it. A name that is not in the table raises `ImportError`, as any name does that a module lacks.
@@ -24,8 +24,8 @@ _PLUGIN_CONFIG = {
 _NAVIGATION = {name: f'{_HERE}.navigation.{name}' for name in ('PluginMenu', 'PluginMenuButton', 'PluginMenuItem')}
 _TEMPLATES = {'PluginTemplateExtension': f'{_HERE}.navigation.PluginTemplateExtension'}
 
-#: The modules of NetBox that are answered: each name in them, and the path of what it stands for.
-ANSWERS: dict[str, dict[str, str]] = {
+#: The modules of NetBox that can be imported: each name in them, and the path of the object that it stands for.
+ALIASES: dict[str, dict[str, str]] = {
     'core': {},
     'core.choices': {
         name: f'netbox_jobs.choices.{name}'
@@ -97,12 +97,12 @@ class AliasLoader(Loader):
     """Makes a module of the table: a new one, with the names that the table has for it."""
 
     def exec_module(self, module: ModuleType) -> None:
-        answers = ANSWERS[module.__name__]
+        aliases = ALIASES[module.__name__]
         # Where Python says that a name cannot be imported, it says from which file.
         module.__file__ = __file__
-        module.__doc__ = f'What {_HERE} answers for {module.__name__}.'
-        vars(module).update({name: import_string(path) for name, path in answers.items()})
-        vars(module)['__all__'] = sorted(name for name in answers if not name.startswith('_'))
+        module.__doc__ = f'The names of {module.__name__} that {_HERE} provides.'
+        vars(module).update({name: import_string(path) for name, path in aliases.items()})
+        vars(module)['__all__'] = sorted(name for name in aliases if not name.startswith('_'))
 
 
 class AliasFinder(MetaPathFinder):
@@ -113,9 +113,9 @@ class AliasFinder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname not in ANSWERS:
+        if fullname not in ALIASES:
             return None
-        is_package = any(name.startswith(f'{fullname}.') for name in ANSWERS)
+        is_package = any(name.startswith(f'{fullname}.') for name in ALIASES)
         return ModuleSpec(fullname, self._loader, origin=_HERE, is_package=is_package)
 
 
@@ -123,7 +123,7 @@ _FINDER = AliasFinder()
 
 
 def install() -> None:
-    """Answer the imports from now on.
+    """Let plugins import the modules of the table from now on.
 
     Raises:
         ImproperlyConfigured: NetBox itself is installed.

@@ -23,5 +23,5 @@ class NetBoxAliasesConfig(AppConfig):
         aliases.install()
 
     def ready(self) -> None:
-        # The checks compare the answers with the models of the project, which are not loaded before.
+        # The checks look for modules of the project, which may import models: they are loaded now.
         import_module(f'{self.name}.checks')

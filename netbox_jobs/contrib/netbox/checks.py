@@ -11,21 +11,21 @@ from .plugins import PluginConfig
 
 
 @checks.register
-def check_answers(**kwargs: Any) -> list[checks.CheckMessage]:
-    """A module of the project hides the answer of the same name."""
+def check_aliases(**kwargs: Any) -> list[checks.CheckMessage]:
+    """A module of the project hides the alias of the same name."""
     return [
         checks.Warning(
             f"The project has a module of its own where plugins import NetBox's {name} ({origin}): they do not get "
-            f'{", ".join(sorted(answers))} there. Rename the module, or change the imports of the plugins.',
+            f'{", ".join(sorted(names))} there. Rename the module, or change the imports of the plugins.',
             id='netbox_jobs_netbox.W001',
         )
-        for name, answers in aliases.ANSWERS.items()
-        if answers and (origin := _found_elsewhere(name))
+        for name, names in aliases.ALIASES.items()
+        if names and (origin := _found_elsewhere(name))
     ]
 
 
 def _found_elsewhere(name: str) -> str:
-    """Return the file that Python imports for one of NetBox's modules; empty if that is the answer."""
+    """Return the file that Python imports for one of NetBox's modules; empty if that is the alias."""
     try:
         spec = importlib.util.find_spec(name)
     except ModuleNotFoundError:  # what it is in is no package

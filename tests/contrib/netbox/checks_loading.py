@@ -134,10 +134,10 @@ def test_middleware_that_is_no_list_of_paths_is_refused(middleware):
 
 
 def test_the_checks_find_nothing_in_a_project_that_is_in_order():
-    assert [*checks.check_answers(), *checks.check_order(), *checks.check_needed_apps()] == []
+    assert [*checks.check_aliases(), *checks.check_order(), *checks.check_needed_apps()] == []
 
 
-def test_a_check_reports_modules_of_the_project_that_hide_answers(tmp_path, monkeypatch):
+def test_a_check_reports_modules_of_the_project_that_hide_aliases(tmp_path, monkeypatch):
     (tmp_path / 'core').mkdir()
     for name in ('__init__', 'models', 'signals'):
         (tmp_path / 'core' / f'{name}.py').write_text('')
@@ -145,13 +145,13 @@ def test_a_check_reports_modules_of_the_project_that_hide_answers(tmp_path, monk
     monkeypatch.syspath_prepend(tmp_path)
     for name in [name for name in sys.modules if name.partition('.')[0] in ('core', 'utilities')]:
         monkeypatch.delitem(sys.modules, name)
-    texts = {found.msg for found in checks.check_answers()}
-    hidden = {name for name in aliases.ANSWERS for text in texts if f"NetBox's {name} (" in text}
+    texts = {found.msg for found in checks.check_aliases()}
+    hidden = {name for name in aliases.ALIASES for text in texts if f"NetBox's {name} (" in text}
     assert hidden == {
         *('core.models', 'core.models.jobs', 'core.signals'),
-        *(name for name in aliases.ANSWERS if name.startswith('utilities.')),
+        *(name for name in aliases.ALIASES if name.startswith('utilities.')),
     }
-    assert {found.id for found in checks.check_answers()} == {'netbox_jobs_netbox.W001'}
+    assert {found.id for found in checks.check_aliases()} == {'netbox_jobs_netbox.W001'}
 
 
 def test_a_check_reports_a_plugin_that_stands_before_the_app(monkeypatch):

@@ -1,4 +1,4 @@
-"""The models of the plugin. NetBox's own base classes are not answered; `JobsMixin` is."""
+"""The models of the plugin. NetBox's own base classes are not provided; `JobsMixin` is."""
 
 from django.db import models
 from netbox.models.features import JobsMixin

@@ -1,6 +1,8 @@
 """What a plugin gets for its imports."""
 
 import importlib
+import inspect
+import re
 import sys
 
 import pytest
@@ -10,8 +12,9 @@ from django.utils import timezone
 from rq import Retry
 
 from netbox_jobs import choices, constants, exceptions, jobs, models, signals
-from netbox_jobs.contrib.netbox import aliases, plugins
+from netbox_jobs.contrib.netbox import aliases, checks, plugins
 from netbox_jobs.core.registry import system_jobs
+from tests.docs.blocks import DOCS, names, rows
 
 
 @pytest.mark.parametrize(
@@ -36,11 +39,11 @@ def test_an_import_of_netbox_gives_ours(name, expected):
     assert getattr(importlib.import_module(name), expected.__name__) is expected
 
 
-def test_every_answer_can_be_imported_and_named_by_a_star():
-    for name, answers in aliases.ANSWERS.items():
+def test_every_alias_can_be_imported_and_named_by_a_star():
+    for name, provided in aliases.ALIASES.items():
         names: dict = {}
         exec(f'from {name} import *', names)
-        assert {answer for answer in answers if not answer.startswith('_')} <= names.keys(), name
+        assert {each for each in provided if not each.startswith('_')} <= names.keys(), name
 
 
 def test_the_values_of_the_modules_are_those_of_the_engine():
@@ -70,7 +73,7 @@ def test_the_values_of_the_modules_are_those_of_the_engine():
         netbox_settings.NOTHING  # noqa: B018
 
 
-def test_what_is_not_answered_is_an_import_error_that_names_the_table():
+def test_a_name_that_is_not_in_the_table_is_an_import_error_that_names_the_table():
     for statement, missing in (('from core.models import DataSource', 'DataSource'), ('import dcim.models', 'dcim')):
         with pytest.raises(ImportError, match=missing):
             exec(statement)
@@ -150,3 +153,15 @@ def test_exceptions_around_the_work_have_what_netboxs_have():
     assert PermissionsViolation().message
     for kind in (AbortScript, AbortTransaction, SyncError):
         assert issubclass(kind, Exception)
+
+
+def test_the_page_names_all_aliases_and_checks():
+    page = DOCS / 'how-to' / 'netbox-plugins.md'
+    table = {
+        module: set(names(named)) for modules, named in rows(page, '## What is provided') for module in names(modules)
+    }
+    assert table.keys() == {name for name, provided in aliases.ALIASES.items() if provided}
+    for module, provided in aliases.ALIASES.items():
+        assert {name for name in provided if not name.startswith('_')} <= table.get(module, set()), module
+    ids = set(re.findall(r"'(netbox_jobs_netbox\.[EW]\d+)'", inspect.getsource(checks)))
+    assert ids == set(re.findall(r'netbox_jobs_netbox\.[EW]\d+', page.read_text()))

@@ -1,0 +1,112 @@
+"""The filters of the list of jobs: those of the admin, by the names of the fields."""
+
+from typing import Any
+
+import django_filters
+from django.contrib.contenttypes.models import ContentType
+from django_filters import rest_framework
+from django_filters.utils import translate_validation
+
+from ...choices import JobStatusChoices
+from ...models import Job, database
+from ...monitoring import job_filters
+from .pagination import Order
+from .problems import BadQuery
+
+
+class Backend(rest_framework.DjangoFilterBackend):
+    """Names the parameters that are not acceptable."""
+
+    def get_filterset_kwargs(self, request: Any, queryset: Any, view: Any) -> Any:
+        """Leave out the filter that the order leads with."""
+        found = super().get_filterset_kwargs(request, queryset, view)
+        leading = order(request.query_params).leading
+        names = {path: name for name, path in job_filters.FIELDS.items()}
+        found['data'] = found['data'].copy()
+        if leading is not None:
+            del found['data'][names[leading[0]]]
+        return found
+
+    def filter_queryset(self, request: Any, queryset: Any, view: Any) -> Any:
+        """Return the rows that match."""
+        filterset = self.get_filterset(request, queryset, view)
+        if not filterset.is_valid():
+            raise BadQuery(translate_validation(filterset.errors).detail)
+        return filterset.qs
+
+
+class JobFilterSet(rest_framework.FilterSet):
+    """Which jobs are listed."""
+
+    status = django_filters.MultipleChoiceFilter(choices=JobStatusChoices.CHOICES, label='One of these statuses')
+    runner = django_filters.CharFilter(method='with_value', label='The path of the runner')
+    queue = django_filters.CharFilter(method='with_value', label='The name of the queue')
+    user = django_filters.CharFilter(method='with_value', label='The key of the user')
+    error = django_filters.CharFilter(method='with_value', label='The fingerprint of the error')
+    object_type = django_filters.CharFilter(method='about', label='The model of the object, such as app.model')
+    object_id = django_filters.CharFilter(method='about', label='The key of the object; with `object_type`')
+    when = django_filters.CharFilter(
+        method='created_in', label='When it was created: 1h, 24h, 7d, or a year, a month or a day, such as 2026-01-31'
+    )
+    created_from = rest_framework.IsoDateTimeFilter(
+        field_name='created', lookup_expr='gte', label='Created then or later'
+    )
+    created_before = rest_framework.IsoDateTimeFilter(
+        field_name='created', lookup_expr='lt', label='Created earlier than that'
+    )
+    ended_from = rest_framework.IsoDateTimeFilter(
+        field_name='completed', lookup_expr='gte', label='Ended then or later'
+    )
+    q = django_filters.CharFilter(
+        method='search', label='A number, an ID, or words of the name or the runner (among the newest 100,000)'
+    )
+
+    class Meta:
+        model = Job
+        fields: tuple[str, ...] = ()
+
+    def with_value(self, queryset: Any, name: str, value: str) -> Any:
+        """By one value."""
+        return job_filters.with_value(queryset, name, value)
+
+    def about(self, queryset: Any, name: str, value: str) -> Any:
+        """By the object; called for each of the two parameters, which belong together."""
+        text = about(self.data)
+        return job_filters.about(queryset, text) if text else queryset.none()
+
+    def created_in(self, queryset: Any, name: str, value: str) -> Any:
+        """By a period."""
+        return job_filters.created_in(queryset, value)
+
+    def search(self, queryset: Any, name: str, value: str) -> Any:
+        """By number, ID or words."""
+        return job_filters.search(queryset, value, when=self.data.get('when'))
+
+
+def about(given: Any) -> str:
+    """Return the type and the key of an object in the form of `job_filters.about()`; empty if there is no such type."""
+    app_label, _dot, model = given.get('object_type', '').lower().partition('.')
+    types = ContentType.objects.db_manager(database())
+    try:
+        kind = types.get_by_natural_key(app_label, model)
+    except ContentType.DoesNotExist:
+        return ''
+    key = given.get('object_id', '')
+    return f'{kind.pk}:{key}' if key else str(kind.pk)
+
+
+def order(given: Any) -> Order:
+    """Return by what a list with these parameters is sorted; see `job_filters.order()`.
+
+    The one status, or the error, that it leads with is no filter any more.
+    """
+    statuses, error = given.getlist('status'), given.get('error', '')
+    about_one = bool(given.get('object_type') and given.get('object_id'))
+    found = {'when': given.get('when', ''), 'error': error, 'about': ':' if about_one else ''}
+    found['status'] = statuses[0] if len(statuses) == 1 else ''
+    by = job_filters.order(found).removeprefix('-')
+    if by == 'pk' and given.get('created_before'):
+        by = 'created'
+    leading = {'due': ('status', found['status']), 'completed': (job_filters.FIELDS['error'], error)}.get(by)
+    # Of one time of creation, the index has the keys in ascending order, unless it is that of an object.
+    return Order(by, True, by != 'created' or about_one, leading)

@@ -1,0 +1,87 @@
+"""Recovery of limits: slots that are free are given to jobs in line, also if the process that freed them has died."""
+
+from collections.abc import Collection
+
+from ..choices import JobStatusChoices
+from ..core import clock, transactions
+from ..enqueue import uniqueness
+from ..lifecycle import deliver, limits
+from ..lifecycle.wait import put_back
+from ..models import Job, LimitRow, database
+
+#: A delivered job that no worker takes for so long gives its slot to a job that a worker would take, in milliseconds.
+PATIENCE = 500
+
+
+def give_slots() -> int:
+    """Deliver the jobs in line for which a limit has a slot; return how many."""
+    using = database()
+    lines = limits.with_line(using) if LimitRow.objects.using(using).exists() else []
+    if not lines:
+        return 0
+    taken = limits.with_slot([row.key for row, _queues in lines], using)
+    served = 0
+    for row, queues in lines:
+        if len(taken[row.key]) < row.most:
+            served += deliver.serve(row.name, using)
+        else:
+            served += _take_back(row, queues, taken[row.key], using)
+    return served
+
+
+def sweep() -> None:
+    """Delete what is left of limits, and of unique jobs, that no job has any more."""
+    limits.sweep(database())
+    uniqueness.sweep(database())
+
+
+def _take_back(row: LimitRow, queues: Collection[str], jobs: Collection[Job], using: str) -> int:
+    """Have delivered jobs wait in line again that no worker takes before others which wait for their slots.
+
+    These are jobs of a queue that is paused or that no worker serves, and jobs of a queue that comes after that of the
+    others.
+
+    Args:
+        row: A limit that has no slot.
+        queues: Those whose jobs wait in its line.
+        jobs: Those that have a slot.
+        using: The alias of the database that holds the jobs.
+    """
+    late, served = clock.now_ms() - PATIENCE, 0
+    for job in jobs:
+        others = [name for name in queues if name != job.queue_name]
+        if not others or job.status != JobStatusChoices.STATUS_PENDING or (job.due or 0) >= late:
+            continue
+        first = _taken_before(job.queue_name, others, using)
+        if first and _line_up_again(job, using):
+            served += deliver.serve(row.name, using, first=first)
+    return served
+
+
+def _taken_before(queue: str, others: Collection[str], using: str) -> list[str]:
+    """Return those of the other queues whose jobs a worker takes before the jobs of this one, or instead of them."""
+    orders = limits.orders(using)
+    taken = {name for order in orders for name in order}
+    if queue not in limits.open_queues(using) or queue not in taken:
+        return [name for name in others if name in taken]
+    return [
+        name
+        for name in others
+        if any(queue in order and name in order and order.index(name) < order.index(queue) for order in orders)
+    ]
+
+
+def _line_up_again(job: Job, using: str) -> bool:
+    """Have a delivered job wait behind those in line."""
+    job = Job.objects.using(using).get(pk=job.pk)
+
+    def line_up() -> bool:
+        if not put_back(job):
+            return False
+        Job.objects.using(using).filter(pk=job.pk, held=True).update(due=clock.now_ms())
+        return True
+
+    if not transactions.retried(line_up, using):
+        return False
+    limits.line_up([job], using)
+    return True
