@@ -22,7 +22,7 @@ from ..core.registry import system_jobs
 from ..exceptions import UnknownQueue
 from ..models import database
 from .connections import leave_pools
-from .startup import wait_for_database, wait_for_redis
+from .startup import lost_connection, wait_for, wait_for_database, wait_for_redis
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -33,6 +33,8 @@ FAST_WORKER_CLASS = 'netbox_jobs.worker.FastWorker'
 
 class WorkerCommand(BaseCommand):
     """Mixed into django-rq's commands."""
+
+    _patient = True
 
     def add_queue_arguments(self, parser: CommandParser) -> None:
         """Our own options."""
@@ -56,6 +58,17 @@ class WorkerCommand(BaseCommand):
             help='End with an error if Redis or the database does not answer, instead of waiting until it does.',
         )
 
+    def execute(self, *args: Any, **options: Any) -> Any:
+        """Django's way to `handle()`."""
+        self._patient = not options.pop('no_wait', False)
+        _log_to_console(options.get('verbosity', 1))
+        return super().execute(*args, **options)
+
+    def check(self, *args: Any, **kwargs: Any) -> None:
+        """Django's system checks, of which some connect to the database."""
+        run = partial(super().check, *args, **kwargs)
+        wait_for('The database', lambda: lost_connection(run), patient=self._patient)
+
     def prepare(self, names: tuple[str, ...], options: dict[str, Any]) -> list[str]:
         """Decide on the queues, schedule the system jobs, say so in a line, and return the queues in order.
 
@@ -64,14 +77,12 @@ class WorkerCommand(BaseCommand):
                 with `--no-wait` also if one of them does not answer.
         """
         leave_pools()
-        patient = not options.pop('no_wait', False)
         served = self._queues(names, options.pop('all_queues', False))
         self._check_servers(served)
         self._choose_serializer(served, options)
         _check_delivery()
-        _log_to_console(options.get('verbosity', 1))
-        wait_for_redis(served[0], patient=patient)
-        wait_for_database(patient=patient)
+        wait_for_redis(served[0], patient=self._patient)
+        wait_for_database(patient=self._patient)
         if not names and len(served) == len(queues.DEFAULT_QUEUES) and (others := self._unserved(served)):
             self.stderr.write(
                 self.style.WARNING(

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from django.apps import apps
 from django.core.management.base import CommandError
 from django.db import Error as DBError
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
 from redis.exceptions import RedisError
 
 from ..broker import connection
@@ -43,8 +43,8 @@ def wait_for(what: str, attempt: Callable[[], Exception | None], *, patient: boo
         return
     if not patient:
         raise CommandError(
-            f'{what} does not answer ({error}). Start it, or correct the settings; without --no-wait, the worker '
-            'waits until it answers.'
+            f'{what} does not answer ({_line(error)}). Start it, or correct the settings; without --no-wait, the '
+            'worker waits until it answers.'
         )
     logger.warning('%s does not answer (%s); this worker waits until it does.', what, _line(error))
     with _default_signals():
@@ -77,6 +77,15 @@ def wait_for_database(*, patient: bool) -> None:
         wait_for('The database', lambda: _try(_read_tables), patient=patient)
     except DBError as error:
         raise CommandError(f'The database is not ready for jobs ({_line(error)}); did you run "migrate"?') from error
+
+
+def lost_connection(act: Callable[[], object]) -> Exception | None:
+    """Do this; returns the error if there was no connection, whichever database it was to."""
+    try:
+        act()
+    except (InterfaceError, OperationalError) as error:
+        return error
+    return None
 
 
 def begin(lease: Lease) -> None:
