@@ -3,26 +3,30 @@
 #   make demo                          the example plugin at work, in a minute
 #   make unit                          the tests that need no servers, in a minute
 #   make test                          all tests, on every database that answers
+#   make test LOWEST=1 VENV=.venv-lowest
 #   make test PYTHON=python3.13 DJANGO='Django~=6.1.0' RQ='rq~=3.0.0' VENV=.venv-new
 
 PYTHON ?= python3
 VENV ?= .venv
 DJANGO ?=
 RQ ?=
+LOWEST ?=
 PORT ?= 8000
 JOBS ?= 10000
 FAULTS ?= 200
 SEED ?= 1
+SECONDS ?= 3600
 WORKERS ?= 6
 BENCH ?=
 
+comma := ,
 BIN = $(VENV)/bin
 # The task queues that ours is compared with, in an environment of their own.
 PEERS = .venv-peers
 # Installed anew when what is to be installed changes.
 STAMP = $(VENV)/.installed
 
-.PHONY: help demo serve unit test lint docs format chaos bench bench-peers bench-scale clean
+.PHONY: help demo serve unit test lint docs dist format chaos simulate bench bench-peers bench-scale clean
 
 help:
 	@echo 'make demo    run the example plugin: jobs on demand, periodic, scheduled, failing; needs no servers'
@@ -31,7 +35,9 @@ help:
 	@echo 'make test    run all tests; PostgreSQL, MariaDB and Redis are used if they answer'
 	@echo 'make lint    check style, types and migrations'
 	@echo 'make docs    build the documentation in docs/_build'
+	@echo 'make dist    build what is uploaded, in dist, and check it'
 	@echo 'make chaos   kill everything, many times, and count (JOBS, FAULTS, SEED, WORKERS)'
+	@echo 'make simulate  tell random stories to the lifecycle code for an hour (SECONDS); TEST_DATABASE_URL names the database'
 	@echo 'make bench   measure ourselves next to RQ and the database; needs PostgreSQL and Redis (BENCH=--quick)'
 	@echo 'make bench-scale  an empty table of jobs against one of a million, and every plan (PostgreSQL, Redis)'
 	@echo 'make bench-peers  other task queues for Django beside ours, and how cost grows (PostgreSQL, Redis)'
@@ -63,12 +69,21 @@ docs: $(STAMP)
 	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto docs docs/_build
 	@echo 'Open docs/_build/index.html'
 
+dist: $(STAMP)
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
+
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 chaos: $(STAMP)
 	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --faults $(FAULTS) --seed $(SEED) --workers $(WORKERS)
+
+simulate: $(STAMP)
+	@$(BIN)/python -m tests.model
+	@$(BIN)/python -m tests.simulation --seconds $(SECONDS)
 
 bench-scale: $(STAMP)
 	@$(BIN)/python -m bench.scale $(BENCH)
@@ -97,7 +112,9 @@ $(STAMP): pyproject.toml
 	  || { echo "'$(PYTHON)' lacks the venv module; on Debian and Ubuntu, install python3-venv."; exit 1; }
 	@echo 'Installing into $(VENV) (once)...'
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -e '.[test,lint,docs]' $(if $(DJANGO),'$(DJANGO)') $(if $(RQ),'$(RQ)')
+	@$(BIN)/python tests/lowest.py >$(VENV)/lowest.txt
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check $(if $(LOWEST),-c $(VENV)/lowest.txt) \
+	  -e '.[test$(if $(LOWEST),,$(comma)lint$(comma)docs)]' $(if $(DJANGO),'$(DJANGO)') $(if $(RQ),'$(RQ)')
 	@touch $(STAMP)
 
 clean:

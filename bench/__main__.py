@@ -12,18 +12,20 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from . import broker
-from .series import table
+from .series import table, write_into
 
 
 def main() -> int:
     """Measure, print, and write."""
     parser = argparse.ArgumentParser(prog='bench', description=__doc__)
-    parser.add_argument('--quick', action='store_true', help='fewer and smaller rounds: under two minutes')
+    parser.add_argument('--quick', action='store_true', help='fewer and smaller rounds: about five minutes')
     parser.add_argument('--rounds', type=int, help='how many interleaved rounds (default 5; 3 with --quick)')
     parser.add_argument('--only', choices=GROUPS, action='append', help='measure only this; may be given again')
     parser.add_argument('--drain', type=int, help='how many jobs wait at the beginning of the drain')
+    parser.add_argument('--docs', type=Path, help='a page of the documentation that shows the results')
     parser.add_argument('--json', type=Path, default=Path('bench.json'), help='where to write the numbers')
     options = parser.parse_args()
     os.environ['DJANGO_SETTINGS_MODULE'] = 'bench.settings'
@@ -54,6 +56,8 @@ def main() -> int:
     report = {'when': datetime.now(UTC).isoformat(timespec='seconds'), 'quick': options.quick, **_machine()}
     report['rows'] = [row.as_dict() for row in rows]
     options.json.write_text(json.dumps(report, indent=1))
+    if options.docs:
+        write_into(options.docs, f'{_origin(report)}\n\n{table(rows)}')
     print(f'\nThe numbers are in {options.json}.')
     return 0
 
@@ -94,6 +98,13 @@ def _clear() -> None:
         cursor.execute('TRUNCATE netbox_jobs_job CASCADE')
     for url in (settings.OUR_REDIS, settings.FLOOR_REDIS):
         broker.claim(url)
+
+
+def _origin(report: dict[str, Any]) -> str:
+    """When and where a run was, in a sentence."""
+    day = datetime.now(UTC)
+    versions = f'Python {report["python"]}, Django {report["Django"]}, RQ {report["rq"]}, psycopg {report["psycopg"]}'
+    return f'From {day:%d %B %Y}, on {report["cpus"]} cores. {versions}. Medians, and the range of the rounds.'
 
 
 def _machine() -> dict[str, object]:

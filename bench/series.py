@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -63,14 +64,14 @@ class Row:
         """What the table shows."""
         sign = '+' if self.difference else ''
         unit = f' {self.unit}' if self.difference else 'x'
-        spread = f' ({sign}{min(self.ratios):.2f}-{max(self.ratios):.2f})' if self.ratios else ''
+        spread = f' ({min(self.ratios):{sign}.2f} to {max(self.ratios):{sign}.2f})' if self.ratios else ''
         limit = f' {self.unit}' if self.absolute else unit
-        target = f'{">=" if self.more_is_better else "<="} {sign}{self.target:g}{limit}'
+        target = f'{">=" if self.more_is_better else "<="} {self.target:{sign}g}{limit}'
         return [
             self.name,
             f'{self.ours} {self.unit}',
             f'{self.floor} {self.unit}: {self.floor_name}',
-            f'{sign}{self.ratio:.2f}{unit}{spread}',
+            f'{self.ratio:{sign}.2f}{unit}{spread}',
             self.reference or '-',
             f'{target} {"reached" if self.reached else "MISSED"}',
         ]
@@ -95,6 +96,8 @@ class Row:
         }
 
 
+# Between them, a page has what a run has printed.
+_BEGIN, _END = '<!-- results of a run -->', '<!-- end of the results -->'
 HEADINGS = ['what', 'ours', 'floor in the same run', 'ratio', 'the reference', 'must reach']
 
 
@@ -108,6 +111,13 @@ def table(rows: list[Row]) -> str:
 
     rule = '|' + '|'.join('-' * (width + 2) for width in widths) + '|'
     return '\n'.join([text(HEADINGS), rule, *(text(row.cells()) for row in rows)])
+
+
+def write_into(page: Path, text: str) -> None:
+    """Replace the results in a page of the documentation, between its two marks."""
+    before, rest = page.read_text().split(_BEGIN)
+    _old, after = rest.split(_END)
+    page.write_text(f'{before}{_BEGIN}\n\n{text}\n\n{_END}{after}')
 
 
 def alternate(times: int, calls: int, *acts: Callable[[], Any]) -> list[float]:

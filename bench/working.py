@@ -28,7 +28,7 @@ def rows() -> list[Row]:
             more_is_better=True, reference='0.24x (of raw rq without them)',
         ),
         Row(
-            'fast worker, no-op, one child', 'jobs/s', 'raw rq, forking, empty function', 10,
+            'fast worker, no-op, one child', 'jobs/s', 'raw rq, forking, empty function', 4,
             more_is_better=True, reference='0.24x (its forking worker)',
         ),
         Row(

@@ -24,6 +24,8 @@ INSTALLED_APPS = [
     'netbox_jobs',  # before django_rq: its rqworker is the one that accounts for every job
     'django_rq',
     'example_plugin',
+    'netbox_jobs.contrib.netbox',  # before the plugins that were written for NetBox
+    'project.reports.ReportsConfig',
 ]
 MIDDLEWARE = [
     'django.middleware.security.SecurityMiddleware',

@@ -12,10 +12,10 @@ import statistics
 import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ..series import write_into
 from .ground import Ground, ground, sample
 from .table import PEERS, Peer, table
 
@@ -29,6 +29,8 @@ def main() -> int:
     with ground() as place:
         results = _rounds(place, arguments)
     print(table(results))
+    if arguments.docs:
+        write_into(arguments.docs, table(results))
     told = {'python': platform.python_version(), 'rounds': arguments.rounds, 'jobs': arguments.jobs, 'peers': results}
     arguments.json.parent.mkdir(exist_ok=True)
     arguments.json.write_text(json.dumps(told, indent=1) + '\n')
@@ -43,6 +45,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument('--minutes', type=float, default=9, help='no sample is begun after so many')
     parser.add_argument('--quick', action='store_true', help='one round, fewer jobs')
     parser.add_argument('--only', nargs='+', choices=[peer.key for peer in PEERS])
+    parser.add_argument('--docs', type=Path, help='a page of the documentation that shows the results')
     parser.add_argument('--json', type=Path, default=RESULTS)
     arguments = parser.parse_args()
     if arguments.quick:
@@ -79,8 +82,6 @@ def _begin(place: Ground, peer: Peer) -> dict[str, Any]:
         row['versions'] = {name: version(name) for name in peer.packages}
     except PackageNotFoundError as error:
         return {**row, 'missing': f'{error.name} is not installed'}
-    if peer.module and find_spec(peer.module) is None:
-        return {**row, 'missing': f'there is no {peer.module}'}
     try:
         place.migrate(peer.key)
     except RuntimeError as error:

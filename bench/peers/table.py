@@ -13,8 +13,6 @@ class Peer:
     packages: tuple[str, ...]
     #: How what it does for each job differs from what the others do.
     note: str
-    #: A module that must be there.
-    module: str = ''
 
 
 PEERS = (
@@ -30,7 +28,6 @@ PEERS = (
         'netbox_jobs, fast worker',
         ('netbox-jobs', 'rq'),
         'The same promises, in a child that lives on.',
-        'netbox_jobs.worker.persistent',
     ),
     Peer(
         'raw_rq',

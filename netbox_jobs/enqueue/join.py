@@ -6,20 +6,17 @@ from uuid import UUID
 
 from ..choices import JobStatusChoices
 from ..core import contexts, transactions
-from ..exceptions import ArgumentsRefused, ContextNotRestored, InstanceGone
+from ..exceptions import ArgumentsRefused, ContextNotRestored, InstanceGone, RunnerNotFound
 from ..lifecycle.dependencies import depend
 from ..lifecycle.finish import finish
 from ..lifecycle.locks import ScheduleLocked
-from ..models import Job, PendingChange, database, services
+from ..models import Job, PendingChange, Schedule, database, services
 from . import schedule_lock
 from .late import WHEN
 from .request import EnqueueRequest
 from .unique import fill, find_locked
 
 logger = logging.getLogger('netbox_jobs')
-
-#: What the values of a `PendingChange` have if its job is late.
-KEY = 'key'
 
 
 @services.join_schedule.provide
@@ -36,31 +33,62 @@ def settle(pk: int, using: str) -> bool:
         using: The alias of the database that holds the jobs.
 
     Returns:
-        Whether it has joined; False if it waits no more, or its schedule is still locked.
+        Whether it has joined; False if it waits no more, its schedule is still locked, or this code cannot read it.
     """
     try:
         return transactions.retried(lambda: _settle(pk, using), using)
-    except ScheduleLocked:
+    except (ScheduleLocked, RunnerNotFound):  # code that can read its arguments has enqueued it
         return False
 
 
 def _settle(pk: int, using: str) -> bool:
-    changes = PendingChange.objects.using(using).filter(pk=pk)
-    held = Job.objects.using(using).filter(pk=pk, status=JobStatusChoices.STATUS_SCHEDULED, due=None)
-    job = held.select_for_update(skip_locked=True).first()
-    change = changes.first()
-    if change is None or (job is None and held.exists()):
-        return False
-    if job is None:  # it was canceled or deleted
-        changes.delete()
+    change = PendingChange.objects.using(using).filter(pk=pk).first()
+    job = _late_job(pk, using) if change is not None else None
+    if change is None or job is None:
         return False
     try:
-        with contexts.restored(job):
-            request = _request_of(job, change.values)
+        request = _request_of(job, change.values)
     except (ArgumentsRefused, ContextNotRestored, InstanceGone) as error:
-        changes.delete()
-        return finish(job, JobStatusChoices.STATUS_ERRORED, str(error))
-    schedule = schedule_lock.lock_without_waiting(request, using, patience=0)
+        return _refuse(job, error, using)
+    return join_all(schedule_lock.lock_without_waiting(request, using, patience=0), using) > 0
+
+
+def join_all(schedule: Schedule, using: str) -> int:
+    """Have the late jobs of a locked schedule join it, in the order of their calls; return how many have."""
+    joined = 0
+    for change in PendingChange.objects.using(using).filter(key=schedule.key).order_by('created', 'pk'):
+        job = _late_job(change.pk, using)
+        if job is None:
+            continue
+        try:
+            _join(job, _request_of(job, change.values), schedule)
+        except RunnerNotFound:  # other code has enqueued it, which can read it
+            continue
+        except (ArgumentsRefused, ContextNotRestored, InstanceGone) as error:
+            _refuse(job, error, using)
+        else:
+            PendingChange.objects.using(using).filter(pk=change.pk).delete()
+        joined += 1
+    return joined
+
+
+def _late_job(pk: int, using: str) -> Job | None:
+    """Return a late job, locked; None if another process has it, or if it waits no more."""
+    held = Job.objects.using(using).filter(pk=pk, status=JobStatusChoices.STATUS_SCHEDULED, due=None)
+    job = held.select_for_update(skip_locked=True).first()
+    if job is None and not held.exists():  # it was canceled or deleted
+        PendingChange.objects.using(using).filter(pk=pk).delete()
+    return job
+
+
+def _refuse(job: Job, error: Exception, using: str) -> bool:
+    PendingChange.objects.using(using).filter(pk=job.pk).delete()
+    return finish(job, JobStatusChoices.STATUS_ERRORED, str(error))
+
+
+def _join(job: Job, request: EnqueueRequest, schedule: Schedule) -> None:
+    using = job._state.db or database()
+    schedule_lock.share(schedule, request, using)
     found = find_locked(request, schedule)
     if not isinstance(found, Job):
         if not request.given & set(WHEN):
@@ -68,8 +96,6 @@ def _settle(pk: int, using: str) -> bool:
         found = fill(found, request, job)
     if found.pk != job.pk:
         _hand_over(job, found, using)
-    changes.delete()
-    return True
 
 
 def _hand_over(job: Job, other: Job, using: str) -> None:
@@ -89,6 +115,8 @@ def _hand_over(job: Job, other: Job, using: str) -> None:
 def _request_of(job: Job, values: dict[str, Any]) -> EnqueueRequest:
     """Return the request that a late job was stored for."""
     given = frozenset(values['given'])
+    with contexts.restored(job):
+        kwargs = job.get_arguments()
     return EnqueueRequest(
         target=lambda: None,
         runner=job.runner,
@@ -104,7 +132,7 @@ def _request_of(job: Job, values: dict[str, Any]) -> EnqueueRequest:
         options=job.options,
         retry=job.retry_policy,
         dependencies=[UUID(job_id) for job_id in values['dependencies']],
-        kwargs=job.get_arguments(),
+        kwargs=kwargs,
         context=job.context,
         tenant=job.tenant,
         given=given,

@@ -59,12 +59,11 @@ def insert(slot: LateSlot, request: EnqueueRequest) -> Job:
     job.interval = None  # it recurs as its schedule does
     insert_job(job, request, using)
     values = {
-        'key': request.key,
         'given': sorted(given),
         'dependencies': [str(job_id) for job_id in request.dependencies],
         **{name: getattr(request, name) for name in WHEN},
     }
-    PendingChange.objects.using(using).create(job_id=job.pk, values=values)
+    PendingChange.objects.using(using).create(job_id=job.pk, key=request.key, values=values)
     joins = _joins(using)
     if joins is None:
         joins = _Joins()

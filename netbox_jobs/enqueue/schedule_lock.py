@@ -10,11 +10,11 @@ from hashlib import sha256
 from typing import Any
 
 from django.db import OperationalError, connections, transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 
 from ..core import transactions
 from ..lifecycle.locks import ScheduleLocked, poll_lock
-from ..models import Job, Schedule
+from ..models import Job, PendingChange, Schedule
 from ..models.schedules import SHARED
 from .changes import changes_of
 from .request import EnqueueRequest
@@ -52,7 +52,7 @@ def lock(request: EnqueueRequest, using: str) -> Schedule:
         # There is none, or it is being inserted at this moment: one statement decides. (An INSERT that fails and
         # an UPDATE after it deadlock on MariaDB, where the failed INSERT leaves a shared lock behind.)
         _insert(request, using, fields)
-    return schedules.select_for_update().get(key=request.key)  # as it is now, whatever this transaction saw first
+    return _with_awaited(schedules).select_for_update().get(key=request.key)  # whatever this transaction saw first
 
 
 def lock_without_waiting(request: EnqueueRequest, using: str, patience: float = PATIENCE) -> Schedule:
@@ -62,18 +62,35 @@ def lock_without_waiting(request: EnqueueRequest, using: str, patience: float = 
         ScheduleLocked: Another transaction has, for longer than `patience` seconds.
     """
     schedules = Schedule.objects.using(using).filter(key=request.key)
+    annotated = _with_awaited(schedules)
     give_up, pause = time.monotonic() + patience, 0.005
-    while (found := poll_lock(schedules, patience)) is None:
+    while (found := poll_lock(annotated, patience)) is None:
         if not _insert_without_waiting(request, using):
             if time.monotonic() >= give_up:
                 raise ScheduleLocked
             time.sleep(pause)
             pause = min(pause * 2, 0.1)
-    if fields := {name: value for name, value in _shared(request).items() if getattr(found, name) != value}:
-        schedules.update(**fields)
-        for name, value in fields.items():
-            setattr(found, name, value)
+    share(found, request, using)
     return found
+
+
+def share(schedule: Schedule, request: EnqueueRequest, using: str) -> None:
+    """Write to a locked schedule what the request names of what it shares with its jobs."""
+    differs = {name: value for name, value in _shared(request).items() if getattr(schedule, name) != value}
+    if not differs:
+        return
+    Schedule.objects.using(using).filter(pk=schedule.pk).update(**differs)
+    for name, value in differs.items():
+        setattr(schedule, name, value)
+
+
+def is_awaited(schedule: Schedule) -> bool:
+    """Return whether late jobs were to join a schedule when it was locked."""
+    return bool(getattr(schedule, 'awaited', False))
+
+
+def _with_awaited(schedules: Any) -> Any:
+    return schedules.annotate(awaited=Exists(PendingChange.objects.filter(key=OuterRef('key'))))
 
 
 def _shared(request: EnqueueRequest) -> dict[str, Any]:

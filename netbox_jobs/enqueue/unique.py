@@ -3,17 +3,15 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from django.db import connections
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
 from ..lifecycle.deliver import deliver_after_commit
 from ..lifecycle.dependencies import depend
-from ..lifecycle.locks import ScheduleLocked
-from ..lifecycle.reservation import LateSlot, UniqueSlot
+from ..lifecycle.reservation import UniqueSlot
 from ..models import Job, Schedule, database
 from ..models.schedules import SHARED
-from . import late, schedule_lock
+from . import late
 from .changes import changes_of, update_waiting
 from .inherit import inherit
 from .request import EnqueueRequest
@@ -26,32 +24,16 @@ _WHEN = frozenset({'cron', 'interval', 'time_zone'})
 _LOOKS = 5
 
 
-def find_slot(request: EnqueueRequest, *, final: bool = True, within: bool = False) -> Job | UniqueSlot | LateSlot:
+def find_locked(request: EnqueueRequest, schedule: Schedule, *, final: bool = True) -> Job | UniqueSlot:
     """Return the waiting job of the request's runner and object, brought up to date; or the slot for a new one.
 
-    Locks the schedule until the transaction ends. Jobs that `enqueue()` made are neither touched nor counted.
+    Jobs that `enqueue()` made are neither touched nor counted.
 
     Args:
         request: What the caller asks for; fields that it has not named stay as they are.
+        schedule: Its schedule, locked.
         final: Whether the runner's own `enqueue()` would not change the request.
-        within: Whether the caller has a transaction open, in which no lock of another transaction may be waited for.
-            If the schedule is locked, the job joins it later.
     """
-    using = database()
-    if not within or request.unsaved is not None or not connections[using].features.has_select_for_update_skip_locked:
-        return find_locked(request, schedule_lock.lock(request, using), final=final)
-    if (final or 'kwargs' not in request.given) and (job := schedule_lock.unchanged(request, using)) is not None:
-        return job
-    try:
-        patience = 0 if late.is_expected(using) else schedule_lock.PATIENCE
-        schedule = schedule_lock.lock_without_waiting(request, using, patience)
-    except ScheduleLocked:
-        return late.slot(request, using)
-    return find_locked(request, schedule, final=final)
-
-
-def find_locked(request: EnqueueRequest, schedule: Schedule, *, final: bool = True) -> Job | UniqueSlot:
-    """Do what `find_slot()` does, when the schedule has been locked."""
     using = database()
     given = request.given
     recurred = bool(schedule.recurrence)

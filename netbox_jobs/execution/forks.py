@@ -7,6 +7,7 @@ that is executed, as by `subprocess`, has the defaults anyway.)
 import faulthandler
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -27,8 +28,8 @@ _LEFT = [
     if hasattr(signal, name)
 ]
 _before: dict[int, Any] = {}
-# What is blocked apart from the moment of a fork.
-_mask: set[Any] | None = None
+# Its `mask` is what is blocked in a thread apart from the moment of a fork. (Several may fork at once.)
+_forking = threading.local()
 
 
 @contextmanager
@@ -85,15 +86,13 @@ def undo() -> None:
 
 def _block() -> None:
     """Before a fork: a signal that reaches the new process before it has the defaults waits until it has them."""
-    global _mask
     if _running and os.getpid() == _pid:
-        _mask = set(signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals()))
+        _forking.mask = set(signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals()))
 
 
 def _unblock() -> None:
-    global _mask
-    if _mask is not None:
-        mask, _mask = _mask, None
+    mask, _forking.mask = getattr(_forking, 'mask', None), None
+    if mask is not None:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
@@ -110,7 +109,7 @@ def _restore_defaults() -> None:
         if signal.getsignal(number) == handler:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     _running = False
-    signal.pthread_sigmask(signal.SIG_SETMASK, (_mask or set()) - _inherited_mask)
+    signal.pthread_sigmask(signal.SIG_SETMASK, (getattr(_forking, 'mask', None) or set()) - _inherited_mask)
 
 
 if hasattr(os, 'register_at_fork'):

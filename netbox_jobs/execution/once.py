@@ -6,7 +6,7 @@ from typing import Any
 from ..core import transactions
 from ..enqueue.request import EnqueueRequest, check
 from ..enqueue.rows import watch_unsaved
-from ..enqueue.unique import find_slot
+from ..enqueue.slot import find_slot
 from ..enqueue.unsaved import call_transaction
 from ..lifecycle.reservation import reserved
 from ..models import Job, database

@@ -32,7 +32,7 @@ def make_pending_changes(between: Callable[[], None]) -> int:
     for change in list(PendingChange.objects.using(using).order_by('pk')[:_BATCH]):
         between()
         try:
-            made += join.settle(change.pk, using) if join.KEY in change.values else _continue_after(change, using)
+            made += join.settle(change.pk, using) if change.key else _continue_after(change, using)
         except Exception:  # one that cannot be made does not keep the others from it
             if not connections[using].is_usable():
                 raise

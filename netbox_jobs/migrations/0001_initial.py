@@ -275,6 +275,7 @@ class Migration(migrations.Migration):
             name='PendingChange',
             fields=[
                 ('job_id', models.BigIntegerField(primary_key=True, serialize=False)),
+                ('key', models.CharField(blank=True, db_index=True, default='', max_length=64)),
                 ('values', models.JSONField(default=dict)),
                 ('created', models.DateTimeField(default=django.utils.timezone.now)),
             ],

@@ -31,7 +31,13 @@ def insert(job: Job, using: str) -> None:
 def _insert(job: Job, using: str) -> Any:
     """Insert the row, and return its key."""
     connection, values = connections[using], vars(job)
-    own = tuple(name for name, default in _defaults() if not _is(values[name], default))
+    own = tuple(
+        [
+            name
+            for name, default in _defaults()
+            if (value := values[name]) is not default and (value != default or type(value) is not type(default))
+        ]
+    )
     shape = (using, connection.vendor, *own)
     if shape not in _made:
         _made[shape] = _make(job, own, using)
@@ -40,10 +46,6 @@ def _insert(job: Job, using: str) -> Any:
     text, names = made
     given = [cached_sql.prepared(name, values[name], connection) for name in names]
     return cached_sql.execute(using, text, given, lambda cursor: cursor.fetchone()[0])
-
-
-def _is(value: Any, default: Any) -> bool:
-    return value is default or (type(value) is type(default) and bool(value == default))
 
 
 def _make(job: Job, own: tuple[str, ...], using: str) -> tuple[str, tuple[str, ...]] | None:

@@ -15,6 +15,8 @@ class PendingChange(AtHome):
 
     # Without a foreign key constraint, as `Progress`.
     job_id = models.BigIntegerField(primary_key=True)
+    #: The key of the schedule that the job is to join; empty if its job has ended.
+    key = models.CharField(max_length=64, blank=True, default='', db_index=True)
     values = models.JSONField(default=dict)
     created = models.DateTimeField(default=timezone.now)
 

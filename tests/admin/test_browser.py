@@ -54,6 +54,8 @@ def test_every_page_passes_axe_and_fits_its_window(visit, violations, width, sch
         url('job_changelist'),
         url('job_changelist') + '?status=canceled',
         url('job_overview'),
+        url('job_errors'),
+        url('job_performance'),
         url('job_change', job.pk),
         url('job_change', failed.pk),
         url('job_delete', job.pk),

@@ -89,3 +89,9 @@ def test_the_time_for_which_results_are_kept_is_the_one_that_is_configured_now(l
         with override_settings(RQ={'DEFAULT_RESULT_TTL': kept}):
             job = Plain.enqueue()
         assert delivery.queue('default').fetch_job(str(job.job_id)).result_ttl == kept
+
+
+def test_p1_a_pattern_that_cannot_be_learned_loses_no_delivery(learned, monkeypatch):
+    monkeypatch.setattr(pattern, '_fields_written', lambda *args: {}['nothing'])
+    job = Plain.enqueue()
+    assert waiting() == [str(job.job_id)] and [found for _queue, found in learned.values()] == [None]

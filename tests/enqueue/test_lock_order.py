@@ -1,15 +1,19 @@
 """P5 within transactions: several schedules are locked in any order, and no call waits in the database for another."""
 
+from random import Random
+
 import pytest
 from django.db import transaction
 
-from netbox_jobs.core import formatting
+from netbox_jobs.core import arguments, formatting
 from netbox_jobs.core.waits import WaitKind
+from netbox_jobs.exceptions import ArgumentsUnknown
 from netbox_jobs.lifecycle import claim
-from netbox_jobs.maintenance import recovery
+from netbox_jobs.maintenance import recovery, slots
 from netbox_jobs.models import Job, PendingChange, Schedule
 from netbox_jobs.monitoring.waiting import reason
 from tests.app.jobs import Plain
+from tests.app.limited import OfTenant
 from tests.app.models import Thing
 from tests.enqueue.test_isolation import in_threads
 from tests.processes import status
@@ -90,6 +94,36 @@ def test_a_job_whose_schedule_has_another_by_then_hands_over_what_it_asked_for(d
     assert list(after.dependencies.all()) == [first]
 
 
+def test_what_a_later_call_names_counts_although_an_earlier_one_has_not_joined_yet():
+    thing = Thing.objects.create()
+    first = Plain.enqueue_once(instance=thing, interval=7)
+    with elsewhere(lambda: Schedule.objects.get().pause()), transaction.atomic():
+        late = Plain.enqueue_once(instance=thing, interval=5, queue_name='low', word='late')
+    Plain.enqueue_once(instance=thing, interval=9)
+    recovery.settle_dependents()
+    assert (status(late), status(first)) == ('canceled', 'scheduled')
+    assert (first.interval, first.queue_name, first.get_arguments()) == (9, 'low', {'word': 'late'})
+    assert (first.schedule.interval, first.schedule.queue_name) == (9, 'low')
+
+
+def test_a_call_of_old_code_leaves_a_late_job_alone_whose_arguments_it_cannot_read(monkeypatch):
+    thing = Thing.objects.create()
+    with elsewhere(lambda: Plain.enqueue_once(instance=thing)), transaction.atomic():
+        late = Plain.enqueue_once(instance=thing, interval=5, word='late')
+    with monkeypatch.context() as old:
+        old.setattr(arguments, 'decode', unknown)
+        Plain.enqueue_once(instance=thing, queue_name='low')
+        recovery.settle_dependents()
+    assert status(late) == 'scheduled'
+    recovery.settle_dependents()
+    waiting = Plain.get_jobs(thing).waiting().get()
+    assert (waiting.interval, waiting.queue_name, waiting.get_arguments()) == (5, 'low', {'word': 'late'})
+
+
+def unknown(*args):
+    raise ArgumentsUnknown('newer')
+
+
 def test_a_late_job_becomes_what_follows_a_running_one():
     thing = Thing.objects.create()
     first = Plain.enqueue_once(instance=thing, interval=7)
@@ -130,3 +164,67 @@ def test_nothing_is_left_of_a_late_job_whose_transaction_is_rolled_back():
     recovery.settle_dependents()
     assert not PendingChange.objects.exists()
     assert Job.objects.get().interval is None
+
+
+def test_a_job_of_a_runner_with_a_limit_waits_for_a_slot_once_it_has_joined_its_schedule():
+    thing = Thing.objects.create()
+    busy = OfTenant.enqueue()
+
+    def keep_locked():
+        OfTenant.enqueue_once(instance=thing, interval=5, tenant='b')
+
+    with elsewhere(keep_locked), transaction.atomic():
+        late = OfTenant.enqueue_once(instance=thing, interval=7, tenant='main')
+    assert reason(Job.objects.get(pk=late.pk)).kind == WaitKind.SCHEDULE_LOCKED
+    slots.sweep()
+    recovery.deliver_due()
+    slots.give_slots()
+    assert reason(Job.objects.get(pk=late.pk)).kind == WaitKind.SCHEDULE_LOCKED
+    recovery.settle_dependents()
+    recovery.deliver_due()
+    waiting = Job.objects.waiting().get(object_id=str(thing.pk))
+    assert (waiting.limit, waiting.interval, waiting.status) == (busy.limit, 7, 'scheduled')
+    assert reason(waiting).kind == WaitKind.LIMIT
+    claim.claim(str(busy.job_id), 'worker', 'default').terminate()
+    assert status(waiting) == 'pending'
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_p4_p5_whatever_happens_beside_each_other_each_object_has_one_chain_at_the_end(seed):
+    things = [Thing.objects.create() for _ in range(4)]
+    for thing in things[:2]:
+        Plain.enqueue_once(instance=thing, interval=60)
+
+    def act(n):
+        random = Random(f'{seed} {n}')
+        for _ in range(8):
+            match random.randrange(5):
+                case 0 | 1:
+                    with transaction.atomic():
+                        for thing in random.sample(things, 3):
+                            Plain.enqueue_once(instance=thing, interval=random.choice([60, 61, 62]))
+                        transaction.set_rollback(random.random() < 0.2)
+                case 2:
+                    Plain.enqueue_once(instance=random.choice(things), interval=60, n=n)
+                case 3:
+                    for job in Job.objects.waiting().filter(due__isnull=False).order_by('?')[:2]:
+                        Job.objects.filter(pk=job.pk, status='scheduled').update(status='pending', due=1)
+                        if held := claim.claim(str(job.job_id), f'{seed} {n}', 'default'):
+                            held.terminate(random.choice(['completed', 'errored']))
+                case _:
+                    recovery.settle_dependents()
+
+    assert in_threads(6, act) == []
+    for thing in things:
+        Plain.enqueue_once(instance=thing, interval=60)
+    for _ in range(3):
+        recovery.settle_dependents()
+    assert not PendingChange.objects.exists()
+    assert not Job.objects.running().exists()
+    for thing in things:
+        waiting = Plain.get_jobs(thing).waiting().get()
+        assert waiting.slot == waiting.schedule_id == Schedule.objects.get(object_id=str(thing.pk)).pk
+        assert waiting.interval == waiting.schedule.interval == 60
+        assert waiting.due is not None
+    ended = Job.objects.ended().exclude(status='canceled')
+    assert sum(Schedule.objects.values_list('runs', flat=True)) == ended.count()

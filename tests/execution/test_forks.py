@@ -4,8 +4,10 @@ import multiprocessing
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -52,6 +54,30 @@ class Starting(JobRunner):
         interrupted.send_signal(signal.SIGINT)
         found += (interrupted.wait(5),)
         self.job.data = [sleeping.exitcode, *found]
+
+
+class Crowded(JobRunner):
+    """Forks in many threads at once, and has a program in each that ends upon a signal."""
+
+    def run(self):
+        sys.setswitchinterval(1e-6)
+        with ThreadPoolExecutor(8) as threads:
+            self.job.data = sorted(set(threads.map(fork_often, range(8))))
+        sys.setswitchinterval(0.005)
+
+
+def fork_often(_number):
+    for _ in range(20):
+        if (pid := os.fork()) == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+    program = subprocess.Popen(['sleep', '60'])
+    program.terminate()
+    try:
+        return program.wait(5)
+    except subprocess.TimeoutExpired:
+        program.kill()
+        return program.wait()
 
 
 class Handling(JobRunner):
@@ -119,6 +145,13 @@ def test_a_process_that_a_job_forks_is_terminated_and_has_the_default_signals(st
         assert (job.data, job.error) == ([-15, {}, [], 'expired', -2], '')
         wait_for(lambda own=own: status(own) in ('completed', 'errored'), 30)
         assert own.data == 33
+
+
+def test_threads_of_a_job_that_fork_at_once_keep_their_signals(start_worker):
+    start_worker('default')
+    job = Crowded.enqueue()
+    wait_for(lambda: status(job) in ('completed', 'errored'))
+    assert (job.data, job.error) == ([-15], '')
 
 
 def test_a_job_finds_the_signals_as_they_are_before_the_first_one(start_worker):

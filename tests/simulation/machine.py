@@ -106,7 +106,7 @@ class Story(RuleBasedStateMachine):
     def _orderly(self) -> Iterator[Act]:
         """What happens where nothing goes wrong."""
         site = self.site
-        yield Act('time passes', lambda: site.clock.sleep(BEAT))
+        yield Act('time passes', lambda: site.clock.sleep(2 * BEAT))
         for worker in site.workers:
             yield Act('watch', lambda w=worker: watch(w))
         yield from [act for act in possible(site) if act.name in _RECOVERY]

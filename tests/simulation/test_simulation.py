@@ -16,9 +16,11 @@ pytestmark = [pytest.mark.django_db(transaction=True)]
 
 #: `make simulate` sets others.
 SEED = int(os.environ.get('SIMULATION_SEED', '1'))
-STORIES = int(os.environ.get('SIMULATION_STORIES', '150'))
+STORIES = int(os.environ.get('SIMULATION_STORIES', '0'))
 STEPS = 40
-PHASES = tuple(Phase) if os.environ.get('SIMULATION_SHRINK') else (Phase.generate,)
+#: Shrinking may take minutes: the tests report the story as it was found.
+SHRINKS = 'SIMULATION_SHRINK' in os.environ
+PHASES = tuple(Phase) if SHRINKS else (Phase.generate,)
 
 
 @pytest.fixture(autouse=True)
@@ -44,11 +46,12 @@ def tell(stories, steps=STEPS, phases=PHASES):
     run_state_machine_as_test(seed(SEED)(Story), settings=limits)
 
 
-@pytest.mark.timeout(170)
+@pytest.mark.timeout(0 if SHRINKS else 170)
 def test_no_story_breaks_a_promise(observed):
     begun = Story.stories, Story.steps, Story.statements
-    tell(STORIES)
+    number = STORIES or (100 if connection.vendor == 'sqlite' else 50)
+    tell(number)
     stories, steps = Story.stories - begun[0], Story.steps - begun[1]
     statements = Story.statements - begun[2]
     print(f'seed {SEED}, {connection.vendor}: {stories} stories, {steps} steps, {statements} statements and commands')
-    assert steps > 20 * STORIES
+    assert steps > 20 * number

@@ -81,6 +81,13 @@ def test_an_end_that_hangs_is_cut_off_and_shown_and_the_next_job_runs(start_work
     assert worker.stop() == 0
 
 
+def test_a_worker_that_is_ended_at_once_in_a_hanging_end_leaves_the_outcome_as_it_is(start_worker):
+    worker = start_worker('default')
+    job = completed(Hanging.enqueue())
+    worker.end_impatiently()
+    assert (status(job), job.error) == ('completed', '')
+
+
 def test_a_persistent_child_whose_end_hangs_does_not_hold_up_the_end_of_its_worker(start_worker):
     worker = start_worker('default', '--fast')
     completed(Hanging.enqueue())
