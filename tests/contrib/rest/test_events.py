@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from asgiref.sync import async_to_sync
 
 from netbox_jobs.contrib.rest import events
 from netbox_jobs.models import Job, JobLogEntry
@@ -94,3 +95,14 @@ def test_problems_of_the_stream_are_json(boss):
     assert (missing.status_code, missing.json()['code']) == (404, 'not_found')
     job = Plain.enqueue()
     assert boss.get(f'/api/jobs/{job.pk}/events/?after=x').status_code == 400
+
+
+def test_an_asgi_server_receives_the_same_events_asynchronously(boss):
+    job = Plain.enqueue()
+    job.cancel()
+    watch = events.Watch(job, 0, boss.get('/api/jobs/').renderer_context)
+
+    async def parts():
+        return [part async for part in events.stream(watch, asynchronous=True)]
+
+    assert [each[0] for each in read(''.join(async_to_sync(parts)()))] == ['job', 'end']
