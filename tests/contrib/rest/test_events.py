@@ -4,6 +4,7 @@ import json
 
 import pytest
 from asgiref.sync import async_to_sync
+from rest_framework.request import Request
 
 from netbox_jobs.contrib.rest import events
 from netbox_jobs.models import Job, JobLogEntry
@@ -50,9 +51,9 @@ def test_the_stream_follows_the_job_until_it_ends(boss, rf):
     request = rf.get('/')
     request.user = boss.user
     request.resolver_match = None
-    from rest_framework.request import Request
-
-    watch = events.Watch(job, 0, {'request': Request(request)})
+    context = {'request': Request(request)}
+    context['request'].user = boss.user
+    watch = events.Watch(job, 0, context)
     changes = [
         lambda: None,
         lambda: JobLogEntry.objects.create(job=job, level='info', message='said'),
@@ -63,8 +64,6 @@ def test_the_stream_follows_the_job_until_it_ends(boss, rf):
         assert seconds == events.EVERY
         changes.pop(0)()
 
-    request.user = boss.user
-    watch._context['request'].user = boss.user
     parts = list(events.stream(watch, asynchronous=False, sleep=sleep))
     assert [[each[0] for each in read(part)] for part in parts] == [[], ['job'], [], ['log'], ['job', 'end']]
     assert parts[2] == ':\n\n'  # a comment, by which a server notices that the client is gone
