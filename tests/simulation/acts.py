@@ -1,6 +1,7 @@
 """What workers, users and recovery can do at a simulated site, each as one step of real code."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -80,7 +81,8 @@ _ENDED = ('completed', 'failed', 'errored', 'canceled')
 def _of(key: int, act: Callable[[Any], Any], model: Any = Job) -> None:
     found = model.objects.filter(pk=key).first()
     if found is not None:
-        act(found)
+        with suppress(model.DoesNotExist):  # another user deletes it at this moment
+            act(found)
 
 
 def _depend_once(job: Job) -> None:
