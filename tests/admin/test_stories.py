@@ -91,8 +91,8 @@ def test_3_stop_this_runaway(visit):
     Job.objects.filter(pk=job.pk).update(status='running', started=job.created, attempt=1)
     with story(visit, url('job_changelist')) as operator:
         operator.click(operator.link('Runaway'))
-        operator.click(operator.button('Stop'))
-        operator.click(operator.button('Yes, stop'))
+        operator.click(operator.link('Stop…'))
+        operator.click(operator.button(f'Stop job {job.pk}'))
         operator.sees('Stopping')
     assert Job.objects.get(pk=job.pk).stopping is not None
 

@@ -243,6 +243,7 @@ def test_repair_says_what_it_found_and_a_dry_run_changes_nothing(capsys, monkeyp
     call_command('jobs', 'repair', '--dry-run')
     found = capsys.readouterr().out
     counts = {line.strip().split('  ')[1].split(':')[0]: line.split()[0] for line in found.splitlines() if '  ' in line}
+    assert counts.pop('jobs wait for a slot of a limit') == '0'
     assert set(counts.values()) == {'1'}, found
     assert len(counts) == 4
     assert 'Nothing was changed.' in found

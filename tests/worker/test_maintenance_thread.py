@@ -136,10 +136,10 @@ def test_p1_a_due_job_is_left_to_whoever_reaches_its_queue(monkeypatch):
 def test_p1_attempts_while_redis_is_left_alone_do_not_prolong_that(monkeypatch, clock):
     reached = []
 
-    def enqueue(target, job):
+    def enqueue(target, deliveries):
         if clock.now < 1001:
             raise redis.ConnectionError('gone')
-        reached.append(job)
+        reached.extend(deliveries)
 
     monkeypatch.setattr(delivery, '_enqueue', enqueue)
     monkeypatch.setattr(connection, '_open_until', {})
