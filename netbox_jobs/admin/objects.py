@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from django.contrib import admin
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ObjectDoesNotExist
+from django.db import DatabaseError
 from django.forms import Media
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -79,7 +80,7 @@ class ObjectJobsPage(PagesAdmin):
         owner: Any = self.admin_site._registry.get(model)
         try:
             found = model._base_manager.get(pk=object_id) if owner is not None else None
-        except (ObjectDoesNotExist, ValueError, TypeError):
+        except (ObjectDoesNotExist, ValueError, TypeError, DatabaseError):  # a model may have no table
             found = None
         if found is None or not owner.has_view_permission(request, found):
             raise Http404
