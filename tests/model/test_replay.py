@@ -10,7 +10,7 @@ from tests.app.jobs import Failing, Flaky, Plain, WorkingAgain
 from .observer import events, forget, observing
 from .replay import Replay
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
 
 
 @pytest.fixture

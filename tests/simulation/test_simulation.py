@@ -46,7 +46,7 @@ def tell(stories, steps=STEPS, phases=PHASES):
     run_state_machine_as_test(seed(SEED)(Story), settings=limits)
 
 
-@pytest.mark.timeout(0 if SHRINKS else 170)
+@pytest.mark.timeout(0 if SHRINKS else 600)
 def test_no_story_breaks_a_promise(observed):
     begun = Story.stories, Story.steps, Story.statements
     number = STORIES or (100 if connection.vendor == 'sqlite' else 50)
