@@ -2,6 +2,7 @@
 
 import logging
 import random
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ T = TypeVar('T')
 
 #: How often an operation is tried before its conflict with others is the caller's.
 TRIES = 10
+#: The same where SQLite had no turn within its `timeout`: each try waits for as long.
+TRIES_WITH_SQLITE = 3
 #: Serialization failure and deadlock of PostgreSQL; deadlock, and "record has changed" of MariaDB.
 _STATES = {'40001', '40P01'}
 _NUMBERS = {1020, 1213}
@@ -58,7 +61,7 @@ def again(operation: Callable[[], T], using: str) -> T:
         try:
             return operation()
         except OperationalError as error:
-            if number == tries or not is_conflict(error):
+            if number == tries or not (is_conflict(error) or (number < TRIES_WITH_SQLITE and _had_no_turn(error))):
                 raise
         time.sleep(random.uniform(0, 0.02 * 2 ** min(number, 5)))
     raise AssertionError('unreachable')
@@ -103,6 +106,11 @@ def is_conflict(error: BaseException) -> bool:
     cause: Any = error.__cause__ or error
     state = getattr(cause, 'sqlstate', None) or getattr(cause, 'pgcode', None)
     return state in _STATES or (bool(cause.args) and cause.args[0] in _NUMBERS)
+
+
+def _had_no_turn(error: BaseException) -> bool:
+    """Return whether SQLite's one write lock went to others for too long: its waiting callers have no order."""
+    return getattr(error.__cause__, 'sqlite_errorcode', None) == sqlite3.SQLITE_BUSY
 
 
 def has_snapshots(using: str) -> bool:

@@ -1,5 +1,6 @@
 """P5 and P4 in projects with stricter isolation: what is ours to retry is retried; the caller's stays the caller's."""
 
+import sqlite3
 import threading
 from typing import ClassVar
 
@@ -148,6 +149,21 @@ def test_an_end_whose_successor_meets_a_conflict_is_written_again_with_it(work, 
     assert len(Losing.calls) == 3
     assert Job.objects.get(predecessor=job).status == 'scheduled'
     assert 'the row is copied' not in caplog.text
+
+
+@pytest.mark.parametrize(('code', 'calls'), [(sqlite3.SQLITE_BUSY, 3), (sqlite3.SQLITE_READONLY, 1)])
+def test_a_call_that_had_no_turn_on_sqlite_waits_for_it_again(code, calls):
+    made = []
+
+    def locked():
+        made.append(1)
+        cause = sqlite3.OperationalError('database is locked')
+        cause.sqlite_errorcode = code
+        raise OperationalError('database is locked') from cause
+
+    with pytest.raises(OperationalError):
+        transactions.again(locked, 'default')
+    assert len(made) == calls
 
 
 def test_deadlocks_of_single_calls_are_tried_again():

@@ -90,7 +90,7 @@ def test_p10_a_slot_that_is_freed_by_a_process_that_dies_at_any_statement_goes_t
 @pytest.mark.process
 @pytest.mark.timeout(240)
 def test_p10_under_workers_that_are_killed_never_more_than_two_run_and_all_end(start_worker, tmp_path):
-    calls = [{'folder': str(tmp_path), 'seconds': 0.2, 'die': number % 5 == 0} for number in range(40)]
+    calls = [{'folder': str(tmp_path), 'seconds': 0.4, 'die': number % 5 == 0} for number in range(40)]
     jobs = Two.enqueue_many(calls)
     workers = [start_worker(**SOON) for _ in range(3)]
     for share in (5, 12, 20):
