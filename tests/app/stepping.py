@@ -51,7 +51,7 @@ class Stepping(JobRunner):
         self.job.data = [first, step.result, last]
 
 
-class Failing(JobRunner):
+class FailingStep(JobRunner):
     def run(self, path, expected=True):
         self.step('first', note, path, 'first')
         if self.job.retry_of_id is None:

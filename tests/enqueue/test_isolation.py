@@ -125,6 +125,9 @@ def test_a_conflict_of_the_callers_transaction_is_raised_at_once():
 class Losing(Plain):
     """Its `enqueue()` loses the first conflict with another transaction, which ends the transaction."""
 
+    class Meta:
+        name = 'Losing'
+
     calls: ClassVar[list[int]] = []
 
     @classmethod

@@ -12,7 +12,7 @@ from netbox_jobs.maintenance.orphans import end_orphan
 from netbox_jobs.models import Job, JobStep
 from netbox_jobs.testing import run_jobs
 from tests.app.models import Thing
-from tests.app.stepping import Coroutine, Failing, Odd, Stepping, notes
+from tests.app.stepping import Coroutine, FailingStep, Odd, Stepping, notes
 from tests.dying import at_each_statement
 from tests.processes import status, wait_for
 
@@ -84,7 +84,7 @@ def test_p3_a_run_that_has_lost_its_claim_stores_no_step_and_what_its_block_wrot
 
 def test_a_retry_by_hand_continues_after_the_finished_steps(tmp_path):
     path = str(tmp_path / 'notes')
-    job = Failing.enqueue(path=path)
+    job = FailingStep.enqueue(path=path)
     run_jobs(raise_errors=False)
     assert status(job) == 'failed'
     again = job.retry()
@@ -137,7 +137,7 @@ def test_steps_are_deleted_with_their_job_and_a_runner_that_is_called_by_a_test_
     assert JobStep.objects.count() == 3
     Job.objects.filter(pk=job.pk).delete()
     assert not JobStep.objects.exists()
-    runner = Failing(MagicMock(retry_of_id=1))
+    runner = FailingStep(MagicMock(retry_of_id=1))
     runner.run(path)
     assert notes(path)[-1] == 'first' and not JobStep.objects.exists()
 
