@@ -156,6 +156,7 @@ def test_sigterm_leaves_what_is_not_begun_in_its_queue(held, start_worker, tmp_p
     wait_for(lambda: starts(jobs[3]))
     os.kill(worker.pid, signal.SIGTERM)
     wait_for(lambda: 'warm shut down requested' in worker.output)
+    wait_for(lambda: connection.queue('default').job_ids)  # what was not begun is back
     go.touch()
     assert worker.process.wait(30) == 0
     assert [status(job) for job in jobs] == ['completed'] * 4 + ['pending']
