@@ -7,6 +7,7 @@ only keys of RQ. If it holds others, no test runs.
 """
 
 import os
+import signal
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -24,6 +25,7 @@ from .processes import RedisProcess
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Name the servers before Django's settings are read."""
+    _forget_ignored_signals()
     if share := os.environ.get('PYTEST_XDIST_WORKER'):
         end_with_parent(os.getppid())
         os.environ['TEST_REDIS_URL'] = redis_after(os.environ['TEST_REDIS_URL'], int(share.removeprefix('gw')))
@@ -95,3 +97,12 @@ def plain(url: str) -> str:
     if parts.password is None:
         return url
     return url.replace(f':{parts.password}@', ':***@', 1)
+
+
+def _forget_ignored_signals() -> None:
+    """Let the workers that tests start find the default signals, also where a shell has this run in the background."""
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
