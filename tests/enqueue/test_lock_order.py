@@ -1,11 +1,12 @@
 """P5 within transactions: several schedules are locked in any order, and no call waits in the database for another."""
 
+from functools import partial
 from random import Random
 
 import pytest
 from django.db import transaction
 
-from netbox_jobs.core import arguments, formatting
+from netbox_jobs.core import arguments, formatting, transactions
 from netbox_jobs.core.waits import WaitKind
 from netbox_jobs.exceptions import ArgumentsUnknown
 from netbox_jobs.lifecycle import claim
@@ -197,18 +198,25 @@ def test_p4_p5_whatever_happens_beside_each_other_each_object_has_one_chain_at_t
 
     def act(n):
         random = Random(f'{seed} {n}')
+
+        def several():
+            with transaction.atomic():
+                for thing in random.sample(things, 3):
+                    Plain.enqueue_once(instance=thing, interval=random.choice([60, 61, 62]))
+                transaction.set_rollback(random.random() < 0.2)
+
         for _ in range(8):
             match random.randrange(5):
                 case 0 | 1:
-                    with transaction.atomic():
-                        for thing in random.sample(things, 3):
-                            Plain.enqueue_once(instance=thing, interval=random.choice([60, 61, 62]))
-                        transaction.set_rollback(random.random() < 0.2)
+                    # On MariaDB, gap locks may make a caller's transaction the victim of a deadlock: the caller's to
+                    # repeat, as the guide says.
+                    transactions.again(several, 'default')
                 case 2:
                     Plain.enqueue_once(instance=random.choice(things), interval=60, n=n)
                 case 3:
                     for job in Job.objects.waiting().filter(due__isnull=False).order_by('?')[:2]:
-                        Job.objects.filter(pk=job.pk, status='scheduled').update(status='pending', due=1)
+                        due = Job.objects.filter(pk=job.pk, status='scheduled')
+                        transactions.again(partial(due.update, status='pending', due=1), 'default')
                         if held := claim.claim(str(job.job_id), f'{seed} {n}', 'default'):
                             held.terminate(random.choice(['completed', 'errored']))
                 case _:

@@ -11,7 +11,7 @@ from netbox_jobs.broker import delivery
 from netbox_jobs.lifecycle import claim, requeue
 from netbox_jobs.maintenance import recovery, slots
 from netbox_jobs.maintenance.orphans import end_orphan
-from netbox_jobs.models import Job
+from netbox_jobs.models import Job, Worker
 from tests.app.limited import OfTenant, Two
 from tests.app.models import Trace
 from tests.dying import at_each_statement
@@ -91,8 +91,9 @@ def test_p10_a_slot_that_is_freed_by_a_process_that_dies_at_any_statement_goes_t
 @pytest.mark.timeout(240)
 def test_p10_under_workers_that_are_killed_never_more_than_two_run_and_all_end(start_worker, tmp_path):
     calls = [{'folder': str(tmp_path), 'seconds': 0.4, 'die': number % 5 == 0} for number in range(40)]
-    jobs = Two.enqueue_many(calls)
     workers = [start_worker(**SOON) for _ in range(3)]
+    wait_for(lambda: Worker.objects.count() == 3)  # a busy machine starts one after the other
+    jobs = Two.enqueue_many(calls)
     for share in (5, 12, 20):
         wait_for(lambda share=share: Two.get_jobs().filter(status='completed').count() >= share, 90)
         workers.pop(0).kill()
