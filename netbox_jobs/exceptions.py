@@ -18,6 +18,7 @@ __all__ = (
     'JobExists',
     'JobFailed',
     'NetBoxJobsError',
+    'RateExceeded',
     'RunnerNotFound',
     'UnknownQueue',
     'UnsupportedOption',
@@ -55,6 +56,10 @@ class JobExists(NetBoxJobsError, ValueError):
 
     def __reduce__(self) -> typing.Any:
         return type(self), (*self.args, self.job)
+
+
+class RateExceeded(NetBoxJobsError, TimeoutError):
+    """`self.rate(...).acquire(timeout=...)` found no room within the timeout."""
 
 
 class UnknownQueue(NetBoxJobsError, ValueError, LookupError):

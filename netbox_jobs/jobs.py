@@ -10,6 +10,7 @@ from .context import current_job
 from .core import recurrence
 from .core.limits import Limit
 from .core.options import EnqueueOptions
+from .core.rates import Rate
 from .core.registry import system_jobs
 from .core.unique import Unique
 from .exceptions import JobFailed
@@ -24,6 +25,7 @@ __all__ = (
     'JobRunner',
     'JobStatusChoices',
     'Limit',
+    'Rate',
     'Unique',
     'current_job',
     'system_job',

@@ -6,7 +6,8 @@ from django.apps import apps
 if apps.is_installed('django.contrib.admin'):
     from .jobs import JobAdmin
     from .objects import JobsAdminMixin
+    from .queue_limits import QueueLimitAdmin
     from .schedules import ScheduleAdmin
     from .workers import WorkerAdmin
 
-__all__ = ('JobAdmin', 'JobsAdminMixin', 'ScheduleAdmin', 'WorkerAdmin')
+__all__ = ('JobAdmin', 'JobsAdminMixin', 'QueueLimitAdmin', 'ScheduleAdmin', 'WorkerAdmin')

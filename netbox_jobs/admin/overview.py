@@ -9,7 +9,7 @@ from django.urls import path
 from django.utils.translation import gettext as _
 
 from ..core import formatting
-from ..models import PausedQueue, Schedule, Worker, database
+from ..models import PausedQueue, QueueLimit, Schedule, Worker, database
 from ..monitoring import related, snapshot
 from ..monitoring.day import Day
 from ..monitoring.queues import queue_names
@@ -86,6 +86,7 @@ class OverviewPage(PagesAdmin):
             'all_schedules': SCHEDULES,
             'may_manage': manages,
             'may_stop_workers': user.has_perm('netbox_jobs.stop_worker'),
+            'may_limit': self._sees(request, QueueLimit),
             'may_pause': user.has_perm('netbox_jobs.pause_queue'),
             'live_every': EVERY,
             'counted': now.counted,

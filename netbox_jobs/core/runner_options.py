@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from ..exceptions import RunnerNotFound
-from . import import_path, limits, retries, unique
+from . import import_path, limits, order, rates, retries, unique
 
 #: How often a job whose process died is run again, if its runner has `on_crash = 'retry'` and no `max_crashes`.
 DEFAULT_MAX_CRASHES = 3
@@ -33,6 +33,8 @@ def check(runner: type[Any]) -> None:
             raise ValueError(f'api is {meta.api!r}; expected True or False.')
         run = getattr(runner, 'run', runner)
         limits.of_meta(meta, run)
+        rates.of_meta(meta, run)
+        order.of_meta(meta, run)
         unique.of_meta(meta, run)
         for name in ('max_crashes', 'stop_grace'):
             value = getattr(meta, name, 0)

@@ -19,6 +19,8 @@ class Run(Protocol):
     raised: BaseException | None
     #: The names of the steps that it has begun.
     steps: set[str]
+    #: Whether no transaction was open when it began: what is open now is that of `run()`.
+    owns_connection: bool
 
     def log(self, level: str, message: str, created: float) -> None:
         """Keep one log line of the job."""

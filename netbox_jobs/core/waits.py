@@ -17,6 +17,7 @@ class WaitKind(StrEnum):
     DUE = 'due'
     BACKOFF = 'backoff'
     LIMIT = 'limit'
+    RATE = 'rate'
     NO_WORKER = 'no_worker'
     REDIS = 'redis'
     IN_LINE = 'in_line'
@@ -37,7 +38,9 @@ class Wait:
     #: The limit that has no slot for it, and how many jobs of it run at once (LIMIT); `jobs` are some of these.
     limit: str = ''
     most: int = 0
-    #: When it can run (DUE, BACKOFF).
+    #: The time of a rate, in seconds: `most` jobs of `limit` begin within it (RATE).
+    per: float = 0
+    #: When it can run (DUE, BACKOFF), or when the first of those that wait for the rate can, as far as is known (RATE).
     until: datetime | None = None
     #: The attempt that comes next (BACKOFF).
     attempt: int | None = None

@@ -16,6 +16,7 @@ from .dependencies import depend
 from .finish import STOPPED, finish
 from .limits import is_limited
 from .locks import try_lock
+from .rates import note_requeued
 
 
 def requeue(
@@ -110,6 +111,7 @@ def _values(job: Job, delay: float, after: str | None, crashed: bool) -> dict[st
 
 def _keep_attempt(job: Job, after: str | None, crashed: bool) -> None:
     _free_slot(job)
+    note_requeued(job, began=after is not None)
     if after is None:  # it does not count
         return
     JobAttempt.objects.using(job._state.db).create(

@@ -2,12 +2,12 @@ from .attempts import JobAttempt
 from .errors import MutedError
 from .fields import InstanceRelation
 from .jobs import Job, database
-from .limits import LimitRow, LimitSlot
+from .limits import FairTurn, LimitRow, LimitSlot, RateStart
 from .logs import JobLogEntry
 from .mixins import JobsMixin
 from .pending import PendingChange
 from .progress import Progress
-from .queues import PausedQueue
+from .queues import PausedQueue, QueueLimit
 from .repairs import RepairCount
 from .schedules import Schedule
 from .statistics import HourlyStatistics
@@ -16,6 +16,7 @@ from .unique import UniqueJob
 from .workers import Worker
 
 __all__ = (
+    'FairTurn',
     'HourlyStatistics',
     'InstanceRelation',
     'Job',
@@ -29,6 +30,8 @@ __all__ = (
     'PausedQueue',
     'PendingChange',
     'Progress',
+    'QueueLimit',
+    'RateStart',
     'RepairCount',
     'Schedule',
     'UniqueJob',

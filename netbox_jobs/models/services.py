@@ -45,6 +45,9 @@ finish: Service[[Job, str, str | None], bool] = Service('finish')
 cancel: Service[[Job], bool] = Service('cancel')
 stop: Service[[Job], bool] = Service('stop')
 
+limit_queue: Service[[str, int | None], None] = Service('limit_queue')
+reset_queue_limit: Service[[str], bool] = Service('reset_queue_limit')
+
 delete_jobs: Service[[Any, Callable[[], Any]], Any] = Service('delete_jobs')
 
 # New jobs, and schedules: `enqueue`

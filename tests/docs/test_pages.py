@@ -38,6 +38,7 @@ APART = [
     'how-to/metrics.md',
     'how-to/netbox-plugins.md',
     'how-to/plugins.md',
+    'how-to/rates.md',
     'how-to/rest.md',
     'how-to/test.md',
     'how-to/traces.md',
