@@ -20,6 +20,7 @@ from . import nursery
 from .browser import chromium, violations, visit
 from .processes import WorkerProcess
 
+pytest.register_assert_rewrite('tests.enqueue.unsaved_objects')  # it asserts for several files
 # Fixtures of these modules are there for all tests.
 __all__ = ('chromium', 'job_redis_url', 'job_worker', 'violations', 'visit')
 
