@@ -35,7 +35,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(chromium: Browser, live_server: Any, settings: Any) -> Iterator[Callable[..., Page]]:
-    """Open a page as somebody with these permissions (None: all of them); no console may report an error."""
+    """Open a page as a user with these permissions (None: all of them); no console may report an error."""
     contexts, errors = [], []
 
     def _visit(

@@ -63,7 +63,7 @@ class Process:
         """Wait for its end, `timeout` seconds at most.
 
         Raises:
-            subprocess.TimeoutExpired: It goes on.
+            subprocess.TimeoutExpired: It still runs.
         """
         if self.returncode is None:
             if not select.select([self._descriptor], [], [], timeout)[0]:
@@ -89,7 +89,7 @@ class Process:
 
 
 def run(arguments: list[str], env: dict[str, str], timeout: float = 90) -> subprocess.CompletedProcess[str]:
-    """Run `python -m django <arguments>` to its end, with nobody at a terminal."""
+    """Run `python -m django <arguments>` to its end, without a terminal."""
     with tempfile.TemporaryDirectory() as folder:
         output, errors = Path(folder, 'output'), Path(folder, 'errors')
         process = start(arguments, env, output, errors)
@@ -146,7 +146,7 @@ def close() -> None:
 
 
 def _serve() -> list[str] | None:
-    """In a nursery: start and tell, until nobody asks any more. Returns twice: in a child, with its arguments."""
+    """In a nursery: start what the tests ask for, until they end. Returns twice: in a child, with its arguments."""
     for name in _IMPORTED:
         importlib.import_module(name)
     if '--set-up' in sys.argv:

@@ -54,7 +54,7 @@ def bare(**more):
 
 @pytest.fixture
 def foreign():
-    """A server of somebody else, and what may be put into its databases."""
+    """A server of another user, and what may be put into its databases."""
     server = RedisProcess()
     yield server
     server.kill()

@@ -1,4 +1,4 @@
-"""The admin's pages in a real browser: they move by themselves, are steered, and keep people out."""
+"""The admin's pages in a real browser: they update themselves, and keep out users without permission."""
 
 import re
 from datetime import timedelta

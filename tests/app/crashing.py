@@ -63,7 +63,7 @@ class Stuck(JobRunner):
 
 
 class Lingering(JobRunner):
-    """Hears that it is to be stopped, leaves a trace of that, and goes on; unless it is to heed it."""
+    """Receives the request to stop, leaves a trace of that, and continues; unless it is to heed it."""
 
     class Meta:
         name = 'Lingering'

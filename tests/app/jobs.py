@@ -151,7 +151,7 @@ class Narrating(JobRunner):
 
 
 class Flaky(JobRunner):
-    """Fails as often as it is told to, then succeeds."""
+    """Fails as often as its arguments say, then succeeds."""
 
     class Meta:
         name = 'Flaky'

@@ -32,7 +32,7 @@ def test_redis_down_the_call_succeeds_within_a_second_with_one_warning(caplog, w
 
 
 def test_redis_silent_costs_well_under_a_second_once_and_nothing_after(caplog):
-    """Packets that vanish: the port accepts, and nobody answers."""
+    """Packets that vanish: the port accepts, and no server answers."""
     with socket.create_server(('127.0.0.1', 0)) as silent:
         server = {'default': {'HOST': '127.0.0.1', 'PORT': silent.getsockname()[1], 'DB': 0}}
         with override_settings(RQ_QUEUES=server):

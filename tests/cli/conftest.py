@@ -54,7 +54,7 @@ def jobs(monkeypatch):
 
 @pytest.fixture
 def worker_between_looks(monkeypatch, work):
-    """Whoever watches a job waits for a worker that works meanwhile."""
+    """A command that follows a job waits for a worker, which works meanwhile."""
 
     def sleep(seconds):
         recovery.deliver_due()

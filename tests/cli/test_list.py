@@ -66,7 +66,7 @@ def test_list_chooses(jobs):
     [
         (('--runner', 'Plian'), "There is no runner 'Plian'; did you mean 'Plain'?"),
         (('--queue', 'nope'), "There is no queue 'nope'; the queues are"),
-        (('--user', 'nobody'), "There is no user 'nobody'."),
+        (('--user', 'unknown'), "There is no user 'unknown'."),
         (('--instance', 'thing'), "'thing' is not an object; expected app.model:pk"),
         (('--instance', 'testapp.nothing:1'), "There is no model 'testapp.nothing'"),
         (('--instance', 'testapp.thing:x'), "'x' is not a primary key of testapp.thing"),

@@ -46,7 +46,7 @@ def test_repair_says_what_it_found_and_a_dry_run_does_nothing(jobs):
 
 @pytest.fixture
 def beating(monkeypatch):
-    """A worker of this host, which gives a heartbeat whenever somebody waits for it."""
+    """A worker of this host, which gives a heartbeat whenever a command waits for it."""
     Worker.objects.create(token='w', name='w', host=socket.gethostname(), pid=1, queues='high low')
     monkeypatch.setattr(health.time, 'sleep', lambda _seconds: Worker.objects.update(beats=F('beats') + 1))
 

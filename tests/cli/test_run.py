@@ -74,7 +74,7 @@ def test_run_finds_a_runner_by_its_name(jobs):
         (('Plain', '--arg', 'interval=5'), "'interval' is an option of enqueue()"),
         (('Plain', '--arg', 'retry=5'), "RQ's option 'retry' is not accepted"),
         (('Plain', '--queue', 'nope'), "There is no queue 'nope'"),
-        (('Plain', '--user', 'nobody'), "There is no user 'nobody'."),
+        (('Plain', '--user', 'unknown'), "There is no user 'unknown'."),
         (('Plain', '--instance', 'testapp.thing:5'), 'There is no testapp.thing with the primary key 5.'),
     ],
 )
@@ -100,7 +100,7 @@ def test_run_wait_shows_the_log_and_ends_by_the_outcome(jobs, worker_between_loo
     assert (quiet.code, quiet.json['status']) == (code, ends)
 
 
-def test_run_wait_of_a_job_that_somebody_cancels_is_not_done(jobs, monkeypatch):
+def test_run_wait_of_a_job_that_is_canceled_is_not_done(jobs, monkeypatch):
     monkeypatch.setattr(follow.time, 'sleep', lambda seconds: Job.objects.get().cancel())
     said = jobs('run', 'Plain', '--wait')
     assert said.code == 1

@@ -42,7 +42,7 @@ def command(*arguments):
 
 
 def call(*arguments):
-    """Run the command line, with nobody at a terminal."""
+    """Run the command line, without a terminal."""
     return nursery.run(['jobs', *map(str, arguments)], environment())
 
 

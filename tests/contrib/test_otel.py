@@ -1,4 +1,4 @@
-"""The trace goes on from the request to the job and to its successor."""
+"""The trace continues from the request to the job and to its successor."""
 
 import pytest
 from django.utils import timezone

@@ -9,7 +9,7 @@ PATHS = {name: f'tests.app.contexts.{name}' for name in ('Word', 'House', 'Broke
 
 
 class Heard(JobRunner):
-    """Records what it runs in; fails as often as it is told to."""
+    """Records what it runs in; fails once if its argument says so."""
 
     class Meta:
         max_retries = 2

@@ -177,7 +177,7 @@ def test_a_rolled_back_change_leaves_the_waiting_job_as_it_was(work):
     assert (status(job), job.data) == ('completed', {'word': 'x'})
 
 
-def test_a_waiting_job_that_a_query_has_given_up_is_in_nobodys_way():
+def test_a_waiting_job_that_a_query_has_given_up_does_not_block_the_next():
     given_up = Plain.enqueue_once(schedule_at=at(1), interval=60)
     Job.objects.filter(pk=given_up.pk).update(status='failed', completed=timezone.now())
     job = Plain.enqueue_once(schedule_at=at(1), interval=60)

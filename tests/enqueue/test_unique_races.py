@@ -78,7 +78,7 @@ def test_a_job_given_back_between_the_looks_is_seen():
     def look(execute, sql, *args):
         if 'slot' in sql.partition('WHERE')[2] and sql.startswith(('SELECT', '(SELECT')):
             looks.append(sql)
-            if len(looks) == 2:  # the first one saw that nobody has the slot
+            if len(looks) == 2:  # the first one saw that the slot is free
                 requeue.requeue(running, 0)
         return execute(sql, *args)
 

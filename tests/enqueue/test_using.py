@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Clashing(JobRunner):
-    """Takes arguments with the names of options, also of RQ's and of those that are refused."""
+    """Takes arguments with the names of options, also of RQ's and of refused ones."""
 
     def run(
         self,

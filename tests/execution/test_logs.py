@@ -220,7 +220,7 @@ def test_lines_of_both_attempts_are_kept():
 
 
 def test_within_a_test_case_lines_are_there_at_once():
-    """`immediate` writes on the caller's connection, and waits for nobody."""
+    """`immediate` writes on the caller's connection, and waits for no other."""
 
     with transaction.atomic():
         job = Talking.enqueue(immediate=True, lines=3)

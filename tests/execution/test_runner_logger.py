@@ -95,11 +95,11 @@ def test_other_loggers_are_not_the_jobs():
             self.logger.info('mine')
 
     job = Elsewhere.enqueue(immediate=True)
-    logging.getLogger('netbox_jobs.Elsewhere').info('nobody runs')
+    logging.getLogger('netbox_jobs.Elsewhere').info('no job runs')
     assert messages(job) == ['mine']
 
 
-def test_what_a_runner_says_is_its_jobs_whoever_runs_meanwhile_and_in_whatever_thread():
+def test_what_a_runner_logs_is_its_jobs_in_any_thread_and_beside_any_other_run():
     class Saying(JobRunner):
         def run(self, about=None, threads=None):
             if threads is not None:  # which know nothing of the context
@@ -123,7 +123,7 @@ def test_what_a_runner_says_is_its_jobs_whoever_runs_meanwhile_and_in_whatever_t
     mock = MagicMock()
     Saying(mock).run()
     assert [call.args[0].getMessage() for call in mock.log.call_args_list] == ['in its run']
-    Saying(None).run()  # says it to nobody
+    Saying(None).run()  # no job keeps it
 
 
 def test_the_logger_of_a_runner_leaves_nothing_behind_and_can_be_sent_elsewhere():

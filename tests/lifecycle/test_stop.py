@@ -141,13 +141,13 @@ def test_a_stopped_periodic_job_has_its_successor_unless_the_schedule_is_ended(w
     assert not Job.objects.waiting().exists()
 
 
-def test_check_canceled_does_nothing_unless_somebody_has_asked():
+def test_check_canceled_does_nothing_without_a_request():
     job = Orderly.enqueue(immediate=True, seconds=0.1)
     assert job.status == 'completed'
 
 
 class StoppingItself(Orderly):
-    """Asks for its own end as somebody else would: by the row."""
+    """Asks for its own end as another process would: by the row."""
 
     def run(self, how='orderly', **kwargs):
         assert Job.objects.get(pk=self.job.pk).stop() is True

@@ -146,7 +146,7 @@ def test_p4_the_database_itself_allows_one_successor(work, field):
     assert list(Job.objects.filter(predecessor=job)) == [after]
 
 
-def test_p4_whoever_ends_it_again_makes_no_second_one(work):
+def test_p4_a_second_end_makes_no_second_one(work):
     job = Plain.enqueue(interval=10)
     work()
     Job.objects.get(pk=job.pk).terminate('failed')

@@ -108,7 +108,7 @@ def test_p1_what_a_busy_worker_does_not_run_any_more_is_ended_and_what_it_runs_i
 
 
 @pytest.mark.parametrize('runner', [Plain, DyingAgain])
-def test_p1_whoever_dies_between_an_orphans_end_and_the_line_that_says_why_has_ended_nothing(monkeypatch, runner):
+def test_p1_a_death_between_an_orphans_end_and_the_line_that_says_why_has_ended_nothing(monkeypatch, runner):
     job = claimed(runner.enqueue(interval=60))
     found = Job.objects.get(pk=job.pk)
 
@@ -120,7 +120,7 @@ def test_p1_whoever_dies_between_an_orphans_end_and_the_line_that_says_why_has_e
         with pytest.raises(OperationalError) if runner is Plain else nullcontext():
             orphans.end_orphan(found, 'gone')
     assert (status(job), JobAttempt.objects.count(), runner.get_jobs().waiting().count()) == ('running', 0, 0)
-    assert orphans.end_orphan(found, 'gone')  # whoever has lived on tries again, with the same object
+    assert orphans.end_orphan(found, 'gone')  # another one tries again, with the same object
     assert [line.message for line in JobLogEntry.objects.filter(job=job)] == ['gone']
     assert runner.get_jobs().waiting().count() == 1
 

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
     'cron', ['0 3 * * 1-5', '30 2 * * *', '0 2 * * *', '15 1 * * *', '*/20 * * * *', '0 */2 * * *', '5 4 1 * *']
 )
 def test_cron_is_right_for_a_year_across_both_changes_of_the_clock(zone, cron):
-    """Each occurrence is told from the one before it, as jobs do it, against the parser's own iterator."""
+    """Each occurrence is computed from the one before it, as jobs do it, against the parser's own iterator."""
     tz = ZoneInfo(zone)
     begin, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
     iterator = CronSim(cron, begin.astimezone(tz))

@@ -44,7 +44,7 @@ def test_p3_a_stale_worker_changes_nothing(caplog):
     assert 'was not recorded: it is errored already' in caplog.text
 
 
-def test_terminate_by_somebody_without_the_claim_takes_it_over():
+def test_terminate_without_the_claim_takes_it_over():
     job = Plain.enqueue()
     job.start()
     Job.objects.get(pk=job.pk).terminate('failed', error='enough')

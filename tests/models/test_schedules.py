@@ -16,7 +16,7 @@ from tests.processes import status
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-# Schedules, steered
+# Schedule actions
 
 
 def scheduled(**more):
@@ -34,7 +34,7 @@ def test_a_schedule_tells_its_next_and_last_run(work):
     assert schedule.current_job().predecessor_id == job.pk
 
 
-def test_a_paused_schedule_begins_nothing_whoever_asks(work):
+def test_a_paused_schedule_begins_no_job_on_any_way(work):
     job = scheduled()
     schedule = Schedule.objects.get()
     assert schedule.pause() is True

@@ -43,7 +43,7 @@ def site(chromium, django_db_setup):
 
 @pytest.fixture
 def visit(chromium, site):
-    """Open a page as somebody; at the end, no console may have said anything, and no script may have failed."""
+    """Open a page as a user; at the end, no console may have said anything, and no script may have failed."""
     contexts, said = [], []
 
     def _visit(user, path='/sources/', *, width=1200, **options):

@@ -24,10 +24,10 @@ def user(name, *codenames, **kwargs):
     return made
 
 
-def client_of(somebody):
+def client_of(viewer):
     client = Client()
-    if somebody is not None:
-        client.force_login(somebody)
+    if viewer is not None:
+        client.force_login(viewer)
     return client
 
 
@@ -48,9 +48,9 @@ def make_running(job, **values):
     return job
 
 
-def render(text, somebody, **context):
+def render(text, viewer, **context):
     request = RequestFactory().get('/')
-    request.user = somebody
+    request.user = viewer
     return Template(text).render(Context({'request': request, **context}))
 
 

@@ -119,7 +119,7 @@ def test_a_permission_that_is_taken_away_ends_the_updates(visit, visitor, operat
     visit.said.clear()  # Chromium tells of every 404
 
 
-# How it looks to everybody
+# How it looks, and reads
 
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])

@@ -37,7 +37,7 @@ def test_what_the_reader_does_outlives_an_update(visit, operator, source):
     assert page.evaluate('getSelection().toString()') == 'line 3'
     assert page.evaluate('document.querySelector(".nbj-folded").open')
     assert box.evaluate('box => box.scrollTop') == 100
-    # What is announced is the same element, with another text; and whoever had the button keeps their place.
+    # What is announced is the same element, with another text; and a reader who had the button keeps their place.
     Job.objects.get(pk=job.pk).terminate('completed')
     expect(page.locator('.nbj-progress')).to_contain_text('Completed')
     assert page.evaluate('window.spoken.isConnected && window.spoken.textContent.trim()') == 'Completed'

@@ -18,9 +18,9 @@ def test_a_list_costs_the_same_however_many_jobs_there_are(thing):
 
     def fill(count):
         for number in range(count):
-            somebody = user(f'user {count} {number}')
-            make_running(Plain.enqueue(instance=thing, user=somebody))
-            Failing.enqueue(instance=thing, user=somebody, immediate=True)
+            viewer = user(f'user {count} {number}')
+            make_running(Plain.enqueue(instance=thing, user=viewer))
+            Failing.enqueue(instance=thing, user=viewer, immediate=True)
             Progress.objects.bulk_create([Progress(job=Job.objects.running().latest('pk'), current=1, total=2)])
 
     fill(1)
@@ -33,22 +33,22 @@ def test_a_list_costs_the_same_however_many_jobs_there_are(thing):
 
 @pytest.mark.parametrize(('kind', 'most'), [('status', 5), ('progress', 6), ('log', 6)])
 def test_a_look_at_a_job_costs_few_statements_and_none_with_what_is_large(kind, most, thing):
-    somebody = user('viewer', 'view_job', 'cancel_job', 'retry_job')
+    viewer = user('viewer', 'view_job', 'cancel_job', 'retry_job')
     job = make_running(Plain.enqueue(instance=thing, text='x' * 1000))
     JobLogEntry.objects.bulk_create([JobLogEntry(job=job, level='info', message=f'line {n}') for n in range(300)])
-    client = client_of(somebody)
+    client = client_of(viewer)
     asked = queries(lambda: client.get(url(kind, job)))
     assert len(asked) <= most, asked
     assert not any(re.search('.[`"](arguments|data)[`"]', sql) for sql in asked)
 
 
 def test_a_page_with_many_statuses_costs_what_one_with_few_does(thing):
-    somebody = user('viewer', 'view_job', 'cancel_job')
+    viewer = user('viewer', 'view_job', 'cancel_job')
     jobs = [Plain.enqueue(instance=thing) for _ in range(30)]
     page = '{% load netbox_jobs %}{% for job in jobs %}{% job_status job %}{% endfor %}'
 
     def look(jobs):
-        fresh = get_user_model().objects.get(pk=somebody.pk)
+        fresh = get_user_model().objects.get(pk=viewer.pk)
         return len(queries(lambda: render(page, fresh, jobs=jobs)))
 
     assert look(jobs) == look(jobs[:1])

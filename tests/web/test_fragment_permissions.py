@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 @pytest.mark.parametrize('who', ['visitor', 'stranger', 'stranger who may do everything but see', 'gone owner'])
 def test_who_may_not_see_a_job_is_told_the_same_as_if_there_were_none(who, thing):
     owner = user('owner')
-    somebody = {
+    reader = {
         'visitor': None,
         'stranger': user('stranger'),
         'stranger who may do everything but see': user('other', 'cancel_job', 'retry_job', 'delete_job'),
@@ -33,28 +33,28 @@ def test_who_may_not_see_a_job_is_told_the_same_as_if_there_were_none(who, thing
     }[who]
     waiting = Plain.enqueue(instance=thing, user=owner)
     ended = Plain.enqueue(instance=thing, user=owner, immediate=True)
-    nobodys = Plain.enqueue(instance=thing)
-    client = client_of(somebody)
+    ownerless = Plain.enqueue(instance=thing)
+    client = client_of(reader)
     if who == 'gone owner':
         get_user_model().objects.filter(pk=owner.pk).update(is_active=False)
     for name in POLLED:
         nothing = client.get(url(name, 10**9))
         assert nothing.status_code == 404
-        for job in waiting, ended, nobodys:
+        for job in waiting, ended, ownerless:
             answer = client.get(url(name, job))
             assert (answer.status_code, answer.content) == (404, nothing.content)
     for name in POSTED:
-        for job in waiting, ended, nobodys, 10**9:
+        for job in waiting, ended, ownerless, 10**9:
             assert client.post(url(name, job)).status_code == 404
     waiting.refresh_from_db()
     assert waiting.status == 'pending'
     assert not Job.objects.filter(retry_of__isnull=False).exists()
 
 
-@pytest.mark.parametrize('somebody', [None, 'stranger'])
-def test_the_list_of_an_object_holds_nothing_of_what_one_may_not_see(somebody, thing):
+@pytest.mark.parametrize('reader', [None, 'stranger'])
+def test_the_list_of_an_object_holds_nothing_of_what_one_may_not_see(reader, thing):
     Plain.enqueue(instance=thing, user=user('owner'), name='secret')
-    client = client_of(somebody and user(somebody))
+    client = client_of(reader and user(reader))
     answer = client.get(url_of_objects(thing))
     assert answer.status_code == 200
     assert answer.content == client.get(url_of_objects(Thing.objects.create())).content
@@ -72,15 +72,15 @@ def test_the_list_of_an_object_holds_ones_own_jobs(thing):
 
 def test_the_tags_show_nothing_of_what_one_may_not_see(thing):
     job = Failing.enqueue(instance=thing, user=user('owner'), name='secret', immediate=True, message='secret')
-    for somebody in AnonymousUser(), user('stranger'):
-        page = render(TAGS, somebody, job=job, thing=thing)
+    for reader in AnonymousUser(), user('stranger'):
+        page = render(TAGS, reader, job=job, thing=thing)
         assert page.startswith('|||')
         assert 'secret' not in page
         assert 'Failed' not in page
 
 
 def test_the_tags_show_nothing_for_none():
-    assert render(TAGS, user('somebody'), job=None, thing=None) == '|||'
+    assert render(TAGS, user('reader'), job=None, thing=None) == '|||'
 
 
 def test_a_tag_without_a_request_says_what_is_missing():
@@ -92,8 +92,8 @@ def test_a_tag_without_a_request_says_what_is_missing():
 def test_a_job_is_seen_by_its_user_and_with_permission(name, thing):
     owner = user('owner')
     job = Plain.enqueue(instance=thing, user=owner)
-    for somebody in owner, user('viewer', 'view_job'), user('root', is_superuser=True):
-        assert client_of(somebody).get(url(name, job)).status_code == 200
+    for reader in owner, user('viewer', 'view_job'), user('root', is_superuser=True):
+        assert client_of(reader).get(url(name, job)).status_code == 200
 
 
 def test_who_may_do_what(thing):
@@ -103,8 +103,8 @@ def test_who_may_do_what(thing):
     job = Plain.enqueue(instance=thing, user=owner)
     asked = (permissions.may_view, permissions.may_cancel, permissions.may_retry, permissions.may_delete)
     answers = {
-        somebody.username: [may(somebody, job) for may in asked]
-        for somebody in (owner, viewer, canceler, retrier, deleter, blind)
+        reader.username: [may(reader, job) for may in asked]
+        for reader in (owner, viewer, canceler, retrier, deleter, blind)
     }
     assert answers == {
         'owner': [True, True, False, False],
@@ -218,13 +218,13 @@ def test_buttons_are_those_that_are_allowed_and_possible(thing):
     failed = Failing.enqueue(instance=thing, user=owner, immediate=True)
     completed = Plain.enqueue(instance=thing, user=owner, immediate=True)
 
-    def buttons(somebody, job):
+    def buttons(reader, job):
         return re.findall(
-            r'<button[^>]*>(\w+)', render('{% load netbox_jobs %}{% job_progress job %}', somebody, job=job)
+            r'<button[^>]*>(\w+)', render('{% load netbox_jobs %}{% job_progress job %}', reader, job=job)
         )
 
     shown = [
-        [buttons(somebody, job) for job in (waiting, running, failed, completed)] for somebody in (owner, root, viewer)
+        [buttons(reader, job) for job in (waiting, running, failed, completed)] for reader in (owner, root, viewer)
     ]
     assert shown == [
         [['Cancel'], ['Stop'], [], []],

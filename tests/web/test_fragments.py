@@ -204,7 +204,7 @@ def test_what_has_not_changed_is_not_sent_again(kind, thing):
     assert client.get(url(kind, job), headers={'if-none-match': first['ETag']}).status_code == 200
 
 
-def test_nobody_else_keeps_an_answer(thing):
+def test_no_cache_keeps_an_answer(thing):
     owner = user('owner')
     answer = client_of(owner).get(url('log', Plain.enqueue(instance=thing, user=owner)))
     assert 'no-store' in answer['Cache-Control']

@@ -32,7 +32,7 @@ CAUSES = {
 
 
 @pytest.mark.parametrize('how', CAUSES)
-def test_p1_a_killed_horse_is_errored_and_its_successor_made(start_worker, how):
+def test_p1_the_job_of_a_killed_child_is_errored_and_its_successor_made(start_worker, how):
     start_worker()
     job = Dying.enqueue(interval=10, how=how)
     wait_for(lambda: started(job))
@@ -66,7 +66,7 @@ def test_p1_with_the_settings_as_they_come_a_dead_host_is_found_within_90_second
     wait_for(lambda: Worker.objects.filter(pid=second.pid, beats__gt=0).exists())
     first.kill()
     died = time.monotonic()
-    # Nobody can tell yet that it is dead; nothing new comes of asking for it once more.
+    # It cannot be known yet that it is dead; nothing new comes of asking for it once more.
     assert Sleeping.enqueue_once(interval=10).pk == job.pk
     wait_for(lambda: time.monotonic() > died + 30, 40)
     cut_sessions()
@@ -153,7 +153,7 @@ def test_p3_a_job_that_has_lost_its_claim_ends_itself_within_10_seconds(start_wo
     wait_for(lambda: status(after) == 'completed')
 
 
-def test_a_worker_that_is_killed_takes_its_horse_along(start_worker):
+def test_a_worker_that_is_killed_takes_its_child_along(start_worker):
     worker = start_worker()
     job = Sleeping.enqueue()
     wait_for(lambda: started(job))

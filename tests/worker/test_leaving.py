@@ -1,4 +1,4 @@
-"""Maintenance without losing a job: a worker is told to finish and leave, and queues are drained."""
+"""Maintenance without losing a job: a worker finishes its job and leaves on request, and queues are drained."""
 
 import io
 import json

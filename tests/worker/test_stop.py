@@ -1,4 +1,4 @@
-"""P6, P7: jobs are watched and steered while real workers run them."""
+"""P6, P7: jobs are watched, stopped and retried while real workers run them."""
 
 import itertools
 import os

@@ -1,4 +1,4 @@
-"""The parent's side of a batch: whom a stop and a time limit hit, what goes back to its queue, what RQ is told."""
+"""The parent's side of a batch: which job a stop and a time limit hit, what goes back to its queue, what RQ records."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
 
 class Deaf:
-    """A process that ignores what it is told, in place of a child; `answers` says what it writes."""
+    """A process that ignores all requests, in place of a child; `answers` says what it writes."""
 
     def __init__(self, worker):
         self.process = subprocess.Popen(['sh', '-c', "trap '' USR1; exec sleep 60"], start_new_session=True)

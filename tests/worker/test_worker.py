@@ -185,7 +185,7 @@ def test_sigterm_finishes_the_job_and_then_ends_the_worker(start_worker, tmp_pat
     assert not Job.objects.running().exists()
 
 
-def test_rqs_scheduler_is_started_when_somebody_schedules_a_job_of_rqs_own(start_worker):
+def test_rqs_scheduler_is_started_for_a_scheduled_job_of_rqs_own(start_worker):
     worker = start_worker()
     wait_for(lambda: 'Listening' in worker.output)
     queue = delivery.queue('default')
