@@ -51,7 +51,7 @@ def kill_worker_alone(chaos: State) -> None:
     worker = chaos.shuffled_workers()[0]
     chaos.struck(worker, by='the death of a worker')
     worker.signal(signal.SIGKILL)
-    worker.process.wait(10)
+    worker.process.wait(60)
     chaos.replace(worker)
 
 

@@ -121,8 +121,8 @@ def _not_crashed():
 def test_p10_killed_when_the_end_is_committed_and_before_anything_else_its_slot_is_used(start_worker):
     first, second = OfTenant.enqueue(), OfTenant.enqueue()
     start_worker(TEST_KILL_AT='after it')
-    wait_for(lambda: status(first) == 'completed', 20)
-    wait_for(lambda: status(second) == 'completed', 20)
+    wait_for(lambda: status(first) == 'completed')
+    wait_for(lambda: status(second) == 'completed')
     assert second.started >= first.completed
 
 

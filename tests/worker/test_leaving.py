@@ -34,10 +34,10 @@ def test_a_worker_that_is_told_to_leave_finishes_its_job_and_begins_no_other(sta
     wait_for(lambda: 'arm shut down' in worker.output)
     assert status(running) == 'running'
     (tmp_path / 'go').touch()
-    assert worker.process.wait(30) == 0
+    assert worker.process.wait(60) == 0
     assert (status(running), status(waiting)) == ('completed', 'pending')
     assert not Worker.objects.exists()
-    start_worker('default', '--burst').process.wait(30)
+    start_worker('default', '--burst').process.wait(60)
     assert status(waiting) == 'completed'
 
 
@@ -45,7 +45,7 @@ def test_an_idle_worker_that_is_told_to_leave_ends(start_worker):
     worker = start_worker('default')
     wait_for(Worker.objects.exists)
     assert 'finishes what it runs' in jobs('workers', 'leave', '--all')
-    assert worker.process.wait(30) == 0
+    assert worker.process.wait(60) == 0
 
 
 def test_a_pool_starts_another_worker_in_place_of_one_that_leaves(start_worker):

@@ -86,8 +86,8 @@ def test_p7_stopping_a_job_ends_what_it_has_started_and_the_next_runs_in_another
     job = Spawning.enqueue()
     wait_for(lambda: status(job) == 'running' and job.data)
     assert job.stop()
-    wait_for(lambda: status(job) == 'canceled', 10)
-    wait_for(lambda: not is_alive(job.data['pid']) and not is_alive(before), 10)
+    wait_for(lambda: status(job) == 'canceled')
+    wait_for(lambda: not is_alive(job.data['pid']) and not is_alive(before), 40)
     assert told(Telltale.enqueue())['pid'] != before
 
 
@@ -97,7 +97,7 @@ def test_p7_deleting_a_running_job_ends_it(start_worker):
     job = Sleeping.enqueue()
     wait_for(lambda: started(job))
     job.delete()
-    wait_for(lambda: not is_alive(before), 10)
+    wait_for(lambda: not is_alive(before), 40)
     assert told(Telltale.enqueue())
     assert not Sleeping.get_jobs().exists()
 
@@ -106,7 +106,7 @@ def test_a_time_limit_leaves_the_child_alive_where_run_heeds_it(start_worker):
     worker = start_worker('--fast')
     before = child(worker)
     job = Sleeping.enqueue(job_timeout=1)
-    wait_for(lambda: status(job) == 'errored', 10)
+    wait_for(lambda: status(job) == 'errored')
     assert 'exceeded maximum timeout value (1 seconds)' in job.error
     assert told(Telltale.enqueue())['pid'] == before
 
@@ -115,9 +115,9 @@ def test_a_time_limit_ends_a_child_that_is_stuck_in_c_code_and_shows_where(start
     worker = start_worker('--fast')
     before = child(worker)
     job = Stuck.enqueue(job_timeout=1)
-    wait_for(lambda: status(job) == 'errored', 20)
+    wait_for(lambda: status(job) == 'errored')
     assert 'exceeded its time limit of 1 seconds' in job.error
-    assert 'in run' in worker.output and 'tests/app/jobs.py' in worker.output
+    assert 'in run' in worker.output and 'tests/app/crashing.py' in worker.output
     assert told(Telltale.enqueue())['pid'] != before
 
 
@@ -140,7 +140,7 @@ def test_a_job_leaves_neither_language_nor_processes_to_the_next(start_worker):
     assert (second['language'], second['pid']) == (first['language'], before)
     third = told(Telltale.enqueue(leave='process'))
     assert told(Telltale.enqueue())['pid'] != before
-    wait_for(lambda: not is_alive(third['left']), 10)
+    wait_for(lambda: not is_alive(third['left']), 40)
 
 
 def test_a_thread_that_outlives_its_job_does_not_write_into_the_log_of_the_next(start_worker, tmp_path):
@@ -172,7 +172,7 @@ def test_sigterm_finishes_the_job_and_then_ends_worker_and_child(start_worker, t
     os.kill(pid, signal.SIGTERM)  # as systemd sends it to all
     wait_for(lambda: 'warm shut down requested' in worker.output)
     go.touch()
-    assert worker.process.wait(30) == 0
+    assert worker.process.wait(60) == 0
     assert status(job) == 'completed'
     assert not is_alive(pid) and not Worker.objects.exists()
 
@@ -182,7 +182,7 @@ def test_sigterm_ends_an_idle_worker_and_its_child(start_worker):
     pid = child(worker)
     told(Plain.enqueue())
     worker.signal(signal.SIGTERM)
-    assert worker.process.wait(30) == 0
+    assert worker.process.wait(60) == 0
     assert not is_alive(pid)
 
 
@@ -200,8 +200,8 @@ def test_a_worker_that_is_killed_takes_its_child_along(start_worker):
     wait_for(lambda: started(job))
     pid = child(worker)
     os.kill(worker.pid, signal.SIGKILL)
-    worker.process.wait(10)
-    wait_for(lambda: not is_alive(pid), 10)
+    worker.process.wait(60)
+    wait_for(lambda: not is_alive(pid), 40)
 
 
 def test_p3_a_child_whose_claim_is_lost_ends_itself_and_changes_nothing(start_worker):
@@ -210,7 +210,7 @@ def test_p3_a_child_whose_claim_is_lost_ends_itself_and_changes_nothing(start_wo
     job = Sleeping.enqueue()
     wait_for(lambda: started(job))
     Job.objects.filter(pk=job.pk).update(status='errored', worker=None)
-    wait_for(lambda: not is_alive(pid), 20)
+    wait_for(lambda: not is_alive(pid), 40)
     assert status(job) == 'errored'
     assert told(Telltale.enqueue())
 
