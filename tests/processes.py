@@ -129,7 +129,7 @@ class WorkerProcess:
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
-    def stop(self, seconds: float = 15) -> int | None:
+    def stop(self, seconds: float = 60) -> int | None:
         """End the worker in order, or by force if it does not, with all that it has started."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)

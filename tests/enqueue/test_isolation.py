@@ -46,7 +46,7 @@ def in_threads(number, act):
 
     def run(n):
         try:
-            barrier.wait(30)
+            barrier.wait(60)
             act(n)
         except Exception as error:
             errors.append(error)

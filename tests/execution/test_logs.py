@@ -69,7 +69,7 @@ def test_a_runner_of_the_same_class_nested_in_itself():
 def test_parallel_immediate_jobs_keep_their_lines_apart():
     from django.db import connection
 
-    meeting = threading.Barrier(3, timeout=20)
+    meeting = threading.Barrier(3, timeout=60)
     jobs = {}
 
     class Parallel(JobRunner):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -59,11 +60,19 @@ def test_a_pool_starts_another_worker_in_place_of_one_that_leaves(start_worker):
     wait_for(lambda: status(job) == 'completed')
 
 
-def test_drained_queues_run_nothing_and_go_on_when_they_are_resumed(start_worker):
+def test_drained_queues_run_nothing_and_go_on_when_they_are_resumed(start_worker, tmp_path, monkeypatch):
     start_worker('default', 'low')
-    running, elsewhere = Sleeping.enqueue(seconds=2), Plain.enqueue(queue_name='low')
+    running, elsewhere = Sleeping.enqueue(until=str(tmp_path / 'go')), Plain.enqueue(queue_name='low')
     wait_for(lambda: status(running) == 'running')
-    said = jobs('drain', 'default')
+    rest = time.sleep
+
+    def let_it_end(seconds):
+        (tmp_path / 'go').touch()
+        rest(seconds)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(queues.time, 'sleep', let_it_end)
+        said = jobs('drain', 'default')
     assert '1 job still running' in said and said.endswith('Resume them with "jobs resume".\n')
     assert status(running) == 'completed'
     held = Plain.enqueue()

@@ -30,7 +30,7 @@ def running(job):
 
 
 @KINDS
-def test_rqs_own_record_are_kept_and_foreign_jobs_run(start_worker, queue, options):
+def test_rqs_own_records_are_kept_and_foreign_jobs_run(start_worker, queue, options):
     foreign, broken = queue.enqueue('os.getpid'), queue.enqueue('os.getpgid', 'nonsense')
     garbled = queue.enqueue('os.getpid')
     queue.connection.hset(garbled.key, 'data', zlib.compress(b'nothing that can be unpickled'))
