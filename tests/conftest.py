@@ -62,19 +62,26 @@ _tables: dict[str, list[str]] = {}
 
 
 def _delete_rows(test: TransactionTestCase) -> None:
-    """Empty the tables after a test by DELETE, which takes milliseconds; Django's TRUNCATE took most of the time."""
+    """Empty the tables after a test by DELETE, which takes milliseconds; Django's TRUNCATE took most of the time.
+
+    One SELECT finds the few that hold rows.
+    """
     for alias in test._databases_names(include_mirrors=False):
         connection = connections[alias]
         if alias not in _tables:
             found = connection.introspection.django_table_names(only_existing=True, include_views=False)
             _tables[alias] = sorted(set(found) - _KEPT_TABLES)
+        names = [connection.ops.quote_name(table) for table in _tables[alias]]
+        with connection.cursor() as cursor:
+            cursor.execute(f'SELECT {", ".join(f"EXISTS(SELECT 1 FROM {name})" for name in names)}')
+            filled = [name for name, found in zip(names, cursor.fetchone(), strict=True) if found]
         with (
             connection.constraint_checks_disabled(),
             transaction.atomic(using=alias),
             connection.cursor() as cursor,
         ):
-            for table in _tables[alias]:
-                cursor.execute(f'DELETE FROM {connection.ops.quote_name(table)}')
+            for name in filled:
+                cursor.execute(f'DELETE FROM {name}')
 
 
 TransactionTestCase._fixture_teardown = _delete_rows
