@@ -17,7 +17,7 @@ from tests.app.jobs import Asynchronous, Plain, coroutine_function
 from tests.app.models import Trace
 from tests.processes import status
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
 def where():

@@ -9,7 +9,7 @@ from netbox_jobs.models import Job, JobLogEntry, PausedQueue, Schedule, Worker
 from tests.admin.helpers import body, client, make, url
 from tests.app.jobs import Plain
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
 def read_urls(job, schedule, worker):

@@ -13,7 +13,7 @@ from tests.app.jobs import Plain
 from tests.broker.quick import connects, is_quick
 from tests.processes import status
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
 def test_redis_down_the_call_succeeds_within_a_second_with_one_warning(caplog, work):

@@ -7,7 +7,7 @@ from tests.app.jobs import Plain, plain_function
 from tests.app.models import Thing
 from tests.processes import status
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
 # cancel, stop

@@ -8,7 +8,7 @@ from netbox_jobs.cli import exits
 from netbox_jobs.management.commands.jobs import Command
 from tests.cli.helpers import PAGE
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
 # What is written about it

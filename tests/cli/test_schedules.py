@@ -10,7 +10,7 @@ from tests.app.jobs import Failing, Plain, Talking
 from tests.app.models import Thing
 from tests.processes import status
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
 # schedules

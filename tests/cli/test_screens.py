@@ -9,7 +9,7 @@ from netbox_jobs.models import Job, Worker
 from tests.app.jobs import Plain
 from tests.app.models import Thing
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
 # Terminals

@@ -14,7 +14,7 @@ from tests.app.jobs import Plain, Talking
 from tests.app.models import Thing
 from tests.cli.helpers import FailingOnce, work_twice
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
 # show, log

@@ -17,7 +17,7 @@ from tests.processes import status, wait_for
 
 __all__ = ('begin',)  # a fixture
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
 def shown(*arguments):

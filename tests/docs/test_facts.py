@@ -68,6 +68,7 @@ def test_the_wheel_carries_the_package_and_nothing_else(tmp_path):
 # Calls, options, errors
 
 
+@pytest.mark.once
 @pytest.mark.django_db
 @pytest.mark.parametrize(('calls', 'outcome'), rows(ERRORS, '## Bad input'))
 def test_bad_input_raises_what_the_page_says_and_writes_nothing(calls: str, outcome: str) -> None:

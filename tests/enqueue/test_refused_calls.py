@@ -25,6 +25,7 @@ def bad(**given):
     return given
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ('given', 'error', 'words'),
     [
@@ -60,6 +61,7 @@ def test_p8_bad_input_is_an_error_at_the_call_and_nothing_is_written(given, erro
     assert ids_in_rq() == []
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('call', ['lambda', 'nested', 'class', 'text', 'instance method'])
 def test_p8_what_a_worker_cannot_import_is_refused(call):
     def nested(job):
@@ -102,6 +104,7 @@ def test_an_empty_name_of_a_queue_is_the_default():
     assert Plain.enqueue(queue_name='').queue_name == 'default'
 
 
+@pytest.mark.once
 def test_p8_a_callback_of_main_is_refused():
     def here(*args):
         return None
@@ -111,11 +114,13 @@ def test_p8_a_callback_of_main_is_refused():
         Plain.enqueue(on_failure=here)
 
 
+@pytest.mark.once
 def test_a_runner_without_run_is_refused():
     with pytest.raises(TypeError, match='does not implement run'):
         JobRunner.enqueue()
 
 
+@pytest.mark.once
 def test_a_missing_default_queue_is_said_at_the_call():
     with override_settings(RQ_QUEUES={}), pytest.raises(ImproperlyConfigured, match="'default'"):
         Plain.enqueue()

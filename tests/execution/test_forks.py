@@ -14,7 +14,7 @@ import pytest
 from netbox_jobs.jobs import JobRunner
 from tests.processes import status, wait_for
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.once]
 fork = multiprocessing.get_context('fork')
 
 

@@ -16,7 +16,7 @@ from netbox_jobs.models import Job
 from tests.app.jobs import Plain
 from tests.processes import status, wait_for
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from netbox_jobs.testing import real_worker
 from tests.app.jobs import Plain
 from tests.app.models import Trace
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.process
 def test_a_worker_runs_what_the_test_commits_and_is_gone_afterwards(job_worker):

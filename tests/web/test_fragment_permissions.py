@@ -16,7 +16,7 @@ from tests.app.jobs import Erring, Failing, Plain
 from tests.app.models import Thing
 from tests.web.helpers import POLLED, POSTED, TAGS, client_of, make_running, render, url, url_of_objects, user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 # Who sees what

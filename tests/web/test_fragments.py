@@ -17,7 +17,7 @@ from tests.app.models import TextThing, Thing, UUIDThing
 from tests.processes import ROOT
 from tests.web.helpers import POLLED, TAGS, client_of, make_running, render, url, url_of_objects, user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 EVIL = '<script>alert("x")</script>\x1b[31mred\x1b[0m\u202egnp.exe'

@@ -80,6 +80,7 @@ def test_p1_when_the_child_dies_around_the_end_of_a_job_the_next_ones_run_and_no
     assert {(starts(job), Job.objects.get(pk=job.pk).attempt) for job in jobs} == {(1, 1)}
 
 
+@pytest.mark.once
 def test_what_rq_has_of_a_batch_is_whole_within_a_second(held):
     _worker, jobs = held(lambda: Plain.enqueue_many([{}] * 30))
     wait_for(lambda: all_completed(jobs))
@@ -139,6 +140,7 @@ def test_p7_a_job_that_is_deleted_or_canceled_behind_another_never_runs(held, tm
     assert status(jobs[4]) == 'canceled'
 
 
+@pytest.mark.once
 def test_a_queue_that_comes_first_waits_for_a_moment_at_most(held):
     """A job of another queue, enqueued by the first of many, runs before nearly all of them."""
     _worker, jobs = held(lambda: [Working.enqueue(queue_name='low', seconds=0.01) for _ in range(60)])
@@ -152,6 +154,7 @@ def test_a_queue_that_comes_first_waits_for_a_moment_at_most(held):
     wait_for(lambda: all_completed(jobs))
 
 
+@pytest.mark.once
 def test_sigterm_leaves_what_is_not_begun_in_its_queue(held, start_worker, tmp_path):
     go = tmp_path / 'go'
     worker, jobs = held(lambda: [*Plain.enqueue_many([{}] * 3), Sleeping.enqueue(until=str(go)), Plain.enqueue()])
@@ -167,6 +170,7 @@ def test_sigterm_leaves_what_is_not_begun_in_its_queue(held, start_worker, tmp_p
     wait_for(lambda: status(jobs[4]) == 'completed')
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('kind', ['--fast', '--verbosity=1'])
 def test_max_jobs_and_burst_count_every_job(start_worker, kind):
     jobs = Plain.enqueue_many([{}] * 30)

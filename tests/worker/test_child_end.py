@@ -16,7 +16,7 @@ from netbox_jobs.jobs import JobRunner
 from tests.app.jobs import Plain
 from tests.processes import status, wait_for
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.once]
 KINDS = [(), ('--fast',)]
 
 

@@ -31,7 +31,9 @@ CAUSES = {
 }
 
 
-@pytest.mark.parametrize('how', CAUSES)
+@pytest.mark.parametrize(
+    'how', ['kill', *(pytest.param(how, marks=pytest.mark.once) for how in CAUSES if how != 'kill')]
+)
 def test_p1_the_job_of_a_killed_child_is_errored_and_its_successor_made(start_worker, how):
     start_worker()
     job = Dying.enqueue(interval=10, how=how)
@@ -90,6 +92,7 @@ def test_p1_killed_between_the_pop_and_the_claim_a_job_is_delivered_again_within
     assert started(job) == 1
 
 
+@pytest.mark.once
 def test_p1_a_worker_killed_and_started_again_at_once_has_due_jobs_start_within_5_seconds(start_worker):
     delivery.queue('default').enqueue_in(timedelta(hours=1), os.getpid)  # so that RQ's scheduler is needed
     first = start_worker()
@@ -160,6 +163,7 @@ def test_p3_a_job_that_has_lost_its_claim_ends_itself_within_10_seconds(start_wo
     wait_for(lambda: status(after) == 'completed')
 
 
+@pytest.mark.once
 def test_a_worker_that_is_killed_takes_its_child_along(start_worker):
     worker = start_worker()
     job = Sleeping.enqueue()
@@ -170,6 +174,7 @@ def test_a_worker_that_is_killed_takes_its_child_along(start_worker):
     wait_for(lambda: not is_alive(horse), 40)
 
 
+@pytest.mark.once
 def test_a_second_sigterm_ends_a_job_at_once_and_it_is_errored(start_worker):
     worker = start_worker()
     job = Sleeping.enqueue()

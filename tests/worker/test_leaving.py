@@ -23,7 +23,7 @@ def jobs(*arguments):
     return out.getvalue()
 
 
-@pytest.mark.parametrize('arguments', [(), ('--fast',)])
+@pytest.mark.parametrize('arguments', [(), pytest.param(('--fast',), marks=pytest.mark.once)])
 def test_a_worker_that_is_told_to_leave_finishes_its_job_and_begins_no_other(start_worker, arguments, tmp_path):
     worker = start_worker('default', *arguments)
     running = Sleeping.enqueue(until=str(tmp_path / 'go'))
@@ -42,6 +42,7 @@ def test_a_worker_that_is_told_to_leave_finishes_its_job_and_begins_no_other(sta
     assert status(waiting) == 'completed'
 
 
+@pytest.mark.once
 def test_an_idle_worker_that_is_told_to_leave_ends(start_worker):
     worker = start_worker('default')
     wait_for(Worker.objects.exists)
@@ -49,6 +50,7 @@ def test_an_idle_worker_that_is_told_to_leave_ends(start_worker):
     assert worker.process.wait(60) == 0
 
 
+@pytest.mark.once
 def test_a_pool_starts_another_worker_in_place_of_one_that_leaves(start_worker):
     start_worker('default', '--num-workers', '1', command='rqworker-pool')
     wait_for(Worker.objects.exists)
@@ -60,6 +62,7 @@ def test_a_pool_starts_another_worker_in_place_of_one_that_leaves(start_worker):
     wait_for(lambda: status(job) == 'completed')
 
 
+@pytest.mark.once
 def test_drained_queues_run_nothing_and_go_on_when_they_are_resumed(start_worker, tmp_path, monkeypatch):
     start_worker('default', 'low')
     running, elsewhere = Sleeping.enqueue(until=str(tmp_path / 'go')), Plain.enqueue(queue_name='low')
@@ -82,6 +85,7 @@ def test_drained_queues_run_nothing_and_go_on_when_they_are_resumed(start_worker
     wait_for(lambda: status(held) == 'completed')
 
 
+@pytest.mark.once
 def test_a_drain_that_takes_too_long_says_how_to_go_on(monkeypatch):
     monkeypatch.setattr(queues, 'INTERVAL', 0.01)
     job = Plain.enqueue()
@@ -92,6 +96,7 @@ def test_a_drain_that_takes_too_long_says_how_to_go_on(monkeypatch):
     assert PausedQueue.objects.filter(name='default').exists()
 
 
+@pytest.mark.once
 def test_names_or_all_but_not_both_and_not_neither():
     for arguments in (('pause',), ('pause', 'low', '--all'), ('workers', 'leave'), ('workers', 'leave', 'x', '--all')):
         with pytest.raises(CommandError, match='--all') as raised:
@@ -101,6 +106,7 @@ def test_names_or_all_but_not_both_and_not_neither():
         jobs('workers', 'leave', 'x')
 
 
+@pytest.mark.once
 def test_every_page_says_that_queues_are_paused(admin_client):
     PausedQueue.pause('low')
     page = '/admin/netbox_jobs/'
@@ -113,6 +119,7 @@ def test_every_page_says_that_queues_are_paused(admin_client):
     assert pauses.paused() is None
 
 
+@pytest.mark.once
 def test_telling_a_worker_to_leave_needs_its_permission(client):
     worker = Worker.objects.create(token='t', name='w', host='h', pid=1, queues=json.dumps(['default']))
     user = User.objects.create_user('staff', is_staff=True)

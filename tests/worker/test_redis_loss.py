@@ -46,6 +46,7 @@ def test_p1_emptied_with_jobs_pending_scheduled_and_running(redis, start_worker,
     assert worker.process.poll() is None
 
 
+@pytest.mark.once
 def test_p1_down_when_enqueue_commits_it_is_delivered_after_the_return(redis, start_worker):
     worker = start_worker(TEST_REDIS_URL=redis.url)
     first = Plain.enqueue()
@@ -59,6 +60,7 @@ def test_p1_down_when_enqueue_commits_it_is_delivered_after_the_return(redis, st
         assert Trace.objects.filter(job_pk=job.pk, what='start').count() == 1
 
 
+@pytest.mark.once
 def test_p1_silent_it_does_not_hold_up_enqueue(redis, monkeypatch):
     Plain.enqueue()
     redis.suspend()
@@ -72,6 +74,7 @@ def test_p1_silent_it_does_not_hold_up_enqueue(redis, monkeypatch):
     assert Job.objects.filter(pk__in=[job.pk for job in jobs], status='pending').count() == len(jobs) > 6
 
 
+@pytest.mark.once
 def test_p1_vanished_with_every_packet_it_does_not_hold_up_enqueue(caplog, monkeypatch):
     """A server whose queue of new connections is full answers none of them, as if packets were lost."""
     with ExitStack() as sockets:
@@ -95,6 +98,7 @@ def test_p1_vanished_with_every_packet_it_does_not_hold_up_enqueue(caplog, monke
     assert Job.objects.filter(pk__in=[job.pk for job in (*jobs, *more)], status='pending').count() == len(jobs) + 20
 
 
+@pytest.mark.once
 def test_a_worker_that_loses_redis_as_soon_as_it_has_started_outlives_it(redis, start_worker):
     worker = start_worker(TEST_REDIS_URL=redis.url)
     wait_for(lambda: LiveWorker.objects.exists() or worker.process.poll() is not None)
@@ -106,6 +110,7 @@ def test_a_worker_that_loses_redis_as_soon_as_it_has_started_outlives_it(redis, 
     assert worker.process.poll() is None
 
 
+@pytest.mark.once
 def test_an_idle_worker_that_redis_has_forgotten_is_known_again_within_30_seconds(redis, start_worker):
     worker = start_worker(TEST_REDIS_URL=redis.url)
     client = delivery.queue('default').connection

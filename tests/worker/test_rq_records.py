@@ -14,7 +14,7 @@ from tests.app.jobs import Failing, Plain, Sleeping
 from tests.app.models import Trace
 from tests.processes import RedisProcess, status, wait_for
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.once]
 
 KINDS = pytest.mark.parametrize('options', [('--fast',), ()], ids=['fast', 'forking'])
 

@@ -6,7 +6,7 @@ from netbox_jobs.broker import delivery
 from tests.app.jobs import Plain, Sleeping
 from tests.processes import status, wait_for
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.once]
 JSON = 'rq.serializers.JSONSerializer'
 
 

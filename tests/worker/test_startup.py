@@ -94,7 +94,7 @@ def redis():
     server.kill()
 
 
-@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('kind', [KINDS[0], *(pytest.param(kind, marks=pytest.mark.once) for kind in KINDS[1:])])
 def test_a_worker_starts_when_redis_and_the_database_answer(start_worker, redis, gate, kind):
     command, *arguments = kind
     job = Plain.enqueue()
@@ -112,6 +112,7 @@ def test_a_worker_starts_when_redis_and_the_database_answer(start_worker, redis,
     assert 'Traceback' not in worker.output
 
 
+@pytest.mark.once
 def test_a_worker_that_waits_ends_upon_a_signal(start_worker, redis):
     worker = start_worker('default', TEST_REDIS_URL=redis.url)
     wait_for(lambda: WAITS in worker.output)

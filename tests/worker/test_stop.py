@@ -44,6 +44,7 @@ def ended(job, seconds=60):
 # stop
 
 
+@pytest.mark.once
 def test_p7_a_job_is_stopped_with_the_processes_that_it_has_started(start_worker):
     worker = start_worker()
     job = Spawning.enqueue()
@@ -56,6 +57,7 @@ def test_p7_a_job_is_stopped_with_the_processes_that_it_has_started(start_worker
     assert_works_on(worker)
 
 
+@pytest.mark.once
 def test_p7_a_job_that_is_stuck_in_c_code_is_stopped_when_its_grace_is_over(start_worker):
     worker = start_worker()
     job = Stuck.enqueue()
@@ -65,6 +67,7 @@ def test_p7_a_job_that_is_stuck_in_c_code_is_stopped_when_its_grace_is_over(star
     assert_works_on(worker)
 
 
+@pytest.mark.once
 def test_p7_a_stopped_job_may_end_in_order_within_its_grace(start_worker):
     worker = start_worker()
     job = Orderly.enqueue()
@@ -75,6 +78,7 @@ def test_p7_a_stopped_job_may_end_in_order_within_its_grace(start_worker):
     assert_works_on(worker)
 
 
+@pytest.mark.once
 def test_p7_a_coroutine_is_canceled_and_cleans_up(start_worker):
     start_worker()
     job = Asynchronous.enqueue(seconds=60)
@@ -99,6 +103,7 @@ def test_p7_a_job_is_stopped_also_where_redis_cannot_tell_its_worker(start_worke
         redis.kill()
 
 
+@pytest.mark.once
 def test_rqs_own_stop_command_is_a_stop_too(start_worker):
     worker = start_worker()
     job = Sleeping.enqueue()
@@ -158,6 +163,7 @@ def test_p6_a_hundred_thousand_lines_keep_memory_flat(start_worker):
 # retries
 
 
+@pytest.mark.once
 def test_a_job_is_retried_in_steps_of_a_second(start_worker):
     start_worker()
     job = Flaky.enqueue(failures=2, retry_backoff=[1, 1])
@@ -189,6 +195,7 @@ def test_a_paused_schedule_survives_the_restart_of_its_worker(start_worker):
     wait_for(lambda: schedule.jobs.filter(status='completed').count() == 2)
 
 
+@pytest.mark.once
 def test_a_paused_queue_is_left_alone_and_survives_the_loss_of_redis(start_worker):
     PausedQueue.pause('low')
     worker = start_worker()

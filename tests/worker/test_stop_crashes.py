@@ -98,6 +98,7 @@ def test_p7_a_horse_that_dies_while_a_stopped_job_has_its_grace_leaves_it_cancel
     assert Lingering.get_jobs().waiting().get().predecessor_id == job.pk
 
 
+@pytest.mark.once
 def test_p7_a_stopped_job_that_is_stuck_in_c_code_is_ended_when_its_grace_is_over(start_worker):
     worker = start_worker()
     job = running(Stuck)
@@ -107,6 +108,7 @@ def test_p7_a_stopped_job_that_is_stuck_in_c_code_is_ended_when_its_grace_is_ove
     wait_for(lambda: status(after) == 'completed', what=worker.output[-2000:])
 
 
+@pytest.mark.once
 def test_a_stop_that_was_heeded_is_no_matter_of_the_next_job(start_worker):
     worker = start_worker()
     heeding = running(Lingering, heed=True)

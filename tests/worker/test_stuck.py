@@ -19,6 +19,7 @@ from tests.worker.traces import started
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
 
+@pytest.mark.once
 def test_a_time_limit_ends_a_job_that_is_stuck_in_c_code_too(start_worker):
     worker = start_worker()
     job = Stuck.enqueue(job_timeout=1)
@@ -29,6 +30,7 @@ def test_a_time_limit_ends_a_job_that_is_stuck_in_c_code_too(start_worker):
     assert worker.process.poll() is None
 
 
+@pytest.mark.once
 def test_a_time_limit_is_named_in_the_error_and_the_worker_lives(start_worker):
     worker = start_worker()
     job = Sleeping.enqueue(job_timeout=1)
@@ -39,6 +41,7 @@ def test_a_time_limit_is_named_in_the_error_and_the_worker_lives(start_worker):
     assert worker.process.poll() is None
 
 
+@pytest.mark.once
 def test_a_time_limit_that_is_swallowed_ends_the_process(start_worker):
     worker = start_worker()
     job = Stubborn.enqueue(job_timeout=1)

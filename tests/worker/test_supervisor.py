@@ -23,7 +23,7 @@ from netbox_jobs.worker.protocol import Batch, Done
 from tests.app.jobs import Orderly, Plain
 from tests.processes import wait_for
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.once]
 
 
 class Deaf:

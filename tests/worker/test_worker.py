@@ -30,6 +30,7 @@ def test_a_job_is_enqueued_and_a_worker_completes_it(start_worker):
     assert Trace.objects.filter(job_pk=job.pk, what='start').count() == 1
 
 
+@pytest.mark.once
 def test_a_child_waits_for_its_job_beforehand_and_the_next_job_has_another(start_worker):
     worker = start_worker('low')  # where no system job comes between
     (before,) = wait_for(worker.horses)
@@ -52,6 +53,7 @@ def killed(worker):
     return None
 
 
+@pytest.mark.once
 def test_a_child_that_dies_while_it_waits_is_replaced(start_worker):
     worker = start_worker()
     before = wait_for(lambda: killed(worker))
@@ -60,6 +62,7 @@ def test_a_child_that_dies_while_it_waits_is_replaced(start_worker):
     assert job.data['pid'] != before
 
 
+@pytest.mark.once
 def test_a_plugin_queue_is_served_by_a_worker_that_names_it(start_worker):
     job = Plain.enqueue(queue_name='tests.app.work')
     start_worker('--burst').process.wait(60)
@@ -68,6 +71,7 @@ def test_a_plugin_queue_is_served_by_a_worker_that_names_it(start_worker):
     assert status(job) == 'completed'
 
 
+@pytest.mark.once
 def test_queues_are_served_in_strict_priority(start_worker):
     jobs = [Plain.enqueue(queue_name=name) for name in ('low', 'default', 'high', 'low', 'high')]
     start_worker('--burst').process.wait(60)
@@ -97,6 +101,7 @@ def test_system_jobs_are_scheduled_once_by_two_workers_that_start_together(start
     assert second.stop() == 0
 
 
+@pytest.mark.once
 def test_the_start_line_says_what_is_served_and_what_is_not(start_worker):
     worker = start_worker('--burst')
     worker.process.wait(60)
@@ -104,6 +109,7 @@ def test_the_start_line_says_what_is_served_and_what_is_not(start_worker):
     assert 'Plugin queues without it: tests.app.work, tests.app.bulk' in worker.output
 
 
+@pytest.mark.once
 def test_all_queues_serves_the_plugins_queues_too(start_worker):
     job = Plain.enqueue(queue_name='tests.app.bulk')
     worker = start_worker('low', '--all-queues', '--burst')
@@ -113,6 +119,7 @@ def test_all_queues_serves_the_plugins_queues_too(start_worker):
     assert 'Serving low, high, default, ' in worker.output  # what is named comes first
 
 
+@pytest.mark.once
 def test_an_unknown_queue_is_one_clear_sentence(start_worker):
     worker = start_worker('nonsense')
     assert worker.process.wait(60) != 0
@@ -121,12 +128,14 @@ def test_an_unknown_queue_is_one_clear_sentence(start_worker):
     assert 'Traceback' not in worker.output
 
 
+@pytest.mark.once
 def test_queues_on_different_servers_are_refused_in_one_worker(start_worker):
     worker = start_worker('default', 'elsewhere', TEST_OTHER_REDIS='redis://127.0.0.1:1/0')
     assert worker.process.wait(60) != 0
     assert 'on different Redis servers; run one worker for each group: default; elsewhere' in worker.output
 
 
+@pytest.mark.once
 def test_a_worker_without_redis_says_so_in_a_sentence(start_worker):
     worker = start_worker('--no-wait', TEST_REDIS_URL='redis://127.0.0.1:1/0')
     assert worker.process.wait(60) == 1
@@ -134,6 +143,7 @@ def test_a_worker_without_redis_says_so_in_a_sentence(start_worker):
     assert 'Traceback' not in worker.output
 
 
+@pytest.mark.once
 def test_max_jobs_ends_a_worker_in_order(start_worker):
     jobs = [Plain.enqueue() for _ in range(3)]
     worker = start_worker('--max-jobs', '2')
@@ -142,6 +152,7 @@ def test_max_jobs_ends_a_worker_in_order(start_worker):
     assert not Worker.objects.exists()
 
 
+@pytest.mark.once
 def test_a_pool_runs_jobs(start_worker):
     jobs = [Talking.enqueue() for _ in range(6)]
     worker = start_worker('--num-workers', '2', '--burst', command='rqworker-pool')
@@ -166,12 +177,14 @@ def test_migrate_works_on_an_empty_database_with_redis_down(tmp_path):
     assert 'netbox_jobs.0001_initial... OK' in done.stdout
 
 
+@pytest.mark.once
 def test_a_worker_without_its_tables_says_so(start_worker, tmp_path):
     worker = start_worker(TEST_DATABASE_URL=f'sqlite:///{tmp_path}/empty.sqlite3')
     assert worker.process.wait(60) != 0
     assert 'did you run "migrate"?' in worker.output
 
 
+@pytest.mark.once
 def test_sigterm_finishes_the_job_and_then_ends_the_worker(start_worker, tmp_path):
     from tests.app.jobs import Sleeping
 
@@ -188,6 +201,7 @@ def test_sigterm_finishes_the_job_and_then_ends_the_worker(start_worker, tmp_pat
     assert not Job.objects.running().exists()
 
 
+@pytest.mark.once
 def test_rqs_scheduler_is_started_for_a_scheduled_job_of_rqs_own(start_worker):
     worker = start_worker()
     wait_for(lambda: 'Listening' in worker.output)

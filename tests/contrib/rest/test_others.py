@@ -6,7 +6,7 @@ from netbox_jobs.models import Job, PausedQueue, Schedule, Worker
 from tests.app.jobs import Plain
 from tests.app.models import Thing
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 def test_schedules_are_listed_with_their_next_run(boss):
