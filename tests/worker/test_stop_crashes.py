@@ -12,7 +12,7 @@ from netbox_jobs.core import clock
 from netbox_jobs.lifecycle import finish
 from netbox_jobs.models import Job, PausedQueue, Worker
 from tests.app import faults
-from tests.app.jobs import Dying, Lingering, Plain, Sleeping, Stuck, WorkingRetriedAgain
+from tests.app.jobs import Dying, Lingering, Plain, Sleeping, WorkingRetriedAgain
 from tests.app.models import Trace
 from tests.processes import RedisProcess, status, wait_for
 
@@ -96,16 +96,6 @@ def test_p7_a_horse_that_dies_while_a_stopped_job_has_its_grace_leaves_it_cancel
     os.kill(worker.horses()[0], signal.SIGKILL)
     wait_for(lambda: status(job) == 'canceled')
     assert Lingering.get_jobs().waiting().get().predecessor_id == job.pk
-
-
-@pytest.mark.once
-def test_p7_a_stopped_job_that_is_stuck_in_c_code_is_ended_when_its_grace_is_over(start_worker):
-    worker = start_worker()
-    job = running(Stuck)
-    assert job.stop()
-    wait_for(lambda: status(job) == 'canceled')
-    after = Plain.enqueue()
-    wait_for(lambda: status(after) == 'completed', what=worker.output[-2000:])
 
 
 @pytest.mark.once
