@@ -156,7 +156,7 @@ def _ask(nursery: _Nursery, request: dict[str, Any]) -> int:
 def close() -> None:
     """End all nurseries, and what they have started."""
     for nursery in _nurseries.values():
-        nursery.communicate(timeout=10)
+        nursery.communicate(timeout=60)
     _nurseries.clear()
 
 

@@ -227,6 +227,6 @@ def test_a_reader_that_has_seen_enough_is_no_error():
     script = f'{" ".join(command("list", "--json", "--limit", "1000"))} | head -c 10; exit ${{PIPESTATUS[0]}}'
     Job.objects.bulk_create(Job(name='x' * 200, runner='x') for _ in range(800))
     done = subprocess.run(
-        ['bash', '-c', script], cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False
+        ['bash', '-c', script], cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=150, check=False
     )
     assert (done.returncode, done.stderr) == (0, '')

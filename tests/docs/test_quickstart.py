@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.once, pytest.mark.process, pytest.mark.timeout(400)]
 AWAIT = """
 import time
 
-deadline = time.monotonic() + 30
+deadline = time.monotonic() + 90
 while not job.ended and time.monotonic() < deadline:
     time.sleep(0.05)
     job.refresh_from_db()

@@ -163,7 +163,7 @@ with transaction.atomic() if {atomic} else nullcontext():
 @pytest.mark.process
 @pytest.mark.parametrize('atomic', [False, True])
 def test_p1_a_process_is_killed_between_the_two_writes(atomic, caplog):
-    killed = subprocess.run([sys.executable, '-c', KILLED.format(atomic=atomic)], env=environment(), timeout=60)
+    killed = subprocess.run([sys.executable, '-c', KILLED.format(atomic=atomic)], env=environment(), timeout=150)
     assert killed.returncode == -signal.SIGKILL
     assert not Thing.objects.exists()
     if atomic:

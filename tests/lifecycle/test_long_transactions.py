@@ -128,7 +128,7 @@ def test_p4_a_worker_that_is_killed_between_the_end_and_the_successor_breaks_no_
 def test_p1_a_late_job_joins_its_schedule_although_its_process_died_after_the_commit(start_worker):
     thing = Thing.objects.create()
     with elsewhere(lambda: Plain.enqueue_once(instance=thing, interval=7)):
-        died = subprocess.run([sys.executable, '-c', DIES], env=environment(), cwd=ROOT, timeout=60)
+        died = subprocess.run([sys.executable, '-c', DIES], env=environment(), cwd=ROOT, timeout=150)
         assert died.returncode == 9
     assert PendingChange.objects.count() == 1
     start_worker('low')

@@ -35,7 +35,7 @@ def site(chromium, django_db_setup):
         server = LiveServerThread('127.0.0.1', StaticFilesHandler)
         server.daemon = True
         server.start()
-        server.is_ready.wait(20)
+        server.is_ready.wait(60)
         assert not server.error, server.error
         yield f'http://127.0.0.1:{server.port}'
         server.terminate()

@@ -8,7 +8,7 @@ from django.utils import timezone
 from example_plugin.jobs import SyncSourceJob
 from netbox_jobs.models import Job, JobLogEntry, Progress
 
-WAIT = 20_000  # milliseconds
+WAIT = 60_000  # milliseconds
 
 
 def running_job(source, user, lines=0):
