@@ -1,5 +1,6 @@
 """Fixtures of all tests."""
 
+import gc
 import os
 import shutil
 from collections.abc import Callable, Generator, Iterator
@@ -142,6 +143,12 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.failed and 'TEST_FAILURES' in os.environ and 'PYTEST_XDIST_WORKER' not in os.environ:
         with Path(os.environ['TEST_FAILURES']).open('a') as failures:
             failures.write(f'{report.nodeid}\n')
+
+
+def pytest_collection_finish() -> None:
+    """What is there before the first test stays: the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure() -> None:
