@@ -4,6 +4,7 @@ import faulthandler
 import signal
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 from django.db import connections
@@ -37,6 +38,15 @@ class Resting(JobRunner):
 class InnerResting(JobRunner):
     def run(self, seconds):
         time.sleep(seconds)
+
+
+def test_a_limit_that_ends_an_inner_job_ends_the_outer_one_though_the_commit_logs_what_is_raised(inline):
+    with pytest.raises(JobTimeoutException, match='1 seconds'), Deadline(1, sole=False):
+        with suppress(JobTimeoutException), Deadline(30, sole=False):
+            time.sleep(30)
+        with suppress(JobTimeoutException):  # as a hook of a commit does
+            time.sleep(30)
+        time.sleep(30)
 
 
 @pytest.mark.parametrize('inner', [0, 60])
