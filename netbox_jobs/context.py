@@ -3,13 +3,14 @@
 import logging
 from typing import TYPE_CHECKING
 
+from .core.actors import acting
 from .core.contexts import JobContext
 from .core.runs import current_run
 
 if TYPE_CHECKING:  # Django imports this module before it loads models, where LOGGING names the filter
     from .models import Job
 
-__all__ = ('JobContext', 'JobIdFilter', 'current_job')
+__all__ = ('JobContext', 'JobIdFilter', 'acting', 'current_job')
 
 
 def current_job() -> 'Job | None':

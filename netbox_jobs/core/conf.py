@@ -82,6 +82,8 @@ SETTINGS: dict[str, Setting] = {
     ),
     # Dotted path of a function that is called with each job that has ended, as its `notifications` ask for.
     'NOTIFY': Setting('', 'the dotted path of a function, or an empty text', lambda value: isinstance(value, str)),
+    # How long entries of the audit trail are kept.
+    'AUDIT_RETENTION': _number(365, 'days, or 0 to keep all,', 0, 36_500, whole=True),
     # What Prometheus sends to read the metrics of `contrib.metrics`; without one, only users may who may view jobs.
     'METRICS_TOKEN': Setting('', 'a text, or an empty one', lambda value: isinstance(value, str)),
     # The version of NetBox that `min_version` and `max_version` of plugins are compared with.
