@@ -38,6 +38,7 @@ def build(parser: ArgumentParser) -> None:
     pruning = add('prune', maintenance.prune, 'Delete jobs that ended long ago, with their logs, as workers do')
     pruning.add_argument('--days', type=int, help='keep this many days (default: JOB_RETENTION)')
     _confirmed(pruning)
+    add('reencrypt', maintenance.reencrypt, 'Encrypt what is encrypted with the first of the keys', json=True)
     repairing = add(
         'repair', maintenance.repair, 'Compare jobs with RQ and the workers, and repair differences, as workers do'
     )

@@ -58,8 +58,8 @@ class JobRunner(Steps, ABC):
     - `on_crash` (`'error'` or `'retry'`), `max_crashes`: whether a job whose process dies is run again.
     - `concurrency` (a number) or `limit` (a `Limit`): how many of its jobs run at once.
     - `unique` (a `Unique`): which jobs count as the same, of which `enqueue()` stores one.
-    - `log_level`: the least level of the lines that the job's log keeps, such as 'INFO'; all if omitted. (LOGGING says
-      which of them the project's handlers receive.)
+    - `log_level`: the least level of the lines that the job's log keeps, such as 'INFO'; all if omitted.
+    - `sensitive`: names of arguments whose values are shown nowhere; `encrypted`: True to encrypt arguments and data.
     - `api`: True if users may enqueue its jobs through the REST API.
     - `stop_grace`: seconds between the request to stop a job and the end of its process; 0 if omitted, 5 for a
       coroutine function.
@@ -145,11 +145,11 @@ class JobRunner(Steps, ABC):
         Override it to wrap every run, and call `super().handle(job, *args, **kwargs)`. The successor of a periodic job
         is made with its end.
         """
-        adopt(job, path_of(cls), kwargs)
+        adopt(job, cls, kwargs)
         job.start()
         with attending(job) as run:
             try:
-                run.note_arguments(kwargs)
+                run.note_arguments(cls, kwargs)
                 with run.guarded():
                     run.complete(cls(job).run(*args, **kwargs))
                 run.over = not cls.overrides('handle')

@@ -155,7 +155,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ('arguments', models.BinaryField(blank=True, default=b'')),
-                ('arguments_format', models.CharField(blank=True, default='', editable=False, max_length=10)),
+                ('arguments_format', models.CharField(blank=True, default='', editable=False, max_length=20)),
                 ('arguments_signature', models.CharField(blank=True, default='', editable=False, max_length=64)),
                 ('arguments_shown', models.TextField(blank=True, default='', editable=False, verbose_name='arguments')),
                 ('slot', models.BigIntegerField(editable=False, null=True, unique=True)),
@@ -709,7 +709,7 @@ class Migration(migrations.Migration):
                 ('started', models.DateTimeField(verbose_name='started')),
                 ('completed', models.DateTimeField(default=django.utils.timezone.now, verbose_name='completed')),
                 ('result', models.BinaryField(blank=True, default=b'')),
-                ('result_format', models.CharField(blank=True, default='', max_length=10)),
+                ('result_format', models.CharField(blank=True, default='', max_length=20)),
                 ('result_signature', models.CharField(blank=True, default='', max_length=64)),
                 ('result_shown', models.TextField(blank=True, default='', verbose_name='result')),
                 (

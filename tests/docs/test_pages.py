@@ -39,6 +39,7 @@ APART = [
     'how-to/netbox-plugins.md',
     'how-to/plugins.md',
     'how-to/rest.md',
+    'how-to/secrets.md',
     'how-to/test.md',
     'how-to/traces.md',
 ]
