@@ -10,7 +10,7 @@ from django.core.management import BaseCommand, get_commands, load_command_class
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from .core import charset, conf, contexts, encryption, queues
+from .core import charset, conf, contexts, encryption, middleware, queues
 from .models import database
 from .plugins import PluginConfig
 
@@ -217,6 +217,16 @@ def check_encryption(**kwargs: Any) -> list[checks.CheckMessage]:
             id='netbox_jobs.E015',
         )
     ]
+
+
+@checks.register
+def check_middleware(**kwargs: Any) -> list[checks.CheckMessage]:
+    """The paths in `MIDDLEWARE` must name middleware."""
+    try:
+        middleware.configured()
+    except ImproperlyConfigured as error:
+        return [checks.Error(str(error), id='netbox_jobs.E016')]
+    return []
 
 
 @checks.register

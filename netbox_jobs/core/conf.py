@@ -82,6 +82,12 @@ SETTINGS: dict[str, Setting] = {
         'a list of the dotted paths of classes',
         lambda value: isinstance(value, list | tuple) and all(isinstance(path, str) for path in value),
     ),
+    # Dotted paths of what surrounds each call that enqueues, and each run; see `core.middleware`.
+    'MIDDLEWARE': Setting(
+        (),
+        'a list of the dotted paths of classes or functions',
+        lambda value: isinstance(value, list | tuple) and all(isinstance(path, str) for path in value),
+    ),
     # Dotted path of a function that is called with each job that has ended, as its `notifications` ask for.
     'NOTIFY': Setting('', 'the dotted path of a function, or an empty text', lambda value: isinstance(value, str)),
     # How long entries of the audit trail are kept.

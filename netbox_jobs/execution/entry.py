@@ -95,7 +95,10 @@ def run_immediately(job: Job, target: Callable[..., Any], kwargs: dict[str, Any]
     run = Execution(job, arguments=kwargs)
     run.hide(getattr(target, '__self__', None), kwargs)
     with run.attended():
-        run.call(lambda: call(target, job, kwargs))
+        if hasattr(target, '__self__'):  # a handle(), which has its run() in the middleware
+            run.call(lambda: call(target, job, kwargs))
+        else:
+            run.call(lambda: run.within_middleware(lambda: call(target, job, kwargs)))
         run.settle()
     if isinstance(run.failure, KeyboardInterrupt | SystemExit):
         raise run.failure

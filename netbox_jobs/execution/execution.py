@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from django.db import connections
 
 from ..choices import JobStatusChoices
-from ..core import contexts, guards, identity, import_path, queues, runner_options, runs
+from ..core import contexts, guards, identity, import_path, middleware, queues, runner_options, runs
 from ..core.secrets import Secrets
 from ..exceptions import ArgumentsRefused, InstanceGone, JobCanceled, RunnerNotFound
 from ..lifecycle.claim_next import NextClaim
@@ -185,7 +185,8 @@ class Execution:
             self.hide(target, kwargs)
             check_taken(target, kwargs)
             limit = job.job_timeout or queues.timeout(job.queue_name)
-            if getattr(target, 'is_job_runner', False):
+            is_runner = getattr(target, 'is_job_runner', False)
+            if is_runner:
                 target = target.handle
         except RunnerNotFound as error:
             requeue_or_end(self, error)
@@ -200,7 +201,10 @@ class Execution:
         watched, sole = identity.is_child_of_worker(), runs.delivered_run() is self
         self._deadline = Deadline(limit, self._coroutines.cancel, watched=watched, sole=sole)
         with self._deadline:
-            self.call(lambda: call(target, job, kwargs))
+            if is_runner:
+                self.call(lambda: call(target, job, kwargs))
+            else:
+                self.call(lambda: self.within_middleware(lambda: call(target, job, kwargs)))
             self._deadline.disarm()
             self.settle()
 
@@ -225,6 +229,13 @@ class Execution:
             if self._stop.is_set():
                 raise JobCanceled from None
             raise
+
+    def within_middleware(self, run: Callable[[], Any]) -> None:
+        """Call what a job runs, and run a coroutine that it returns to its end; within the project's middleware."""
+        if middleware.configured():
+            middleware.around_run(self.job, lambda: self.complete(run()))
+        else:
+            self.complete(run())
 
     def call(self, run: Callable[[], Any]) -> None:
         """Call it; what it raises is kept as the failure, also `SystemExit` and its like."""

@@ -17,7 +17,7 @@ from ..core.import_path import path_of
 from ..core.options import OPTIONS, UNCHANGED, EnqueueOptions, Unchanged, check_arguments
 from ..core.registry import system_jobs
 from ..core.signatures import enqueue_once_signature, enqueue_signature, signed_like
-from ..enqueue.batch import check_all, insert_all, spread
+from ..enqueue.batch import enqueue_all, spread
 from ..enqueue.identify import identify_instance, is_unsaved
 from ..enqueue.rows import adopt
 from ..enqueue.unsaved import call_transaction, job_ids_of, key_for
@@ -151,7 +151,7 @@ class JobRunner(Steps, ABC):
             try:
                 run.note_arguments(cls, kwargs)
                 with run.guarded():
-                    run.complete(cls(job).run(*args, **kwargs))
+                    run.within_middleware(lambda: cls(job).run(*args, **kwargs))
                 run.over = not cls.overrides('handle')
                 job.terminate()
             except Exception as error:
@@ -209,7 +209,7 @@ class JobRunner(Steps, ABC):
         """
         given = spread(calls, common)
         if not cls.overrides('enqueue'):
-            return insert_all(check_all(cls.handle, given))
+            return enqueue_all(cls, given)
         with call_transaction():
             return [cls.enqueue(**call) for call in given]
 
