@@ -8,7 +8,7 @@ does not fit: it covers the job's id, the callable's path, the context and the a
 
 import io
 import json
-import pickle
+import pickle  # nosec B403  # what is unpickled carries our signature
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta

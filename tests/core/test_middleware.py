@@ -182,7 +182,7 @@ def test_what_around_enqueue_raises_the_call_raises(use):
         Sync.enqueue()
     assert not Job.objects.exists()
     use('Skipping')
-    with pytest.raises(RuntimeError, match='Skipping.around_enqueue\\(\\) has not called proceed'):
+    with pytest.raises(RuntimeError, match=r'Skipping.around_enqueue\(\) has not called proceed'):
         Sync.enqueue()
 
 
