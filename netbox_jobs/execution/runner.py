@@ -17,7 +17,7 @@ from ..core.import_path import path_of
 from ..core.options import OPTIONS, UNCHANGED, EnqueueOptions, Unchanged, check_arguments
 from ..core.registry import system_jobs
 from ..core.signatures import enqueue_once_signature, enqueue_signature, signed_like
-from ..enqueue.batch import check_all, insert_all, spread
+from ..enqueue.batch import enqueue_all, spread
 from ..enqueue.identify import identify_instance, is_unsaved
 from ..enqueue.rows import adopt
 from ..enqueue.unsaved import call_transaction, job_ids_of, key_for
@@ -56,11 +56,11 @@ class JobRunner(Steps, Rates, ABC):
       or a list of seconds), `retry_on` (exception classes; `Exception` if omitted, `JobFailed` only if named): whether
       and when a failed attempt is retried; the call's options override them.
     - `on_crash` (`'error'` or `'retry'`), `max_crashes`: whether a job whose process dies is run again.
-    - `concurrency` (a number) or `limit` (a `Limit`): how many of its jobs run at once.
-    - `rate` (a `Rate`): how many of its jobs begin within a time.
+    - `concurrency` or `limit` (a `Limit`): how many of its jobs run at once; `rate` (a `Rate`): how many begin in a time.
     - `priority` (0 to 9), `fair_by` (the name of an argument): which of its jobs come first in their queue.
     - `unique` (a `Unique`): which jobs count as the same, of which `enqueue()` stores one.
     - `log_level`: the least level of the lines that the job's log keeps, such as 'INFO'; all if omitted.
+    - `sensitive`: names of arguments whose values are shown nowhere; `encrypted`: True to encrypt arguments and data.
     - `api`: True if users may enqueue its jobs through the REST API.
     - `stop_grace`: seconds from the request to stop a job to the end of its process; 0, or 5 for a coroutine function.
 
@@ -145,13 +145,13 @@ class JobRunner(Steps, Rates, ABC):
         Override it to wrap every run, and call `super().handle(job, *args, **kwargs)`. The successor of a periodic job
         is made with its end.
         """
-        adopt(job, path_of(cls), kwargs)
+        adopt(job, cls, kwargs)
         job.start()
         with attending(job) as run:
             try:
-                run.note_arguments(kwargs)
+                run.note_arguments(cls, kwargs)
                 with run.guarded():
-                    run.complete(cls(job).run(*args, **kwargs))
+                    run.within_middleware(lambda: cls(job).run(*args, **kwargs))
                 run.over = not cls.overrides('handle')
                 job.terminate()
             except Exception as error:
@@ -209,7 +209,7 @@ class JobRunner(Steps, Rates, ABC):
         """
         given = spread(calls, common)
         if not cls.overrides('enqueue'):
-            return insert_all(check_all(cls.handle, given))
+            return enqueue_all(cls, given)
         with call_transaction():
             return [cls.enqueue(**call) for call in given]
 

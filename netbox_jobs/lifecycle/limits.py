@@ -17,7 +17,7 @@ from ..core.order import AHEAD, is_line, line_name, place
 from ..models import Job, LimitRow, LimitSlot, QueueLimit, RateStart
 from . import lines, order, rates
 
-#: So many jobs of a line are looked at at once; the next look at all limits goes on from there.
+#: So many jobs of a line are looked at at once; the next look at all limits continues there.
 _MOST = 500
 _WITH_SLOT = (JobStatusChoices.STATUS_PENDING, JobStatusChoices.STATUS_RUNNING)
 
@@ -117,7 +117,7 @@ def _line_up(new: dict[str, list[int]], using: str, *, has_rate: bool) -> None:
 
 
 def _make_rows(allowed: dict[str, Allowance], using: str) -> None:
-    """Insert the rows of these limits that are missing, in no transaction of ours: nobody waits for their locks."""
+    """Insert the missing rows of these limits, in no transaction of ours: no caller waits for their locks."""
     rows = LimitRow.objects.using(using)
     missing = {limits.digest(name): name for name in allowed}
     for key in rows.filter(key__in=missing).values_list('key', flat=True):
