@@ -45,6 +45,7 @@ def reset_queue_limit(name: str) -> bool:
             _tell_row(name, limits.of_queue(name), using)
             if limits.of_queue(name) is not None:
                 give_running_ones(name, using)
+                _waiting(name, using).update(held=True)
                 _line_up_again(_delivered(name, using))
         return bool(found)
 
@@ -60,6 +61,11 @@ def _tell_row(name: str, most: int | None, using: str) -> None:
 def _delivered(name: str, using: str) -> JobQuerySet[Job]:
     jobs = Job.objects.using(using).filter(queue_name=name, held=False, due__isnull=False)
     return jobs.filter(status=JobStatusChoices.STATUS_PENDING)
+
+
+def _waiting(name: str, using: str) -> JobQuerySet[Job]:
+    jobs = Job.objects.using(using).filter(queue_name=name, held=False, due__isnull=False)
+    return jobs.filter(status=JobStatusChoices.STATUS_SCHEDULED)
 
 
 def _line_up_again(jobs: JobQuerySet[Job]) -> None:

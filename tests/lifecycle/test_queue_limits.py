@@ -148,7 +148,7 @@ def test_p10_workers_that_run_heed_a_limit_within_seconds(start_worker):
     QueueLimit.set('default', 1)
     jobs = Plain.enqueue_many([{}] * 6)
     start_worker()
-    wait_for(lambda: Job.objects.filter(status='completed').count() == 7, 90, worker.output[-2000:])
+    wait_for(lambda: Plain.get_jobs().filter(status='completed').count() == 7, 90, worker.output[-2000:])
     runs = sorted((job.started, job.completed) for job in Job.objects.filter(pk__in=[job.pk for job in jobs]))
     assert all(before[1] <= after[0] for before, after in pairwise(runs))
 
