@@ -70,7 +70,7 @@ def again(operation: Callable[[], T], using: str) -> T:
 def after_commit(function: Callable[[], Any], using: str, *, at_once: bool = False) -> None:
     """Call a function once the transaction has committed; at once, if there is none. What it raises is logged.
 
-    With autocommit off, nobody knows when the caller commits: recovery finds what is committed, and does it then.
+    With autocommit off, it is unknown when the caller commits: recovery finds what is committed, and does it then.
 
     Args:
         function: What to call.

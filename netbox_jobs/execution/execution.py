@@ -214,7 +214,7 @@ class Execution:
         The time limit, and a stop, cancel its task.
 
         Raises:
-            JobTimeoutException, JobCanceled: One of those has cancelled it.
+            JobTimeoutException, JobCanceled: One of these has canceled it.
             TypeError: It is a generator.
         """
         if inspect.isgenerator(returned) or inspect.isasyncgen(returned):
