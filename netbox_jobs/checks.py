@@ -209,6 +209,8 @@ def check_encryption(**kwargs: Any) -> list[checks.CheckMessage]:
         if encryption.ring() is not None or not conf.get('ENCRYPT'):
             return []
     except ImproperlyConfigured as error:
+        if list(conf.problems()):  # check_settings() says so
+            return []
         return [checks.Error(str(error), id='netbox_jobs.E015')]
     return [
         checks.Error(
@@ -225,6 +227,8 @@ def check_middleware(**kwargs: Any) -> list[checks.CheckMessage]:
     try:
         middleware.configured()
     except ImproperlyConfigured as error:
+        if list(conf.problems()):  # check_settings() says so
+            return []
         return [checks.Error(str(error), id='netbox_jobs.E016')]
     return []
 

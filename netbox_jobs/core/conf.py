@@ -120,8 +120,9 @@ def get(name: str) -> Any:
         return setting.default
     value = configured[name]
     if not setting.accepts(value):
+        hidden = setting.secret and isinstance(value, str)  # the one key, instead of a list of keys
         raise ImproperlyConfigured(
-            f'NETBOX_JOBS[{name!r}] is {"another value" if setting.secret else repr(value)}; expected '
+            f'NETBOX_JOBS[{name!r}] is {"a text" if hidden else repr(value)}; expected '
             f'{setting.expected}. Its default is {setting.default!r}.'
         )
     return value
