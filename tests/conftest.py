@@ -33,7 +33,9 @@ if _DATABASE.startswith('sqlite'):
     collect_ignore += ['monitoring/test_scale.py', 'contrib/rest/test_scale.py']  # they read the plans of servers
     collect_ignore.append('enqueue/test_isolation.py')
     collect_ignore.append('enqueue/test_lock_order.py')
-    collect_ignore.append('lifecycle/test_long_transactions.py')  # its one write lock is waited for
+    # Its one write lock is waited for.
+    collect_ignore += ['lifecycle/test_long_transactions.py', 'lifecycle/test_locked_jobs.py']
+    collect_ignore.append('maintenance/test_locked_rows.py')
 
 
 if _DATABASE.startswith('mysql'):
