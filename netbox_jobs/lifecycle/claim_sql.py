@@ -16,7 +16,7 @@ from ..core import clock
 from ..models import cached_sql
 from ..models.jobs import Job
 from ..models.queues import PausedQueue
-from .unlocked import update_unlocked, without_waiting
+from .unlocked import made_without_waiting, update_unlocked
 
 # Stand for what differs from claim to claim, until their places among the parameters are known.
 _ANY_ID = UUID(int=0xC1A1)
@@ -97,9 +97,8 @@ def _statement(using: str, vendor: str) -> tuple[str, tuple[Any, ...], tuple[int
     any_time = clock.to_stored(_ANY_TIME)
     query = _claimable(_ANY_ID, using).query.chain(UpdateQuery)
     query.add_update_values(values(_ANY_WORKER, any_time))
-    text, parameters = query.get_compiler(using=using).as_sql()
+    text, parameters = made_without_waiting(query, using)
     places = tuple(list(parameters).index(value) for value in _prepared(_ANY_ID, _ANY_WORKER, any_time, using))
-    text = without_waiting(text, Job, using)
     return f'{text} RETURNING {cached_sql.columns(using)}', tuple(parameters), places
 
 

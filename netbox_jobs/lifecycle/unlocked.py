@@ -37,21 +37,32 @@ def update_unlocked(rows: QuerySet[Any], *, patience: float = 0, **values: Any) 
     return updated
 
 
-def without_waiting(text: str, model: Any, using: str) -> str:
-    """Return the text of an UPDATE of one table so that it leaves the rows which another transaction has locked.
+def made_without_waiting(query: Any, using: str) -> tuple[str, Any]:
+    """Return the SQL of an UPDATE that leaves the rows which another transaction has locked, and its parameters.
 
     On MariaDB, it fails if there is one.
+
+    Args:
+        query: Django's query.
+        using: The alias of the database.
+
+    Raises:
+        EmptyResultSet: No row can fulfil the conditions.
     """
     connection: Any = connections[using]
+    compiler, model = query.get_compiler(using=using), query.model
+    text, parameters = compiler.as_sql()
     if connection.vendor == 'postgresql':
         table, key = (connection.ops.quote_name(name) for name in (model._meta.db_table, model._meta.pk.column))
-        changes, _where, conditions = text.partition(' WHERE ')
+        conditions, _parameters = compiler.compile(query.where)
+        changes = text.removesuffix(f' WHERE {conditions}')
+        assert changes != text
         # By its values, so that this is read once, and before anything is written.
         free = f'SELECT {table}.{key} FROM {table} WHERE {conditions} FOR UPDATE SKIP LOCKED'
-        return f'{changes} WHERE {table}.{key} = ANY(ARRAY({free}))'
-    if connection.vendor == 'mysql' and connection.mysql_is_mariadb:
-        return f'SET STATEMENT innodb_lock_wait_timeout = 0 FOR {text}'
-    return text
+        text = f'{changes} WHERE {table}.{key} = ANY(ARRAY({free}))'
+    elif connection.vendor == 'mysql' and connection.mysql_is_mariadb:
+        text = f'SET STATEMENT innodb_lock_wait_timeout = 0 FOR {text}'
+    return text, parameters
 
 
 @contextmanager
@@ -106,10 +117,9 @@ def _update(rows: QuerySet[Any], values: dict[str, Any]) -> int:
     query: Any = rows.order_by().query.chain(UpdateQuery)
     query.add_update_values(values)
     try:
-        text, parameters = query.get_compiler(using=using).as_sql()
+        text, parameters = made_without_waiting(query, using)
     except EmptyResultSet:
         return 0
-    text = without_waiting(text, rows.model, using)
     # What it fails with is no matter to the transaction, if it was a lock: nothing was done.
     try:
         with connections[using].cursor() as cursor:
