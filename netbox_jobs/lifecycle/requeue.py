@@ -10,13 +10,13 @@ from ..choices import JobStatusChoices
 from ..core import clock, runs, transactions
 from ..core.claim import Claim
 from ..core.text import storable_error
-from ..models import Job, JobAttempt, database
+from ..models import Job, JobAttempt, PendingChange, database
 from ..models.data import storable
 from .deliver import serve_limits_of, withdraw_after_commit
 from .dependencies import depend
 from .finish import STOPPED, finish
 from .limits import is_limited
-from .locks import try_lock
+from .locks import ScheduleLocked, lock_schedule, try_lock
 
 
 def requeue(
@@ -49,26 +49,49 @@ def requeue(
     rows = Job.objects.using(using).filter(pk=job.pk, **(claim.conditions if claim is not None else {}))
     values = _values(job, delay, after, crashed)
 
-    def write(**more: Any) -> bool:
+    def write(*, to_slot: bool) -> bool:
         with transaction.atomic(using=using):
+            slot = {'slot': F('schedule_id')} if to_slot else {}
+            if to_slot:  # else a transaction that makes the next occurrence, and so has the slot, would be waited for
+                lock_schedule(job, using, wait)
             if not wait:
                 try_lock(Job.objects.using(using).filter(pk=job.pk), using)
             # A stop that is requested at this moment is meant for every attempt.
-            if not rows.filter(stopping=None).update(**values, **more):
+            if not rows.filter(stopping=None).update(**values, **slot):
                 return False
             _keep_attempt(job, after, crashed)
         return True
 
     try:
-        requeued = write(slot=F('schedule_id'))
+        requeued = write(to_slot=True)
+    except ScheduleLocked:
+        with transaction.atomic(using=using):
+            requeued = write(to_slot=False)
+            if requeued:
+                PendingChange.leave(job, {'slot': True}, using)
     except IntegrityError:  # the next occurrence was made while this one ran, and has the slot of the waiting one
         with transaction.atomic(using=using):
-            requeued = write() and _hold_next(job, using)
+            requeued = write(to_slot=False) and _hold_next(job, using)
     if not requeued and rows.filter(stopping__isnull=False).exists():
         finish(job, JobStatusChoices.STATUS_CANCELED, STOPPED, claim=claim, wait=wait)
     elif job.claim is not None:
         job.claim = replace(job.claim, lost=True)
     return requeued
+
+
+def take_slot(job: Job, using: str) -> None:
+    """Give a job the slot that it did not get when it was requeued, as another transaction kept its schedule locked.
+
+    Args:
+        job: The job. If it runs again, or has ended, it needs none.
+        using: The alias of the database that holds the jobs, in a transaction that has the lock.
+    """
+    rows = Job.objects.using(using).waiting().filter(pk=job.pk, slot=None)
+    try:
+        with transaction.atomic(using=using):
+            rows.update(slot=F('schedule_id'))
+    except IntegrityError:
+        _hold_next(job, using)
 
 
 def _free_slot(job: Job) -> None:

@@ -194,7 +194,12 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ('backend_id', models.BigIntegerField(editable=False, help_text='Its database session', null=True)),
-                ('dependencies', models.ManyToManyField(blank=True, related_name='dependents', to='netbox_jobs.job')),
+                (
+                    'dependencies',
+                    models.ManyToManyField(
+                        blank=True, db_constraint=False, related_name='dependents', to='netbox_jobs.job'
+                    ),
+                ),
                 (
                     'object_type',
                     models.ForeignKey(
