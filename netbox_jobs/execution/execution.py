@@ -5,14 +5,16 @@ import inspect
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from django.db import connections
 
 from ..choices import JobStatusChoices
 from ..core import contexts, guards, identity, import_path, queues, runs
+from ..core.suspension import Suspended, Suspension
 from ..exceptions import ArgumentsRefused, InstanceGone, JobCanceled, RunnerNotFound
 from ..lifecycle.claim_next import NextClaim
 from ..lifecycle.finish import finish, reopen
@@ -20,7 +22,7 @@ from ..models import Job, database
 from . import forks
 from .call import call, check_taken
 from .coroutines import CoroutineRunner
-from .ending import end_as, end_as_stopped, is_retried, refuse, requeue_or_end, retry_later
+from .ending import end_as, end_as_stopped, is_retried, refuse, requeue_or_end, retry_later, suspend_run
 from .heartbeat import BorrowedLease
 from .log_writer import LogWriter
 from .time_limit import Deadline
@@ -44,6 +46,9 @@ class Execution:
         """
         self.job = job
         self.steps: set[str] = set()
+        self.pauses: Counter[tuple[str, str]] = Counter()
+        #: What the run has been left for, to be continued later.
+        self.suspension: Suspension | None = None
         self.failure: BaseException | None = None
         #: What `run()` raised, also if the job is retried after it.
         self.raised: BaseException | None = None
@@ -110,6 +115,11 @@ class Execution:
             if rows.exists():
                 self._stop.set()
         return self._stop.is_set() or (self._within is not None and self._within.stopping)
+
+    def suspend(self, suspension: Suspension) -> NoReturn:
+        """Leave `run()`, to be continued when the sleep or the wait is over."""
+        self.suspension = suspension
+        raise Suspended
 
     def note_arguments(self, kwargs: dict[str, Any]) -> None:
         """Record the arguments that `handle()` passes to `run()`; the successor receives them if they are others."""
@@ -191,8 +201,14 @@ class Execution:
 
         Raises:
             JobTimeoutException, JobCanceled: One of those has cancelled it.
+            Suspended: The run sleeps or waits, also if its code has caught that.
             TypeError: It is a generator.
         """
+        self._complete(returned)
+        if self.suspension is not None:
+            raise Suspended
+
+    def _complete(self, returned: Any) -> None:
         if inspect.isgenerator(returned) or inspect.isasyncgen(returned):
             raise TypeError('run() contains a yield, so that calling it runs none of it; call what yields from run().')
         if not inspect.iscoroutine(returned):
@@ -211,6 +227,8 @@ class Execution:
         try:
             with self.guarded():
                 self.complete(run())
+        except Suspended:
+            pass
         except BaseException as error:
             self.failed_with(error)
         finally:
@@ -248,7 +266,9 @@ class Execution:
         if reopen(job) and (self.failure is None or status != JobStatusChoices.STATUS_COMPLETED):
             finish(job, status, error)
         elif not job.ended and not (job.claim is not None and job.claim.lost):
-            if self.failure is None:
+            if self.failure is None and self.suspension is not None:
+                suspend_run(self, self.suspension)
+            elif self.failure is None:
                 self.over = True
                 job.terminate()
             elif self._retry_after is None:

@@ -134,7 +134,25 @@ class JobActions:
         new: Self = services.retry(self)
         return new
 
-    for _action in (start, terminate, cancel, stop, retry):
+    def signal(self, name: str, payload: Any = None) -> None:
+        """Send a signal to the job, which receives it in `run()` with `self.wait_for(name)`.
+
+        It is stored in the caller's transaction, and received within two seconds after the commit if the job waits for
+        it; later, if it does not wait for it yet. Each signal is received once: of several of one name, each
+        `wait_for()` takes the first one that no other has taken.
+
+        Args:
+            name: Of the signal, at most 200 characters.
+            payload: What `wait_for()` returns: anything that an argument of a job can be.
+
+        Raises:
+            JobEnded: The job has ended.
+            Job.DoesNotExist: Its row has been deleted.
+            TypeError: The payload cannot be stored.
+        """
+        services.signal(self, name, payload)
+
+    for _action in (start, terminate, cancel, stop, retry, signal):
         vars(_action)['alters_data'] = True  # templates do not call it
     del _action
 
