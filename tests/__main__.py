@@ -6,9 +6,11 @@
   PostgreSQL if it is installed.
 - Pages: the tests marked `browser`, in Chromium if it is installed, on PostgreSQL if it answers.
 
-`once` marks what is the same whatever the database is, and was repeated: tests that ask for no database, terminals and
-pipes around the commands (their output is tested in every pass), counts of Redis commands, and projects with a database
-of their own.
+`once` marks what is the same whatever the database is: tests that ask for no database, pages and terminals as text,
+calls that are refused before a statement is sent, what RQ and Redis have of a job, starts, signals and time limits of
+processes, the adapters of other packages, and projects with a database of their own. Repeated is what the database can
+change: SQL and how many statements there are, locks, transactions, constraints, what is stored, and what a process
+leaves in it that dies. CONTRIBUTING.md says how to choose.
 
 Each pass but Pages is divided among `TEST_PROCESSES` processes (2). Each has a database of its own, and one of Redis,
 from that of the URL on; the tests empty them, and refuse those that hold other keys than RQ's. `TEST_VOLUME` (10,000)
@@ -34,7 +36,7 @@ import pytest
 
 from .lifetime import tied
 from .processes import RedisProcess
-from .servers import compile_once, plain, redis_after, refused
+from .servers import compile_all, compile_once, plain, redis_after, refused
 
 ROOT = Path(__file__).parent.parent
 SERVERS = {
@@ -125,7 +127,8 @@ def main() -> int:
     print('The passes run side by side; what they say comes at the end.', flush=True)
     embedded = RedisProcess()
     with tempfile.TemporaryDirectory(prefix='netbox-jobs-tests-') as folder:
-        compile_once(folder)
+        if compile_once(folder) and not sys.argv[1:]:
+            compile_all(embedded.url)
         passes = [
             Pass('SQLite', f'sqlite:///{folder}/test.sqlite3', embedded.url, PROCESSES, 'not browser', folder),
         ]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NoReturn, Protocol, TypeAlias, TypeVar
 
+from .secrets import Secrets
 from .suspension import Suspension
 
 T = TypeVar('T')
@@ -26,6 +27,8 @@ class Run(Protocol):
     pauses: Counter[tuple[str, str]]
     #: What it sleeps or waits for: it ends there, and its job is given back.
     suspension: Suspension | None
+    #: The values of its sensitive arguments; None if it has none.
+    secrets: Secrets | None
 
     def log(self, level: str, message: str, created: float) -> None:
         """Keep one log line of the job."""
@@ -117,6 +120,18 @@ def run_of(job: Job) -> 'Run | None':
     if run is not None and run.job.pk == job.pk:
         return run
     return _of_object.get(id(job))
+
+
+def masked(job: Job, text: str) -> str:
+    """Return a text about a job as it may be written, without the values of sensitive arguments."""
+    run = run_of(job)
+    return text if run is None or run.secrets is None else run.secrets.mask(text)
+
+
+def masked_data(job: Job) -> Any:
+    """Return the data of a job as it may be written."""
+    run = run_of(job)
+    return job.data if run is None or run.secrets is None else run.secrets.mask_data(job.data)
 
 
 @contextmanager

@@ -144,7 +144,7 @@ def begin(runner: Any) -> runs.Run | None:
 
 def _next(runner: Any, run: runs.Run, kind: str, name: str, until: int | None) -> Suspension:
     """Return the next sleep or wait of this name in a run."""
-    if not run.job.arguments_format:
+    if not run.job.arguments_signature:
         raise TypeError(
             f'Job {run.job.pk} ({run.job.name}) runs with arguments that cannot be stored, so no worker could '
             'continue it after a sleep or a wait.'

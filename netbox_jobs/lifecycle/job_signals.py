@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from ..broker import delivery
 from ..choices import JobStatusChoices
-from ..core import arguments, clock, transactions
+from ..core import arguments, clock, encryption, runs, transactions
 from ..core.claim import Claim
 from ..core.suspension import Suspension
 from ..exceptions import JobEnded
@@ -26,7 +26,8 @@ _BATCH = 500
 def send(job: Job, name: str, payload: Any) -> None:
     """Store a signal in the caller's transaction, and wake the job after its commit; see `Job.signal()`."""
     steps.check_name(name, 'signal')
-    stored = arguments.encode({} if payload is None else {'payload': payload})
+    encrypted = encryption.is_encrypted(job.arguments_format)
+    stored = arguments.encode({} if payload is None else {'payload': payload}, encrypted=encrypted)
     using, key = job._state.db or database(), key_of(name)
     status = Job.objects.using(using).filter(pk=job.pk).values_list('status', flat=True).first()
     if status is None:
@@ -81,7 +82,8 @@ def _receive(job: Job, claim: Claim, wait: Suspension, using: str) -> JobStep | 
     row.attempt, row.completed, row.deliveries = claim.attempt, timezone.now(), None
     if found is not None:
         result = verified(job, found)
-        row.result, row.result_format, row.result_shown = result.payload, result.format, result.shown
+        row.result, row.result_format = result.payload, result.format
+        row.result_shown = runs.masked(job, result.shown)
         row.result_signature = result.signature(job.job_id, steps.path_of(job, row), '')
         found.delete()
     row.save(using=using)
@@ -100,11 +102,16 @@ def verified(job: Job, signal: JobSignal) -> arguments.Stored:
     return arguments.Stored(signal.payload_format, payload, signal.payload_shown)
 
 
+def signature(job: Job, signal: JobSignal, stored: arguments.Stored) -> str:
+    """Return the signature of another form of the payload of a signal, or of one that another job is to receive."""
+    return stored.signature(job.job_id, _path(signal.key), '')
+
+
 def take_over(new: Job, job: Job) -> None:
     """Have a new job that retries another one receive the signals that that has not received."""
     rows = []
     for signal in JobSignal.objects.using(job._state.db).filter(job=job.pk).order_by('pk'):
-        signal.payload_signature = verified(job, signal).signature(new.job_id, _path(signal.key), '')
+        signal.payload_signature = signature(new, signal, verified(job, signal))
         signal.pk, signal.job_id = None, new.pk
         rows.append(signal)
     if rows:

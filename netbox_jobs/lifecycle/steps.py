@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
-from ..core import arguments
+from ..core import arguments, encryption, runs
 from ..core.claim import Claim
 from ..exceptions import AlreadyClaimed, StepsChanged
 from ..models import Job, JobStep, database
@@ -86,7 +86,8 @@ def store(job: Job, claim: Claim, name: str, started: datetime, result: Any, ver
         AlreadyClaimed: The claim is lost: another worker runs the job, or recovery has ended it.
         TypeError, ValueError: The result cannot be stored.
     """
-    stored = arguments.encode({} if result is None else {'result': result})
+    encrypted = encryption.is_encrypted(job.arguments_format)
+    stored = arguments.encode({} if result is None else {'result': result}, encrypted=encrypted)
     using = job._state.db or database()
     with transaction.atomic(using=using):
         check_claim(job, claim, f'its step {name!r} is not stored')
@@ -96,7 +97,7 @@ def store(job: Job, claim: Claim, name: str, started: datetime, result: Any, ver
         step = JobStep(job_id=job.pk, key=_key(name), name=name, version=version, attempt=claim.attempt)
         step.started, step.completed = started, timezone.now()
         step.result, step.result_format = stored.payload, stored.format
-        step.result_shown = stored.shown.removeprefix('result=')
+        step.result_shown = runs.masked(job, stored.shown.removeprefix('result='))
         step.result_signature = stored.signature(job.job_id, path_of(job, step), '')
         step.save(using=using, force_insert=True)
 
@@ -129,7 +130,7 @@ def take_over(new: Job, job: Job, version: str) -> None:
 
 def path_of(job: Job, step: JobStep) -> str:
     """Return what the signature of the result covers, beside the job: its code, and which step it is."""
-    return f'{job.runner} step {step.key}'
+    return f'{job.runner} step {_key(step.name) if step.kind == JobStep.Kind.STEP else step.key}'
 
 
 def _key(name: str) -> str:

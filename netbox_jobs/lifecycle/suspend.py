@@ -6,8 +6,8 @@ from django.utils import timezone
 from ..choices import JobStatusChoices
 from ..core import clock, transactions
 from ..core.suspension import WAIT, Suspension
-from ..core.text import storable_data
 from ..models import Job, JobStep, database
+from ..models.data import storable
 from .job_signals import wake
 from .requeue import give_back, waiting_values
 
@@ -25,7 +25,7 @@ def suspend(job: Job, suspension: Suspension) -> bool:
     """
     using = job._state.db or database()
     values = waiting_values(job, clock.NEVER if suspension.until is None else suspension.until)
-    values |= {'attempt': F('attempt') - 1, 'data': storable_data(job.data, 'job.data')}
+    values |= {'attempt': F('attempt') - 1, 'data': storable(job)}
     deliveries = job.deliveries
     if not deliveries:  # an immediate job: from now on, one that was given back
         deliveries = values['deliveries'] = 1

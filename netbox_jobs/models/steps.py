@@ -43,7 +43,7 @@ class JobStep(models.Model):
     deliveries = models.PositiveIntegerField(null=True)
     # Signed, as the arguments of the job are.
     result = models.BinaryField(blank=True, default=b'')
-    result_format = models.CharField(max_length=10, blank=True, default='')
+    result_format = models.CharField(max_length=20, blank=True, default='')
     result_signature = models.CharField(max_length=64, blank=True, default='')
     result_shown = models.TextField(_('result'), blank=True, default='')
 
@@ -84,7 +84,7 @@ class JobSignal(models.Model):
     sent = models.DateTimeField(_('sent'), default=timezone.now)
     # Signed, as the arguments of the job are.
     payload = models.BinaryField(blank=True, default=b'')
-    payload_format = models.CharField(max_length=10, blank=True, default='')
+    payload_format = models.CharField(max_length=20, blank=True, default='')
     payload_signature = models.CharField(max_length=64, blank=True, default='')
     payload_shown = models.TextField(_('payload'), blank=True, default='')
 

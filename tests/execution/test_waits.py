@@ -4,21 +4,19 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.core.management import call_command
 from django.db import connection, transaction
 
 from netbox_jobs.broker import delivery
 from netbox_jobs.core import clock
-from netbox_jobs.core.waits import WaitKind
-from netbox_jobs.exceptions import JobEnded, SignalTimeout
+from netbox_jobs.core.suspension import Suspension
+from netbox_jobs.exceptions import AlreadyClaimed, JobEnded, SignalTimeout
 from netbox_jobs.execution import waits
 from netbox_jobs.lifecycle import claim, job_signals
 from netbox_jobs.maintenance import recovery, slots
 from netbox_jobs.maintenance.orphans import end_orphan
-from netbox_jobs.models import Job, JobSignal, JobStep, PausedQueue
-from netbox_jobs.monitoring import waiting
+from netbox_jobs.models import Job, JobSignal, PausedQueue
 from netbox_jobs.testing import run_jobs
-from tests.app.waiting import Approved, ApprovedThenFailing, Sleeping, unstorable
+from tests.app.waiting import Approved, ApprovedThenFailing, unstorable
 from tests.dying import at_each_statement
 from tests.processes import status, wait_for
 
@@ -130,7 +128,7 @@ def test_a_retry_by_hand_takes_over_the_signals_that_were_received_and_those_tha
     assert result(new) == ('completed', [1, 2])
 
 
-def test_a_signal_that_comes_between_the_look_for_it_and_the_end_of_the_run_wakes_the_job(monkeypatch):
+def test_a_signal_that_comes_between_the_look_for_it_and_the_end_of_the_run_wakes_the_job(monkeypatch, work):
     job, before = Approved.enqueue(), job_signals.receive
 
     def receive(*args):
@@ -140,7 +138,7 @@ def test_a_signal_that_comes_between_the_look_for_it_and_the_end_of_the_run_wake
         return received
 
     monkeypatch.setattr(waits.job_signals, 'receive', receive)
-    run_jobs()
+    work()  # without recovery, which would wake it as well
     assert result(job) == ('completed', ['meanwhile'])
 
 
@@ -253,40 +251,12 @@ def test_p9_a_payload_that_was_changed_outside_the_app_is_refused():
     assert status(job) == 'errored' and 'signed' in reloaded(job).error
 
 
-def test_p11_sleeps_and_waits_are_reasons_and_stand_on_the_page_and_in_the_terminal(tmp_path, admin_client, capsys):
-    for job, kind, phrase, row in (
-        (Sleeping.enqueue(path=str(tmp_path / 'notes')), WaitKind.SLEEP, 'sleeps until ', 'sleep'),
-        (Approved.enqueue(), WaitKind.SIGNAL, 'waits for the signal approved', 'wait for a signal approved'),
-        (
-            Approved.enqueue(timeout=timedelta(hours=1)),
-            WaitKind.SIGNAL,
-            'waits for the signal approved until ',
-            'wait for a signal approved',
-        ),
-    ):
-        run_jobs()
-        found = waiting.reason(reloaded(job))
-        assert (found.kind, found.until is None) == (kind, kind == WaitKind.SIGNAL and 'until' not in phrase)
-        page = admin_client.get(f'/admin/netbox_jobs/job/{job.pk}/change/').content.decode()
-        assert phrase in page.lower() and f'>{row}<' in page and 'not yet' in page
-        for command in ('show', 'why'):
-            call_command('jobs', command, str(job.pk))
-            assert phrase in capsys.readouterr().out
-        call_command('jobs', 'show', str(job.pk), '--json')
-        assert '"completed": null' in capsys.readouterr().out
+def test_p3_a_run_that_has_lost_its_claim_receives_no_signal():
+    job = Approved.enqueue()
     job.signal('approved')
-    run_jobs()
-    assert JobStep.objects.filter(job=job, completed=None).count() == 0
-    assert waiting.reason(reloaded(job)) is None
-
-
-def test_the_command_sends_a_signal(capsys):
-    job = waiting_job(times=3)
-    for more in (['--payload', '{"by": "ann"}'], ['--payload', 'text'], []):
-        call_command('jobs', 'signal', str(job.pk), 'approved', *more)
-        assert 'the signal approved is sent' in capsys.readouterr().out
-    run_jobs()
-    assert result(job) == ('completed', [{'by': 'ann'}, 'text', None])
-    with pytest.raises(SystemExit):
-        call_command('jobs', 'signal', str(job.pk), 'approved')
-    assert 'is completed' in capsys.readouterr().err
+    stale = claim.claim(str(job.job_id), 'one', 'default')
+    held = stale.claim
+    Job.objects.filter(pk=job.pk).update(worker='two')
+    with pytest.raises(AlreadyClaimed, match='does not receive the signal'):
+        job_signals.receive(stale, held, Suspension('wait', 'approved', 1, stale.started, None))
+    assert JobSignal.objects.count() == 1

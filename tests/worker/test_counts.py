@@ -166,6 +166,7 @@ def commands():
     server.kill()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(('number', 'most'), [(1, 15), (16, 6)])
 def test_redis_commands_of_a_job(commands, settings, number, most):
     server, client, count = commands
