@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from ..core import clock
 from ..core.formatting import iso
 from ..models import Job, JobAttempt, JobLogEntry, JobStep, Progress, Schedule, Worker
 from ..monitoring import related
@@ -90,9 +91,12 @@ def job_details(row: Job, worker: Worker | None, attempts: Iterable[JobAttempt],
         'steps': [
             {
                 'name': each.name,
+                'kind': each.kind,
                 'attempt': each.attempt,
                 'started': iso(each.started),
                 'completed': iso(each.completed),
+                'until': None if each.until is None else iso(clock.from_ms(each.until)),
+                'timed_out': each.timed_out,
                 'result': each.result_shown,
             }
             for each in steps

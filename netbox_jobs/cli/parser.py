@@ -10,7 +10,7 @@ from ..choices import JobStatusChoices
 from ..models import AuditEntry
 from ..monitoring.log_lines import LEVELS
 from ..monitoring.performance import PERIODS
-from . import audit, errors, exits, health, jobs, maintenance, performance, queues, schedules, top
+from . import audit, errors, exits, health, jobs, maintenance, performance, queues, schedules, signals, top
 
 
 class HelpFormatter(RawDescriptionHelpFormatter, DjangoHelpFormatter):
@@ -65,6 +65,9 @@ def _about_jobs(add: Callable[..., Any]) -> None:
         _ids(add('stop', jobs.stop, 'Stop running jobs, with all processes that they started; cancel waiting ones'))
     )
     _confirmed(_chosen(add('retry', jobs.retry, 'Enqueue ended jobs again, with the same arguments', json=True)))
+    signaling = _id(add('signal', signals.send, 'Send a signal to a job, which waits for it, or will'))
+    signaling.add_argument('name', metavar='NAME', help='the name of the signal')
+    signaling.add_argument('--payload', metavar='VALUE', help='what the job receives, as JSON or text')
     running = add('run', jobs.run, 'Enqueue a job', json=True)
     running.epilog, running.formatter_class = exits.EXPLAINED, HelpFormatter
     running.add_argument('runner', metavar='RUNNER', help='the dotted path of a JobRunner, or its Meta.name')

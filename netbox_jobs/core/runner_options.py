@@ -35,6 +35,9 @@ def check(runner: type[Any]) -> None:
             raise ValueError(f'encrypted is {meta.encrypted!r}; expected True or False.')
         if not isinstance(getattr(meta, 'api', False), bool):
             raise ValueError(f'api is {meta.api!r}; expected True or False.')
+        version = getattr(meta, 'version', '')
+        if isinstance(version, bool) or not isinstance(version, int | str) or len(str(version)) > 50:
+            raise ValueError(f'version is {version!r}; expected a whole number, or a text of at most 50 characters.')
         run = getattr(runner, 'run', runner)
         limit = limits.of_meta(meta, run)
         _check_sensitive(meta, run, limit)
@@ -68,6 +71,11 @@ def sensitive(runner: Any) -> frozenset[str]:
 def is_in_api(runner: Any) -> bool:
     """Return whether jobs of a runner can be enqueued through the REST API."""
     return bool(getattr(getattr(runner, 'Meta', None), 'api', False))
+
+
+def version(runner: Any) -> str:
+    """Return the version of a runner's steps; empty if it names none."""
+    return str(getattr(getattr(runner, 'Meta', None), 'version', ''))
 
 
 def kept_level(runner: Any) -> int:

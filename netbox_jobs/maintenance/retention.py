@@ -23,7 +23,7 @@ _SWEPT = 1_000
 _BELONGING: tuple[tuple[Any, str], ...] = (
     (JobLogEntry, 'timestamp'),
     (JobAttempt, 'ended'),
-    (JobStep, 'completed'),
+    (JobStep, 'started'),
     (Progress, 'updated'),
 )
 

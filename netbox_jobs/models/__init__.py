@@ -12,7 +12,7 @@ from .queues import PausedQueue
 from .repairs import RepairCount
 from .schedules import Schedule
 from .statistics import HourlyStatistics
-from .steps import JobStep
+from .steps import JobSignal, JobStep
 from .unique import UniqueJob
 from .workers import Worker
 
@@ -23,6 +23,7 @@ __all__ = (
     'Job',
     'JobAttempt',
     'JobLogEntry',
+    'JobSignal',
     'JobStep',
     'JobsMixin',
     'LimitRow',

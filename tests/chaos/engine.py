@@ -14,6 +14,7 @@ from netbox_jobs.models import Job
 from netbox_jobs.signals import job_end
 from tests.app import faults as within
 from tests.app.jobs import Working, WorkingAgain, WorkingRetried, WorkingRetriedAgain
+from tests.app.waiting import WorkingAsleep
 from tests.model.observer import observing
 from tests.model.replay import replayed
 from tests.processes import RedisProcess
@@ -87,12 +88,16 @@ class Chaos(State):
 
     def _enqueue(self) -> None:
         kind = self.rng.choice(
-            ('short',) * (80 if self.fast else 8) + ('long', 'talking', 'periodic', 'cron', 'later', 'later', 'retried')
+            ('short',) * (80 if self.fast else 8)
+            + ('long', 'talking', 'periodic', 'cron', 'later', 'later', 'retried', 'asleep')
         )
         runner: type[Working] = self.rng.choice((Working, Working, WorkingAgain))
         if kind == 'retried':
             runner = self.rng.choice((WorkingRetried, WorkingRetriedAgain))
+        if kind == 'asleep':
+            runner = WorkingAsleep
         more: dict[str, Any] = {
+            'asleep': {'seconds': self.rng.uniform(0.1, 3)},
             'long': {'seconds': self.rng.uniform(0.5, 2)},
             'talking': {'lines': 100, 'seconds': 0.2},
             'periodic': {'interval': 60},

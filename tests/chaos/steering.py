@@ -12,6 +12,7 @@ from netbox_jobs.exceptions import ArgumentsRefused, RunnerNotFound
 from netbox_jobs.models import Job, PausedQueue, Schedule
 from tests.app.jobs import WorkingAgain, WorkingUntilStopped
 from tests.app.models import Thing
+from tests.app.waiting import WorkingAsleep
 
 from .state import State
 
@@ -70,7 +71,7 @@ def cancel_between_attempts(chaos: State) -> None:
 
 def retry_by_hand(chaos: State) -> None:
     """A job that has ended is enqueued once more."""
-    for job in _some(chaos, Job.objects.ended().exclude(name=WorkingUntilStopped.name)):
+    for job in _some(chaos, Job.objects.ended().exclude(name__in=(WorkingUntilStopped.name, WorkingAsleep.name))):
         try:
             again = job.retry()
         except (ArgumentsRefused, RunnerNotFound):

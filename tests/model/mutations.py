@@ -45,9 +45,11 @@ MUTATIONS = (
         'An end replaces an earlier one', finish._End.__init__,
         "{'status__in': only or JobStatusChoices.ENQUEUED_STATE_CHOICES}", '{}', told.ended_twice,
     ),
-    Mutation('A requeue ignores a stop', requeue.requeue, 'rows.filter(stopping=None)', 'rows', told.requeued_stopped),
     Mutation(
-        'A requeue ignores the claim', requeue.requeue, '**(claim.conditions if claim is not None else {})', '',
+        'A requeue ignores a stop', requeue.give_back, 'rows.filter(stopping=None)', 'rows', told.requeued_stopped,
+    ),
+    Mutation(
+        'A requeue ignores the claim', requeue.give_back, '**(claim.conditions if claim is not None else {})', '',
         told.requeued_late,
     ),
     Mutation('A release counts as an attempt', requeue._values, "'attempt': F('attempt') - 1, ", '', told.released),

@@ -116,11 +116,12 @@ WRITES: dict[str, Write] = {
     'release': Write(
         RUNNING, _to('scheduled'), {**_REQUEUED, 'releases': counted, 'attempt': taken_back}, null=('stopping',)
     ),
+    'suspend': Write(RUNNING, _to('scheduled'), {**_REQUEUED, 'attempt': taken_back}, null=('stopping',)),
     'link to a schedule': Write(RUNNING | ENDED, RUNNING | ENDED, {'schedule': given}, null=('schedule',)),
 }  # fmt: skip
 
 #: The writes of a run about itself: only the holder of the claim makes them.
-OF_THE_RUN = _to('end a run', 'retry', 'retry after a crash', 'release')
+OF_THE_RUN = _to('end a run', 'retry', 'retry after a crash', 'release', 'suspend')
 
 
 def name_of(before: Row, after: Row) -> str | None:
