@@ -10,6 +10,7 @@ from .progress import Progress
 from .queues import PausedQueue
 from .repairs import RepairCount
 from .schedules import Schedule
+from .stacks import JobStack
 from .statistics import HourlyStatistics
 from .steps import JobStep
 from .unique import UniqueJob
@@ -21,6 +22,7 @@ __all__ = (
     'Job',
     'JobAttempt',
     'JobLogEntry',
+    'JobStack',
     'JobStep',
     'JobsMixin',
     'LimitRow',
