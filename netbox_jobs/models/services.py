@@ -47,6 +47,9 @@ stop: Service[[Job], bool] = Service('stop')
 
 delete_jobs: Service[[Any, Callable[[], Any]], Any] = Service('delete_jobs')
 
+# An action of a person, recorded in the audit trail
+act: Service[[str, Any, Callable[[], Any], Any], Any] = Service('act')
+
 # New jobs, and schedules: `enqueue`
 join_schedule: Service[[int], None] = Service('join_schedule')
 enqueue: Service[[Callable[..., Any], dict[str, Any]], Job] = Service('enqueue')

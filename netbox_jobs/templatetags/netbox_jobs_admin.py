@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 
 from ..admin import markup
 from ..core import formatting
+from ..monitoring import audit
 
 register = template.Library()
 
@@ -26,6 +27,7 @@ register.filter('schedule_state', markup.schedule_state)
 register.filter('progress', markup.progress)
 register.filter('breakable', markup.breakable)
 register.filter('sparkline', markup.sparkline)
+register.filter('audit_changes', audit.changes)
 
 
 @register.filter
