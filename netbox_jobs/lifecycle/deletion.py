@@ -12,7 +12,7 @@ from django.dispatch import receiver
 from ..broker import delivery
 from ..choices import JobStatusChoices
 from ..core import transactions
-from ..models import Job, JobAttempt, JobLogEntry, JobStep, Progress, Schedule, database, services
+from ..models import Job, JobAttempt, JobLogEntry, JobStack, JobStep, Progress, Schedule, database, services
 from . import audit
 from .locks import lock_waiting
 
@@ -60,7 +60,7 @@ def _awaited(states: dict[int, str], using: str) -> set[int]:
 
 def _delete_what_belongs_to(keys: list[int], using: str) -> None:
     for first in range(0, len(keys), 500):
-        for model in (JobLogEntry, JobAttempt, JobStep, Progress):
+        for model in (JobLogEntry, JobAttempt, JobStep, Progress, JobStack):
             model._default_manager.using(using).filter(job_id__in=keys[first : first + 500])._raw_delete(using)
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from ..core import conf
 from ..lifecycle.unlocked import is_locked, waiting_at_most
-from ..models import AuditEntry, Job, JobAttempt, JobLogEntry, JobStep, Progress, database
+from ..models import AuditEntry, Job, JobAttempt, JobLogEntry, JobStack, JobStep, Progress, database
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -25,6 +25,7 @@ _BELONGING: tuple[tuple[Any, str], ...] = (
     (JobAttempt, 'ended'),
     (JobStep, 'started'),
     (Progress, 'updated'),
+    (JobStack, 'requested'),
 )
 
 
@@ -119,7 +120,7 @@ def _delete(batch: list[int], using: str) -> list[int]:
         links = Job.dependencies.through.objects.using(using)
         links.filter(from_job_id__in=batch)._raw_delete(using)
         links.filter(to_job_id__in=batch)._raw_delete(using)
-        for model in (JobLogEntry, JobAttempt, JobStep, Progress):
+        for model in (JobLogEntry, JobAttempt, JobStep, Progress, JobStack):
             rows = model._default_manager.using(using).filter(job_id__in=batch)
             # Old jobs have keys near each other; without the range, a database may prefer to read all of the log.
             rows.filter(job_id__gte=min(batch), job_id__lte=max(batch))._raw_delete(using)

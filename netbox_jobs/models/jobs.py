@@ -150,7 +150,11 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
             models.Index(fields=('object_type', 'object_id', 'created'), name='netbox_jobs_job_object'),
             models.Index(fields=('runner', 'status'), name='netbox_jobs_job_runner'),
         )
-        permissions = (('cancel_job', _('Can cancel or stop jobs')), ('retry_job', _('Can retry jobs')))
+        permissions = (
+            ('cancel_job', _('Can cancel or stop jobs')),
+            ('retry_job', _('Can retry jobs')),
+            ('inspect_job', _('Can see the stack of running jobs')),
+        )
         verbose_name = _('job')
         verbose_name_plural = _('jobs')
 
