@@ -14,6 +14,7 @@ from rq import SimpleWorker
 
 from netbox_jobs.broker import connection, delivery
 from netbox_jobs.core import queues
+from netbox_jobs.execution import time_limit
 from netbox_jobs.pytest_plugin import job_redis_url, job_worker
 
 from . import nursery
@@ -79,6 +80,14 @@ def _delete_rows(test: TransactionTestCase) -> None:
 TransactionTestCase._fixture_teardown = _delete_rows
 
 
+@pytest.fixture(autouse=True, scope='session')
+def no_hard_end() -> Iterator[None]:
+    """A job that a test runs in this process does not end it when a busy machine has it exceed its time limit."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time_limit, 'GRACE', 900.0)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def clean_redis() -> None:
     """Each test begins with an empty Redis, and with no memory of an outage."""
@@ -118,6 +127,13 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     report = yield
     report.sections = [(title, text.encode(errors='backslashreplace').decode()) for title, text in report.sections]
     return report
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """`python -m tests` reads which tests failed, and runs them once more."""
+    if report.failed and 'TEST_FAILURES' in os.environ and 'PYTEST_XDIST_WORKER' not in os.environ:
+        with Path(os.environ['TEST_FAILURES']).open('a') as failures:
+            failures.write(f'{report.nodeid}\n')
 
 
 def pytest_unconfigure() -> None:

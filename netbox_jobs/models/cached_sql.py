@@ -115,7 +115,13 @@ def _made(using: str, values: dict[str, Any], conditions: dict[str, Any], given:
         marks = ['NULL' if value is None else '%s' for value in parameters]
         text = ''.join(part + mark for part, mark in zip(parts, [*marks, ''], strict=True))
     # Unless Django passes on exactly what we would, it is left to it.
-    return str(text) if [value for value in parameters if value is not None] == given else None
+    passed_on = [_comparable(value) for value in parameters if value is not None]
+    return str(text) if passed_on == [_comparable(value) for value in given] else None
+
+
+def _comparable(value: Any) -> Any:
+    """The value; of psycopg's wrapper of JSON, which equals itself only, what it wraps and how."""
+    return (type(value), value.obj, value.dumps) if hasattr(value, 'obj') and hasattr(value, 'dumps') else value
 
 
 def _find_converters(using: str) -> Any:
