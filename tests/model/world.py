@@ -165,7 +165,7 @@ class Model:
     # Recovery
 
     def _maintain(self, world: World, number: int, row: Row) -> Iterator[Step]:
-        if row.held:
+        if row.held and row.status == 'scheduled':
             yield from self._give(world, number, row)
             return
         if row.status == 'scheduled' and not self._is_held(world, number):

@@ -97,7 +97,7 @@ class Story(RuleBasedStateMachine):
     @rule(number=_NUMBERS, fault=_FAULTS, other=_NUMBERS)
     def work(self, number: int, fault: Fault | None, other: int) -> None:
         """A worker does something."""
-        acts = [act for act in possible(self.site) if act.name.startswith('w')]
+        acts = [act for act in possible(self.site) if act.name.startswith('w') and ': ' in act.name]
         self._take(acts[number % len(acts)], fault, other)
 
     def _take(self, act: Act, fault: Fault | None = None, other: int = 0) -> None:

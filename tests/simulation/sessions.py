@@ -58,11 +58,10 @@ def _refuse() -> None:
     raise Died
 
 
-def renew() -> Any:
+def renew() -> None:
     """Give this thread a new session with the database, in place of one whose process has died."""
     before, connections['default'] = connections['default'], _opened()
     cut(before)
-    return before
 
 
 def _opened() -> Any:
@@ -99,13 +98,14 @@ def another_session() -> Iterator[None]:
 @contextmanager
 def kept_sessions() -> Iterator[None]:
     """Use quick sessions within the block, and close them after it."""
-    renew()
+    outer = connections['default']  # that of the test, which goes on with it
+    outer.close()
+    connections['default'] = _opened()
     try:
         yield
     finally:
-        before = connections['default']
-        connections['default'] = connections.create_connection('default')
-        cut(before)
+        cut(connections['default'])
+        connections['default'] = outer
         for session in [session for sessions in _kept.values() for session in sessions]:
             session.close()
         _kept.clear()
