@@ -45,6 +45,7 @@ def build(parser: ArgumentParser) -> None:
 
     _about_now(add)
     _about_jobs(add)
+    _about_run(add)
     _about_errors(add)
     _about_queues(add)
     _about_schedules(add)
@@ -98,6 +99,9 @@ def _about_jobs(add: Callable[..., Any]) -> None:
     signaling = _id(add('signal', signals.send, 'Send a signal to a job, which waits for it, or will'))
     signaling.add_argument('name', metavar='NAME', help='the name of the signal')
     signaling.add_argument('--payload', metavar='VALUE', help='what the job receives, as JSON or text')
+
+
+def _about_run(add: Callable[..., Any]) -> None:
     running = add('run', jobs.run, 'Enqueue a job', json=True)
     running.epilog, running.formatter_class = exits.EXPLAINED, HelpFormatter
     running.add_argument('runner', metavar='RUNNER', help='the dotted path of a JobRunner, or its Meta.name')

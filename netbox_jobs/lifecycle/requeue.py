@@ -73,13 +73,12 @@ def give_back(
 
     def write(*, to_slot: bool) -> bool:
         with transaction.atomic(using=using):
-            slot = {'slot': F('schedule_id')} if to_slot else {}
             if to_slot:  # else a transaction that makes the next occurrence, and so has the slot, would be waited for
                 lock_schedule(job, using, wait)
             if not wait:
                 try_lock(Job.objects.using(using).filter(pk=job.pk), using)
             # A stop that is requested at this moment is meant for every attempt.
-            if not rows.filter(stopping=None).update(**values, **slot):
+            if not rows.filter(stopping=None).update(**values, **({'slot': F('schedule_id')} if to_slot else {})):
                 return False
             _free_slot(job)
             also()
