@@ -245,6 +245,7 @@ def wait(reason: Wait) -> str:
         'attempt': number(reason.attempt or 0),
         'limit': clean(reason.limit),
         'most': number(reason.most),
+        'signal': clean(reason.signal),
     }
     match reason.kind:
         case WaitKind.UNSAVED:
@@ -275,6 +276,12 @@ def wait(reason: Wait) -> str:
             values['per'] = duration(reason.per)
             text = _('waits for a rate: at most %(most)s jobs of %(limit)s begin within %(per)s') % values
             return text if reason.until is None else f'{text}; {_("there is room at %(time)s") % values}'
+        case WaitKind.SLEEP:
+            return _('sleeps until %(time)s') % values
+        case WaitKind.SIGNAL if reason.until is None:
+            return _('waits for the signal %(signal)s') % values
+        case WaitKind.SIGNAL:
+            return _('waits for the signal %(signal)s until %(time)s') % values
         case WaitKind.NO_WORKER:
             return _('no worker serves the queue %(queue)s') % values
         case WaitKind.REDIS:

@@ -9,6 +9,7 @@ from django.db.models import Model
 
 from ..exceptions import RunnerNotFound
 from . import conf, import_path, options
+from .conf import is_size
 
 #: The longest name of a limit; a longer one is cut, and ends with a hash of all of it.
 LONGEST_NAME = 255
@@ -36,8 +37,8 @@ class Limit:
     name: str = ''
 
     def __post_init__(self) -> None:
-        if isinstance(self.most, bool) or not isinstance(self.most, int) or self.most < 1:
-            raise ValueError(f'The limit is {self.most!r}; expected a whole number from 1.')
+        if not is_size(self.most):
+            raise ValueError(f'The limit is {self.most!r}; expected a whole number from 1 to {conf.MOST_AT_ONCE:,}.')
         check_key('limit', self.key, self.name)
 
     def name_for(self, runner: str, run: Callable[..., Any], arguments: Mapping[str, Any]) -> str:

@@ -18,6 +18,8 @@ class WaitKind(StrEnum):
     BACKOFF = 'backoff'
     LIMIT = 'limit'
     RATE = 'rate'
+    SLEEP = 'sleep'
+    SIGNAL = 'signal'
     NO_WORKER = 'no_worker'
     REDIS = 'redis'
     IN_LINE = 'in_line'
@@ -40,7 +42,10 @@ class Wait:
     most: int = 0
     #: The time of a rate, in seconds: `most` jobs of `limit` begin within it (RATE).
     per: float = 0
-    #: When it can run (DUE, BACKOFF), or when the first of those that wait for the rate can, as far as is known (RATE).
+    #: When it can run (DUE, BACKOFF), wakes up (SLEEP), waits no longer (SIGNAL, if it has a time-out), or when there is
+    #: room again, as far as is known (RATE).
     until: datetime | None = None
+    #: The signal that it waits for (SIGNAL).
+    signal: str = ''
     #: The attempt that comes next (BACKOFF).
     attempt: int | None = None

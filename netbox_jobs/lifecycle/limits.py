@@ -8,6 +8,7 @@ lock of the limits' rows. Until then, the row of the job is `held`: no worker ca
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from django.db import connections
 from django.db.models import Exists, F, OuterRef, Q
 
 from ..choices import JobStatusChoices
@@ -16,6 +17,7 @@ from ..core.limits import Allowance
 from ..core.order import AHEAD, is_line, line_name, place
 from ..models import Job, LimitRow, LimitSlot, QueueLimit, RateStart
 from . import lines, order, rates
+from .unlocked import update_unlocked
 
 #: So many jobs of a line are looked at at once; the next look at all limits continues there.
 _MOST = 500
@@ -81,7 +83,7 @@ def line_up(jobs: Iterable[Job], using: str) -> list[str]:
     free = new.pop('', [])
     if free:
         held = Job.objects.using(using).filter(pk__in=free, held=True, status=JobStatusChoices.STATUS_SCHEDULED)
-        held.update(held=False, slotted=False)
+        update_unlocked(held, held=False, slotted=False)
     if new:
         _make_rows(allowed, using)
         order.add_keys(keys, using)
@@ -93,13 +95,10 @@ def line_up(jobs: Iterable[Job], using: str) -> list[str]:
 def _line_up(new: dict[str, list[int]], using: str, *, has_rate: bool) -> None:
     due = Job.objects.using(using).filter(status=JobStatusChoices.STATUS_SCHEDULED, due__isnull=False, held=True)
     keys = sorted(pk for line in new.values() for pk in line)
-    found = (
-        due.filter(pk__in=keys)
-        .order_by('pk')
-        .select_for_update()
-        .values_list('pk', 'queue_name', 'due', 'priority', 'fair_key')
-    )
-    rows = {pk: (queue, place(since or 0, priority), key) for pk, queue, since, priority, key in found}
+    skip = connections[using].features.has_select_for_update_skip_locked  # else those that are locked come later
+    found = due.filter(pk__in=keys).order_by('pk').select_for_update(skip_locked=skip)
+    columns = found.values_list('pk', 'queue_name', 'due', 'priority', 'fair_key')
+    rows = {pk: (queue, place(since or 0, priority), key) for pk, queue, since, priority, key in columns}
     slots = LimitSlot.objects.using(using)
     slots.filter(job_id__in=rows).delete()
     if has_rate:
@@ -183,7 +182,9 @@ def _admit(jobs: list[Job], found: dict[str, Allowance], using: str) -> list[Job
         slots.filter(job_id__in=rest, since__isnull=False).update(limit=limits.digest(tightest))
     now, columns = clock.now_ms(), ('deliveries', 'queue_name', 'limit', 'rate', 'priority', 'fair_key')
     rows = lines.waiting_in_line(using).filter(pk__in=[job.pk for job in jobs[:size]])
-    locked = {pk: as_read for pk, *as_read in rows.order_by('pk').select_for_update().values_list('pk', *columns)}
+    skip = connections[using].features.has_select_for_update_skip_locked
+    rows = rows.order_by('pk').select_for_update(skip_locked=skip)
+    locked = {pk: as_read for pk, *as_read in rows.values_list('pk', *columns)}
     admitted = [job for job in jobs[:size] if locked.get(job.pk) == [getattr(job, name) for name in columns]]
     keys = [job.pk for job in admitted]
     if not keys:

@@ -10,13 +10,21 @@ from ..core import clock
 from ..models import Job, PausedQueue, QueueLimit
 from .deliver import deliver_held, withdraw_after_commit
 from .limits import has_slot, is_limited
+from .unlocked import PATIENCE, update_unlocked
 
 
-def put_back(job: Job) -> bool:
-    """Have a delivered job wait in the database again and withdraw it from RQ; return False if it is not pending."""
+def put_back(job: Job, *, wait: bool = True) -> bool:
+    """Have a delivered job wait in the database again and withdraw it from RQ; return False if it is not pending.
+
+    Args:
+        job: The job.
+        wait: Whether to wait for a lock that another transaction holds on it; if not, False is returned.
+    """
     rows = Job.objects.using(job._state.db).filter(pk=job.pk, status=JobStatusChoices.STATUS_PENDING)
     held = is_limited(job)
-    if not rows.filter(due__isnull=False).update(status=JobStatusChoices.STATUS_SCHEDULED, held=held):
+    values: dict[str, Any] = {'status': JobStatusChoices.STATUS_SCHEDULED, 'held': held}
+    rows = rows.filter(due__isnull=False)
+    if not (rows.update(**values) if wait else update_unlocked(rows, **values)):
         return False
     withdraw_after_commit(job)
     job.status, job.held = JobStatusChoices.STATUS_SCHEDULED, held
@@ -36,7 +44,8 @@ def hold_back(job_id: str, using: str) -> bool:
     has_no_slot = Q(held=True) | Q(slotted=False, queue_name__in=limited)
     rows = Job.objects.using(using).filter(job_id=job_id, status=JobStatusChoices.STATUS_PENDING, due__isnull=False)
     held = Case(When(has_no_slot | has_slot(using), then=True), default=False)
-    if not rows.filter(paused | has_no_slot).update(status=JobStatusChoices.STATUS_SCHEDULED, held=held):
+    values = {'status': JobStatusChoices.STATUS_SCHEDULED, 'held': held}
+    if not update_unlocked(rows.filter(paused | has_no_slot), patience=PATIENCE, **values):
         return False
     job = Job.objects.using(using).filter(job_id=job_id, held=True).first()
     if job is not None:  # there may be a slot for it

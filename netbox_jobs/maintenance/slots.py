@@ -1,4 +1,7 @@
-"""Recovery of limits: slots that are free are given to jobs in line, also if the process that freed them has died."""
+"""Recovery of limits and signals: free slots are given to jobs in line, and jobs continue whose signal has come.
+
+Also if the process has died that freed the slot, or sent the signal.
+"""
 
 from collections.abc import Collection
 
@@ -6,7 +9,7 @@ from ..choices import JobStatusChoices
 from ..core import clock, transactions
 from ..core.order import is_line
 from ..enqueue import uniqueness
-from ..lifecycle import deliver, limits, lines, queue_limits, rates
+from ..lifecycle import deliver, job_signals, limits, lines, queue_limits, rates
 from ..lifecycle.wait import put_back
 from ..models import Job, LimitRow, database
 
@@ -43,8 +46,14 @@ def next_room() -> int | None:
     return min((time for time in times if time is not None), default=None)
 
 
+def wake_signaled() -> int:
+    """Have the jobs continue whose signal has come; return how many."""
+    return job_signals.wake_signaled(database())
+
+
 def sweep() -> None:
-    """Delete what is left of limits, and of unique jobs, that no job has any more."""
+    """Delete what is left of limits, of unique jobs, and of signals, that no job has any more."""
+    job_signals.sweep(database())
     limits.sweep(database())
     uniqueness.sweep(database())
 
@@ -90,7 +99,7 @@ def _line_up_again(job: Job, using: str) -> bool:
     job = Job.objects.using(using).get(pk=job.pk)
 
     def line_up() -> bool:
-        if not put_back(job):
+        if not put_back(job, wait=False):
             return False
         Job.objects.using(using).filter(pk=job.pk, held=True).update(due=clock.now_ms())
         return True

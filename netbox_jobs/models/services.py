@@ -44,6 +44,7 @@ start: Service[[Job], None] = Service('start')
 finish: Service[[Job, str, str | None], bool] = Service('finish')
 cancel: Service[[Job], bool] = Service('cancel')
 stop: Service[[Job], bool] = Service('stop')
+signal: Service[[Job, str, Any], None] = Service('signal')
 
 limit_queue: Service[[str, int | None], None] = Service('limit_queue')
 reset_queue_limit: Service[[str], bool] = Service('reset_queue_limit')

@@ -1,7 +1,6 @@
 """The reason why a job waits. Every wait has one."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from ..broker import connection
 from ..choices import JobStatusChoices
@@ -9,8 +8,8 @@ from ..core import clock
 from ..core.order import is_line
 from ..core.rates import PREFIX
 from ..core.waits import Wait, WaitKind
-from ..lifecycle import rates
-from ..models import Job, LimitRow, LimitSlot, PausedQueue, Schedule, Worker
+from ..lifecycle import job_signals, rates
+from ..models import Job, JobStep, LimitRow, LimitSlot, PausedQueue, Schedule, Worker
 from .queues import served_by
 
 #: How many of the jobs that a job waits for are named.
@@ -79,7 +78,7 @@ def _limit(job: Job) -> Wait:
         return Wait(WaitKind.IN_LINE, queue=job.queue_name)
     if row.per is not None:
         free_at = rates.free_at(row, using)
-        until = None if free_at is None else clock.to_stored(datetime.fromtimestamp(free_at / 1000, UTC))
+        until = None if free_at is None else clock.from_ms(free_at)
         name = row.name.removeprefix(PREFIX)
         return Wait(WaitKind.RATE, queue=job.queue_name, limit=name, most=row.most, per=row.per / 1000, until=until)
     slots = LimitSlot.objects.using(using).filter(limit=row.key, queue='', job__held=False)
@@ -90,7 +89,12 @@ def _limit(job: Job) -> Wait:
 
 def _later(job: Job) -> Wait:
     assert job.due is not None
-    until = clock.to_stored(datetime.fromtimestamp(job.due / 1000, UTC))
+    if (step := job_signals.wait_of(job)) is not None:
+        until = None if step.until is None else clock.from_ms(step.until)
+        if step.kind == JobStep.Kind.WAIT:
+            return Wait(WaitKind.SIGNAL, signal=step.name, until=until)
+        return Wait(WaitKind.SLEEP, until=until)
+    until = clock.from_ms(job.due)
     if job.attempt:
         return Wait(WaitKind.BACKOFF, until=until, attempt=job.attempt + 1)
     return Wait(WaitKind.DUE, until=until)

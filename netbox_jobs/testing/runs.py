@@ -112,6 +112,7 @@ class _Loop:
         recovery.settle_dependents()
         slots.heed()
         slots.give_slots()
+        slots.wake_signaled()
         self._commit()
         return self._pending().exists()
 

@@ -168,6 +168,7 @@ class MaintenanceThread(threading.Thread):
         slots.heed()
         recovery.deliver_due(0 if self._leads() else DEFERENCE, self._between)
         slots.give_slots()
+        slots.wake_signaled()
 
     def _see_to_own(self) -> None:
         seen = _begun, job_id = self._at_work()
