@@ -42,8 +42,8 @@ class Wait:
     most: int = 0
     #: The time of a rate, in seconds: `most` jobs of `limit` begin within it (RATE).
     per: float = 0
-    #: When it can run (DUE, BACKOFF), wakes up (SLEEP), waits no longer (SIGNAL, if it has a time-out), or when there is
-    #: room again, as far as is known (RATE).
+    #: When it can run (DUE, BACKOFF), wakes up (SLEEP), waits no longer (SIGNAL, if it has a time-out), or when
+    #: there is room again, as far as is known (RATE).
     until: datetime | None = None
     #: The signal that it waits for (SIGNAL).
     signal: str = ''

@@ -50,13 +50,13 @@ class JobRunner(Steps, Rates, ABC):
 
     `Meta` may hold:
 
-    - `name`: for people, instead of that of the class. `queue`, `job_timeout` (seconds): defaults of the call's options.
+    - `name`: for people, instead of the class's. `queue`, `job_timeout` (seconds): defaults of the call's options.
     - `max_retries`, `retry_backoff` (seconds on which an exponential backoff with full jitter is based, 10 if omitted;
       or a list of seconds), `retry_on` (exception classes; `Exception` if omitted, `JobFailed` only if named): whether
       and when a failed attempt is retried; the call's options override them.
     - `on_crash` (`'error'` or `'retry'`), `max_crashes`: whether a job whose process dies is run again.
-    - `concurrency` or `limit` (a `Limit`): how many of its jobs run at once; `rate` (a `Rate`): how many begin; `priority`
-      (0 to 9) and `fair_by` (the name of an argument): which of its jobs come first in their queue.
+    - `concurrency` or `limit` (a `Limit`): how many of its jobs run at once; `rate` (a `Rate`): how many begin;
+      `priority` (0 to 9) and `fair_by` (the name of an argument): which of its jobs come first in their queue.
     - `unique` (a `Unique`), `throttle` or `debounce`: which jobs count as the same, of which `enqueue()` stores one.
     - `version`: of its steps, sleeps and waits: a job does not continue in the code of another version.
     - `log_level`: the least level of the lines that the job's log keeps, such as 'INFO'; all if omitted.
