@@ -273,9 +273,7 @@ def wait(reason: Wait) -> str:
         case WaitKind.LIMIT:
             return _('waits for a slot: at most %(most)s jobs of %(limit)s run at once') % values
         case WaitKind.RATE:
-            values['per'] = duration(reason.per)
-            text = _('waits for a rate: at most %(most)s jobs of %(limit)s begin within %(per)s') % values
-            return text if reason.until is None else f'{text}; {_("there is room at %(time)s") % values}'
+            return _wait_for_rate(reason, values)
         case WaitKind.SLEEP:
             return _('sleeps until %(time)s') % values
         case WaitKind.SIGNAL if reason.until is None:
@@ -288,6 +286,12 @@ def wait(reason: Wait) -> str:
             return _('Redis does not answer; the job runs when Redis is back')
         case _kind:
             return _('waits in line in the queue %(queue)s') % values
+
+
+def _wait_for_rate(reason: Wait, values: dict[str, Any]) -> str:
+    text = _('waits for a rate: at most %(most)s jobs of %(limit)s begin within %(per)s')
+    text %= {**values, 'per': duration(reason.per)}
+    return text if reason.until is None else f'{text}; {_("there is room at %(time)s") % values}'
 
 
 def _wait_for_jobs(reason: Wait) -> str:
