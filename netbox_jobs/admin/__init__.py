@@ -1,4 +1,4 @@
-"""Jobs, schedules and workers in Django's admin: pages that update themselves, and actions."""
+"""Jobs, schedules, workflows and workers in Django's admin: pages that update themselves, and actions."""
 
 from django.apps import apps
 
@@ -8,5 +8,6 @@ if apps.is_installed('django.contrib.admin'):
     from .objects import JobsAdminMixin
     from .schedules import ScheduleAdmin
     from .workers import WorkerAdmin
+    from .workflows import WorkflowAdmin
 
-__all__ = ('JobAdmin', 'JobsAdminMixin', 'ScheduleAdmin', 'WorkerAdmin')
+__all__ = ('JobAdmin', 'JobsAdminMixin', 'ScheduleAdmin', 'WorkerAdmin', 'WorkflowAdmin')

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..core.formatting import iso
-from ..models import Job, JobAttempt, JobLogEntry, JobStep, Progress, Schedule, Worker
+from ..models import Job, JobAttempt, JobLogEntry, JobStep, Progress, Schedule, Worker, Workflow
 from ..monitoring import related
 from ..monitoring.errors import ErrorGroup
 from ..monitoring.queues import QueueState
@@ -14,7 +14,7 @@ from ..monitoring.workers import WorkerState
 Document = dict[str, Any]
 
 
-def usernames(rows: Iterable[Job | Schedule]) -> dict[Any, str]:
+def usernames(rows: Iterable[Job | Schedule | Workflow]) -> dict[Any, str]:
     """Return the names of these rows' users by their keys, from one query."""
     return {key: user.get_username() for key, user in related.users_of(rows).items()}
 

@@ -9,7 +9,7 @@ from django.core.management.base import DjangoHelpFormatter
 from ..choices import JobStatusChoices
 from ..monitoring.log_lines import LEVELS
 from ..monitoring.performance import PERIODS
-from . import errors, exits, health, jobs, maintenance, performance, queues, schedules, top
+from . import errors, exits, health, jobs, maintenance, performance, queues, schedules, top, workflows
 
 
 class HelpFormatter(RawDescriptionHelpFormatter, DjangoHelpFormatter):
@@ -32,6 +32,7 @@ def build(parser: ArgumentParser) -> None:
     _about_errors(add)
     _about_queues(add)
     _about_schedules(add)
+    _about_workflows(add)
     _about_health(add)
     pruning = add('prune', maintenance.prune, 'Delete jobs that ended long ago, with their logs, as workers do')
     pruning.add_argument('--days', type=int, help='keep this many days (default: JOB_RETENTION)')
@@ -155,6 +156,17 @@ def _about_schedules(add: Callable[..., Any]) -> None:
     when.add_argument('--interval', type=int, metavar='MINUTES')
     when.add_argument('--cron', metavar='EXPRESSION', help="five fields, such as '0 3 * * 1-5'")
     changing.add_argument('--timezone', metavar='NAME', help='time zone of --cron (default: TIME_ZONE)')
+
+
+def _about_workflows(add: Callable[..., Any]) -> None:
+    parser = add(
+        'workflow', workflows.workflow, 'Show a workflow with its jobs; without an ID, list workflows', json=True
+    )
+    parser.add_argument('id', nargs='?', metavar='ID')
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument('--cancel', action='store_true', help='cancel the jobs that wait, stop those that run')
+    action.add_argument('--retry', action='store_true', help='enqueue again what has not completed, and what follows')
+    _confirmed(parser)
 
 
 def _id(parser: Any) -> Any:

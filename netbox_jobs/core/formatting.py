@@ -14,7 +14,7 @@ from django.utils.formats import number_format
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
-from ..choices import JobStatusChoices
+from ..choices import JobStatusChoices, WorkflowStatusChoices
 from . import clock
 from .recurrence import cron_in_words
 from .waits import Wait, WaitKind
@@ -209,7 +209,7 @@ def recurrence(interval: int | None, cron: str = '', time_zone: str = '') -> str
 
 # States
 
-_STATUSES = dict(JobStatusChoices.CHOICES)
+_STATUSES = dict(JobStatusChoices.CHOICES) | dict(WorkflowStatusChoices.MEMBER_CHOICES)
 
 
 def status(value: str, *, stopping: bool = False) -> str:
@@ -241,6 +241,7 @@ def wait(reason: Wait) -> str:
     values = {
         'queue': clean(reason.queue),
         'schedule': reason.schedule,
+        'workflow': reason.workflow,
         'time': moment(reason.until),
         'attempt': number(reason.attempt or 0),
         'limit': clean(reason.limit),
@@ -253,6 +254,9 @@ def wait(reason: Wait) -> str:
             return _('waits until another transaction releases its schedule')
         case WaitKind.JOBS:
             return _wait_for_jobs(reason)
+        case WaitKind.WORKFLOW:
+            known = reason.workflow is not None
+            return _('waits for workflow %(workflow)s') % values if known else _('waits for its workflow')
         case WaitKind.PREVIOUS if reason.jobs:
             return _('waits for the previous occurrence, job %(job)s') % {'job': reason.jobs[0]}
         case WaitKind.PREVIOUS:

@@ -18,7 +18,7 @@ from ..core.text import storable_text
 from ..core.unique import Unique
 from ..models import Job, database
 from .identify import content_type_of, identify_callable, identify_instance, identify_user, is_unsaved, schedule_key
-from .rq_options import check_rq_options, seconds
+from .rq_options import check_rq_options, ids_of_jobs, seconds
 from .unsaved import Unsaved
 
 _LONGEST_NAME = 200
@@ -58,6 +58,9 @@ class EnqueueRequest:
     kept_limit: dict[str, Any] = field(default_factory=dict)
     #: Which jobs of the runner count as the same, if it says so.
     unique: Unique | None = None
+    #: The workflow that the job is a member of, and whether it is a callback of it.
+    workflow_id: int | None = None
+    gated: bool = False
     #: The fields that the caller has named; the others are defaults.
     given: frozenset[str] = frozenset()
 
@@ -93,8 +96,8 @@ class EnqueueRequest:
 
     @property
     def waits(self) -> bool:
-        """Whether it cannot be delivered yet, whatever its time: it waits for other jobs, or for its object's row."""
-        return bool(self.dependencies) or self.unsaved is not None
+        """Whether it cannot be delivered yet, whatever its time: it waits for jobs, its workflow or its object."""
+        return bool(self.dependencies) or self.gated or self.unsaved is not None
 
 
 def check(
@@ -115,8 +118,8 @@ def check(
     given = {name: value for name, value in given.items() if value is not UNCHANGED}
     packed = options.take_run_arguments(given)
     immediate = bool(given.pop('immediate', False))
-    _check_immediate(immediate, given)
     runner, kind = identify_callable(func, importable=not immediate)
+    _check_immediate(immediate, given, func, kind)
     request = EnqueueRequest(target=func, runner=runner, name='', queue_name='')
     named = _take_plain_options(request, given, kind, func)
     named |= _take_recurrence(request, given)
@@ -125,6 +128,7 @@ def check(
     for option in options.REFUSED:
         if given.pop(option, None):
             raise options.refusal(option)
+    order = _take_order(given, func, kind)
     rq = {key: given.pop(key) for key in options.RQ_OPTIONS if key in given}
     request.options, timeout, dependencies = check_rq_options(rq)
     request.job_timeout = timeout
@@ -133,6 +137,8 @@ def check(
     if timeout is None and kind is not None:
         request.job_timeout = seconds(*runner_options.time_limit(kind))
     _sort_dependencies(request, dependencies)
+    for ours in order:
+        add_dependencies(request, *ours)
     given |= packed
     # An `enqueue()` of the runner's own may translate the arguments of `enqueue_once()`; it is checked behind it.
     translated = call == 'enqueue_once' and kind is not None and kind.overrides('enqueue')
@@ -153,13 +159,14 @@ def _captured(request: EnqueueRequest, call: str) -> dict[str, Any]:
     return contexts.capture(None if call == 'enqueue_once' else contexts.Call(request.runner, request.queue_name))
 
 
-def _check_immediate(immediate: bool, given: dict[str, Any]) -> None:
+def _check_immediate(immediate: bool, given: dict[str, Any], func: Any, kind: Any) -> None:
     if not immediate:
         return
     if given.get('schedule_at') is not None:
         raise ValueError('schedule_at and immediate exclude each other: a job runs now, or at its time.')
-    if given.get('depends_on'):
-        raise ValueError('depends_on and immediate exclude each other: a job runs now, or after others.')
+    for option in ('depends_on', 'after', 'on_failure_of'):
+        if given.get(option) and not _is_argument(option, func, kind):
+            raise ValueError(f'{option} and immediate exclude each other: a job runs now, or after others.')
     instance = given.get('instance')
     if instance is not None:
         identify_instance(instance)  # an unsaved one cannot be run for
@@ -246,3 +253,31 @@ def _sort_dependencies(request: EnqueueRequest, job_ids: list[UUID]) -> None:
     if theirs:
         request.options['depends_on'] = [*request.options.get('depends_on', []), *theirs]
     request.dependencies = [job_id for job_id in job_ids if job_id in ours]
+
+
+def add_dependencies(request: EnqueueRequest, option: str, job_ids: list[UUID]) -> None:
+    """Have a request wait for jobs of ours: `after` their completion, or `on_failure_of` one of them."""
+    request.dependencies += [job_id for job_id in job_ids if job_id not in request.dependencies]
+    if option == 'on_failure_of' and job_ids:
+        request.options[option] = [*request.options.get(option, []), *map(str, job_ids)]
+
+
+def _take_order(given: dict[str, Any], func: Any, kind: Any) -> list[tuple[str, list[UUID]]]:
+    """Take `after` and `on_failure_of` out of a call, unless these are names of arguments of `run()`.
+
+    Raises:
+        ValueError: What they name is no job of ours.
+    """
+    order: list[tuple[str, list[UUID]]] = []
+    for option in ('after', 'on_failure_of'):
+        if option in given and not _is_argument(option, func, kind) and (value := given.pop(option)) is not None:
+            job_ids = ids_of_jobs(option, value)
+            known = set(Job.objects.using(database()).filter(job_id__in=job_ids).values_list('job_id', flat=True))
+            if unknown := [job_id for job_id in job_ids if job_id not in known]:
+                raise ValueError(f'{option} names the job {unknown[0]}, which does not exist.')
+            order.append((option, job_ids))
+    return order
+
+
+def _is_argument(option: str, func: Any, kind: Any) -> bool:
+    return option in options.named_parameters(func if kind is None else kind.run)

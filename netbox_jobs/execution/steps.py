@@ -13,6 +13,7 @@ from django.utils import timezone
 from ..core import runs
 from ..lifecycle import steps
 from ..models import Job
+from .results import KeepsResults
 
 T = TypeVar('T')
 P = ParamSpec('P')
@@ -39,7 +40,7 @@ class Step:
         return self._done
 
 
-class Steps:
+class Steps(KeepsResults):
     """The part of a runner that has steps."""
 
     job: Job

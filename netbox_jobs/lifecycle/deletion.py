@@ -13,6 +13,7 @@ from ..broker import delivery
 from ..choices import JobStatusChoices
 from ..core import transactions
 from ..models import Job, JobAttempt, JobLogEntry, JobStep, Progress, Schedule, database, services
+from . import dependencies, workflows
 from .locks import lock_waiting
 
 
@@ -66,11 +67,10 @@ def before_delete(instance: Job, using: str, **kwargs: Any) -> None:
             for following in lock_waiting(Job.objects.using(using).filter(slot=instance.schedule_id)):
                 if following.pk != instance.pk:
                     following.delete()
-    if instance.awaited and not ended:
-        for dependent in instance.dependents.using(using).waiting():
-            if not dependent.options.get('allow_failure'):
-                error = f'It depends on job {instance.pk} ({instance.name}), which was deleted before it had ended.'
-                dependent.terminate(JobStatusChoices.STATUS_ERRORED, error=error)
+    if instance.awaited:
+        dependencies.before_deletion(instance, using)
+    if instance.workflow_id is not None:
+        workflows.mark_before_deletion(instance, using)
 
 
 @receiver(post_delete, sender=Job, dispatch_uid='netbox_jobs.after_delete')

@@ -14,6 +14,7 @@ from .statistics import HourlyStatistics
 from .steps import JobStep
 from .unique import UniqueJob
 from .workers import Worker
+from .workflows import Workflow, WorkflowMember
 
 __all__ = (
     'HourlyStatistics',
@@ -33,5 +34,7 @@ __all__ = (
     'Schedule',
     'UniqueJob',
     'Worker',
+    'Workflow',
+    'WorkflowMember',
     'database',
 )

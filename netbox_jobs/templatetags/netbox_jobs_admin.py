@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 
 from ..admin import markup
 from ..core import formatting
+from ..monitoring import workflows
 
 register = template.Library()
 
@@ -23,6 +24,7 @@ register.filter('moment', markup.moment)
 register.filter('status', markup.status)
 register.filter('job_status', markup.job_status)
 register.filter('schedule_state', markup.schedule_state)
+register.filter('workflow_status', markup.workflow_status)
 register.filter('progress', markup.progress)
 register.filter('breakable', markup.breakable)
 register.filter('sparkline', markup.sparkline)
@@ -32,6 +34,12 @@ register.filter('sparkline', markup.sparkline)
 def duration(value: timedelta | float | None) -> str:
     """A length of time."""
     return formatting.duration(value)
+
+
+@register.filter
+def counted(counts: Any) -> list[tuple[str, int]]:
+    """The words for where members of a workflow stand, and how many stand there, without those of no member."""
+    return workflows.in_words(counts)
 
 
 @register.filter

@@ -13,7 +13,7 @@ from netbox_jobs.models import Job, JobAttempt, Schedule
 from tests.app.models import Trace
 from tests.model.replay import Replay
 
-from . import attempts, steered
+from . import attempts, flows, steered
 from .state import State
 
 
@@ -105,6 +105,7 @@ def count(chaos: State, seconds: float, replay: Replay) -> Report:
         'changes of rows that the model does not allow': replay.violations,
         **attempts.wrong(chaos, jobs, traces, starts),
         **steered.wrong(chaos, jobs, traces),
+        **flows.wrong(),
     }  # fmt: skip
     lateness = [
         job.due / 1000 - job.scheduled.timestamp()

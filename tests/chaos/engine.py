@@ -18,7 +18,7 @@ from tests.model.observer import observing
 from tests.model.replay import replayed
 from tests.processes import RedisProcess
 
-from . import faults
+from . import faults, flows
 from .count import Report, count
 from .state import State
 
@@ -101,6 +101,8 @@ class Chaos(State):
             'retried': {'fails': self.rng.choice((1, 1, 2, 3, 6)), 'interval': self.rng.choice((None, None, 60))},
         }.get(kind, {})
         self.enqueue(runner, **more)
+        if len(self.enqueued) % 20 == 0:
+            flows.begin(self)
 
     def _bring_forward(self) -> None:
         """Have the next occurrences of periodic jobs happen now, until there were enough of them."""
@@ -129,7 +131,7 @@ class Chaos(State):
     def _heal(self) -> None:
         """Wait until all that can end has ended."""
         deadline = time.monotonic() + self.patience
-        while (self.waiting_acts or self._open().exists()) and time.monotonic() < deadline:
+        while (self.waiting_acts or self._open().exists() or flows.are_open()) and time.monotonic() < deadline:
             self._do_later()
             self._bring_forward()
             self._workers_live()
