@@ -128,7 +128,6 @@ def check(
     for option in options.REFUSED:
         if given.pop(option, None):
             raise options.refusal(option)
-    order = _take_order(given, func, kind)
     rq = {key: given.pop(key) for key in options.RQ_OPTIONS if key in given}
     request.options, timeout, dependencies = check_rq_options(rq)
     request.job_timeout = timeout
@@ -137,8 +136,7 @@ def check(
     if timeout is None and kind is not None:
         request.job_timeout = seconds(*runner_options.time_limit(kind))
     _sort_dependencies(request, dependencies)
-    for ours in order:
-        add_dependencies(request, *ours)
+    _take_order(request, given, func, kind)
     given |= packed
     # An `enqueue()` of the runner's own may translate the arguments of `enqueue_once()`; it is checked behind it.
     translated = call == 'enqueue_once' and kind is not None and kind.overrides('enqueue')
@@ -262,21 +260,19 @@ def add_dependencies(request: EnqueueRequest, option: str, job_ids: list[UUID]) 
         request.options[option] = [*request.options.get(option, []), *map(str, job_ids)]
 
 
-def _take_order(given: dict[str, Any], func: Any, kind: Any) -> list[tuple[str, list[UUID]]]:
+def _take_order(request: EnqueueRequest, given: dict[str, Any], func: Any, kind: Any) -> None:
     """Take `after` and `on_failure_of` out of a call, unless these are names of arguments of `run()`.
 
     Raises:
         ValueError: What they name is no job of ours.
     """
-    order: list[tuple[str, list[UUID]]] = []
     for option in ('after', 'on_failure_of'):
         if option in given and not _is_argument(option, func, kind) and (value := given.pop(option)) is not None:
             job_ids = ids_of_jobs(option, value)
             known = set(Job.objects.using(database()).filter(job_id__in=job_ids).values_list('job_id', flat=True))
             if unknown := [job_id for job_id in job_ids if job_id not in known]:
                 raise ValueError(f'{option} names the job {unknown[0]}, which does not exist.')
-            order.append((option, job_ids))
-    return order
+            add_dependencies(request, option, job_ids)
 
 
 def _is_argument(option: str, func: Any, kind: Any) -> bool:

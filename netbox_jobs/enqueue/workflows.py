@@ -100,7 +100,8 @@ def lock_running(workflow: Workflow, using: str) -> None:
     rows = Workflow.objects.using(using).filter(pk=workflow.pk).select_for_update()
     status = rows.values_list('status', 'ending').first()
     if status != (WorkflowStatusChoices.STATUS_RUNNING, ''):
-        state = 'was deleted' if status is None else f'is {status[0]}' if not status[1] else 'is being canceled'
+        running = status is not None and status[0] == WorkflowStatusChoices.STATUS_RUNNING
+        state = 'was deleted' if status is None else 'is being canceled' if running else f'is {status[0]}'
         raise ValueError(f'Workflow {workflow.pk} ({workflow.name}) {state}; members are added to one that runs.')
 
 

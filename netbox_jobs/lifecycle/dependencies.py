@@ -100,7 +100,7 @@ def settle_dependent(dependent: Job) -> None:
 def _release(job: Job) -> None:
     using = job._state.db
     gated = Job.objects.using(using).filter(dependencies=job.pk, status=JobStatusChoices.STATUS_PENDING, due=None)
-    for dependent in gated:
+    for dependent in gated.order_by('pk'):
         try:
             settle_dependent(dependent)
         except Exception:  # recovery looks at them again

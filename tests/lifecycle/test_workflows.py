@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
+from netbox_jobs.exceptions import JobFailed
 from netbox_jobs.models import Job, Workflow, WorkflowMember
 from netbox_jobs.monitoring import waiting
 from netbox_jobs.testing import run_jobs
@@ -199,7 +200,7 @@ def test_on_first_failure_does_not_wait_for_the_others():
 
 def test_a_callback_waits_for_the_retries_of_a_member():
     with Workflow.begin('Retried', on_complete=Callback) as flow:
-        job = flow.add('a', Part.using(max_retries=1, retry_on=Exception), fails=True)
+        job = flow.add('a', Part.using(max_retries=1, retry_on=JobFailed), fails=True)
     run()
     assert (status(job), status(flow.job('@on_complete'))) == ('scheduled', 'pending')
     run_jobs(until=timedelta(hours=1), raise_errors=False)
