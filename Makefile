@@ -26,14 +26,15 @@ PEERS = .venv-peers
 # Installed anew when what is to be installed changes.
 STAMP = $(VENV)/.installed
 
-.PHONY: help demo serve unit test lint docs dist format chaos simulate bench bench-peers bench-scale clean
+.PHONY: help demo serve unit test lint audit docs dist format chaos simulate bench bench-peers bench-scale clean
 
 help:
 	@echo 'make demo    run the example plugin: jobs on demand, periodic, scheduled, failing; needs no servers'
 	@echo 'make serve   the same, kept running, with its web pages on port $(PORT)'
 	@echo 'make unit    run the tests that start no processes; needs no servers'
 	@echo 'make test    run all tests; PostgreSQL, MariaDB and Redis are used if they answer'
-	@echo 'make lint    check style, types and migrations'
+	@echo 'make lint    check style, types, security and migrations'
+	@echo 'make audit   look for known vulnerabilities of the installed packages (asks a service)'
 	@echo 'make docs    build the documentation in docs/_build'
 	@echo 'make dist    build what is uploaded, in dist, and check it'
 	@echo 'make chaos   kill everything, many times, and count (JOBS, FAULTS, SEED, WORKERS)'
@@ -62,8 +63,14 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/mypy --strict --follow-imports silent example_plugin tests/typing
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive netbox_jobs
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python -m django makemigrations --check --dry-run --settings tests.settings
+
+# Apart from lint: it asks a service for the known vulnerabilities of what is installed, which may not be reached.
+audit: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.8'
+	$(BIN)/pip-audit --local --skip-editable
 
 docs: $(STAMP)
 	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto docs docs/_build

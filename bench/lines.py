@@ -10,7 +10,7 @@ import django
 
 from .series import Row
 
-MESSAGE = 'line %s of a log that somebody is going to read'
+MESSAGE = 'line %s of a log that a person is going to read'
 
 
 def rows(lines: int) -> list[Row]:

@@ -10,7 +10,7 @@ from django.core.management import BaseCommand, get_commands, load_command_class
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from .core import charset, conf, contexts, queues
+from .core import charset, conf, contexts, encryption, middleware, queues
 from .models import database
 from .plugins import PluginConfig
 
@@ -200,6 +200,33 @@ def check_autocommit(**kwargs: Any) -> list[checks.CheckMessage]:
             id='netbox_jobs.E014',
         )
     ]
+
+
+@checks.register
+def check_encryption(**kwargs: Any) -> list[checks.CheckMessage]:
+    """The keys must be keys, and what is to be encrypted needs one."""
+    try:
+        if encryption.ring() is not None or not conf.get('ENCRYPT'):
+            return []
+    except ImproperlyConfigured as error:
+        return [checks.Error(str(error), id='netbox_jobs.E015')]
+    return [
+        checks.Error(
+            "NETBOX_JOBS['ENCRYPT'] is True, and NETBOX_JOBS['ENCRYPTION_KEYS'] has no key: no job can be enqueued. "
+            'Add one, as Fernet.generate_key() makes it.',
+            id='netbox_jobs.E015',
+        )
+    ]
+
+
+@checks.register
+def check_middleware(**kwargs: Any) -> list[checks.CheckMessage]:
+    """The paths in `MIDDLEWARE` must name middleware."""
+    try:
+        middleware.configured()
+    except ImproperlyConfigured as error:
+        return [checks.Error(str(error), id='netbox_jobs.E016')]
+    return []
 
 
 @checks.register

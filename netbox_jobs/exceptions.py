@@ -12,6 +12,7 @@ __all__ = (
     'ArgumentsUnknown',
     'ContextNotRestored',
     'ContextUnknown',
+    'EncryptionKeyMissing',
     'FormatUnknown',
     'InstanceGone',
     'JobCanceled',
@@ -87,6 +88,10 @@ class ArgumentsUnknown(RunnerNotFound):
 
 class FormatUnknown(ArgumentsUnknown):
     """The arguments of a job were stored by a release that this process does not run: another worker may."""
+
+
+class EncryptionKeyMissing(ArgumentsUnknown):
+    """A job is encrypted with a key that this process does not have in its settings: that of another worker may."""
 
 
 class ContextUnknown(ArgumentsUnknown):

@@ -179,8 +179,7 @@ def _is_for_later(job: Any) -> bool:
 
 
 def _report() -> int:
-    from django.utils import timezone
-
+    from netbox_jobs.core import formatting
     from netbox_jobs.models import Job
 
     expected = {name: status for name, _path, _interval, status in SOURCES}
@@ -188,10 +187,12 @@ def _report() -> int:
     print(f'\n  {"Job":<32} {"Status":<10} {"Queue":<20} {"Duration":>9}  Remark')
     for job in Job.objects.order_by('pk'):
         attempts = f' after {job.attempt} attempts' if job.attempt > 1 else ''
-        duration = f'{job.execution_time.total_seconds():.2f} s' if job.execution_time else ''
+        duration = formatting.duration(job.execution_time)
         remark = job.error or _data(job)
         if job.scheduled and not job.ended:
-            remark = f'next at {timezone.localtime(job.scheduled):%H:%M}, {job.schedule.recurrence}'
+            schedule = job.schedule
+            recurrence = formatting.recurrence(schedule.interval, schedule.cron, schedule.time_zone)
+            remark = f'next at {formatting.moment(job.scheduled)}, {recurrence}'
         print(f'  {_title(job):<32} {job.status:<10} {job.queue_name:<20} {duration:>9}  {remark[:70]}{attempts}')
         if job.ended and job.status != expected.get(str(job.object), 'completed'):
             wrong.append(_title(job))

@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 _ARGUMENTS = (
     '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
@@ -28,14 +28,15 @@ def chromium() -> Iterator[Browser]:
         # Playwright keeps a loop in this thread, in which Django's database would refuse to be used.
         patch.setenv('DJANGO_ALLOW_ASYNC_UNSAFE', '1')
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
+            browser = playwright.chromium.launch(executable_path=path, args=list(_ARGUMENTS), timeout=120_000)
+            expect.set_options(timeout=60_000)
             yield browser
             browser.close()
 
 
 @pytest.fixture
 def visit(chromium: Browser, live_server: Any, settings: Any) -> Iterator[Callable[..., Page]]:
-    """Open a page as somebody with these permissions (None: all of them); no console may report an error."""
+    """Open a page as a user with these permissions (None: all of them); no console may report an error."""
     contexts, errors = [], []
 
     def _visit(
@@ -52,7 +53,7 @@ def visit(chromium: Browser, live_server: Any, settings: Any) -> Iterator[Callab
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         if not errs:
             page.on('console', lambda said: errors.append(f'{page.url}: {said.text}') if _is_wrong(said) else None)
             page.on('pageerror', lambda error: errors.append(str(error)))

@@ -20,7 +20,7 @@ _at_work: list[pytest.Item] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests; and put the longest first, so that nobody waits for them at the end."""
+    """Mark the tests; and put the longest first, so that no process works alone at the end."""
     for item in items:
         if not any(item.get_closest_marker(kind) for kind in _KINDS):
             item.add_marker('unit')

@@ -3,8 +3,9 @@
 A worker takes half a second of CPU to start, most of it for imports, and the tests start hundreds. A nursery is a
 process that has them behind it; each command is a fork of it, in a session of its own, with its own environment and
 output. The first one has imported libraries only, and its children set Django up themselves, as `python -m django`
-does; for an environment that is asked for again there is one that has set it up already. When the process that
-started a nursery ends, in order or not, the nursery ends with all that it has started.
+does; for an environment that is asked for again there is one that has set it up already. Environments that differ only
+in what the settings of the tests can be given late (another Redis, a shorter limit, a step to die at) share one. When
+the process that started a nursery ends, in order or not, the nursery ends with all that it has started.
 """
 
 import gc
@@ -24,6 +25,8 @@ from typing import Any
 from uuid import uuid4
 
 import django
+from django.apps import apps
+from django.conf import settings
 from django.core.checks import run_checks
 from django.core.management import execute_from_command_line
 
@@ -39,6 +42,11 @@ _IMPORTED = (
     'cronsim', 'packaging.version', 'psycopg', 'pymysql', 'redis', 'rq', 'rq.scheduler', 'rq.worker',
 )  # fmt: skip
 
+#: Variables that `tests.settings` and `tests.app` read, and that a child of a nursery which has set them up reads anew.
+_LATE = ('PYTEST_CURRENT_TEST', 'TEST_CHAOS', 'TEST_INLINE', 'TEST_KILL_AT', 'TEST_OTHER_REDIS', 'TEST_REDIS_URL',
+         'TEST_SERIALIZER')  # fmt: skip
+_LATE_PREFIX = 'TEST_NETBOX_JOBS_'
+_SETTINGS = 'tests.settings'
 _FILES = ('output', 'errors')
 #: A variable that tells the processes of one nursery from all others.
 _MARK = 'NURSERY'
@@ -63,7 +71,7 @@ class Process:
         """Wait for its end, `timeout` seconds at most.
 
         Raises:
-            subprocess.TimeoutExpired: It goes on.
+            subprocess.TimeoutExpired: It still runs.
         """
         if self.returncode is None:
             if not select.select([self._descriptor], [], [], timeout)[0]:
@@ -89,7 +97,7 @@ class Process:
 
 
 def run(arguments: list[str], env: dict[str, str], timeout: float = 90) -> subprocess.CompletedProcess[str]:
-    """Run `python -m django <arguments>` to its end, with nobody at a terminal."""
+    """Run `python -m django <arguments>` to its end, without a terminal."""
     with tempfile.TemporaryDirectory() as folder:
         output, errors = Path(folder, 'output'), Path(folder, 'errors')
         process = start(arguments, env, output, errors)
@@ -114,11 +122,18 @@ _asked: Counter[Any] = Counter()
 
 
 def _nursery_for(env: dict[str, str]) -> _Nursery:
-    key = frozenset(item for item in env.items() if item[0] != 'PYTEST_CURRENT_TEST')
+    early = {name: value for name, value in env.items() if name != 'PYTEST_CURRENT_TEST'}
+    if env.get('DJANGO_SETTINGS_MODULE') == _SETTINGS:
+        early = {name: value for name, value in env.items() if not _is_late(name)}
+    key = frozenset(early.items())
     _asked[key] += 1
     if _asked[key] == 1:
         return _nursery(None)
-    return _nursery(key, env)
+    return _nursery(key, early)
+
+
+def _is_late(name: str) -> bool:
+    return name in _LATE or name.startswith(_LATE_PREFIX)
 
 
 def _nursery(key: Any, env: dict[str, str] | None = None) -> _Nursery:
@@ -141,12 +156,12 @@ def _ask(nursery: _Nursery, request: dict[str, Any]) -> int:
 def close() -> None:
     """End all nurseries, and what they have started."""
     for nursery in _nurseries.values():
-        nursery.communicate(timeout=10)
+        nursery.communicate(timeout=60)
     _nurseries.clear()
 
 
 def _serve() -> list[str] | None:
-    """In a nursery: start and tell, until nobody asks any more. Returns twice: in a child, with its arguments."""
+    """In a nursery: start what the tests ask for, until they end. Returns twice: in a child, with its arguments."""
     for name in _IMPORTED:
         importlib.import_module(name)
     if '--set-up' in sys.argv:
@@ -185,8 +200,18 @@ def _become(request: dict[str, Any]) -> list[str]:
         descriptor = os.open(path, mode, 0o644)
         os.dup2(descriptor, number)
         os.close(descriptor)
+    if apps.ready and os.environ['DJANGO_SETTINGS_MODULE'] == _SETTINGS:
+        _read_late_settings()
     sys.argv = ['django', *request['arguments']]
     return sys.argv
+
+
+def _read_late_settings() -> None:
+    """Have the settings, and what the tests put into the code, as they are by this environment."""
+    found = importlib.reload(importlib.import_module(_SETTINGS))
+    settings.RQ_QUEUES, settings.NETBOX_JOBS = found.RQ_QUEUES, found.NETBOX_JOBS
+    importlib.import_module('netbox_jobs.core.queues').complete_settings()
+    importlib.import_module('tests.app.apps').install_faults()
 
 
 if __name__ == '__main__':

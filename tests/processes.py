@@ -66,7 +66,7 @@ class RedisProcess:
             stderr=subprocess.DEVNULL,
             cwd='/',
         )
-        wait_for(self._answers, 10, 'Redis')
+        wait_for(self._answers, 60, 'Redis')
 
     @property
     def pid(self) -> int:
@@ -129,7 +129,7 @@ class WorkerProcess:
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
-    def stop(self, seconds: float = 15) -> int | None:
+    def stop(self, seconds: float = 60) -> int | None:
         """End the worker in order, or by force if it does not, with all that it has started."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
@@ -150,7 +150,7 @@ class WorkerProcess:
             self.process.terminate()
             return self.process.poll() is not None
 
-        wait_for(ended, 10, 'the end of the worker')
+        wait_for(ended, 60, 'the end of the worker')
 
     def kill(self) -> None:
         """End the worker and its horses at once, as when its host goes."""
@@ -160,9 +160,9 @@ class WorkerProcess:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        self.process.wait(10)
+        self.process.wait(60)
         # They share the worker's sockets: Redis would give the next job to a worker that is gone.
-        wait_for(lambda: not any(is_alive(pid) for pid in horses), 10)
+        wait_for(lambda: not any(is_alive(pid) for pid in horses))
 
     def discard(self) -> None:
         """End the worker at once, with all that it has started."""

@@ -8,9 +8,11 @@ only keys of RQ. If it holds others, no test runs.
 
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,7 +20,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from xdist.workermanage import parse_tx_spec_config
 
-from .lifetime import end_with_parent
+from .lifetime import end_with_parent, tied
 from .processes import RedisProcess
 
 
@@ -33,13 +35,16 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     stack = ExitStack()
     early_config.add_cleanup(stack.close)
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix='netbox-jobs-tests-'))
-    compile_once(folder)
+    empty = compile_once(folder)
     if 'TEST_DATABASE_URL' not in os.environ:
         _name(stack, 'TEST_DATABASE_URL', f'sqlite:///{folder}/test.sqlite3')
     if 'TEST_REDIS_URL' not in os.environ:
         server = RedisProcess()
         stack.callback(server.kill)
         _name(stack, 'TEST_REDIS_URL', server.url)
+    given = early_config.known_args_namespace
+    if empty and getattr(given, 'numprocesses', None) not in (None, 0, 1) and not given.file_or_dir:
+        compile_all(os.environ['TEST_REDIS_URL'])
 
 
 def _name(stack: ExitStack, variable: str, value: str) -> None:
@@ -47,15 +52,36 @@ def _name(stack: ExitStack, variable: str, value: str) -> None:
     stack.callback(os.environ.pop, variable, None)
 
 
-def compile_once(folder: str) -> None:
+def compile_once(folder: str) -> bool:
     """Have processes share what Python compiles, in a folder that ends with the run, where it would write none.
 
     The tests start hundreds of processes, and compiling Django costs each some seconds.
+
+    Returns:
+        Whether it would have written none, so that the folder is empty now.
     """
-    if sys.dont_write_bytecode:
-        sys.dont_write_bytecode, sys.pycache_prefix = False, f'{folder}/compiled'
-        os.environ.pop('PYTHONDONTWRITEBYTECODE', None)
-        os.environ['PYTHONPYCACHEPREFIX'] = sys.pycache_prefix
+    if not sys.dont_write_bytecode:
+        return False
+    sys.dont_write_bytecode, sys.pycache_prefix = False, f'{folder}/compiled'
+    os.environ.pop('PYTHONDONTWRITEBYTECODE', None)
+    os.environ['PYTHONPYCACHEPREFIX'] = sys.pycache_prefix
+    return True
+
+
+def compile_all(redis: str) -> None:
+    """Import all tests once, half of them in each of two processes, so that those that run them need not compile them.
+
+    Each of these would compile them all: they begin at once, and take the same way.
+    """
+    files = sorted(map(str, Path(__file__).parent.glob('**/test_*.py')))
+    environment = {**os.environ, 'TEST_REDIS_URL': redis, 'TEST_DATABASE_URL': 'sqlite:///:memory:'}
+    command = [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '-q', '--collect-only']
+    running = [
+        subprocess.Popen(tied([*command, *half]), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for half in (files[::2], files[1::2])
+    ]
+    for process in running:
+        process.wait()  # what is wrong with them, those say that run them
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -28,10 +28,10 @@ def elsewhere(act: Callable[[], Any]) -> Iterator[None]:
 
     thread = threading.Thread(target=hold)
     thread.start()
-    assert begun.wait(30)
+    assert begun.wait(60)
     try:
         yield
     finally:
         over.set()
-        thread.join(30)
+        thread.join(60)
     assert errors == []

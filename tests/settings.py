@@ -55,7 +55,7 @@ LOGIN_URL = 'admin:login'
 MAILERS = {'default': {'BACKEND': 'django.core.mail.backends.locmem.EmailBackend'}}  # for Django 6.1
 STATIC_URL = 'static/'
 PASSWORD_HASHERS = ['django.contrib.auth.hashers.MD5PasswordHasher']
-# Where no test runs there is nothing to empty: nobody listens on port 0.
+# Where no test runs there is nothing to empty: no server listens on port 0.
 REDIS_URL = os.environ.get('TEST_REDIS_URL', 'redis://127.0.0.1:0/0')
 RQ_QUEUES = {'default': {'URL': REDIS_URL, 'DEFAULT_TIMEOUT': 60}}
 if 'TEST_OTHER_REDIS' in os.environ:

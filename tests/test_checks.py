@@ -13,6 +13,8 @@ from netbox_jobs import checks
 from netbox_jobs.core import conf
 from netbox_jobs.plugins import PluginConfig
 
+pytestmark = pytest.mark.once
+
 
 def test_a_plugin_that_is_installed_without_its_config_is_told_so(monkeypatch):
     module = types.ModuleType('lost_plugin')

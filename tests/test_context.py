@@ -17,7 +17,7 @@ from tests.app.jobs import Asynchronous, Plain, coroutine_function
 from tests.app.models import Trace
 from tests.processes import status
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
 def where():
@@ -95,7 +95,7 @@ def test_a_thread_of_a_nested_job_is_not_taken_for_one_of_the_outer_job(work):
 def test_log_records_of_any_logger_can_carry_the_id():
     class Speaking(JobRunner):
         def run(self):
-            logging.getLogger('somebody.else').warning('from within')
+            logging.getLogger('another.package').warning('from within')
 
     lines = []
 
@@ -105,7 +105,7 @@ def test_log_records_of_any_logger_can_carry_the_id():
 
     handler = Keeping()
     handler.addFilter(JobIdFilter())
-    other = logging.getLogger('somebody.else')
+    other = logging.getLogger('another.package')
     other.addHandler(handler)
     try:
         job = Speaking.enqueue(immediate=True)
@@ -156,7 +156,7 @@ def test_the_time_limit_cancels_a_coroutine(work):
     assert Trace.objects.filter(job_pk=job.pk, what='cleaned').exists()
 
 
-def test_plain_jobs_run_beside_an_event_loop_of_somebody_else():
+def test_plain_jobs_run_beside_an_event_loop_of_other_code():
     async def main():
         return await Plain.aenqueue(immediate=True)
 

@@ -69,7 +69,7 @@ def test_twine_finds_nothing_wrong_with_them(distributions):
     found = [str(path) for path in distributions.iterdir()]
     assert len(found) == 2
     command = [sys.executable, '-m', 'twine', 'check', '--strict', *found]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

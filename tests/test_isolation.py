@@ -54,7 +54,7 @@ def bare(**more):
 
 @pytest.fixture
 def foreign():
-    """A server of somebody else, and what may be put into its databases."""
+    """A server of another user, and what may be put into its databases."""
     server = RedisProcess()
     yield server
     server.kill()
@@ -102,10 +102,10 @@ def test_all_that_a_bare_run_uses_is_its_own_and_ends_with_it_when_it_is_killed(
         assert tell.exists(), output.read_text()
     finally:
         run.kill()
-        run.wait(10)
+        run.wait(60)
     told = json.loads(tell.read_text())
     assert len(told['pids']) == 4
     assert told['database'].startswith(os.environ.get('TMPDIR', '/tmp'))
-    wait_for(lambda: not any(map(is_alive, told['pids'])), 10, 'the end of all processes')
+    wait_for(lambda: not any(map(is_alive, told['pids'])), 60, 'the end of all processes')
     with pytest.raises(RedisConnectionError), Redis.from_url(told['redis']) as client:
         client.ping()

@@ -51,8 +51,8 @@ def test_defaults_stand_behind_what_the_project_sets():
     with override_settings(PLUGINS_CONFIG={'tests.app': {'token': 'y'}}):
         assert get_plugin_config('tests.app', 'token') == 'y'
         assert get_plugin_config('tests.app', 'limit') == 7
-    with pytest.raises(ImproperlyConfigured, match='nobody'):
-        get_plugin_config('nobody', 'x')
+    with pytest.raises(ImproperlyConfigured, match='unknown_plugin'):
+        get_plugin_config('unknown_plugin', 'x')
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_choices():
     assert dict(JobNotificationChoices).keys() == {'always', 'on_failure', 'never'}
 
 
-def test_a_worker_knows_the_system_jobs_of_every_app_whoever_imports_them(tmp_path, monkeypatch, settings, caplog):
+def test_a_worker_knows_the_system_jobs_of_every_app(tmp_path, monkeypatch, settings, caplog):
     for name, code in (
         ('late_app', 'from netbox_jobs.jobs import JobRunner, system_job\n@system_job(interval=60)\n'
                      'class Tidy(JobRunner):\n    def run(self):\n        pass\n'),

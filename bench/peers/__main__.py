@@ -1,7 +1,7 @@
 """Other task queues for Django beside ours, in one run on this machine: `python -m bench.peers`.
 
 Each round measures every tool once, one at a time, with one worker process; the rounds alternate, so that what else the
-machine does falls on all alike. Everybody's outcomes are rows of the same PostgreSQL, and whoever needs a broker has
+machine does falls on all alike. The outcomes of all are rows of the same PostgreSQL, and those that need a broker have
 the same Redis.
 """
 

@@ -40,7 +40,7 @@ _BACKENDS = {'tasks_db': 'django_tasks_db.DatabaseBackend', 'tasks_rq': 'django_
 if PEER in _BACKENDS:
     TASKS = {'default': {'BACKEND': _BACKENDS[PEER], 'QUEUES': ['default']}}
 
-# All results are kept, as everybody else's are; django-q2 would keep the last 250. The two times are those that its
+# All results are kept, as those of the others are; django-q2 would keep the last 250. The two times are those that its
 # documentation asks for.
 Q_CLUSTER = {'name': 'bench', 'workers': 1, 'redis': REDIS_URL, 'save_limit': 0, 'timeout': 60, 'retry': 120}
 

@@ -20,20 +20,20 @@ PEERS = (
         'ours',
         'netbox_jobs, forking worker',
         ('netbox-jobs', 'rq'),
-        'Job, arguments and outcome are a row, written in the transaction of the caller. A process and a database '
-        'connection of its own for each job. Log lines are seen while the job runs.',
+        'Job, arguments and outcome are a row, written in the transaction of the caller. Each job has a '
+        'process and a database connection of its own. Log lines are visible while the job runs.',
     ),
     Peer(
         'ours_fast',
         'netbox_jobs, fast worker',
         ('netbox-jobs', 'rq'),
-        'The same promises, in a child that lives on.',
+        'The same promises, in a persistent child.',
     ),
     Peer(
         'raw_rq',
         'RQ alone, forking worker',
         ('rq', 'django-rq'),
-        'The job exists in Redis only; the job itself writes one row when it is done. A process for each job.',
+        'The job exists in Redis only; the job itself writes one row when it is done. Each job has a process.',
     ),
     Peer(
         'celery',
@@ -59,7 +59,7 @@ PEERS = (
         'tasks_rq',
         'Django Tasks, RQ backend',
         ('django-tasks-rq', 'rq'),
-        "Job and result are in Redis; a receiver of `task_finished` writes one row, in the place of a result. RQ's "
+        "Job and result are in Redis; a receiver of `task_finished` writes one row, in place of a result. RQ's "
         'forking worker.',
     ),
     Peer(

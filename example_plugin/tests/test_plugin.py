@@ -181,7 +181,7 @@ class PagesTest(TestCase):
         self.assertEqual(self.client.get(reverse('example_plugin:sync', args=[self.source.pk])).status_code, 405)
 
     def sync(self, **kwargs: Any) -> Job:
-        """A job that has failed: nobody answers there."""
+        """A job that has failed: no server answers there."""
         return SyncSourceJob.enqueue(instance=self.source, immediate=True, **kwargs)
 
     def page(self, name: str, *arguments: Any) -> str:

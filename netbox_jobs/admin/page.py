@@ -63,6 +63,7 @@ class JobPage(PagesAdmin):
         """The page. It has no form, because a job is not edited."""
         job = self.find(request, object_id)
         context = self._state(request, job)
+        context['audit_entries'] = self.audit_entries(request, job)
         context['log'] = log.Page.read(job, log.LogQuery.from_request(request))
         return self.render(request, 'admin/netbox_jobs/job/page.html', formatting.cut(job, 200), **context)
 

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ..core import formatting
+from ..core import actors, formatting
 from ..models import Job, Schedule
 from ..monitoring import related
 from ..monitoring.schedules import ScheduleState, schedule_states
@@ -149,6 +149,7 @@ class ScheduleAdmin(PagesAdmin):
             jobs=jobs if self._sees_jobs(request) else [],
             form=form if manages else None,
             preview=preview,
+            audit_entries=self.audit_entries(request, schedule),
         )
 
     def _preview(self, schedule: Schedule, form: RecurrenceForm) -> list[datetime]:
@@ -171,8 +172,10 @@ class ScheduleAdmin(PagesAdmin):
         return True
 
     def _change(self, request: HttpRequest, schedule: Schedule, form: RecurrenceForm) -> bool:
-        if not self._apply(schedule, form):
-            return False
+        user: Any = request.user
+        with actors.acting(user, face=actors.ADMIN):
+            if not self._apply(schedule, form):
+                return False
         self.log_change(request, schedule, [{'changed': {'fields': ['interval', 'cron', 'time_zone']}}])
         text = _('The schedule "%(name)s" now recurs: %(when)s.')
         when = _recurrence(schedule)

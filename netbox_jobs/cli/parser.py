@@ -7,9 +7,10 @@ from typing import Any
 from django.core.management.base import DjangoHelpFormatter
 
 from ..choices import JobStatusChoices
+from ..models import AuditEntry
 from ..monitoring.log_lines import LEVELS
 from ..monitoring.performance import PERIODS
-from . import errors, exits, health, jobs, maintenance, performance, queues, schedules, top, workflows
+from . import audit, errors, exits, health, jobs, maintenance, performance, queues, schedules, top, workflows
 
 
 class HelpFormatter(RawDescriptionHelpFormatter, DjangoHelpFormatter):
@@ -34,9 +35,11 @@ def build(parser: ArgumentParser) -> None:
     _about_schedules(add)
     _about_workflows(add)
     _about_health(add)
+    _about_audit(add)
     pruning = add('prune', maintenance.prune, 'Delete jobs that ended long ago, with their logs, as workers do')
     pruning.add_argument('--days', type=int, help='keep this many days (default: JOB_RETENTION)')
     _confirmed(pruning)
+    add('reencrypt', maintenance.reencrypt, 'Encrypt what is encrypted with the first of the keys', json=True)
     repairing = add(
         'repair', maintenance.repair, 'Compare jobs with RQ and the workers, and repair differences, as workers do'
     )
@@ -140,6 +143,16 @@ def _about_health(add: Callable[..., Any]) -> None:
         '--queue', action='append', metavar='QUEUE', help='also check that a live worker serves it; may be repeated'
     )
     add('doctor', health.diagnose, 'Find out what is wrong with this installation, and what to do', json=True)
+
+
+def _about_audit(add: Callable[..., Any]) -> None:
+    listing = add('audit', audit.list_entries, 'List who did what, the newest first', json=True)
+    listing.add_argument('--action', choices=[name for name, _label in AuditEntry.ACTIONS])
+    listing.add_argument('--user', help='a user name')
+    for kind, what in (('job', 'the number of a job'), ('schedule', 'the number of a schedule'), ('queue', 'a queue')):
+        listing.add_argument(f'--{kind}', help=f'actions on one: {what}')
+    listing.add_argument('--since', metavar='WHEN', help='30m, 2h or 7d ago, or a date')
+    listing.add_argument('--limit', type=_from_one, default=50, metavar='N', help='list at most N (default: 50)')
 
 
 def _about_schedules(add: Callable[..., Any]) -> None:

@@ -24,6 +24,8 @@ class Setting:
     #: What a message says that was expected, with the unit and the range.
     expected: str
     accepts: Callable[[Any], bool]
+    #: Whether messages must not have its value.
+    secret: bool = False
 
 
 def _number(default: float, unit: str, least: float, most: float, *, whole: bool = False) -> Setting:
@@ -80,8 +82,25 @@ SETTINGS: dict[str, Setting] = {
         'a list of the dotted paths of classes',
         lambda value: isinstance(value, list | tuple) and all(isinstance(path, str) for path in value),
     ),
+    # Dotted paths of what surrounds each call that enqueues, and each run; see `core.middleware`.
+    'MIDDLEWARE': Setting(
+        (),
+        'a list of the dotted paths of classes or functions',
+        lambda value: isinstance(value, list | tuple) and all(isinstance(path, str) for path in value),
+    ),
     # Dotted path of a function that is called with each job that has ended, as its `notifications` ask for.
     'NOTIFY': Setting('', 'the dotted path of a function, or an empty text', lambda value: isinstance(value, str)),
+    # How long entries of the audit trail are kept.
+    'AUDIT_RETENTION': _number(365, 'days, or 0 to keep all,', 0, 36_500, whole=True),
+    # The keys that encrypt arguments and data: the first encrypts, all decrypt.
+    'ENCRYPTION_KEYS': Setting(
+        (),
+        'a list of keys, as Fernet.generate_key() makes them',
+        lambda value: isinstance(value, list | tuple) and all(isinstance(key, str) for key in value),
+        secret=True,
+    ),
+    # Whether jobs of runners that do not say so are encrypted.
+    'ENCRYPT': Setting(False, 'True or False', lambda value: isinstance(value, bool)),
     # What Prometheus sends to read the metrics of `contrib.metrics`; without one, only users may who may view jobs.
     'METRICS_TOKEN': Setting('', 'a text, or an empty one', lambda value: isinstance(value, str)),
     # The version of NetBox that `min_version` and `max_version` of plugins are compared with.
@@ -102,7 +121,8 @@ def get(name: str) -> Any:
     value = configured[name]
     if not setting.accepts(value):
         raise ImproperlyConfigured(
-            f'NETBOX_JOBS[{name!r}] is {value!r}; expected {setting.expected}. Its default is {setting.default!r}.'
+            f'NETBOX_JOBS[{name!r}] is {"another value" if setting.secret else repr(value)}; expected '
+            f'{setting.expected}. Its default is {setting.default!r}.'
         )
     return value
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from ..exceptions import RunnerNotFound
-from . import import_path, limits, retries, unique
+from . import import_path, limits, options, retries, unique
 
 #: How often a job whose process died is run again, if its runner has `on_crash = 'retry'` and no `max_crashes`.
 DEFAULT_MAX_CRASHES = 3
@@ -29,10 +29,13 @@ def check(runner: type[Any]) -> None:
             raise ValueError(f"on_crash is {on_crash!r}; expected 'error' or 'retry'.")
         if not isinstance(_level(getattr(meta, 'log_level', None)), int):
             raise ValueError(f"log_level is {meta.log_level!r}; expected a level of logging, such as 'INFO'.")
+        if not isinstance(getattr(meta, 'encrypted', False), bool):
+            raise ValueError(f'encrypted is {meta.encrypted!r}; expected True or False.')
         if not isinstance(getattr(meta, 'api', False), bool):
             raise ValueError(f'api is {meta.api!r}; expected True or False.')
         run = getattr(runner, 'run', runner)
-        limits.of_meta(meta, run)
+        limit = limits.of_meta(meta, run)
+        _check_sensitive(meta, run, limit)
         unique.of_meta(meta, run)
         for name in ('max_crashes', 'stop_grace'):
             value = getattr(meta, name, 0)
@@ -40,6 +43,22 @@ def check(runner: type[Any]) -> None:
                 raise ValueError(f'{name} is {value!r}; expected a number from 0.')
     except ValueError as error:
         raise ImproperlyConfigured(f'{import_path.path_of(runner)}.Meta: {error}') from None
+
+
+def _check_sensitive(meta: Any, run: Any, limit: limits.Limit | None) -> None:
+    names = getattr(meta, 'sensitive', ())
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"sensitive is {names!r}; expected the names of arguments of run(), such as ('token',).")
+    for name in names:
+        if inspect.isfunction(run) and list(options.untaken(run, {name: None}, unbound=True)):
+            raise ValueError(f'sensitive names {name!r}, which run() does not take.')
+        if limit is not None and limit.key == name:
+            raise ValueError(f'sensitive names {name!r}, which is the key of its limit: pages show the values of keys.')
+
+
+def sensitive(runner: Any) -> frozenset[str]:
+    """Return the names of the arguments of a runner whose values are shown nowhere."""
+    return frozenset(getattr(getattr(runner, 'Meta', None), 'sensitive', ()))
 
 
 def is_in_api(runner: Any) -> bool:

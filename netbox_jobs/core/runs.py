@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+from .secrets import Secrets
+
 T = TypeVar('T')
 # The models are a room below this one.
 Job: TypeAlias = Any
@@ -19,6 +21,8 @@ class Run(Protocol):
     raised: BaseException | None
     #: The names of the steps that it has begun.
     steps: set[str]
+    #: The values of its sensitive arguments; None if it has none.
+    secrets: Secrets | None
 
     def log(self, level: str, message: str, created: float) -> None:
         """Keep one log line of the job."""
@@ -103,6 +107,18 @@ def run_of(job: Job) -> 'Run | None':
     if run is not None and run.job.pk == job.pk:
         return run
     return _of_object.get(id(job))
+
+
+def masked(job: Job, text: str) -> str:
+    """Return a text about a job as it may be written, without the values of sensitive arguments."""
+    run = run_of(job)
+    return text if run is None or run.secrets is None else run.secrets.mask(text)
+
+
+def masked_data(job: Job) -> Any:
+    """Return the data of a job as it may be written."""
+    run = run_of(job)
+    return job.data if run is None or run.secrets is None else run.secrets.mask_data(job.data)
 
 
 @contextmanager

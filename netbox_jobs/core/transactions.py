@@ -63,14 +63,14 @@ def again(operation: Callable[[], T], using: str) -> T:
         except OperationalError as error:
             if number == tries or not (is_conflict(error) or (number < TRIES_WITH_SQLITE and _had_no_turn(error))):
                 raise
-        time.sleep(random.uniform(0, 0.02 * 2 ** min(number, 5)))
+        time.sleep(random.uniform(0, 0.02 * 2 ** min(number, 5)))  # nosec B311  # a pause, and no secret
     raise AssertionError('unreachable')
 
 
 def after_commit(function: Callable[[], Any], using: str, *, at_once: bool = False) -> None:
     """Call a function once the transaction has committed; at once, if there is none. What it raises is logged.
 
-    With autocommit off, nobody knows when the caller commits: recovery finds what is committed, and does it then.
+    With autocommit off, it is unknown when the caller commits: recovery finds what is committed, and does it then.
 
     Args:
         function: What to call.

@@ -32,7 +32,7 @@ def perform(job_id: str) -> None:
     _lift_rq_limit()
     run = run_delivered(job_id, sole=True)
     if run is not None and run.job.status in (JobStatusChoices.STATUS_ERRORED, JobStatusChoices.STATUS_FAILED):
-        raise run.failure or JobFailed(run.job.error)
+        raise run.told_failure or JobFailed(run.job.error)
 
 
 @services.run_delivered.provide
@@ -93,8 +93,12 @@ def run_immediately(job: Job, target: Callable[..., Any], kwargs: dict[str, Any]
     if job.ended:
         return  # a receiver of job_start has ended it
     run = Execution(job, arguments=kwargs)
+    run.hide(getattr(target, '__self__', None), kwargs)
     with run.attended():
-        run.call(lambda: call(target, job, kwargs))
+        if hasattr(target, '__self__'):  # a handle(), which has its run() in the middleware
+            run.call(lambda: call(target, job, kwargs))
+        else:
+            run.call(lambda: run.within_middleware(lambda: call(target, job, kwargs)))
         run.settle()
     if isinstance(run.failure, KeyboardInterrupt | SystemExit):
         raise run.failure

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 from django.db import connections
 
 from ..choices import JobStatusChoices
-from ..core import contexts, guards, identity, import_path, queues, runs
+from ..core import contexts, guards, identity, import_path, middleware, queues, runner_options, runs
+from ..core.secrets import Secrets
 from ..exceptions import ArgumentsRefused, InstanceGone, JobCanceled, RunnerNotFound
 from ..lifecycle.claim_next import NextClaim
 from ..lifecycle.finish import finish, reopen
@@ -44,6 +45,8 @@ class Execution:
         """
         self.job = job
         self.steps: set[str] = set()
+        #: The values of its sensitive arguments.
+        self.secrets: Secrets | None = None
         self.failure: BaseException | None = None
         #: What `run()` raised, also if the job is retried after it.
         self.raised: BaseException | None = None
@@ -80,11 +83,11 @@ class Execution:
 
     def log(self, level: str, message: str, created: float) -> None:
         """Keep a log line; `created` in seconds since the epoch."""
-        self._log.add(level, message, created)
+        self._log.add(level, self._mask(message), created)
 
     def note(self, level: str, message: str) -> None:
         """Write a line of the framework's own to the job's log."""
-        self._log.add(level, message, time.time())
+        self._log.add(level, self._mask(message), time.time())
 
     def flush(self) -> None:
         """Write the lines kept so far."""
@@ -92,7 +95,22 @@ class Execution:
 
     def progress(self, current: int, total: int | None, message: str) -> None:
         """Keep how far the run is."""
-        self._log.report(current, total, message)
+        self._log.report(current, total, self._mask(message))
+
+    def hide(self, runner: Any, kwargs: dict[str, Any]) -> None:
+        """Have the values of the sensitive arguments of this runner hidden in all that is written from now on."""
+        if names := runner_options.sensitive(runner):
+            self.secrets = Secrets(names, kwargs)
+
+    def _mask(self, text: str) -> str:
+        return text if self.secrets is None else self.secrets.mask(text)
+
+    @property
+    def told_failure(self) -> BaseException | None:
+        """What RQ is told that the run has raised: it writes it to Redis, and to logs."""
+        if self.failure is None or self.secrets is None:
+            return self.failure
+        return self.secrets.safe(self.failure)
 
     def stop(self) -> None:
         """Tell the run that a stop was requested. Safe to call from a signal handler, and from any thread."""
@@ -111,8 +129,9 @@ class Execution:
                 self._stop.set()
         return self._stop.is_set() or (self._within is not None and self._within.stopping)
 
-    def note_arguments(self, kwargs: dict[str, Any]) -> None:
+    def note_arguments(self, runner: type[Any], kwargs: dict[str, Any]) -> None:
         """Record the arguments that `handle()` passes to `run()`; the successor receives them if they are others."""
+        self.hide(runner, kwargs)
         before = self._arguments
         # The very objects that were decoded are the same: `run()` may change what is in them.
         same = before is not None and kwargs.keys() == before.keys()
@@ -163,9 +182,11 @@ class Execution:
             stack.enter_context(contexts.restored(job))
             target = import_path.resolve(job.runner)
             kwargs = job.get_arguments()
+            self.hide(target, kwargs)
             check_taken(target, kwargs)
             limit = job.job_timeout or queues.timeout(job.queue_name)
-            if getattr(target, 'is_job_runner', False):
+            is_runner = getattr(target, 'is_job_runner', False)
+            if is_runner:
                 target = target.handle
         except RunnerNotFound as error:
             requeue_or_end(self, error)
@@ -180,7 +201,10 @@ class Execution:
         watched, sole = identity.is_child_of_worker(), runs.delivered_run() is self
         self._deadline = Deadline(limit, self._coroutines.cancel, watched=watched, sole=sole)
         with self._deadline:
-            self.call(lambda: call(target, job, kwargs))
+            if is_runner:
+                self.call(lambda: call(target, job, kwargs))
+            else:
+                self.call(lambda: self.within_middleware(lambda: call(target, job, kwargs)))
             self._deadline.disarm()
             self.settle()
 
@@ -190,7 +214,7 @@ class Execution:
         The time limit, and a stop, cancel its task.
 
         Raises:
-            JobTimeoutException, JobCanceled: One of those has cancelled it.
+            JobTimeoutException, JobCanceled: One of these has canceled it.
             TypeError: It is a generator.
         """
         if inspect.isgenerator(returned) or inspect.isasyncgen(returned):
@@ -205,6 +229,13 @@ class Execution:
             if self._stop.is_set():
                 raise JobCanceled from None
             raise
+
+    def within_middleware(self, run: Callable[[], Any]) -> None:
+        """Call what a job runs, and run a coroutine that it returns to its end; within the project's middleware."""
+        if middleware.configured():
+            middleware.around_run(self.job, lambda: self.complete(run()))
+        else:
+            self.complete(run())
 
     def call(self, run: Callable[[], Any]) -> None:
         """Call it; what it raises is kept as the failure, also `SystemExit` and its like."""

@@ -74,7 +74,7 @@ class LogWriter:
             self._lines.append(line)
             held = len(self._lines)
         if self._forked:
-            self.flush()  # nobody knows whether this process ends in order
+            self.flush()  # this process may be killed
             return
         if self._threaded and not self._closed:
             self._start()

@@ -15,6 +15,8 @@ from rq.timeouts import JobTimeoutException, TimerDeathPenalty
 
 #: Seconds beyond the time limit after which the process of a job that ignores it is ended.
 GRACE = 8.0
+#: Seconds after which a limit around another one interrupts once more.
+_AGAIN = 1.0
 
 
 class Span:
@@ -90,8 +92,10 @@ class Deadline:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.disarm()
-        if self._outer_end is not None:  # at once, if it has passed meanwhile
-            signal.setitimer(signal.ITIMER_REAL, max(self._outer_end - time.monotonic(), 0.001))
+        if self._outer_end is not None:
+            # At once, if it has passed meanwhile; and again, as this block is left through code that logs what is
+            # raised in it and goes on: hooks of a commit, the delivery.
+            signal.setitimer(signal.ITIMER_REAL, max(self._outer_end - time.monotonic(), 0.001), _AGAIN)
             self._outer_end = None
 
     def disarm(self) -> None:

@@ -66,7 +66,7 @@ class EndAnnouncement:
 
 
 def receives(signal: Any, concerns: Callable[[Job], bool]) -> Callable[[F], F]:
-    """Decorate a function that receives the starts or the ends of those jobs that concern it, after other receivers.
+    """Decorate a function that receives the starts or the ends of the jobs that concern it, after other receivers.
 
     Unlike a receiver of the signal, it costs other jobs nothing: their end and the claim on the next job stay one
     statement.
@@ -80,7 +80,7 @@ def receives(signal: Any, concerns: Callable[[Job], bool]) -> Callable[[F], F]:
 
 
 def is_silent(job: Job) -> bool:
-    """Return whether nobody receives the end of a job, so that it takes no time between this job and the next."""
+    """Return whether no receiver wants the end of a job, so that it takes no time between this job and the next."""
     if job.awaited or job.workflow_id is not None or is_limited(job):
         return False
     if conf.get('NOTIFY') or job_end.has_listeners(job):

@@ -93,6 +93,7 @@ def _statement(using: str, vendor: str) -> tuple[str, tuple[Any, ...], tuple[int
     query.add_update_values(values(_ANY_WORKER, any_time))
     text, parameters = query.get_compiler(using=using).as_sql()
     places = tuple(list(parameters).index(value) for value in _prepared(_ANY_ID, _ANY_WORKER, any_time, using))
+    text = cached_sql.by_key(text, using)
     return f'{text} RETURNING {cached_sql.columns(using)}', tuple(parameters), places
 
 

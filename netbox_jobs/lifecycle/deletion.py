@@ -13,7 +13,7 @@ from ..broker import delivery
 from ..choices import JobStatusChoices
 from ..core import transactions
 from ..models import Job, JobAttempt, JobLogEntry, JobStep, Progress, Schedule, database, services
-from . import dependencies, workflows
+from . import audit, dependencies, workflows
 from .locks import lock_waiting
 
 
@@ -42,6 +42,7 @@ def delete_jobs(rows: Any, delete: Callable[[], Any]) -> Any:
         finally:
             _batch.reset(token)
         _delete_what_belongs_to(batch.deleted, using)
+        audit.record_deletion([(pk, batch.states[pk][0]) for pk in batch.deleted if pk in batch.states], using)
     return result
 
 

@@ -18,7 +18,7 @@ from ..models.querysets import JobQuerySet
 
 #: So many jobs of a line are looked at in one step.
 _BATCH = 50
-#: And so many at once; the next look at all limits goes on from there.
+#: And so many at once; the next look at all limits continues there.
 _MOST = 500
 #: So deep it is looked behind jobs that wait for something else as well.
 _DEEPEST = 20_000
@@ -93,7 +93,7 @@ def _line_up(lines: dict[str, list[int]], using: str) -> None:
 
 
 def _make_rows(most: dict[str, int], using: str) -> None:
-    """Insert the rows of these limits that are missing, in no transaction of ours: nobody waits for their locks."""
+    """Insert the missing rows of these limits, in no transaction of ours: no caller waits for their locks."""
     rows = LimitRow.objects.using(using)
     missing = {limits.digest(name): name for name in most}
     for key in rows.filter(key__in=missing).values_list('key', flat=True):

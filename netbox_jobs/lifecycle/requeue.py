@@ -7,10 +7,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from ..choices import JobStatusChoices
-from ..core import clock, transactions
+from ..core import clock, runs, transactions
 from ..core.claim import Claim
-from ..core.text import storable_data, storable_error
+from ..core.text import storable_error
 from ..models import Job, JobAttempt, database
+from ..models.data import storable
 from .deliver import serve_limits_of, withdraw_after_commit
 from .dependencies import depend
 from .finish import STOPPED, finish
@@ -105,7 +106,7 @@ def _values(job: Job, delay: float, after: str | None, crashed: bool) -> dict[st
         return values | {'attempt': F('attempt') - 1, 'releases': F('releases') + 1}
     if crashed:
         return values | {'crashes': F('crashes') + 1}
-    return values | {'retries': F('retries') + 1, 'data': storable_data(job.data, 'job.data')}
+    return values | {'retries': F('retries') + 1, 'data': storable(job)}
 
 
 def _keep_attempt(job: Job, after: str | None, crashed: bool) -> None:
@@ -113,5 +114,9 @@ def _keep_attempt(job: Job, after: str | None, crashed: bool) -> None:
     if after is None:  # it does not count
         return
     JobAttempt.objects.using(job._state.db).create(
-        job_id=job.pk, number=job.attempt, started=job.started, error=storable_error(after), crashed=crashed
+        job_id=job.pk,
+        number=job.attempt,
+        started=job.started,
+        error=storable_error(runs.masked(job, after)),
+        crashed=crashed,
     )

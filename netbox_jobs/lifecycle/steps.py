@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
-from ..core import arguments
+from ..core import arguments, encryption, runs
 from ..core.claim import Claim
 from ..exceptions import AlreadyClaimed
 from ..models import Job, JobStep, database
@@ -39,7 +39,7 @@ def result_of(job: Job, step: JobStep) -> Any:
         ArgumentsRefused: It does not carry our signature.
         InstanceGone: An object in it no longer exists.
     """
-    path = _path(job, step.name)
+    path = path_of(job, step.name)
     kept = arguments.decode(step.result_format, bytes(step.result), step.result_signature, job.job_id, path, '')
     return kept.get('result')
 
@@ -51,7 +51,8 @@ def store(job: Job, claim: Claim, name: str, started: datetime, result: Any) -> 
         AlreadyClaimed: The claim is lost: another worker runs the job, or recovery has ended it.
         TypeError, ValueError: The result cannot be stored.
     """
-    stored = arguments.encode({} if result is None else {'result': result})
+    encrypted = encryption.is_encrypted(job.arguments_format)
+    stored = arguments.encode({} if result is None else {'result': result}, encrypted=encrypted)
     using = job._state.db or database()
     with transaction.atomic(using=using):
         held = Job.objects.using(using).filter(pk=job.pk, **claim.conditions).select_for_update()
@@ -71,8 +72,8 @@ def store(job: Job, claim: Claim, name: str, started: datetime, result: Any) -> 
             completed=timezone.now(),
             result=stored.payload,
             result_format=stored.format,
-            result_signature=stored.signature(job.job_id, _path(job, name), ''),
-            result_shown=stored.shown.removeprefix('result='),
+            result_signature=stored.signature(job.job_id, path_of(job, name), ''),
+            result_shown=runs.masked(job, stored.shown.removeprefix('result=')),
         )
 
 
@@ -85,10 +86,10 @@ def take_over(new: Job, job: Job) -> None:
         return
     rows = []
     for step in JobStep.objects.using(job._state.db).filter(job=job.pk).order_by('pk'):
-        payload, path = bytes(step.result), _path(job, step.name)
+        payload, path = bytes(step.result), path_of(job, step.name)
         arguments.verify(step.result_format, payload, step.result_signature, job.job_id, path, '')
         stored = arguments.Stored(step.result_format, payload, step.result_shown)
-        step.result_signature = stored.signature(new.job_id, _path(new, step.name), '')
+        step.result_signature = stored.signature(new.job_id, path_of(new, step.name), '')
         step.pk, step.job_id = None, new.pk
         rows.append(step)
     if rows:
@@ -99,5 +100,6 @@ def _key(name: str) -> str:
     return sha256(name.encode('utf-8', 'backslashreplace')).hexdigest()
 
 
-def _path(job: Job, name: str) -> str:
+def path_of(job: Job, name: str) -> str:
+    """Return what the signature of a step covers in place of the path of the callable."""
     return f'{job.runner} step {_key(name)}'

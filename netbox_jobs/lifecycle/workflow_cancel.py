@@ -17,10 +17,12 @@ BATCH = 500
 
 
 @services.cancel_workflow.provide
-def cancel_workflow(workflow: Workflow, reason: str = '') -> bool:
+def cancel_workflow(workflow: Workflow, reason: str = '', user: Any = None) -> bool:
     """Cancel what waits, and stop what runs; see `Workflow.cancel()`."""
     using = workflow._state.db or database()
-    if not _mark(workflow.pk, WorkflowStatusChoices.STATUS_CANCELED, reason, using):
+    status = WorkflowStatusChoices.STATUS_CANCELED
+    # The record is of the decision; what follows from it may take many transactions, also those of others.
+    if not services.act('cancel', workflow, lambda: _mark(workflow.pk, status, reason, using), user):
         return False
     carry_out(workflow.pk, using)
     workflow.refresh_from_db(using)

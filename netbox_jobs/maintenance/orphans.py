@@ -102,7 +102,7 @@ def end_orphan(job: Job, reason: str, *, may_retry: bool = True) -> bool:
         job=job.pk, token=job.worker or '', attempt=job.attempt, database=job._state.db or database()
     )
     try:
-        # In one transaction, so that nobody sees the end without the line that says why.
+        # In one transaction, so that no reader sees the end without the line that says why.
         with transaction.atomic(using=job._state.db):
             done = _end_or_requeue(job, claim, reason, may_retry=may_retry)
             if done and job.stopping is None:

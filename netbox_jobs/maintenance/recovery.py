@@ -75,7 +75,7 @@ def _deliver_limited(jobs: Iterable[Job]) -> int:
 
 
 def _held_by_requeued(jobs: list[Job]) -> set[int]:
-    """Return the keys of those that wait for an earlier occurrence which was requeued, so that the two do not overlap.
+    """Return the keys of the jobs that wait for a requeued earlier occurrence, so that the two do not overlap.
 
     While it ran, a later one was arranged and has the slot; if that one is canceled, the one after it follows an ended
     job.
@@ -198,7 +198,7 @@ def _not_deferred(queue_name: str, jobs: list[Job]) -> Iterable[Job]:
 
 
 def settle_dependents(between: Callable[[], None] = _nothing) -> int:
-    """Deliver the jobs that need not wait for others any more, if the end of one of those was missed.
+    """Deliver the jobs that need not wait for others any more, if the end of one of them was missed.
 
     Args:
         between: Called between two steps; see `deliver_due()`.

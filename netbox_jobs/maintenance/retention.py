@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from ..core import conf
-from ..models import Job, JobAttempt, JobLogEntry, JobStep, Progress, database
+from ..models import AuditEntry, Job, JobAttempt, JobLogEntry, JobStep, Progress, database
 from . import workflows
 
 logger = logging.getLogger('netbox_jobs')
@@ -73,6 +73,21 @@ def prune(days: int | None = None, *, limit: int | None = None, between: Callabl
             workflows.prune(cutoff, using)
             break
     return deleted
+
+
+def prune_audit(*, limit: int) -> int:
+    """Delete entries of the audit trail that are older than `AUDIT_RETENTION`; return how many were deleted.
+
+    Args:
+        limit: Delete so many at the most.
+    """
+    days = conf.get('AUDIT_RETENTION')
+    if not days:
+        return 0
+    rows = AuditEntry.objects.using(database())
+    old = rows.filter(created__lt=timezone.now() - timedelta(days=days)).order_by('created')
+    batch = list(old.values_list('pk', flat=True)[: min(limit, _SWEPT)])
+    return rows.filter(pk__in=batch).delete()[0] if batch else 0
 
 
 def _delete_unless_protected(batch: list[int], using: str) -> list[int]:

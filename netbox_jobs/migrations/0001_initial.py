@@ -155,7 +155,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ('arguments', models.BinaryField(blank=True, default=b'')),
-                ('arguments_format', models.CharField(blank=True, default='', editable=False, max_length=10)),
+                ('arguments_format', models.CharField(blank=True, default='', editable=False, max_length=20)),
                 ('arguments_signature', models.CharField(blank=True, default='', editable=False, max_length=64)),
                 ('arguments_shown', models.TextField(blank=True, default='', editable=False, verbose_name='arguments')),
                 ('slot', models.BigIntegerField(editable=False, null=True, unique=True)),
@@ -667,6 +667,86 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='AuditEntry',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                (
+                    'created',
+                    models.DateTimeField(db_index=True, default=django.utils.timezone.now, verbose_name='time'),
+                ),
+                ('actor', models.CharField(help_text='Who it was, in words', max_length=200, verbose_name='by')),
+                ('face', models.CharField(max_length=20, verbose_name='interface')),
+                (
+                    'action',
+                    models.CharField(
+                        choices=[
+                            ('cancel', 'Cancel'),
+                            ('stop', 'Stop'),
+                            ('retry', 'Retry'),
+                            ('delete', 'Delete'),
+                            ('change', 'Change'),
+                            ('pause', 'Pause'),
+                            ('resume', 'Resume'),
+                            ('run', 'Run now'),
+                            ('end', 'End'),
+                            ('leave', 'Finish and leave'),
+                            ('mute', 'Mute'),
+                            ('unmute', 'Unmute'),
+                        ],
+                        max_length=20,
+                        verbose_name='action',
+                    ),
+                ),
+                (
+                    'object_type',
+                    models.CharField(
+                        choices=[
+                            ('job', 'Job'),
+                            ('schedule', 'Schedule'),
+                            ('workflow', 'Workflow'),
+                            ('queue', 'Queue'),
+                            ('worker', 'Worker'),
+                            ('error', 'Error'),
+                        ],
+                        max_length=20,
+                        verbose_name='type',
+                    ),
+                ),
+                (
+                    'object_id',
+                    models.CharField(
+                        blank=True, help_text='Empty for several objects', max_length=100, verbose_name='object'
+                    ),
+                ),
+                ('object_name', models.CharField(blank=True, max_length=200, verbose_name='name')),
+                ('count', models.PositiveBigIntegerField(default=1, verbose_name='objects')),
+                (
+                    'details',
+                    models.JSONField(
+                        default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder, verbose_name='details'
+                    ),
+                ),
+                (
+                    'user',
+                    netbox_jobs.models.fields.UserKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=netbox_jobs.models.fields.forget_user,
+                        related_name='+',
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name='user',
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'audit entry',
+                'verbose_name_plural': 'audit entries',
+                'default_permissions': ('view',),
+                'indexes': [models.Index(fields=['object_type', 'object_id', 'id'], name='netbox_jobs_audit_object')],
+            },
+        ),
+        migrations.CreateModel(
             name='JobAttempt',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -728,7 +808,7 @@ class Migration(migrations.Migration):
                 ('started', models.DateTimeField(verbose_name='started')),
                 ('completed', models.DateTimeField(default=django.utils.timezone.now, verbose_name='completed')),
                 ('result', models.BinaryField(blank=True, default=b'')),
-                ('result_format', models.CharField(blank=True, default='', max_length=10)),
+                ('result_format', models.CharField(blank=True, default='', max_length=20)),
                 ('result_signature', models.CharField(blank=True, default='', max_length=64)),
                 ('result_shown', models.TextField(blank=True, default='', verbose_name='result')),
                 (

@@ -1,4 +1,5 @@
 from .attempts import JobAttempt
+from .audit import AuditEntry
 from .errors import MutedError
 from .fields import InstanceRelation
 from .jobs import Job, database
@@ -17,6 +18,7 @@ from .workers import Worker
 from .workflows import Workflow, WorkflowMember
 
 __all__ = (
+    'AuditEntry',
     'HourlyStatistics',
     'InstanceRelation',
     'Job',

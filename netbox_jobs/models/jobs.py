@@ -16,6 +16,7 @@ from ..choices import JobNotificationChoices, JobStatusChoices
 from ..core.claim import Claim, Outcome
 from ..core.recurrence import Recurrence
 from .actions import JobActions
+from .data import DataField
 from .fields import InstanceKey, ObjectIdField, UserKey
 from .home import AtHome
 from .logs import KeepsLog
@@ -65,7 +66,7 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     status = models.CharField(
         _('status'), max_length=30, choices=JobStatusChoices.CHOICES, default=JobStatusChoices.STATUS_PENDING
     )
-    data = models.JSONField(_('data'), encoder=DjangoJSONEncoder, null=True, blank=True)
+    data = DataField(_('data'), encoder=DjangoJSONEncoder, null=True, blank=True)
     error = models.TextField(_('error'), blank=True, editable=False)
     fingerprint = models.CharField(
         max_length=16, blank=True, default='', editable=False, help_text=_('What errors of one cause share')
@@ -88,7 +89,7 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
         _('context'), default=dict, blank=True, editable=False, help_text=_('What the call was made in')
     )
     arguments = models.BinaryField(blank=True, default=b'')
-    arguments_format = models.CharField(max_length=10, blank=True, default='', editable=False)
+    arguments_format = models.CharField(max_length=20, blank=True, default='', editable=False)
     arguments_signature = models.CharField(max_length=64, blank=True, default='', editable=False)
     arguments_shown = models.TextField(_('arguments'), blank=True, default='', editable=False)
     schedule = LooseForeignKey(

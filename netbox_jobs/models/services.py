@@ -49,6 +49,9 @@ stop: Service[[Job], bool] = Service('stop')
 
 delete_jobs: Service[[Any, Callable[[], Any]], Any] = Service('delete_jobs')
 
+# An action of a person, recorded in the audit trail
+act: Service[[str, Any, Callable[[], Any], Any], Any] = Service('act')
+
 # New jobs, and schedules: `enqueue`
 join_schedule: Service[[int], None] = Service('join_schedule')
 enqueue: Service[[Callable[..., Any], dict[str, Any]], Job] = Service('enqueue')
@@ -63,7 +66,7 @@ end_schedule: Service[[Schedule], None] = Service('end_schedule')
 begin_workflow: Service[[dict[str, Any], dict[str, Any]], AbstractContextManager[Workflow]] = Service('begin_workflow')
 add_to_workflow: Service[[Workflow, str, Any, Any, Any, dict[str, Any]], Job] = Service('add_to_workflow')
 add_many_to_workflow: Service[[Workflow, Any, Any, str, Any, Any], list[Job]] = Service('add_many_to_workflow')
-cancel_workflow: Service[[Workflow, str], bool] = Service('cancel_workflow')
+cancel_workflow: Service[[Workflow, str, Any], bool] = Service('cancel_workflow')
 retry_workflow: Service[[Workflow, Any], list[Job]] = Service('retry_workflow')
 
 # Runs in this process: `execution`, for queues with `ASYNC: False` (by `job_id`) and for `immediate`

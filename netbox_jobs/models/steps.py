@@ -21,7 +21,7 @@ class JobStep(models.Model):
     completed = models.DateTimeField(_('completed'), default=timezone.now)
     # Signed, as the arguments of the job are.
     result = models.BinaryField(blank=True, default=b'')
-    result_format = models.CharField(max_length=10, blank=True, default='')
+    result_format = models.CharField(max_length=20, blank=True, default='')
     result_signature = models.CharField(max_length=64, blank=True, default='')
     result_shown = models.TextField(_('result'), blank=True, default='')
 

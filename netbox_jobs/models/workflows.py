@@ -163,22 +163,24 @@ class Workflow(AtHome):
         made: list[Job] = services.add_many_to_workflow(self, what, calls, name, after, on_failure_of)
         return made
 
-    def cancel(self, reason: str = '') -> bool:
+    def cancel(self, reason: str = '', *, user: Any = None) -> bool:
         """Cancel the members that wait and stop those that run; the workflow ends as canceled when they have ended.
 
         Args:
             reason: Why; kept as the error of the workflow.
+            user: The user who cancels it, for the audit trail.
 
         Returns:
             Whether this call canceled it; False if it has ended, or is being canceled.
         """
-        return services.cancel_workflow(self, reason)
+        return services.cancel_workflow(self, reason, user)
 
-    def retry(self, *, deadline: datetime | timedelta | None = None) -> list[Job]:
+    def retry(self, *, deadline: datetime | timedelta | None = None, user: Any = None) -> list[Job]:
         """Continue a workflow that has failed or was canceled: what has not completed, and what comes after it.
 
         Args:
             deadline: A new deadline; none if omitted.
+            user: The user who retries it, for the audit trail.
 
         Returns:
             The new jobs.
@@ -186,7 +188,7 @@ class Workflow(AtHome):
         Raises:
             ValueError: It has not ended, has completed, or a job that would be repeated was deleted.
         """
-        made: list[Job] = services.retry_workflow(self, deadline)
+        made: list[Job] = services.act('retry', self, lambda: services.retry_workflow(self, deadline), user)
         return made
 
     add.alters_data = add_many.alters_data = True  # type: ignore[attr-defined]

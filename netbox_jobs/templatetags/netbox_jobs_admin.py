@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 from ..admin import markup
 from ..core import formatting
-from ..monitoring import workflows
+from ..monitoring import audit, workflows
 
 register = template.Library()
 
@@ -28,6 +28,7 @@ register.filter('workflow_status', markup.workflow_status)
 register.filter('progress', markup.progress)
 register.filter('breakable', markup.breakable)
 register.filter('sparkline', markup.sparkline)
+register.filter('audit_changes', audit.changes)
 
 
 @register.filter

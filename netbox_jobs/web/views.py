@@ -19,7 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from ..choices import JobStatusChoices
-from ..core import formatting
+from ..core import actors, formatting
 from ..exceptions import NetBoxJobsError
 from ..models import Job
 from ..monitoring import permissions, related
@@ -84,7 +84,8 @@ def stop(request: HttpRequest, pk: int) -> HttpResponse:
     job = _job(request, pk)
     if not permissions.may_cancel(request.user, job):
         raise PermissionDenied
-    job.stop()
+    with actors.acting(request.user, face=actors.WEB):
+        job.stop()
     job.refresh_from_db(fields=('status',))
     if not job.ended:
         _say(request, messages.SUCCESS, _('The job "%s" is being stopped.'), job)
@@ -103,7 +104,8 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
     if not permissions.may_retry(request.user, job):
         raise PermissionDenied
     try:
-        job.retry()
+        with actors.acting(request.user, face=actors.WEB):
+            job.retry()
         _say(request, messages.SUCCESS, _('The job "%s" is enqueued again.'), job)
     except (ValueError, TypeError, NetBoxJobsError) as error:
         messages.error(request, str(error), fail_silently=True)

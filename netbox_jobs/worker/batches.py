@@ -29,5 +29,5 @@ class BatchSize:
         return max(1, min(int(WORK / max(self._seconds, WORK / MOST)), waiting // max(self.workers, 1)))
 
     def share(self, taken: int, waiting: int) -> int:
-        """How many of those that were taken to keep, while so many others wait: none that another worker could run."""
+        """How many of the taken jobs to keep, while so many others wait: none that another worker could run."""
         return max(1, -(-(taken + waiting) // max(self.workers, 1)))

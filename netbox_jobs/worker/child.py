@@ -133,7 +133,7 @@ class ChildProcess:
         return more
 
     def _run_job(self, position: int, message: Batch) -> None:
-        """Run one of our jobs; what RQ is told of a failure is sent to the parent."""
+        """Run one of our jobs; what RQ records of a failure is sent to the parent."""
         worker, (delivery_id, job_id) = self._worker, message.jobs[position]
         os.environ['RQ_JOB_ID'] = delivery_id
         job = copy(self._like)
@@ -146,7 +146,7 @@ class ChildProcess:
             self._claimed = following.job
             failure = None
             if run is not None and run.job.status in _FAILURES:
-                failure = run.failure or JobFailed(run.job.error)
+                failure = run.told_failure or JobFailed(run.job.error)
         except BaseException as error:  # it could not be claimed; recovery delivers it again
             run, failure = None, error
         if failure is not None:

@@ -42,7 +42,7 @@ def flush_output() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except Exception:  # there is none, nobody reads it, or it is closed
+        except Exception:  # there is none, no process reads it, or it is closed
             pass
 
 

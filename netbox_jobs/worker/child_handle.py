@@ -87,7 +87,7 @@ class ChildHandle:
         """Wait so long for the end of its batch (for its own, if that batch is its last).
 
         Returns:
-            What `os.wait4()` says, or the like if the child goes on; None if neither has ended.
+            What `os.wait4()` says, or the like if the child continues; None if neither has ended.
         """
         watched: list[Any] = [self.pipe] if self.descriptor is None else [self.pipe, self.descriptor]
         if self.done is not None and self.last:

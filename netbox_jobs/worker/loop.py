@@ -150,7 +150,7 @@ class Worker(Reconnecting, RQWorker):
             self.run_maintenance_tasks()
 
     def _take(self) -> list[Delivery]:
-        """The jobs of the next batch, of those that wait already."""
+        """The jobs of the next batch, out of the waiting ones."""
         self._state = WorkerStatus.BUSY  # a SIGTERM comes when they are run
         size, self.supervisor.size.workers = self.supervisor.size, self.served_by
         found = self.deliveries.take(min(size.next(self.deliveries.waiting), self._room()))
@@ -247,7 +247,7 @@ class Worker(Reconnecting, RQWorker):
         found: str | None = current.id if current else super().get_current_job_id(*args, **kwargs)
         return found
 
-    # Stop. RQ's own way is to kill; a job of ours is told first.
+    # Stop. RQ's own way is to kill; a job of ours receives the request first.
 
     def handle_payload(self, message: Any) -> None:
         """RQ's commands. (In RQ's thread for them.)"""
@@ -262,7 +262,7 @@ class Worker(Reconnecting, RQWorker):
             self.supervisor.stop(str(asked))
 
     def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
-        """Kill the child. A job of ours that RQ's command is to stop is told first; see `Supervisor.stop()`."""
+        """Kill the child. A job of ours that RQ is to stop receives a request first: `Supervisor.stop()`."""
         with self.supervisor.lock:
             if not self._horse_pid:
                 return  # RQ would take our own process group for the child's
@@ -280,7 +280,7 @@ class Worker(Reconnecting, RQWorker):
             self.supervisor.stop(current.id)
 
     def wait_for_horse(self) -> Ended:
-        """RQ's monitor is told what ours has seen."""
+        """Pass the end that our supervisor has seen to RQ's monitor."""
         found: Ended = self.supervisor.ended or super().wait_for_horse()
         if self.supervisor.current is not None:
             self.supervisor.ended = found

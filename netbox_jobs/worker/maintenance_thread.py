@@ -192,6 +192,7 @@ class MaintenanceThread(threading.Thread):
     def _prune(self) -> None:
         if self._leads():
             retention.prune(limit=PRUNED, between=self._between)
+            retention.prune_audit(limit=PRUNED)
             slots.sweep()
 
     def _add_up(self) -> None:

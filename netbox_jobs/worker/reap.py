@@ -47,7 +47,7 @@ def settle(job_id: str, status: int | None, *, limit: float, overran: bool) -> N
 
     Args:
         job_id: The `job_id` of the row.
-        status: How the child ended, as `os.wait4()` says it; None if nobody knows.
+        status: How the child ended, as `os.wait4()` says it; None if that is unknown.
         limit: The time limit, in seconds.
         overran: Whether the job had exceeded it.
     """

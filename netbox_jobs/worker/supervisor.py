@@ -22,12 +22,12 @@ from .records import TAKES_EXECUTION, moment
 
 logger = logging.getLogger('netbox_jobs')
 
-#: Seconds after which a job is a long one: RQ is told that it runs, and the jobs behind it go back to their queue.
+#: Seconds after which a job is a long one: RQ records that it runs, and the jobs behind it go back to their queue.
 LONG = 0.05
 #: Seconds between two looks at a child: while its job may become a long one, while it is one, and while jobs wait
 #: behind it that queues which come first may push aside.
 _SOON, _LOOK, _AHEAD = 0.05, 0.25, 0.02
-# What RQ is told of a process that ended with 0 in the middle of its job, which RQ takes for success.
+# What RQ receives for a process that ended with 0 in the middle of its job, which RQ takes for success.
 _ENDED_UNASKED = 1 << 8
 
 
@@ -50,7 +50,7 @@ class Supervisor:
         self._noted = 0  # the ends of how many have been noted
         self._long = -1  # the position of the long job
         self._handed_over = 0.0
-        self._over = True  # nobody is stopped any more
+        self._over = True  # no job is stopped any more
         self._stopping: tuple[int, float] | None = None  # which job is to stop, and when it is killed
 
     @property
@@ -155,7 +155,7 @@ class Supervisor:
             self._worker.records.heartbeat()
 
     def _meet_long_job(self, child: ChildHandle, position: int) -> None:
-        """The job at this position takes a while: what waits behind it goes back, and RQ is told that it runs."""
+        """The job at this position takes a while: what waits behind it goes back, and RQ records that it runs."""
         self._take_back(child)
         self._note_ends(child)
         if self._noted > position:  # it has ended in this moment
@@ -240,7 +240,7 @@ class Supervisor:
         finally:
             self._worker.records.forget()
 
-    # Who asks for the end of a job hits that job. The database is asked before that, as it may be slow.
+    # A request for the end of a job hits that job. The database is asked before that: it may be slow.
 
     def stop(self, delivery_id: str) -> None:
         """Stop the job of this delivery, if it is running, and leave it the grace of its runner. (In any thread.)"""

@@ -1,4 +1,4 @@
-"""The admin's pages in a real browser: they move by themselves, are steered, and keep people out."""
+"""The admin's pages in a real browser: they update themselves, and keep out users without permission."""
 
 import re
 from datetime import timedelta
@@ -89,15 +89,15 @@ def test_a_job_is_watched_stopped_and_retried(visit, start_worker):
     page = visit(url('job_change', job.pk))
     expect(page.locator('.nj-now')).to_have_text(re.compile('Pending'))
     start_worker('default')
-    expect(page.locator('.nj-now')).to_have_text(re.compile('Running'), timeout=40_000)
+    expect(page.locator('.nj-now')).to_have_text(re.compile('Running'), timeout=60_000)
     page.get_by_role('link', name='Stop…').click()
     page.get_by_role('button', name=f'Stop job {job.pk}').click()
-    expect(page.locator('.nj-now')).to_have_text(re.compile('Canceled'), timeout=40_000)
+    expect(page.locator('.nj-now')).to_have_text(re.compile('Canceled'), timeout=60_000)
     page.get_by_role('button', name='Retry').click()
     expect(page.get_by_text('1 job was enqueued again.')).to_be_visible()
     again = Job.objects.get(retry_of=job)
     assert page.url.endswith(url('job_change', again.pk))
-    expect(page.locator('.nj-now')).to_have_text(re.compile('Running'), timeout=40_000)
+    expect(page.locator('.nj-now')).to_have_text(re.compile('Running'), timeout=60_000)
     again.stop()
     wait_for(lambda: Job.objects.get(pk=again.pk).ended)
 

@@ -9,7 +9,7 @@ from netbox_jobs.models import Job, JobLogEntry, Schedule, Worker
 from tests.app.jobs import Plain
 from tests.app.models import Thing
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 PAGES = ('job/', 'job/1234567/change/', 'job/overview/', 'schedule/', 'schedule/7654321/change/', 'job/errors/')
 TEXT = re.compile(r'[^\W\d_]{3}.*\s')  # words for people
 ATTRIBUTES = re.compile(r'(?:href|src|action|id|value|name|for|data-[a-z-]+|aria-[a-z]+)="([^"]*)"')

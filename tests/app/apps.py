@@ -12,13 +12,17 @@ class TestAppConfig(PluginConfig):
     required_settings = ['token']
 
     def ready(self):  # like the page: without super()
-        from . import (
-            faults,
-            jobs,  # noqa: F401
-        )
+        from . import jobs  # noqa: F401
 
-        if step := os.environ.get('TEST_KILL_AT'):
-            faults.install(step)
-        if folder := os.environ.get('TEST_CHAOS'):
-            faults.install_before_claim(folder)
-            job_end.connect(faults.trace_end)
+        install_faults()
+
+
+def install_faults():
+    """Have this process die where its environment says so."""
+    from . import faults
+
+    if step := os.environ.get('TEST_KILL_AT'):
+        faults.install(step)
+    if folder := os.environ.get('TEST_CHAOS'):
+        faults.install_before_claim(folder)
+        job_end.connect(faults.trace_end)

@@ -64,7 +64,7 @@ def install_before_claim(folder: str) -> None:
 
 
 def trace_end(sender: Any, **kwargs: Any) -> None:
-    """A receiver of `job_end`: leaves a trace of each job that is told to have ended, whoever ended it."""
+    """A receiver of `job_end`: leaves a trace of each job whose end it receives."""
     trace(sender, 'told')
 
 

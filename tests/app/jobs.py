@@ -1,28 +1,56 @@
-"""Runners of the tests."""
+"""Runners of the tests, by one name for all: those of the modules beside this one can be imported from here too."""
 
 import asyncio
-import ctypes
-import logging
 import os
 import resource
-import signal
-import subprocess
-import threading
 import time
 from pathlib import Path
 
 from asgiref.sync import sync_to_async
-from django.contrib.contenttypes.models import ContentType
-from django.db import IntegrityError, connection, transaction
-from django.db.backends.signals import connection_created
-from django.utils.translation import activate, get_language
+from django.db import transaction
 
-from netbox_jobs.exceptions import JobCanceled, JobFailed
+from netbox_jobs.exceptions import JobFailed
 from netbox_jobs.jobs import JobRunner, current_job, system_job
 
-from . import faults, offered  # noqa: F401
+from . import offered  # noqa: F401
+from .crashing import (  # noqa: F401
+    Breaking,
+    Dying,
+    DyingAgain,
+    Lingering,
+    Locking,
+    Spawning,
+    Stubborn,
+    Stuck,
+    Telltale,
+    connections_made,
+)
 from .models import Thing
+from .overriding import (  # noqa: F401
+    Attaching,
+    Deep,
+    Defaulting,
+    Detailing,
+    Emptying,
+    Moving,
+    Overriding,
+    OwnQueue,
+    Rearranging,
+    TakingAll,
+    Translating,
+    function_with_another_name,
+    function_with_job_by_name,
+    function_with_job_last,
+)
 from .traces import trace
+from .working import (  # noqa: F401
+    Working,
+    WorkingAgain,
+    WorkingRetried,
+    WorkingRetriedAgain,
+    WorkingTwice,
+    WorkingUntilStopped,
+)
 
 
 class Plain(JobRunner):
@@ -86,265 +114,6 @@ class Sleeping(JobRunner):
         trace(self.job, 'end')
 
 
-class Dying(JobRunner):
-    class Meta:
-        name = 'Dying'
-
-    def run(self, how='kill', **kwargs):
-        trace(self.job, 'start')
-        if how == 'kill':
-            os.kill(os.getpid(), signal.SIGKILL)
-        elif how == 'segv':
-            os.kill(os.getpid(), signal.SIGSEGV)
-        else:
-            os._exit(0 if how == 'leave' else 7)
-
-
-class Stubborn(JobRunner):
-    """Swallows the exception of its time limit."""
-
-    class Meta:
-        name = 'Stubborn'
-
-    def run(self, **kwargs):
-        while True:
-            try:
-                time.sleep(60)
-            except Exception:
-                logging.getLogger(__name__).info('heard, and not heeded')
-
-
-class Stuck(JobRunner):
-    """In C code that holds Python's lock and looks at no signal."""
-
-    class Meta:
-        name = 'Stuck'
-        stop_grace = 1
-
-    def run(self, **kwargs):
-        trace(self.job, 'start')
-        library = ctypes.PyDLL(None)  # unlike CDLL, it keeps Python's lock
-        mutex = ctypes.create_string_buffer(64)
-        for _ in range(2):  # the second time is for good, and no signal interrupts it
-            library.pthread_mutex_lock(mutex)
-
-
-class Lingering(JobRunner):
-    """Hears that it is to be stopped, leaves a trace of that, and goes on; unless it is to heed it."""
-
-    class Meta:
-        name = 'Lingering'
-        stop_grace = 100
-
-    def run(self, heed=False, **kwargs):
-        trace(self.job, 'start')
-        for _ in range(2000):
-            time.sleep(0.05)
-            try:
-                self.check_canceled()
-            except JobCanceled:
-                trace(self.job, 'heard')
-                if heed:
-                    raise
-                time.sleep(100)
-
-
-class Spawning(JobRunner):
-    class Meta:
-        name = 'Spawning'
-
-    def run(self, **kwargs):
-        child = subprocess.Popen(['sleep', '300'])
-        self.job.data = {'pid': child.pid}
-        self.job.save(update_fields=['data'])
-        time.sleep(300)
-
-
-class Breaking(JobRunner):
-    """Leaves its connection in a state that takes no more statements."""
-
-    class Meta:
-        name = 'Breaking'
-
-    def run(self, how='broken', **kwargs):
-        if how == 'open':
-            transaction.atomic().__enter__()
-            Thing.objects.create(name='lost')
-        elif how == 'broken':
-            transaction.atomic().__enter__()
-            with connection.cursor() as cursor:
-                cursor.execute('SELECT nonsense FROM nowhere')
-        elif how == 'swallowed':
-            thing = Thing.objects.create()
-            try:
-                Thing.objects.create(pk=thing.pk)
-            except IntegrityError:
-                pass
-        elif how == 'closed':
-            connection.close()
-        elif how == 'killed':
-            with connection.cursor() as cursor:
-                if connection.vendor == 'postgresql':
-                    cursor.execute('SELECT pg_terminate_backend(pg_backend_pid())')
-                elif connection.vendor == 'mysql':
-                    cursor.execute('KILL CONNECTION_ID()')
-
-
-class Overriding(JobRunner):
-    """A plugin's runner that does all of it itself, as some in the wild do."""
-
-    class Meta:
-        name = 'Overriding'
-        queue = 'low'
-        job_timeout = 33
-
-    @classmethod
-    def handle(cls, job, *args, **kwargs):
-        from datetime import timedelta
-
-        job.start()
-        cls(job).run(*args, **kwargs)
-        job.terminate()
-        if job.interval:
-            cls.enqueue(
-                instance=job.object,
-                name=job.name,
-                user=job.user,
-                schedule_at=(job.scheduled or job.started) + timedelta(minutes=job.interval),
-                interval=job.interval,
-                **kwargs,
-            )
-
-    @classmethod
-    def enqueue(cls, *args, **kwargs):
-        kwargs.setdefault('marked', 'yes')
-        return super().enqueue(*args, **kwargs)
-
-    def run(self, marked, **kwargs):
-        self.job.data = {'marked': marked}
-
-
-class OwnQueue(JobRunner):
-    """Names its queue in `enqueue()`, beside whatever the caller names."""
-
-    class Meta:
-        name = 'Own queue'
-
-    @classmethod
-    def enqueue(cls, *args, **kwargs):
-        return super().enqueue(*args, queue_name='low', **kwargs)
-
-    def run(self, **kwargs):
-        trace(self.job, 'start')
-
-
-class Deep(JobRunner):
-    """Leaves data that MariaDB takes for no JSON: more than 32 levels of it."""
-
-    def run(self, fail=False, **kwargs):
-        data = []
-        for _ in range(40):
-            data = [data]
-        self.job.data = data
-        if fail:
-            raise ValueError('no')
-
-
-class Defaulting(JobRunner):
-    """Names a queue and a limit in `enqueue()`, where the caller names none."""
-
-    @classmethod
-    def enqueue(cls, *args, **kwargs):
-        kwargs.setdefault('queue_name', 'low')
-        kwargs.setdefault('job_timeout', 7200)
-        return super().enqueue(*args, **kwargs)
-
-    def run(self, **kwargs):
-        trace(self.job, 'start')
-
-
-class Emptying(JobRunner):
-    """Uses its arguments up."""
-
-    def run(self, items, thing=None):
-        self.job.data = list(items)
-        items.clear()
-        if thing is not None:
-            thing.delete()
-
-
-class Translating(JobRunner):
-    """Makes other arguments of the caller's in `enqueue()`, and a note of them on the job."""
-
-    calls = 0
-
-    @classmethod
-    def enqueue(cls, *args, kind='all', **kwargs):
-        cls.calls += 1
-        job = super().enqueue(*args, kinds=[kind.upper()], **kwargs)
-        job.data = {'kinds': [kind.upper()]}
-        job.save(update_fields=['data'])
-        return job
-
-    def run(self, kinds):
-        self.job.data = {'ran': kinds}
-
-
-class Attaching(JobRunner):
-    """Finds out in its run what it is about."""
-
-    def run(self, about):
-        self.job.object_type = ContentType.objects.get_for_model(about)
-        self.job.object_id, self.job.name = about.pk, 'about it'
-        self.job.save(update_fields=['object_type', 'object_id', 'name'])
-
-
-class Detailing(JobRunner):
-    """Says more than its exception does."""
-
-    def run(self, message, error='what went wrong, at length'):
-        self.job.error = error
-        raise JobFailed(message)
-
-
-class Rearranging(JobRunner):
-    """Enqueues the occurrence after itself, at another interval."""
-
-    def run(self, to=None, **kwargs):
-        if to:
-            type(self).enqueue(interval=to)
-
-
-def function_with_job_last(word, job, more=None):
-    job.data = {'word': word, 'more': more}
-
-
-def function_with_job_by_name(*, job, **kwargs):
-    job.data = kwargs
-
-
-def function_with_another_name(mine, **kwargs):
-    mine.data = kwargs
-
-
-class TakingAll(JobRunner):
-    @classmethod
-    def handle(cls, *args, **kwargs):
-        kwargs['job'].data = 'seen'
-        super().handle(*args, **kwargs)
-
-    def run(self, word):
-        self.job.data = [self.job.data, word]
-
-
-class Moving(JobRunner):
-    class Meta:
-        name = 'Moving'
-
-    def run(self, to=5, **kwargs):
-        self.job.interval = to
-
-
 @system_job(interval=60)
 class Housekeeping(JobRunner):
     class Meta:
@@ -361,31 +130,6 @@ def plain_function(job, word='none'):
 
 def failing_function(job):
     raise ValueError('no')
-
-
-class DyingAgain(JobRunner):
-    class Meta:
-        name = 'Dying again'
-        on_crash = 'retry'
-        max_crashes = 2
-
-    def run(self, **kwargs):
-        trace(self.job, 'start')
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-class Locking(JobRunner):
-    """Holds its own row locked."""
-
-    class Meta:
-        name = 'Locking'
-
-    def run(self, **kwargs):
-        trace(self.job, 'start')
-        with transaction.atomic():
-            self.job.data = {'locked': True}
-            self.job.save()
-            time.sleep(120)
 
 
 class Narrating(JobRunner):
@@ -406,44 +150,8 @@ class Narrating(JobRunner):
             raise RuntimeError('rolled back')
 
 
-class Working(JobRunner):
-    """What the chaos test runs: leaves a trace of its start and its end, and does things in between."""
-
-    class Meta:
-        name = 'Working'
-
-    def run(self, seconds=0.0, lines=0, how='', fails=0):
-        trace(self.job, 'start')
-        for number in range(lines):
-            self.logger.info('line %s', number)
-        if how and (self.job.attempt == 1 or how == 'dies every time'):
-            faults.befall(how)
-        time.sleep(seconds)
-        if self.job.retries < fails:
-            raise RuntimeError(f'fails {fails} times')
-        trace(self.job, 'end')
-
-
-class WorkingAgain(Working):
-    """The same, and to be run again when its process has died."""
-
-    class Meta:
-        name = 'Working again'
-        on_crash = 'retry'
-        max_crashes = 20
-
-
-class WorkingTwice(Working):
-    """To be run again when its process has died, but not for ever."""
-
-    class Meta:
-        name = 'Working twice'
-        on_crash = 'retry'
-        max_crashes = 2
-
-
 class Flaky(JobRunner):
-    """Fails as often as it is told to, then succeeds."""
+    """Fails as often as its arguments say, then succeeds."""
 
     class Meta:
         name = 'Flaky'
@@ -531,76 +239,6 @@ class Chatty(JobRunner):
             if number == 10_000:
                 early = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self.job.data = {'grown': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - early}
-
-
-class WorkingRetried(Working):
-    """To be run again when it has failed."""
-
-    class Meta:
-        name = 'Working, retried'
-        max_retries = 4
-        retry_backoff = (0.1, 0.3, 0.5)
-
-
-class WorkingRetriedAgain(Working):
-    """To be run again when it has failed, and when its process has died."""
-
-    class Meta:
-        name = 'Working, retried again'
-        max_retries = 4
-        retry_backoff = (0.1, 0.3, 0.5)
-        on_crash = 'retry'
-        max_crashes = 20
-
-
-class WorkingUntilStopped(Working):
-    """Ends only when it is stopped: in order, or when its grace is over if it is `deaf`. Its successors just end."""
-
-    class Meta:
-        name = 'Working until stopped'
-        stop_grace = 2
-
-    def run(self, deaf=False):
-        trace(self.job, 'start')
-        deadline = time.monotonic() + (50 if self.job.predecessor_id is None else 0)
-        while time.monotonic() < deadline:
-            time.sleep(0.05)
-            if not deaf:
-                self.check_canceled()
-        trace(self.job, 'end')
-
-
-class Telltale(JobRunner):
-    """Says what it finds in its process: which one, what earlier jobs have left, and how many connections were made."""
-
-    class Meta:
-        name = 'Telltale'
-
-    def run(self, leave=''):
-        self.job.data = {
-            'pid': os.getpid(),
-            'connections': len(connections_made),
-            'language': get_language(),
-            'log': self.logger.name,
-        }
-        if leave == 'language':
-            activate('de')
-        elif leave == 'process':
-            self.job.data['left'] = subprocess.Popen(['sleep', '300']).pid
-        elif leave == 'thread':
-            threading.Thread(target=late_line, args=(self.logger,), daemon=True).start()
-        elif leave == 'transaction':
-            transaction.atomic().__enter__()
-            Thing.objects.create(name='lost')
-
-
-connections_made = []
-connection_created.connect(lambda **kwargs: connections_made.append(1), weak=False)
-
-
-def late_line(logger):
-    time.sleep(1)
-    logger.info('a line after the end')
 
 
 def wait_or_fail(path):

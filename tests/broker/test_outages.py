@@ -8,7 +8,7 @@ from netbox_jobs.broker import connection, outages
 from netbox_jobs.models import Job
 from tests.app.jobs import Plain
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from netbox_jobs.broker import delivery, pattern
 from netbox_jobs.lifecycle.deliver import delivery_of
 from tests.app.jobs import Plain
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
 @pytest.fixture(autouse=True)

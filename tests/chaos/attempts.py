@@ -1,4 +1,4 @@
-"""What must be nought among the attempts at a job, and in what was told of its end."""
+"""What must be zero among the attempts at a job, and among the signals of its end."""
 
 from collections import Counter, defaultdict
 
@@ -39,7 +39,7 @@ def wrong(
         'retried, and not as often as was asked for': [
             pk for pk, fails in chaos.fails.items() if pk in jobs and not _retried_rightly(jobs[pk], fails, kept[pk])
         ],
-        'ended, and nobody was told, although nothing struck then': [
+        'ended without job_end, although nothing struck then': [
             job.pk
             for job in ended
             if not any(trace.what == 'told' for trace in traces[job.pk]) and not _struck_at_end(chaos, job)

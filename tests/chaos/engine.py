@@ -23,7 +23,7 @@ from .count import Report, count
 from .state import State
 
 GENERATIONS = 3  # so many occurrences of each periodic job are made to happen
-AHEAD = 150  # so many jobs wait or run at any time, so that the workers have work while recovery mends what was lost
+AHEAD = 150  # so many jobs wait or run at any time, so that the workers have work while recovery repairs what was lost
 POLL = 0.2  # seconds between two looks
 
 

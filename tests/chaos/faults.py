@@ -51,7 +51,7 @@ def kill_worker_alone(chaos: State) -> None:
     worker = chaos.shuffled_workers()[0]
     chaos.struck(worker, by='the death of a worker')
     worker.signal(signal.SIGKILL)
-    worker.process.wait(10)
+    worker.process.wait(60)
     chaos.replace(worker)
 
 
@@ -149,7 +149,7 @@ def lose_deliveries(chaos: State) -> None:
 
 
 def deliver_twice(chaos: State) -> None:
-    """RQ is told the ids of jobs again: of those that wait, run, or have ended."""
+    """RQ receives the ids of jobs again: of waiting, running and ended ones."""
     queue = delivery.queue('default')
     for job in Job.objects.filter(name__startswith='Working').order_by('?')[:5]:
         queue.enqueue_call(
@@ -226,7 +226,7 @@ def delete_waiting(chaos: State) -> None:
 
 
 def delete_running(chaos: State) -> None:
-    """A job that runs is deleted. (One that ends in this very moment is an ended one: its chain goes on.)"""
+    """A job that runs is deleted. (One that ends in this very moment is an ended one: its chain continues.)"""
     job = Job.objects.running().filter(name__startswith='Working').first()
     if job is not None:
         chaos.deleted[job.pk] = job.predecessor_id

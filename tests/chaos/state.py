@@ -82,7 +82,7 @@ class State:
                 self.suspended.add(pk)
 
     def blow(self) -> None:
-        """Note that processes or sessions were ended now: whoever was about to tell of an end may not have."""
+        """Note that processes or sessions were ended now: one that was about to send job_end may not have."""
         self.blows.append(time.time())
 
     def replace(self, worker: WorkerProcess) -> None:

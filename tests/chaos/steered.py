@@ -7,7 +7,7 @@ from .state import State
 
 #: Seconds after the stop of a job in which it may still come to its own end.
 STOPPED = 10.0
-#: How the errors of those begin whose process has died.
+#: How the errors of jobs begin whose process has died.
 DIED = ('Its process ', 'The worker ')
 #: Seconds between a claim and the trace of its start.
 CLAIMED = 2.0
@@ -25,7 +25,7 @@ def wrong(chaos: State, jobs: dict[int, Job], traces: dict[int, list[Trace]]) ->
             for pk, moment in chaos.stopped.items()
             if pk in jobs and not _stopped(chaos, jobs[pk], traces[pk], moment)
         ],
-        'canceled, and nobody asked for it': [
+        'canceled without a request': [
             pk
             for pk, job in jobs.items()
             if job.status == 'canceled' and pk not in chaos.canceled and pk not in chaos.stopped
@@ -59,6 +59,6 @@ def _stopped(chaos: State, job: Job, traces: list[Trace], moment: float) -> bool
         return False
     if job.status == 'canceled' or job.pk in chaos.suspended:
         return True
-    if job.error.startswith(DIED):  # by the stop, and nobody knew
+    if job.error.startswith(DIED):  # by the stop, of which no worker knew
         return False
     return job.completed is not None and job.completed.timestamp() < moment + STOPPED

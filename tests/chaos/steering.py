@@ -30,7 +30,7 @@ def stop_running(chaos: State) -> None:
 
 
 def stop_endless(chaos: State) -> None:
-    """A job that would not end is stopped as soon as it runs; its chain goes on."""
+    """A job that would not end is stopped as soon as it runs; its chain continues."""
     job = chaos.enqueue(WorkingUntilStopped, deaf=chaos.rng.choice((False, True)), interval=60)
     chaos.cannot_complete.add(job.pk)
 

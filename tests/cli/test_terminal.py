@@ -42,7 +42,7 @@ def command(*arguments):
 
 
 def call(*arguments):
-    """Run the command line, with nobody at a terminal."""
+    """Run the command line, without a terminal."""
     return nursery.run(['jobs', *map(str, arguments)], environment())
 
 
@@ -104,11 +104,11 @@ def test_log_follow_prints_the_lines_while_run_holds_a_transaction(start_worker,
     process = begin('log', job.pk, '--follow')
     shown = Reader(process.stdout.fileno())
     if connection.vendor != 'sqlite':  # its one writer is the transaction; the lines come after it
-        wait_for(lambda: shown.shows('within the transaction'), 20)
+        wait_for(lambda: shown.shows('within the transaction'))
         assert status(job) == 'running'
     go.touch()
     wait_for(lambda: shown.shows('RuntimeError: rolled back'))
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     assert shown.text.count('within the transaction') == 1
 
 
@@ -165,7 +165,7 @@ def test_ctrl_c_ends_the_watching_and_not_the_job(start_worker, begin, tmp_path)
     heard = Reader(process.stderr.fileno())
     wait_for(lambda: heard.shows('is running'))
     process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 130
+    assert process.wait(60) == 130
     job = Sleeping.get_jobs().get()
     assert heard.shows(f'Follow it with "jobs log {job.pk} --follow"')
     assert 'Traceback' not in heard.text
@@ -191,7 +191,7 @@ def test_a_terminal_shows_a_bar_and_the_log_above_it(start_worker, begin, tmp_pa
         assert 'counting on' in shown.text
     go.touch()
     wait_for(lambda: shown.shows('(Counting) completed in'))
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     os.close(ours)
     assert '\x1b[' in shown.text
 
@@ -209,7 +209,7 @@ def test_a_question_is_answered_on_a_terminal(begin, answer, code, says, left):
     wait_for(lambda: shown.shows(f'Cancel job {job.pk} "Sleeping"? [y/N]'))
     os.write(ours, f'{answer}\n'.encode())
     wait_for(lambda: shown.shows(says))
-    assert process.wait(20) == code
+    assert process.wait(60) == code
     os.close(ours)
     assert status(job) == left
 
@@ -227,6 +227,6 @@ def test_a_reader_that_has_seen_enough_is_no_error():
     script = f'{" ".join(command("list", "--json", "--limit", "1000"))} | head -c 10; exit ${{PIPESTATUS[0]}}'
     Job.objects.bulk_create(Job(name='x' * 200, runner='x') for _ in range(800))
     done = subprocess.run(
-        ['bash', '-c', script], cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False
+        ['bash', '-c', script], cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=150, check=False
     )
     assert (done.returncode, done.stderr) == (0, '')

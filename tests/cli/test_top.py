@@ -17,7 +17,7 @@ from tests.processes import status, wait_for
 
 __all__ = ('begin',)  # a fixture
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
 def shown(*arguments):
@@ -112,5 +112,5 @@ def test_on_a_terminal_the_picture_follows_the_job_and_its_keys_work(start_worke
     wait_for(lambda: reader.shows('is being stopped') and status(job) == 'canceled', what=reader)
     assert '\x1b]0;bad' not in reader.text
     os.write(ours, b'q')
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     os.close(ours)

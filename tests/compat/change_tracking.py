@@ -5,12 +5,12 @@ from contextvars import ContextVar
 
 from netbox_jobs.jobs import JobRunner
 
-acting_user: ContextVar[str] = ContextVar('acting_user', default='nobody')
+acting_user: ContextVar[str] = ContextVar('acting_user', default='no user')
 
 
 @contextmanager
 def tracked(request):
-    token = acting_user.set(request.user.username if request else 'nobody')
+    token = acting_user.set(request.user.username if request else 'no user')
     try:
         yield
     finally:

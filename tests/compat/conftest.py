@@ -21,4 +21,4 @@ def run(request, work):
 
 @pytest.fixture
 def user(django_user_model):
-    return django_user_model.objects.create(username='somebody')
+    return django_user_model.objects.create(username='ada')

@@ -1,4 +1,4 @@
-"""Runs a script's own code in a transaction that it may abort, for somebody's request."""
+"""Runs a script's own code in a transaction that it may abort, for the request of a user."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_a_runner_that_wraps_handle(run, user):
     request = script_runner.CopiedRequest(user=user, POST={'a': ['1']})
     job = run(change_tracking.TrackedJob, field='x', request=request, more=1)
-    assert (job.status, job.data) == ('completed', {'field': 'x', 'by': 'somebody', 'else': ['more']})
-    assert change_tracking.acting_user.get() == 'nobody'
+    assert (job.status, job.data) == ('completed', {'field': 'x', 'by': 'ada', 'else': ['more']})
+    assert change_tracking.acting_user.get() == 'no user'
 
 
 def test_a_runner_with_an_enqueue_of_its_own(run, user):

@@ -118,7 +118,7 @@ def test_a_script_in_a_transaction_that_it_may_abort(run, user, data, commit, en
     request = script_runner.CopiedRequest(user=user)
     job = run(script_runner.ScriptJob, instance=script, user=user, data=data, request=request, commit=commit)
     assert (job.status, job.data['log']) == (ending, log)
-    assert job.data['output'] == ('script for somebody' if ending == 'completed' else None)
+    assert job.data['output'] == ('script for ada' if ending == 'completed' else None)
     assert Thing.objects.filter(name='by script').count() == made
 
 
@@ -131,9 +131,9 @@ def test_a_runner_that_works_in_threads_of_asyncio(run):
 @pytest.mark.parametrize(
     ('notifications', 'fail', 'told'),
     [
-        ('always', False, [('somebody', 'completed')]),
+        ('always', False, [('ada', 'completed')]),
         ('on_failure', False, []),
-        ('on_failure', True, [('somebody', 'errored')]),
+        ('on_failure', True, [('ada', 'errored')]),
         ('never', True, []),
     ],
 )

@@ -258,5 +258,5 @@ def test_a_real_worker_runs_tasks_and_accounts_for_those_it_kills(start_worker):
 def test_every_process_of_the_project_announces_the_ends_of_tasks():
     code = "import django, sys; django.setup(); print('netbox_jobs.contrib.django_tasks' in sys.modules)"
     environment = {**os.environ, 'DJANGO_SETTINGS_MODULE': 'tests.settings'}
-    done = subprocess.run([sys.executable, '-c', code], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, '-c', code], env=environment, capture_output=True, text=True, timeout=150)
     assert done.stdout.strip() == 'True', done.stderr

@@ -8,7 +8,7 @@ from netbox_jobs.models import Job
 from tests.app.jobs import Failing, Plain
 from tests.app.models import Thing
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
 def test_the_email_goes_to_the_jobs_user(settings, work):

@@ -1,4 +1,4 @@
-"""The trace goes on from the request to the job and to its successor."""
+"""The trace continues from the request to the job and to its successor."""
 
 import pytest
 from django.utils import timezone
@@ -13,7 +13,7 @@ from netbox_jobs.lifecycle.successor import continue_chain
 from netbox_jobs.models import Job, Schedule
 from tests.app.jobs import Erring, Failing, Plain
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
 class Spanning(JobRunner):

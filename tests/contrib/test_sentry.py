@@ -7,7 +7,7 @@ from sentry_sdk.transport import Transport
 
 from tests.app.jobs import Erring, Failing, Flaky, Plain
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
 class Kept(Transport):

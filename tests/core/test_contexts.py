@@ -1,4 +1,4 @@
-"""A context travels with a job from the call to the run, whoever runs it, and nobody changes it on the way."""
+"""A context travels with a job from the call to the run, whichever process runs it."""
 
 from datetime import timedelta
 
@@ -9,49 +9,15 @@ from django.utils import timezone
 
 from netbox_jobs.context import JobContext
 from netbox_jobs.core import contexts
-from netbox_jobs.jobs import JobFailed, JobRunner
-from netbox_jobs.maintenance import recovery
-from netbox_jobs.models import Job, Schedule
+from netbox_jobs.jobs import JobRunner
+from netbox_jobs.models import Job
 from netbox_jobs.signals import job_end, job_start
 from tests.app.contexts import House, Word, house, setting, word
 from tests.app.jobs import Plain
 from tests.app.models import Thing
+from tests.core.context_settings import Heard, configure, data, run_due
 
-pytestmark = pytest.mark.django_db(transaction=True)
-PATHS = {name: f'tests.app.contexts.{name}' for name in ('Word', 'House', 'Broken', 'Sticky', 'Nameless')}
-
-
-class Heard(JobRunner):
-    """Records what it runs in; fails as often as it is told to."""
-
-    class Meta:
-        max_retries = 2
-        retry_backoff = (0,)
-        retry_on = (JobFailed,)
-
-    def run(self, fail=False, **kwargs):
-        self.job.data = [*(self.job.data or []), word.get()]
-        if fail and self.job.retries == 0:
-            raise JobFailed('once')
-
-
-@pytest.fixture(autouse=True)
-def _configured(settings):
-    settings.NETBOX_JOBS = {'CONTEXT': [PATHS['Word'], PATHS['House']]}
-
-
-def configure(settings, *names, **more):
-    settings.NETBOX_JOBS = {'CONTEXT': [PATHS[name] for name in names], **more}
-
-
-def run_due(work):
-    Job.objects.filter(due__isnull=False).update(due=0)
-    recovery.deliver_due()
-    work()
-
-
-def data(job):
-    return Job.objects.values_list('data', flat=True).get(pk=job.pk)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures('two_contexts')]
 
 
 def test_the_classes_of_the_tests_fit_the_protocol():
@@ -163,91 +129,6 @@ def test_receivers_of_signals_are_called_in_it(work):
     assert seen == [('running', 'a'), ('completed', 'a'), ('canceled', 'a')]
 
 
-def test_a_context_that_was_changed_in_the_database_is_refused(work):
-    with setting(word, 'a'):
-        job = Heard.enqueue()
-        periodic = Heard.enqueue(interval=60)
-    Job.objects.update(context={'word': 'b'})
-    work()
-    for pk in (job.pk, periodic.pk):
-        found = Job.objects.get(pk=pk)
-        assert (found.status, found.data) == ('errored', None)
-        assert 'not signed' in found.error
-    assert 'not signed' in Schedule.objects.get().suspended
-
-
-def test_a_context_that_was_added_or_removed_in_the_database_is_refused(work):
-    job = Heard.enqueue()
-    Job.objects.update(context={'word': 'b'})
-    with setting(word, 'a'):
-        other = Heard.enqueue()
-    Job.objects.filter(pk=other.pk).update(context={})
-    work()
-    assert set(Job.objects.values_list('status', flat=True)) == {'errored'}
-    assert {data(job), data(other)} == {None}
-
-
-def test_a_worker_that_does_not_know_a_context_leaves_the_job_to_another(work, settings):
-    with setting(word, 'a'):
-        job = Heard.enqueue()
-        chain = Heard.enqueue(interval=60)
-    configure(settings)
-    work()
-    assert set(Job.objects.values_list('status', 'releases', 'attempt')) == {('scheduled', 1, 0)}
-    configure(settings, 'Word')
-    run_due(work)
-    assert data(job) == data(chain) == ['a']
-    configure(settings, RUNNER_GRACE=0)
-    run_due(work)
-    ended = Job.objects.get(predecessor=chain)
-    assert ended.status == 'errored' and "context word, which is not in NETBOX_JOBS['CONTEXT']" in ended.error
-    assert Job.objects.get(predecessor=ended).context == {'word': 'a'}
-
-
-def test_a_context_that_cannot_be_restored_ends_the_job_and_its_message_names_it(work, settings):
-    configure(settings, 'Word', 'Broken')
-    with setting(word, 'a'):
-        job = Heard.enqueue(interval=60)
-    work()
-    found = Job.objects.get(pk=job.pk)
-    assert (found.status, found.data) == ('errored', None)
-    assert "context 'broken' could not be restored" in found.error and 'no x today' in found.error
-    assert Job.objects.get(predecessor=job).context == job.context
-    assert word.get() is None
-
-
-def test_a_context_that_cannot_be_left_changes_nothing_of_the_end(work, settings, caplog):
-    configure(settings, 'Sticky')
-    job = Heard.enqueue()
-    work()
-    assert Job.objects.get(pk=job.pk).status == 'completed'
-    assert 'A context could not be left: sticky.' in caplog.text
-
-
-@pytest.mark.parametrize(
-    ('value', 'error'), [(object(), TypeError), (float('nan'), ValueError), ('x' * 20_000, ValueError)]
-)
-def test_a_value_that_cannot_be_stored_ends_the_call(value, error):
-    with setting(word, value), pytest.raises(error, match='word'):
-        Heard.enqueue()
-    assert not Job.objects.exists()
-
-
-def test_any_json_keeps_its_signature_on_every_database(work):
-    value = {'b': [1.0, 1e22, -0.0, 0.1, 1e-7, 2**53, True, None, 'ä\x00\ud800'], 'a': {'z': 1, 'y': ()}}
-    with setting(word, value):
-        job = Heard.enqueue()
-    work()
-    assert Job.objects.get(pk=job.pk).status == 'completed'
-
-
-def test_a_context_that_is_none_or_that_two_classes_share_is_an_error(settings):
-    for paths in ([PATHS['Nameless']], [PATHS['Word'], PATHS['Word']], ['tests.app.contexts.Gone'], ['x']):
-        settings.NETBOX_JOBS = {'CONTEXT': paths}
-        with pytest.raises(ImproperlyConfigured, match='CONTEXT'):
-            Heard.enqueue()
-
-
 def test_enqueue_once_takes_over_the_context_of_a_call_that_changes_the_job(work):
     with setting(word, 'a'):
         job = Heard.enqueue_once()
@@ -259,16 +140,6 @@ def test_enqueue_once_takes_over_the_context_of_a_call_that_changes_the_job(work
     assert Job.objects.get(pk=job.pk).context == {'word': 'c'}
     work()
     assert data(job) == ['c']
-
-
-def test_enqueue_once_signs_nothing_that_was_changed_outside_the_app(work):
-    with setting(word, 'a'):
-        job = Heard.enqueue_once(text='x')
-    Job.objects.update(arguments=b'anything')
-    with setting(word, 'b'):
-        Heard.enqueue_once(notifications='never')
-    work()
-    assert 'not signed' in Job.objects.get(pk=job.pk).error
 
 
 def test_objects_of_two_tenants_are_two_objects():

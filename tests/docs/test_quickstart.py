@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.once, pytest.mark.process, pytest.mark.timeout(400)]
 AWAIT = """
 import time
 
-deadline = time.monotonic() + 30
+deadline = time.monotonic() + 90
 while not job.ended and time.monotonic() < deadline:
     time.sleep(0.05)
     job.refresh_from_db()
@@ -102,10 +102,10 @@ def working(reader: Reader, line: str, log: Path) -> Iterator[None]:
     try:
         yield
         worker.terminate()
-        assert worker.wait(30) == 0
+        assert worker.wait(60) == 0
     finally:
         worker.kill()
-        worker.wait(10)
+        worker.wait(60)
 
 
 def test_the_quick_start_of_the_readme_works(newcomer: Reader, packages: Path, tmp_path: Path) -> None:

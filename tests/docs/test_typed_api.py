@@ -30,6 +30,7 @@ def test_the_blocks_that_show_the_typed_api_run(reader: Reader) -> None:
     run(reader, [each for each in shown if each.mark == TYPED_API or each.language == 'python'])
 
 
+@pytest.mark.once
 @pytest.mark.django_db
 @pytest.mark.parametrize(('calls', 'outcome'), rows(ERRORS, '## Unknown keywords'))
 def test_an_unknown_keyword_raises_what_the_page_says_and_writes_nothing(calls: str, outcome: str) -> None:

@@ -10,7 +10,7 @@ from tests.app.jobs import Plain, Translating, plain_function
 from tests.app.models import Thing
 from tests.processes import status
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
 class Exact(JobRunner):

@@ -31,7 +31,7 @@ def waiting(name='default'):
 
 def test_the_jobs_come_in_the_order_of_the_calls_with_what_each_call_and_all_of_them_say(work):
     things = [Thing.objects.create(name=f'thing {number}') for number in range(3)]
-    user = User.objects.create(username='somebody')
+    user = User.objects.create(username='ada')
     jobs = Plain.enqueue_many(
         [{'instance': things[0]}, {'instance': things[1], 'word': 'own'}, {'instance': things[2], 'name': 'Mine'}],
         user=user,
@@ -66,7 +66,7 @@ def test_a_stored_job_is_the_same_as_one_of_enqueue():
 
 
 def test_calls_that_differ_in_everything_are_stored_as_by_enqueue():
-    thing, user = Thing.objects.create(), User.objects.create(username='somebody')
+    thing, user = Thing.objects.create(), User.objects.create(username='ada')
     calls = [
         {},
         {'instance': thing, 'word': 'quotes \' " and \\ and {braces}, NULL'},

@@ -61,7 +61,7 @@ def test_p5_no_caller_waits_for_another_keys_lock():
                 time.sleep(0.05)
         else:
             wait_for(lambda: process.poll() is not None, 60, 'the caller of the other key')
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=90)
     assert output.strip() == 'returned'
     assert Sleeping.get_jobs().waiting().count() == 2
 

@@ -46,7 +46,7 @@ def in_threads(number, act):
 
     def run(n):
         try:
-            barrier.wait(30)
+            barrier.wait(60)
             act(n)
         except Exception as error:
             errors.append(error)
@@ -61,7 +61,7 @@ def in_threads(number, act):
     return errors
 
 
-def test_p5_concurrent_enqueue_once_of_one_key_makes_one_job_and_fails_nobody(isolation):
+def test_p5_concurrent_enqueue_once_of_one_key_makes_one_job_and_fails_no_caller(isolation):
     assert actual_isolation() == isolation
 
     def act(n):
@@ -72,7 +72,7 @@ def test_p5_concurrent_enqueue_once_of_one_key_makes_one_job_and_fails_nobody(is
     assert (Job.objects.count(), Schedule.objects.count()) == (1, 1)
 
 
-def test_actions_and_ends_beside_each_other_fail_nobody(isolation):
+def test_actions_and_ends_beside_each_other_fail_no_caller(isolation):
     jobs = [Plain.enqueue_once(instance=Thing.objects.create(), interval=5) for _ in range(4)]
 
     def act(n):

@@ -46,14 +46,14 @@ def pooled():
                 ['pgbouncer', *user, str(folder / 'pgbouncer.ini')], stdout=output, stderr=subprocess.STDOUT
             )
         try:
-            wait_for(lambda: _listens(port) or process.poll() is not None, 10, 'PgBouncer')
+            wait_for(lambda: _listens(port) or process.poll() is not None, 60, 'PgBouncer')
             assert process.poll() is None, (folder / 'output').read_text()
             parts = urlsplit(os.environ['TEST_DATABASE_URL'])
             login = parts.netloc.rpartition('@')[0]
             yield {'TEST_DATABASE_URL': f'postgres://{login}@127.0.0.1:{port}{parts.path}'}
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)
 
 
 def _listens(port):

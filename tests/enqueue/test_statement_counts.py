@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def redis() -> Iterator[Redis]:
-    """A server of our own, whose counters nobody else moves."""
+    """A server of our own, whose counters no other client moves."""
     process = RedisProcess()
     with override_settings(RQ_QUEUES={'default': {'URL': process.url}}), Redis.from_url(process.url) as client:
         yield client

@@ -12,11 +12,11 @@ from netbox_jobs.models import Job
 from tests.app.models import Thing
 from tests.processes import status
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
 class Clashing(JobRunner):
-    """Takes arguments with the names of options, also of RQ's and of those that are refused."""
+    """Takes arguments with the names of options, also of RQ's and of refused ones."""
 
     def run(
         self,

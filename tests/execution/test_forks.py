@@ -14,7 +14,7 @@ import pytest
 from netbox_jobs.jobs import JobRunner
 from tests.processes import status, wait_for
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.once]
 fork = multiprocessing.get_context('fork')
 
 
@@ -31,18 +31,18 @@ def report(pipe):
 
 class Starting(JobRunner):
     class Meta:
-        job_timeout = 50
+        job_timeout = 170
 
     def run(self):
         sleeping = fork.Process(target=time.sleep, args=(60,))
         sleeping.start()
         sleeping.terminate()
-        sleeping.join(5)
+        sleeping.join(60)
         ours, theirs = fork.Pipe()
         reporting = fork.Process(target=report, args=(theirs,))
         reporting.start()
         found = ours.recv()
-        reporting.join(5)
+        reporting.join(60)
         for _ in range(3):
             with fork.Pool(2) as pool:
                 assert pool.map(abs, range(10)) == list(range(10))
@@ -52,7 +52,7 @@ class Starting(JobRunner):
             found += ('expired',)
         interrupted = subprocess.Popen(['sleep', '60'])
         interrupted.send_signal(signal.SIGINT)
-        found += (interrupted.wait(5),)
+        found += (interrupted.wait(60),)
         self.job.data = [sleeping.exitcode, *found]
 
 
@@ -74,10 +74,15 @@ def fork_often(_number):
     program = subprocess.Popen(['sleep', '60'])
     program.terminate()
     try:
-        return program.wait(5)
+        return program.wait(60)
     except subprocess.TimeoutExpired:
         program.kill()
         return program.wait()
+
+
+def say_and_sleep(pipe):
+    pipe.send('running')
+    time.sleep(60)
 
 
 class Handling(JobRunner):
@@ -85,11 +90,12 @@ class Handling(JobRunner):
 
     def run(self):
         signal.signal(signal.SIGUSR1, heard)
-        process = fork.Process(target=time.sleep, args=(1,))
+        ours, theirs = fork.Pipe()
+        process = fork.Process(target=say_and_sleep, args=(theirs,))
         process.start()
-        time.sleep(0.3)
+        ours.recv()
         os.kill(process.pid, signal.SIGUSR1)
-        process.join(5)
+        process.join(60)
         self.job.data = process.exitcode
 
 
@@ -118,7 +124,7 @@ def report_to(pipe):
     """In a thread: fork a process that reports."""
     process = fork.Process(target=report, args=(pipe,))
     process.start()
-    process.join(10)
+    process.join(60)
 
 
 class Threaded(JobRunner):
@@ -141,9 +147,9 @@ def test_a_process_that_a_job_forks_is_terminated_and_has_the_default_signals(st
     start_worker('default', *arguments)
     for _ in range(2):
         job, own = Starting.enqueue(), Handling.enqueue()
-        wait_for(lambda job=job: status(job) in ('completed', 'errored'), 60)
+        wait_for(lambda job=job: status(job) in ('completed', 'errored'), 120)
         assert (job.data, job.error) == ([-15, {}, [], 'expired', -2], '')
-        wait_for(lambda own=own: status(own) in ('completed', 'errored'), 30)
+        wait_for(lambda own=own: status(own) in ('completed', 'errored'))
         assert own.data == 33
 
 

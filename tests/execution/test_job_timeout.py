@@ -10,7 +10,7 @@ from netbox_jobs.models import Job
 from tests.app.models import Thing
 from tests.processes import status
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
 class Base(JobRunner):

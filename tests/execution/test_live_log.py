@@ -24,7 +24,7 @@ def test_p6_lines_are_seen_while_run_holds_a_transaction_and_survive_its_rollbac
     if connection.vendor == 'sqlite':
         wait_for(lambda: status(job) == 'running')  # its one writer is the transaction; the lines come after it
     else:
-        wait_for(lambda: lines(job) == ['within the transaction'], 10)
+        wait_for(lambda: lines(job) == ['within the transaction'])
         assert status(job) == 'running'
     go.touch()
     wait_for(lambda: status(job) == 'errored')
@@ -35,7 +35,7 @@ def test_p6_lines_are_seen_while_run_holds_a_transaction_and_survive_its_rollbac
 def test_p6_lines_survive_a_sigkill(start_worker):
     worker = start_worker()
     job = Narrating.enqueue(count=1000)
-    wait_for(lambda: len(lines(job)) == 1000, 20)
+    wait_for(lambda: len(lines(job)) == 1000)
     os.kill(worker.horses()[0], signal.SIGKILL)
     wait_for(lambda: status(job) == 'errored')
     assert lines(job)[:1000] == [f'line {number}' for number in range(1000)]

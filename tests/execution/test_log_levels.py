@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from netbox_jobs.execution import runner_logger
 from netbox_jobs.jobs import JobRunner
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 LEVELS = ('debug', 'info', 'warning', 'error')
 
 

@@ -9,7 +9,7 @@ from netbox_jobs.execution.entry import run_delivered
 from tests.app.jobs import Plain
 from tests.processes import status
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
 @pytest.mark.parametrize(('limit', 'said'), [('2s', 2), ('10m', 600), (5.5, 5), (0, 180), (None, 180), (-1, -1)])

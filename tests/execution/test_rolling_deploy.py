@@ -13,7 +13,7 @@ from tests.app.jobs import Plain
 from tests.app.models import Thing
 from tests.processes import status
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
 @pytest.fixture

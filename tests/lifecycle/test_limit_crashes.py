@@ -121,8 +121,8 @@ def _not_crashed():
 def test_p10_killed_when_the_end_is_committed_and_before_anything_else_its_slot_is_used(start_worker):
     first, second = OfTenant.enqueue(), OfTenant.enqueue()
     start_worker(TEST_KILL_AT='after it')
-    wait_for(lambda: status(first) == 'completed', 20)
-    wait_for(lambda: status(second) == 'completed', 20)
+    wait_for(lambda: status(first) == 'completed')
+    wait_for(lambda: status(second) == 'completed')
     assert second.started >= first.completed
 
 
@@ -148,7 +148,7 @@ def test_p10_jobs_of_a_tenant_run_one_after_the_other_on_many_workers(start_work
     jobs = OfTenant.enqueue_many([{'tenant': f'{number % 2}'} for number in range(30)])
     for worker in [start_worker() for _ in range(2)]:
         assert worker.pid
-    wait_for(lambda: not OfTenant.get_jobs().exclude(status='completed').exists(), 60)
+    wait_for(lambda: not OfTenant.get_jobs().exclude(status='completed').exists(), 120)
     for tenant in (0, 1):
         own = OfTenant.get_jobs().filter(pk__in=[job.pk for job in jobs[tenant::2]]).order_by('started')
         assert all(before.completed <= after.started for before, after in pairwise(own))

@@ -1,4 +1,4 @@
-"""Telling somebody of the end of a job: the project's hook, as the job's own setting asks for it."""
+"""The end of a job is notified: the project's hook is called as the job's own setting asks for it."""
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -10,7 +10,7 @@ from netbox_jobs.models import Job
 from tests.app.jobs import Erring, Failing, Flaky, Plain
 from tests.processes import status
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 told = []
 

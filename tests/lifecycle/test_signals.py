@@ -39,7 +39,7 @@ def test_signals_go_out_once_after_the_commit_with_the_job_as_sender():
         job_end.disconnect(ended)
 
 
-def test_a_job_that_is_run_and_deleted_in_one_transaction_is_nobodys_sender(seen):
+def test_a_job_that_is_run_and_deleted_in_one_transaction_sends_nothing(seen):
     done = []
     with transaction.atomic():
         Plain.enqueue(immediate=True).delete()

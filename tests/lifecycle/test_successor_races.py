@@ -26,7 +26,7 @@ def test_p7_what_run_arranges_while_its_schedule_is_ended_never_runs():
         result = execute(sql, params, many, context)
         if sql.startswith('SELECT') and 'FROM' in sql and Schedule._meta.db_table in sql and not ending.ident:
             ending.start()
-            ending.join(0.5)  # it goes on, or waits for the lock
+            ending.join(0.5)  # it continues, or waits for the lock
         return result
 
     with runs.running(Execution(held)), connection.execute_wrapper(end_after_the_look):

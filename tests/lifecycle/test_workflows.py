@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from netbox_jobs.exceptions import JobFailed
-from netbox_jobs.models import Job, Workflow, WorkflowMember
+from netbox_jobs.models import AuditEntry, Job, Workflow, WorkflowMember
 from netbox_jobs.monitoring import waiting
 from netbox_jobs.testing import run_jobs
 from netbox_jobs.workflows import batch
@@ -285,3 +286,12 @@ def test_a_long_chain_of_members_ends_after_a_failure_without_a_deep_stack():
     run()
     assert flow.counts.errored == 119
     assert fresh(flow).status == 'failed'
+
+
+def test_who_canceled_and_who_retried_is_recorded():
+    user = User.objects.create(username='ada')
+    flow = of_three()
+    flow.cancel(user=user)
+    flow.retry(user=user)
+    recorded = AuditEntry.objects.order_by('pk').values_list('actor', 'action', 'object_type', 'object_id')
+    assert list(recorded) == [('ada', action, 'workflow', str(flow.pk)) for action in ('cancel', 'retry')]

@@ -13,12 +13,11 @@ from netbox_jobs.broker import delivery
 from netbox_jobs.core import clock, identity
 from netbox_jobs.execution import heartbeat
 from netbox_jobs.lifecycle import claim, finish, requeue
-from netbox_jobs.maintenance import observer, orphans, recovery, retention
+from netbox_jobs.maintenance import observer, orphans, recovery
 from netbox_jobs.maintenance.observer import Observer
-from netbox_jobs.models import Job, JobAttempt, JobLogEntry, Progress, Worker
+from netbox_jobs.models import Job, JobAttempt, JobLogEntry, Worker
 from netbox_jobs.worker import maintenance_thread
 from tests.app.jobs import DyingAgain, Plain, WorkingRetried
-from tests.app.models import Report
 from tests.processes import status
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -109,7 +108,7 @@ def test_p1_what_a_busy_worker_does_not_run_any_more_is_ended_and_what_it_runs_i
 
 
 @pytest.mark.parametrize('runner', [Plain, DyingAgain])
-def test_p1_whoever_dies_between_an_orphans_end_and_the_line_that_says_why_has_ended_nothing(monkeypatch, runner):
+def test_p1_a_death_between_an_orphans_end_and_the_line_that_says_why_has_ended_nothing(monkeypatch, runner):
     job = claimed(runner.enqueue(interval=60))
     found = Job.objects.get(pk=job.pk)
 
@@ -121,7 +120,7 @@ def test_p1_whoever_dies_between_an_orphans_end_and_the_line_that_says_why_has_e
         with pytest.raises(OperationalError) if runner is Plain else nullcontext():
             orphans.end_orphan(found, 'gone')
     assert (status(job), JobAttempt.objects.count(), runner.get_jobs().waiting().count()) == ('running', 0, 0)
-    assert orphans.end_orphan(found, 'gone')  # whoever has lived on tries again, with the same object
+    assert orphans.end_orphan(found, 'gone')  # another one tries again, with the same object
     assert [line.message for line in JobLogEntry.objects.filter(job=job)] == ['gone']
     assert runner.get_jobs().waiting().count() == 1
 
@@ -255,54 +254,6 @@ def test_repair_says_what_it_found_and_a_dry_run_changes_nothing(capsys, monkeyp
     assert [line for line in done.splitlines() if '  ' in line] == [line for line in found.splitlines() if '  ' in line]
     assert [status(job) for job in (late, vanished, orphan, waiting)] == ['pending', 'pending', 'errored', 'pending']
     assert set(delivery.queue('default').job_ids) == {str(late.job_id), f'{vanished.job_id}-2'}
-
-
-# Retention
-
-
-def test_retention_sweeps_what_was_written_about_jobs_that_are_gone(monkeypatch):
-    monkeypatch.setattr(retention, '_SWEPT', 4)
-    old = timezone.now() - timedelta(days=100)
-    kept = Plain.enqueue()
-    for number in range(6):
-        JobLogEntry.objects.create(job_id=1_000_000 + number, level='info', message='late', timestamp=old)
-        JobLogEntry.objects.create(job_id=kept.pk, level='info', message='kept', timestamp=old)
-    JobAttempt.objects.create(job_id=1_000_000, number=1, ended=old)
-    Progress.objects.create(job_id=1_000_000, updated=old)
-    assert retention.prune() == 0
-    assert set(JobLogEntry.objects.values_list('job_id', flat=True)) == {kept.pk}
-    assert JobLogEntry.objects.count() == 6
-    assert not JobAttempt.objects.exists()
-    assert not Progress.objects.exists()
-
-
-def test_retention_does_what_the_foreign_keys_of_others_want():
-    unset, cascaded, protected, many, known, needed = (Plain.enqueue() for _ in range(6))
-    kept = Report.objects.create(job=unset)
-    Report.objects.create(made_by=cascaded)
-    proof = Report.objects.create(proof=protected)
-    kept.jobs.set([many])
-    Report.objects.create(known_as=known)
-    last = Report.objects.create(based_on=Report.objects.create(made_by=needed))
-    old = timezone.now() - timedelta(days=100)
-    Job.objects.update(status='completed', completed=old, created=old)
-    assert retention.prune() == 4
-    assert set(Job.objects.all()) == {protected, needed}
-    assert list(Report.objects.order_by('pk').values_list('pk', 'job', 'jobs')) == [
-        (kept.pk, None, None),
-        (proof.pk, None, None),
-        (last.based_on_id, None, None),
-        (last.pk, None, None),
-    ]
-
-
-def test_retention_does_not_look_beyond_what_is_old_to_sweep(monkeypatch, django_assert_max_num_queries):
-    monkeypatch.setattr(retention, '_SWEPT', 4)
-    kept = Plain.enqueue()
-    for _ in range(40):
-        JobLogEntry.objects.create(job_id=kept.pk, level='info', message='new')
-    with django_assert_max_num_queries(10):
-        retention.prune()
 
 
 # Clocks

@@ -1,6 +1,6 @@
-"""What really happens to the rows: triggers of the database note each change of a job or a schedule, whoever makes it.
+"""What really happens to the rows: triggers of the database note each change of a job or a schedule, by any session.
 
-Nothing of it is in the package: the triggers exist only within `observing()`, in the database of a test.
+The package has no such triggers: they exist only within `observing()`, in the database of a test.
 """
 
 import json

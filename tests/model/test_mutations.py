@@ -6,7 +6,7 @@ from .mutations import MUTATIONS, mutated
 from .observer import events, forget, observing
 from .replay import Replay
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(240), pytest.mark.once]
 
 
 @pytest.fixture

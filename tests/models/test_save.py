@@ -1,7 +1,6 @@
 """What may be written to a job's row, and by whom: P2, P3, decisions 6 and 7."""
 
 import math
-import os
 import pickle
 from datetime import timedelta
 
@@ -10,9 +9,8 @@ from django.db import IntegrityError, transaction
 
 from netbox_jobs.choices import JobStatusChoices
 from netbox_jobs.exceptions import AlreadyClaimed, JobFailed
-from netbox_jobs.execution.entry import attending
 from netbox_jobs.jobs import JobRunner
-from netbox_jobs.lifecycle import claim, requeue
+from netbox_jobs.lifecycle import requeue
 from netbox_jobs.maintenance import orphans
 from netbox_jobs.models import Job
 from tests.app.jobs import Plain, Talking
@@ -46,7 +44,7 @@ def test_p3_a_stale_worker_changes_nothing(caplog):
     assert 'was not recorded: it is errored already' in caplog.text
 
 
-def test_terminate_by_somebody_without_the_claim_takes_it_over():
+def test_terminate_without_the_claim_takes_it_over():
     job = Plain.enqueue()
     job.start()
     Job.objects.get(pk=job.pk).terminate('failed', error='enough')
@@ -286,72 +284,3 @@ def test_an_end_that_its_caller_rolls_back_can_be_written_again():
     job.refresh_from_db()
     assert (job.status, job.error) == ('errored', 'after all')
     assert Plain.get_jobs().waiting().get().predecessor_id == job.pk
-
-
-class Unprintable(Exception):
-    def __repr__(self):
-        raise KeyError('x')
-
-
-class Unlookable(dict):
-    def items(self):
-        raise KeyError('lazy')
-
-
-@pytest.mark.parametrize('worker', [False, True])
-def test_nothing_that_run_leaves_prevents_the_end(work, worker):
-    class Raising(JobRunner):
-        def run(self):
-            raise Unprintable
-
-    class Lazy(JobRunner):
-        def run(self):
-            self.job.data = {'a': Unlookable(b=1)}
-
-    class Wordy(JobRunner):
-        def run(self):
-            raise RuntimeError('x' * 2_000_000)
-
-    class Open(JobRunner):
-        def run(self):
-            transaction.set_autocommit(False)
-
-    class Yielding(JobRunner):
-        def run(self):
-            yield 1
-
-    def handle(runner, job):
-        with attending(job) as run:
-            run.call(lambda: runner.handle(job))
-
-    expected = {
-        Raising: ('errored', '<Unprintable: its repr() raised KeyError>'),
-        Lazy: ('errored', "job.data['a'] (Unlookable) cannot be stored as JSON: KeyError('lazy')"),
-        Wordy: ('errored', '… (2,000,016 characters)'),
-        Open: ('completed', ''),
-        Yielding: ('errored', 'contains a yield'),
-    }
-    for runner, (outcome, words) in expected.items():
-        if worker:
-            job = Plain.enqueue()
-            handle(runner, claim.claim(str(job.job_id), 'w', 'default'))
-        else:
-            job = runner.enqueue(immediate=True)
-        job.refresh_from_db()
-        assert job.status == outcome
-        assert words in job.error
-        assert len(job.error) < 1_000_000
-    assert transaction.get_autocommit()
-
-
-@pytest.mark.process
-def test_a_copy_of_the_process_that_run_has_forked_ends_with_run():
-    class Forking(JobRunner):
-        def run(self):
-            pid = os.fork()
-            if pid == 0:
-                raise SystemExit(0)
-            self.job.data = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-    job = Forking.enqueue(immediate=True)
-    assert (status(job), job.data) == ('completed', 1)

@@ -124,7 +124,7 @@ def test_workers_that_are_silent_or_run_other_versions_are_reported():
     assert reported['workers.none'].level == doctor.ERROR
 
 
-def test_queues_that_nobody_serves_are_reported_an_error_if_jobs_wait(settings):
+def test_queues_that_no_worker_serves_are_reported_an_error_if_jobs_wait(settings):
     Worker.objects.filter(token='w').update(queues='high default')
     reported = [each for each in doctor.examine(beat) if each.code == 'queues.unserved']
     assert {each.level for each in reported} == {doctor.WARNING}

@@ -20,7 +20,7 @@ class Busy(JobRunner):
         for number in self.track(range(300)):
             self.logger.info('Thing %s', number)
             Thing.objects.create(name=str(number))
-        time.sleep(0.1)  # long enough for whoever would write beside it
+        time.sleep(0.1)  # long enough for another thread that would write beside it
         self.job.data = {'seen': len(self.job.log_entries)}
 
 

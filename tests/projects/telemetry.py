@@ -19,7 +19,7 @@ FOLDER = Path(os.environ['TEST_FOLDER'])
 
 
 class FileTransport(Transport):
-    """Holds the events until it is told to send them."""
+    """Holds the events until a call sends them."""
 
     _held = ()
 

@@ -27,6 +27,7 @@ if connection.vendor == 'postgresql' and find_spec('django_tenants'):
 
 
 @pytest.mark.process
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize('project', PROJECTS)
 def test_what_must_hold_holds_in_a_project_with(project, second_redis):
     finished = subprocess.run(
@@ -42,7 +43,7 @@ def test_what_must_hold_holds_in_a_project_with(project, second_redis):
         },
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=360,
     )  # fmt: skip
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert ' passed' in finished.stdout

@@ -105,7 +105,7 @@ class Site:
         found = events()
         for _number, event in found:
             if event.after is None and event.table == Job._meta.db_table and not self.deletions_allowed:
-                self.replay.violations.append(f'P1: job {event.key} was deleted, and nobody has asked for that')
+                self.replay.violations.append(f'P1: job {event.key} was deleted without a request')
             self.replay.feed(event, actor)
         forget([number for number, _event in found])
         assert self.replay.violations == [], '\n'.join(self.replay.violations)

@@ -21,6 +21,8 @@ from netbox_jobs.testing import (
 from tests.app.jobs import Plain, Quiet, Talking
 from tests.app.models import Thing
 
+pytestmark = pytest.mark.once
+
 
 def function(job, number=0):
     """Enqueued by itself."""

@@ -16,11 +16,13 @@ from netbox_jobs.testing import real_worker
 from tests.app.jobs import Plain
 from tests.app.models import Trace
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.process
 def test_a_worker_runs_what_the_test_commits_and_is_gone_afterwards(job_worker):
     assert settings.RQ_QUEUES['default']['URL'] != os.environ['TEST_REDIS_URL']
-    job = job_worker.wait_for(Plain.enqueue(whom='world', queue_name='low'))
+    job = job_worker.wait_for(Plain.enqueue(whom='world', queue_name='low'), 60)
     assert (job.status, job.data) == ('completed', {'whom': 'world'})
     assert Trace.objects.filter(job_pk=job.pk).exclude(pid=os.getpid()).count() == 2
     assert 'Serving' in job_worker.output
@@ -29,7 +31,7 @@ def test_a_worker_runs_what_the_test_commits_and_is_gone_afterwards(job_worker):
 @pytest.mark.process
 def test_an_asynchronous_test_awaits_the_end_of_a_job(job_worker):
     async def test() -> None:
-        job = await job_worker.await_for(await Plain.aenqueue(whom='world'))
+        job = await job_worker.await_for(await Plain.aenqueue(whom='world'), 60)
         assert job.status == 'completed'
 
     async_to_sync(test)()

@@ -5,6 +5,7 @@ import signal
 from itertools import pairwise
 
 import pytest
+from django.utils import timezone
 from rq.suspension import resume, suspend
 
 from netbox_jobs.broker import connection
@@ -74,16 +75,17 @@ def test_p1_when_the_child_dies_around_the_end_of_a_job_the_next_ones_run_and_no
 
     _worker, jobs = held(enqueue)
     dead = jobs.pop(4)
-    wait_for(lambda: all_completed(jobs), 30)
+    wait_for(lambda: all_completed(jobs))
     assert status(dead) == ('completed' if step == 'after it' else 'errored')
     assert {(starts(job), Job.objects.get(pk=job.pk).attempt) for job in jobs} == {(1, 1)}
 
 
+@pytest.mark.once
 def test_what_rq_has_of_a_batch_is_whole_within_a_second(held):
     _worker, jobs = held(lambda: Plain.enqueue_many([{}] * 30))
     wait_for(lambda: all_completed(jobs))
     ids, queue = {str(job.job_id) for job in jobs}, connection.queue('default')
-    wait_for(lambda: ids <= set(queue.finished_job_registry.get_job_ids()), 2)
+    wait_for(lambda: ids <= set(queue.finished_job_registry.get_job_ids()))
     for job in queue.job_class.fetch_many(ids, queue.connection, queue.serializer):
         assert (job.get_status(), job.latest_result().type.name) == ('finished', 'SUCCESSFUL')
         assert job.enqueued_at <= job.started_at <= job.ended_at
@@ -100,7 +102,7 @@ def test_p1_when_the_worker_dies_with_its_child_others_run_what_they_had_not_beg
     wait_for(lambda: starts(sleeping))
     first.kill()
     start_worker('--fast', **SOON)
-    wait_for(lambda: all_completed(jobs), 30)
+    wait_for(lambda: all_completed(jobs))
     assert {(starts(job), Job.objects.get(pk=job.pk).attempt) for job in jobs} == {(1, 1)}
     wait_for(lambda: status(sleeping) == 'errored', 60)
 
@@ -111,7 +113,7 @@ def test_what_is_behind_a_long_job_another_worker_runs(held, start_worker):
     worker, jobs = held(lambda: [*Plain.enqueue_many([{}] * 3), Sleeping.enqueue(), *Plain.enqueue_many([{}] * 40)])
     sleeping = jobs.pop(3)
     wait_for(lambda: starts(sleeping))
-    wait_for(lambda: all_completed(jobs), 20, (worker.output + other.output)[-3000:])
+    wait_for(lambda: all_completed(jobs), 60, (worker.output + other.output)[-3000:])
     assert status(sleeping) == 'running'
 
 
@@ -120,7 +122,7 @@ def test_p7_a_stopped_job_of_a_batch_takes_no_other_along(held):
     sleeping = jobs.pop(5)
     wait_for(lambda: starts(sleeping))
     assert sleeping.stop()
-    wait_for(lambda: status(sleeping) == 'canceled', 10, worker.output[-2000:])
+    wait_for(lambda: status(sleeping) == 'canceled', 60, worker.output[-2000:])
     wait_for(lambda: all_completed(jobs))
     assert {starts(job) for job in jobs} == {1}
 
@@ -138,18 +140,21 @@ def test_p7_a_job_that_is_deleted_or_canceled_behind_another_never_runs(held, tm
     assert status(jobs[4]) == 'canceled'
 
 
+@pytest.mark.once
 def test_a_queue_that_comes_first_waits_for_a_moment_at_most(held):
     """A job of another queue, enqueued by the first of many, runs before nearly all of them."""
     _worker, jobs = held(lambda: [Working.enqueue(queue_name='low', seconds=0.01) for _ in range(60)])
     wait_for(lambda: starts(jobs[0]))
     urgent = Plain.enqueue(queue_name='high')
+    known = timezone.now()  # after it is in Redis, however long that took
     wait_for(lambda: status(urgent) == 'completed')
     left = Job.objects.filter(pk__in=[job.pk for job in jobs], started__gt=urgent.started).count()
-    ahead = Job.objects.filter(pk__in=[job.pk for job in jobs], started__gt=urgent.created).count() - left
+    ahead = Job.objects.filter(pk__in=[job.pk for job in jobs], started__gt=known).count() - left
     assert ahead <= 12
     wait_for(lambda: all_completed(jobs))
 
 
+@pytest.mark.once
 def test_sigterm_leaves_what_is_not_begun_in_its_queue(held, start_worker, tmp_path):
     go = tmp_path / 'go'
     worker, jobs = held(lambda: [*Plain.enqueue_many([{}] * 3), Sleeping.enqueue(until=str(go)), Plain.enqueue()])
@@ -158,13 +163,14 @@ def test_sigterm_leaves_what_is_not_begun_in_its_queue(held, start_worker, tmp_p
     wait_for(lambda: 'warm shut down requested' in worker.output)
     wait_for(lambda: connection.queue('default').job_ids)  # what was not begun is back
     go.touch()
-    assert worker.process.wait(30) == 0
+    assert worker.process.wait(60) == 0
     assert [status(job) for job in jobs] == ['completed'] * 4 + ['pending']
     assert connection.queue('default').job_ids == [jobs[4].delivery_id]
     start_worker('--fast')
     wait_for(lambda: status(jobs[4]) == 'completed')
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('kind', ['--fast', '--verbosity=1'])
 def test_max_jobs_and_burst_count_every_job(start_worker, kind):
     jobs = Plain.enqueue_many([{}] * 30)

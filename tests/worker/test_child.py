@@ -17,7 +17,7 @@ from tests.app.jobs import Plain
 
 @pytest.fixture
 def module(tmp_path, monkeypatch):
-    """The name of a module that nobody has imported."""
+    """The name of a module that is not imported yet."""
     (tmp_path / 'late_runner.py').write_text('def late(job): pass')
     monkeypatch.syspath_prepend(tmp_path)
     yield 'late_runner'

@@ -11,6 +11,7 @@ from redis import Redis
 
 from netbox_jobs.broker.connection import queue
 from netbox_jobs.core import identity
+from netbox_jobs.jobs import JobRunner
 from netbox_jobs.lifecycle.warm_up import warm_up
 from netbox_jobs.models import Job
 from netbox_jobs.signals import job_end
@@ -61,9 +62,17 @@ def run(child, jobs):
     return child._pipe.sent, [query['sql'] for query in captured if not query['sql'].startswith('SET ')]
 
 
+class Remembering(JobRunner):
+    """Has a result."""
+
+    def run(self):
+        self.job.data = {'found': [1, 2]}
+
+
+@pytest.mark.parametrize('runner', [Quiet, Remembering])
 @pytest.mark.parametrize('number', [1, 16])
-def test_a_job_costs_one_statement_and_a_batch_one_more(child, number):
-    jobs = Quiet.enqueue_many([{}] * number)
+def test_a_job_costs_one_statement_and_a_batch_one_more(child, number, runner):
+    jobs = runner.enqueue_many([{}] * number)
     (done,), statements = run(child, jobs)
     assert done.begun == number
     assert not Job.objects.exclude(status='completed').exists()
@@ -157,6 +166,7 @@ def commands():
     server.kill()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(('number', 'most'), [(1, 15), (16, 6)])
 def test_redis_commands_of_a_job(commands, settings, number, most):
     server, client, count = commands

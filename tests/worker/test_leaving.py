@@ -1,7 +1,8 @@
-"""Maintenance without losing a job: a worker is told to finish and leave, and queues are drained."""
+"""Maintenance without losing a job: a worker finishes its job and leaves on request, and queues are drained."""
 
 import io
 import json
+import time
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -22,7 +23,7 @@ def jobs(*arguments):
     return out.getvalue()
 
 
-@pytest.mark.parametrize('arguments', [(), ('--fast',)])
+@pytest.mark.parametrize('arguments', [(), pytest.param(('--fast',), marks=pytest.mark.once)])
 def test_a_worker_that_is_told_to_leave_finishes_its_job_and_begins_no_other(start_worker, arguments, tmp_path):
     worker = start_worker('default', *arguments)
     running = Sleeping.enqueue(until=str(tmp_path / 'go'))
@@ -34,20 +35,22 @@ def test_a_worker_that_is_told_to_leave_finishes_its_job_and_begins_no_other(sta
     wait_for(lambda: 'arm shut down' in worker.output)
     assert status(running) == 'running'
     (tmp_path / 'go').touch()
-    assert worker.process.wait(30) == 0
+    assert worker.process.wait(60) == 0
     assert (status(running), status(waiting)) == ('completed', 'pending')
     assert not Worker.objects.exists()
-    start_worker('default', '--burst').process.wait(30)
+    start_worker('default', '--burst').process.wait(60)
     assert status(waiting) == 'completed'
 
 
+@pytest.mark.once
 def test_an_idle_worker_that_is_told_to_leave_ends(start_worker):
     worker = start_worker('default')
     wait_for(Worker.objects.exists)
     assert 'finishes what it runs' in jobs('workers', 'leave', '--all')
-    assert worker.process.wait(30) == 0
+    assert worker.process.wait(60) == 0
 
 
+@pytest.mark.once
 def test_a_pool_starts_another_worker_in_place_of_one_that_leaves(start_worker):
     start_worker('default', '--num-workers', '1', command='rqworker-pool')
     wait_for(Worker.objects.exists)
@@ -59,11 +62,20 @@ def test_a_pool_starts_another_worker_in_place_of_one_that_leaves(start_worker):
     wait_for(lambda: status(job) == 'completed')
 
 
-def test_drained_queues_run_nothing_and_go_on_when_they_are_resumed(start_worker):
+@pytest.mark.once
+def test_drained_queues_run_nothing_and_go_on_when_they_are_resumed(start_worker, tmp_path, monkeypatch):
     start_worker('default', 'low')
-    running, elsewhere = Sleeping.enqueue(seconds=2), Plain.enqueue(queue_name='low')
+    running, elsewhere = Sleeping.enqueue(until=str(tmp_path / 'go')), Plain.enqueue(queue_name='low')
     wait_for(lambda: status(running) == 'running')
-    said = jobs('drain', 'default')
+    rest = time.sleep
+
+    def let_it_end(seconds):
+        (tmp_path / 'go').touch()
+        rest(seconds)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(queues.time, 'sleep', let_it_end)
+        said = jobs('drain', 'default')
     assert '1 job still running' in said and said.endswith('Resume them with "jobs resume".\n')
     assert status(running) == 'completed'
     held = Plain.enqueue()
@@ -73,6 +85,7 @@ def test_drained_queues_run_nothing_and_go_on_when_they_are_resumed(start_worker
     wait_for(lambda: status(held) == 'completed')
 
 
+@pytest.mark.once
 def test_a_drain_that_takes_too_long_says_how_to_go_on(monkeypatch):
     monkeypatch.setattr(queues, 'INTERVAL', 0.01)
     job = Plain.enqueue()
@@ -83,6 +96,7 @@ def test_a_drain_that_takes_too_long_says_how_to_go_on(monkeypatch):
     assert PausedQueue.objects.filter(name='default').exists()
 
 
+@pytest.mark.once
 def test_names_or_all_but_not_both_and_not_neither():
     for arguments in (('pause',), ('pause', 'low', '--all'), ('workers', 'leave'), ('workers', 'leave', 'x', '--all')):
         with pytest.raises(CommandError, match='--all') as raised:
@@ -92,6 +106,7 @@ def test_names_or_all_but_not_both_and_not_neither():
         jobs('workers', 'leave', 'x')
 
 
+@pytest.mark.once
 def test_every_page_says_that_queues_are_paused(admin_client):
     PausedQueue.pause('low')
     page = '/admin/netbox_jobs/'
@@ -104,6 +119,7 @@ def test_every_page_says_that_queues_are_paused(admin_client):
     assert pauses.paused() is None
 
 
+@pytest.mark.once
 def test_telling_a_worker_to_leave_needs_its_permission(client):
     worker = Worker.objects.create(token='t', name='w', host='h', pid=1, queues=json.dumps(['default']))
     user = User.objects.create_user('staff', is_staff=True)

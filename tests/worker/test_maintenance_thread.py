@@ -1,4 +1,4 @@
-"""The keeper of a worker, and whom it takes for dead: standstills, leaders that cannot, duties that take long."""
+"""The maintenance thread: which workers it declares dead, leaders that cannot lead, duties that take long."""
 
 from datetime import timedelta
 
@@ -35,7 +35,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def watching():
-    """The keeper of a worker that does nothing else."""
+    """The maintenance thread of a worker that does nothing else."""
     lease = heartbeat.Lease(OWN, 'own', 'default')
     return maintenance_thread.MaintenanceThread(lease, at_work=lambda: (0, None), stop=lambda job_id: None)
 
@@ -59,8 +59,8 @@ def beat_of(worker):
 # Whom it takes for dead
 
 
-def test_p2_a_standstill_of_everybody_is_nobodys_death(clock, watching, settings):
-    """A machine that was suspended, or a database that hung: the first one back declares nobody dead."""
+def test_p2_a_standstill_of_all_workers_is_no_death(clock, watching, settings):
+    """A machine that was suspended, or a database that hung: the first one back declares no worker dead."""
     settings.NETBOX_JOBS = {'WORKER_TIMEOUT': 20}
     worker, job = other(), claimed(Plain.enqueue())
     for _ in range(6):
@@ -92,7 +92,7 @@ def test_p2_what_a_running_job_runs_within_itself_is_no_orphan():
 # Who leads
 
 
-def test_who_is_no_worker_leads_nobody(clock, watching):
+def test_a_process_that_is_no_worker_does_not_lead(clock, watching):
     other(queues='')  # a command that runs a job itself, say
     watching._do(watching._beat)
     assert watching._leads()
@@ -116,7 +116,7 @@ def test_p1_what_a_leader_cannot_redeliver_others_do_in_time(watching):
         assert job.deliveries == deliveries
 
 
-def test_p1_a_due_job_is_left_to_whoever_reaches_its_queue(monkeypatch):
+def test_p1_a_due_job_is_left_to_a_worker_that_reaches_its_queue(monkeypatch):
     monkeypatch.setattr(recovery, '_BATCH', 2)
     soon = timezone.now() + timedelta(hours=1)
     away = [Plain.enqueue(queue_name='low', schedule_at=soon) for _ in range(5)]
@@ -174,7 +174,7 @@ def test_a_job_that_a_worker_has_just_taken_is_not_delivered_again(how):
 # What keeps it from its other duties
 
 
-def test_p1_a_job_that_cannot_be_settled_keeps_nobody_from_recovery(monkeypatch, caplog):
+def test_p1_a_job_that_cannot_be_settled_keeps_no_other_from_recovery(monkeypatch, caplog):
     first, second = Plain.enqueue(), Plain.enqueue()
     poison, good = Plain.enqueue(depends_on=first), Plain.enqueue(depends_on=second)
     Job.objects.filter(pk__in=(first.pk, second.pk)).update(status='completed')

@@ -1,4 +1,4 @@
-"""RQ's own books of what our workers run: the parent keeps them, and nothing in them ends a worker or a job."""
+"""RQ's own records of what our workers run: the parent writes them, and nothing in them ends a worker or a job."""
 
 import signal
 import zlib
@@ -14,7 +14,7 @@ from tests.app.jobs import Failing, Plain, Sleeping
 from tests.app.models import Trace
 from tests.processes import RedisProcess, status, wait_for
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.once]
 
 KINDS = pytest.mark.parametrize('options', [('--fast',), ()], ids=['fast', 'forking'])
 
@@ -30,7 +30,7 @@ def running(job):
 
 
 @KINDS
-def test_rqs_own_books_are_kept_and_foreign_jobs_run(start_worker, queue, options):
+def test_rqs_own_records_are_kept_and_foreign_jobs_run(start_worker, queue, options):
     foreign, broken = queue.enqueue('os.getpid'), queue.enqueue('os.getpgid', 'nonsense')
     garbled = queue.enqueue('os.getpid')
     queue.connection.hset(garbled.key, 'data', zlib.compress(b'nothing that can be unpickled'))
@@ -44,9 +44,9 @@ def test_rqs_own_books_are_kept_and_foreign_jobs_run(start_worker, queue, option
     assert {broken.id, garbled.id, str(bad.job_id)} == set(failed.get_job_ids())
     wait_for(lambda: not queue.started_job_registry.get_job_ids())
     assert [queue.fetch_job(str(job.job_id)).get_status() for job in (good, bad)] == ['finished', 'failed']
-    books = queue.connection.hgetall('rq:worker:fast')
-    assert int(books[b'successful_job_count']) >= 2
-    assert 0 < float(books[b'total_working_time']) < 60
+    record = queue.connection.hgetall('rq:worker:fast')
+    assert int(record[b'successful_job_count']) >= 2
+    assert 0 < float(record[b'total_working_time']) < 60
     wait_for(lambda: queue.connection.hget('rq:worker:fast', 'state') == b'idle')
 
 

@@ -6,7 +6,7 @@ from netbox_jobs.broker import delivery
 from tests.app.jobs import Plain, Sleeping
 from tests.processes import status, wait_for
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.once]
 JSON = 'rq.serializers.JSONSerializer'
 
 
@@ -26,7 +26,7 @@ def test_a_worker_uses_the_serializer_of_its_queues(coded, start_worker, command
     job = Sleeping.enqueue(queue_name='coded', seconds=60)
     wait_for(lambda: status(job) == 'running')
     assert job.stop()
-    wait_for(lambda: status(job) == 'canceled', 30)
+    wait_for(lambda: status(job) == 'canceled')
 
 
 def test_what_redis_has_lost_is_delivered_again_with_the_serializer_of_its_queue(coded, start_worker):

@@ -12,7 +12,7 @@ from netbox_jobs.core import clock
 from netbox_jobs.lifecycle import finish
 from netbox_jobs.models import Job, PausedQueue, Worker
 from tests.app import faults
-from tests.app.jobs import Dying, Lingering, Plain, Sleeping, Stuck, WorkingRetriedAgain
+from tests.app.jobs import Dying, Lingering, Plain, Sleeping, WorkingRetriedAgain
 from tests.app.models import Trace
 from tests.processes import RedisProcess, status, wait_for
 
@@ -47,11 +47,11 @@ def test_p7_a_stop_reaches_a_job_while_redis_is_down(redis, start_worker):
     job = running(Sleeping, interval=10)
     redis.kill()
     assert job.stop()
-    wait_for(lambda: status(job) == 'canceled', 10)
+    wait_for(lambda: status(job) == 'canceled')
     assert Sleeping.get_jobs().waiting().get().predecessor_id == job.pk
     redis.start()
     after = Plain.enqueue()
-    wait_for(lambda: status(after) == 'completed', 30, worker.output[-2000:])
+    wait_for(lambda: status(after) == 'completed', 60, worker.output[-2000:])
 
 
 def test_p7_a_stop_reaches_a_job_although_who_asked_for_it_died_right_after_the_commit(start_worker):
@@ -59,7 +59,7 @@ def test_p7_a_stop_reaches_a_job_although_who_asked_for_it_died_right_after_the_
     job = running(Sleeping)
     # All that is left of such a `stop()` is its mark in the row.
     assert Job.objects.running().filter(pk=job.pk).update(stopping=timezone.now())
-    wait_for(lambda: status(job) == 'canceled', 10)
+    wait_for(lambda: status(job) == 'canceled')
     assert job.error == finish.STOPPED
 
 
@@ -71,7 +71,7 @@ def test_p7_a_stop_reaches_a_job_that_came_by_a_second_delivery(start_worker):
     worker = start_worker()
     wait_for(lambda: traces(job))
     assert job.stop()
-    wait_for(lambda: status(job) == 'canceled', 20, worker.output[-2000:])
+    wait_for(lambda: status(job) == 'canceled', 60, worker.output[-2000:])
     assert traces(job, 'heard') == 1
 
 
@@ -81,7 +81,7 @@ def test_p7_a_worker_that_dies_while_a_stopped_job_has_its_grace_leaves_it_cance
     start_worker(**SOON)
     wait_for(lambda: Worker.objects.count() == 2)
     assert job.stop()
-    wait_for(lambda: traces(job, 'heard'), 10)
+    wait_for(lambda: traces(job, 'heard'))
     assert status(job) == 'running'
     first.kill()
     wait_for(lambda: status(job) == 'canceled', 60)
@@ -92,26 +92,18 @@ def test_p7_a_horse_that_dies_while_a_stopped_job_has_its_grace_leaves_it_cancel
     worker = start_worker()
     job = running(Lingering, interval=10)
     assert job.stop()
-    wait_for(lambda: traces(job, 'heard'), 10)
+    wait_for(lambda: traces(job, 'heard'))
     os.kill(worker.horses()[0], signal.SIGKILL)
-    wait_for(lambda: status(job) == 'canceled', 5)
+    wait_for(lambda: status(job) == 'canceled')
     assert Lingering.get_jobs().waiting().get().predecessor_id == job.pk
 
 
-def test_p7_a_stopped_job_that_is_stuck_in_c_code_is_ended_when_its_grace_is_over(start_worker):
-    worker = start_worker()
-    job = running(Stuck)
-    assert job.stop()
-    wait_for(lambda: status(job) == 'canceled', 10)
-    after = Plain.enqueue()
-    wait_for(lambda: status(after) == 'completed', what=worker.output[-2000:])
-
-
+@pytest.mark.once
 def test_a_stop_that_was_heeded_is_no_matter_of_the_next_job(start_worker):
     worker = start_worker()
     heeding = running(Lingering, heed=True)
     assert heeding.stop()
-    wait_for(lambda: status(heeding) == 'canceled', 10)
+    wait_for(lambda: status(heeding) == 'canceled')
     job = running(Lingering)
     worker.end_impatiently()
     assert status(job) == 'errored'
@@ -126,7 +118,7 @@ def test_a_stop_that_was_heeded_is_no_matter_of_the_next_job(start_worker):
 def test_killed_at_any_step_of_the_return_no_attempt_is_lost_or_counted_twice(start_worker, step):
     start_worker()
     job = WorkingRetriedAgain.enqueue(how=step, fails=2, interval=10)
-    wait_for(lambda: status(job) == 'completed', 40)
+    wait_for(lambda: status(job) == 'completed')
     crashes = int(step != 'after it is given back')
     assert (job.attempt, job.crashes, job.retries) == (3 + crashes, crashes, 2)
     assert traces(job) == job.attempt
@@ -154,7 +146,7 @@ def test_a_paused_queue_outlives_its_worker_and_the_loss_of_redis(redis, start_w
     assert {status(job) for job in (*jobs, other)} <= {'pending', 'scheduled'}
     PausedQueue.objects.filter(name='default').delete()
     for job in (*jobs, other):
-        wait_for(lambda job=job: status(job) == 'completed', 30)
+        wait_for(lambda job=job: status(job) == 'completed')
         assert traces(job) == 1
 
 
@@ -163,7 +155,7 @@ def test_a_paused_schedule_stays_paused_whatever_dies(redis, start_worker):
     job = running(Sleeping, interval=10)
     assert job.schedule.pause()
     os.kill(worker.horses()[0], signal.SIGKILL)
-    wait_for(lambda: status(job) == 'errored', 5)
+    wait_for(lambda: status(job) == 'errored')
     following = Sleeping.get_jobs().waiting().get()
     assert following.predecessor_id == job.pk
     Job.objects.filter(pk=following.pk).update(due=clock.now_ms())
@@ -174,7 +166,7 @@ def test_a_paused_schedule_stays_paused_whatever_dies(redis, start_worker):
     wait_for(lambda: Worker.objects.filter(beats__gt=1).exists())
     assert status(following) == 'scheduled'
     assert job.schedule.resume()
-    wait_for(lambda: traces(following), 30)
+    wait_for(lambda: traces(following))
     following.stop()
 
 
@@ -182,9 +174,9 @@ def test_a_job_that_crashes_while_its_queue_is_paused_has_its_successor_after_th
     start_worker()
     PausedQueue.objects.create(name='default')
     dying, held = Dying.enqueue(queue_name='low', interval=10), Plain.enqueue()
-    wait_for(lambda: status(dying) == 'errored', 10)
+    wait_for(lambda: status(dying) == 'errored')
     Job.objects.filter(predecessor=dying).update(queue_name='default', due=clock.now_ms())
     assert Dying.get_jobs().waiting().get().status == 'scheduled'
     PausedQueue.objects.all().delete()
-    wait_for(lambda: status(held) == 'completed', 30)
-    wait_for(lambda: Dying.get_jobs().filter(predecessor=dying).ended().exists(), 30)
+    wait_for(lambda: status(held) == 'completed')
+    wait_for(lambda: Dying.get_jobs().filter(predecessor=dying).ended().exists())

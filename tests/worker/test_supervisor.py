@@ -1,10 +1,11 @@
-"""The parent's side of a batch: whom a stop and a time limit hit, what goes back to its queue, what RQ is told."""
+"""The parent's side of a batch: which job a stop and a time limit hit, what goes back to its queue, what RQ records."""
 
 import os
 import signal
 import subprocess
 import time
 from multiprocessing import Pipe
+from pathlib import Path
 
 import pytest
 
@@ -20,15 +21,18 @@ from netbox_jobs.worker.loop import Worker
 from netbox_jobs.worker.persistent import FastWorker
 from netbox_jobs.worker.protocol import Batch, Done
 from tests.app.jobs import Orderly, Plain
+from tests.processes import wait_for
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.once]
 
 
 class Deaf:
-    """A process that ignores what it is told, in place of a child; `answers` says what it writes."""
+    """A process that ignores all requests, in place of a child; `answers` says what it writes."""
 
     def __init__(self, worker):
-        self.process = subprocess.Popen(['sh', '-c', "trap '' USR1; exec sleep 60"], start_new_session=True)
+        handler = signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # which a program inherits
+        self.process = subprocess.Popen(['sleep', '600'], start_new_session=True)
+        signal.signal(signal.SIGUSR1, handler)
         ours, self.pipe = Pipe()
         worker.supervisor.child = ChildHandle(self.process.pid, ours)
 
@@ -86,7 +90,7 @@ def test_p7_a_stop_that_comes_when_its_job_has_just_ended_hits_no_other(worker, 
     assert deaf.process.poll() is None and worker._stopped_job_id is None
     monkeypatch.setattr(reap, 'begin_stop', lambda delivery_id: 0.0)
     worker.supervisor.stop(second.id)
-    assert deaf.process.wait(5) == -signal.SIGKILL
+    assert deaf.process.wait(60) == -signal.SIGKILL
 
 
 def test_p7_a_kill_that_comes_when_its_job_has_just_ended_hits_no_other(worker, deaf):
@@ -94,10 +98,10 @@ def test_p7_a_kill_that_comes_when_its_job_has_just_ended_hits_no_other(worker, 
     hand_over(worker, 2)
     begin(worker, 1)
     worker.supervisor._kill(worker.supervisor.child, 0)
-    time.sleep(0.1)
+    # It sleeps, and is not suspended any more.
+    stat = Path(f'/proc/{deaf.process.pid}/stat')
+    wait_for(lambda: stat.read_text().rsplit(')', 1)[1].split()[0] == 'S')
     assert deaf.process.poll() is None
-    with open(f'/proc/{deaf.process.pid}/stat') as stat:
-        assert stat.read().rsplit(')', 1)[1].split()[0] == 'S'  # and it is not suspended any more
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def start(installed, *paths):
         env={'PYTHONPATH': ':'.join([*map(str, paths), str(ROOT)])},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
     )
 
 
@@ -55,7 +55,7 @@ def test_the_app_is_off_by_default():
         env={'PYTHONPATH': str(ROOT), 'DJANGO_SETTINGS_MODULE': 'tests.settings'},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
     )
     assert done.returncode == 0, done.stderr
 

@@ -12,6 +12,7 @@ from tests.processes import ROOT
 
 
 @pytest.mark.process
+@pytest.mark.timeout(400)
 def test_the_unchanged_job_code_of_a_netbox_plugin_runs():
     names = ('aliases', 'background', 'jobs', 'loading', 'workers')
     finished = subprocess.run(
@@ -26,7 +27,7 @@ def test_the_unchanged_job_code_of_a_netbox_plugin_runs():
         },
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=360,
     )  # fmt: skip
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert ' passed' in finished.stdout

@@ -10,7 +10,7 @@ from netbox_jobs.contrib.rest import events
 from netbox_jobs.models import Job, JobLogEntry
 from tests.app.jobs import Plain
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 def read(text):

@@ -99,7 +99,7 @@ def test_the_filters_are_those_of_the_admin(boss):
     assert found('runner=tests.app.jobs.Failing') == [failed.pk]
     assert found('queue=low') == [erred.pk]
     assert found(f'user={boss.user.pk}') == [failed.pk]
-    assert found('user=nobody') == []
+    assert found('user=unknown') == []
     assert found(f'error={erred.fingerprint}') == [erred.pk]
     assert found('object_type=testapp.thing') == [about.pk]
     assert found(f'object_type=testapp.thing&object_id={thing.pk}') == [about.pk]
@@ -182,7 +182,7 @@ def test_all_jobs_that_match_can_be_retried(boss):
     }
     for body in ({}, {'status': 'running'}, {'created_from': 5}, {'queue': 'low', 'statsu': 'failed'}):
         assert boss.post('/api/jobs/retry/', body, format='json').status_code == 400, body
-    assert boss.post('/api/jobs/retry/', {'user': 'nobody'}, format='json').status_code == 409
+    assert boss.post('/api/jobs/retry/', {'user': 'unknown'}, format='json').status_code == 409
 
 
 def test_who_sees_only_jobs_of_their_own_retries_only_these(client_of):

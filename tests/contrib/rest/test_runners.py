@@ -7,7 +7,7 @@ from netbox_jobs.models import Job
 from tests.app.jobs import Plain
 from tests.app.models import Thing, UUIDThing
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 GRADING = '/api/runners/tests.app.offered.Grading/'
 OPEN = '/api/runners/tests.app.offered.Open/'

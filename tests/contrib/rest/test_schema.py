@@ -3,14 +3,12 @@
 from datetime import timedelta
 
 import pytest
-import schemathesis
 from django.contrib.auth import get_user_model
 from django.core.wsgi import get_wsgi_application
 from django.utils import timezone
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from rest_framework.authentication import BasicAuthentication
-from schemathesis import GenerationMode
 
 from netbox_jobs.contrib.rest import events
 from netbox_jobs.contrib.rest.base import JobsAPI
@@ -24,6 +22,8 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 HEADERS = {'Authorization': 'Basic Ym9zczp4'}
 #: How many requests of each kind each operation receives.
 EXAMPLES = 25
+#: Into how many tests the operations are divided, so that several processes share them.
+PARTS = 4
 
 
 def fill() -> None:
@@ -53,7 +53,11 @@ def known(path: str) -> dict:
 
 
 @pytest.mark.timeout(600)
-def test_schemathesis_finds_nothing(settings, monkeypatch):
+@pytest.mark.parametrize('part', range(PARTS))
+def test_schemathesis_finds_nothing(settings, monkeypatch, part):
+    import schemathesis  # here, as it takes its time in every process that collects this file
+    from schemathesis import GenerationMode
+
     settings.ALLOWED_HOSTS = ['localhost']
     # One kind of credentials, so that those that Schemathesis makes up are never beside valid ones.
     monkeypatch.setattr(JobsAPI, 'authentication_classes', [BasicAuthentication], raising=False)
@@ -63,7 +67,7 @@ def test_schemathesis_finds_nothing(settings, monkeypatch):
     operations = [each.ok() for each in schema.get_all_operations()]
     assert len(operations) > 20
 
-    for operation in operations:
+    for operation in operations[part::PARTS]:
         given_paths = [{}, known(operation.path)] if '{' in operation.path else [{}]
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
             for parameters in given_paths:

@@ -1,0 +1,37 @@
+"""The documentation and the help name every command and exit code."""
+
+import re
+
+import pytest
+
+from netbox_jobs.cli import exits
+from netbox_jobs.management.commands.jobs import Command
+from tests.cli.helpers import PAGE
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
+
+
+# What is written about it
+
+
+def commands_of(parser):
+    (choices,) = [action.choices for action in parser._actions if hasattr(action, 'add_parser')]
+    return choices
+
+
+def test_the_readme_and_the_help_know_every_command_and_exit_code():
+    parser = Command().create_parser('manage.py', 'jobs')
+    commands = commands_of(parser)
+    documented = re.findall(r'^\| `jobs (\w+)', PAGE, re.MULTILINE) + re.findall(r', `jobs (\w+)', PAGE)
+    assert set(documented) == set(commands)
+    told = ' '.join(re.findall(r'^\| `jobs schedules .*$', PAGE, re.MULTILINE))
+    assert all(action in told for action in commands_of(commands['schedules']))
+    for code in (exits.SUCCESS, exits.FAILURE, exits.USAGE_ERROR, exits.INTERRUPTED):
+        assert re.search(rf'^\| {code} \| ', PAGE, re.MULTILINE)
+        assert re.search(rf'^  {code} ', parser.format_help(), re.MULTILINE)
+        assert re.search(rf'^  {code} ', commands['run'].format_help(), re.MULTILINE)
+    taking_json = {name for name, each in commands.items() if '--json' in each._option_string_actions}
+    (sentence,) = re.findall(r'^(`list`.*?) take `--json`', PAGE, re.MULTILINE | re.DOTALL)
+    assert taking_json == set(re.findall(r'`(\w+)`', sentence))
+    asking = {name for name, each in commands.items() if '--yes' in each._option_string_actions}
+    assert asking == set(re.findall(r'^\| `jobs (\w+)[^|]*\| .*\(prompts\)', PAGE, re.MULTILINE)) - {'schedules'}

@@ -1,0 +1,52 @@
+"""Colours and tables on a terminal, and plain text elsewhere."""
+
+import re
+import sys
+
+import pytest
+
+from netbox_jobs.models import Job, Worker
+from tests.app.jobs import Plain
+from tests.app.models import Thing
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
+
+
+# Terminals
+
+
+def test_a_terminal_gets_colours_and_tables_that_fit(jobs, monkeypatch):
+    monkeypatch.setenv('COLUMNS', '80')
+    for number in range(3):
+        Plain.enqueue(name=f'A rather long name of a job {number} ' * 3, instance=Thing.objects.create())
+    Plain.enqueue_once(interval=60)
+    Worker.objects.create(token='b', name='b', host='a-long-name-of-a-host', pid=2, queues=','.join(['default'] * 9))
+    for command in ('list', 'queues', 'workers', 'schedules'):
+        said = jobs('--force-color', command)
+        assert '\x1b[1m' in said.out
+        plain = re.sub(r'\x1b\[[\d;]*m', '', said.out)
+        assert max(map(len, plain.splitlines())) <= 80, plain
+    listed = re.sub(r'\x1b\[[\d;]*m', '', jobs('--force-color', 'list').out)
+    # What tells a row from others is whole; long names give way.
+    assert listed.count('Pending') == listed.count('default') == len(re.findall(r'\d\d:\d\d:\d\d', listed)) == 4
+    assert listed.count('A rather long') == listed.count('…') == 3
+    job = Job.objects.first()
+    assert '\x1b[' in jobs('--force-color', 'show', job.pk).out
+
+
+def test_a_terminal_shows_a_bar_while_it_waits(jobs, worker_between_looks, monkeypatch):
+    monkeypatch.setenv('COLUMNS', '80')
+    said = jobs('--force-color', 'run', 'Talking', '--wait')
+    assert said.code == 0
+    assert 'Talking pending' in said.out
+    assert 'line 4 of 4' in said.out
+
+
+def test_without_rich_a_terminal_gets_plain_text_and_nothing_is_said(jobs, monkeypatch):
+    Plain.enqueue()
+    plain = jobs('list')
+    monkeypatch.delitem(sys.modules, 'netbox_jobs.cli.rich_screen', raising=False)
+    for name in [name for name in sys.modules if name.split('.')[0] == 'rich']:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, 'rich', None)
+    assert jobs('--force-color', 'list') == plain
