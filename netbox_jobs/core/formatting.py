@@ -246,6 +246,7 @@ def wait(reason: Wait) -> str:
         'attempt': number(reason.attempt or 0),
         'limit': clean(reason.limit),
         'most': number(reason.most),
+        'signal': clean(reason.signal),
     }
     match reason.kind:
         case WaitKind.UNSAVED:
@@ -262,11 +263,8 @@ def wait(reason: Wait) -> str:
         case WaitKind.PREVIOUS:
             return _('waits for the previous occurrence')
         case WaitKind.SCHEDULE_PAUSED:
-            return (
-                _('its schedule is paused')
-                if reason.schedule is None
-                else _('schedule %(schedule)s is paused') % values
-            )
+            known = reason.schedule is not None
+            return _('schedule %(schedule)s is paused') % values if known else _('its schedule is paused')
         case WaitKind.QUEUE_PAUSED:
             return _('the queue %(queue)s is paused') % values
         case WaitKind.DUE:
@@ -275,6 +273,12 @@ def wait(reason: Wait) -> str:
             return _('attempt %(attempt)s is due at %(time)s') % values
         case WaitKind.LIMIT:
             return _('waits for a slot: at most %(most)s jobs of %(limit)s run at once') % values
+        case WaitKind.SLEEP:
+            return _('sleeps until %(time)s') % values
+        case WaitKind.SIGNAL if reason.until is None:
+            return _('waits for the signal %(signal)s') % values
+        case WaitKind.SIGNAL:
+            return _('waits for the signal %(signal)s until %(time)s') % values
         case WaitKind.NO_WORKER:
             return _('no worker serves the queue %(queue)s') % values
         case WaitKind.REDIS:

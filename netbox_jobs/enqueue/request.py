@@ -15,7 +15,7 @@ from ..core.limits import Limit
 from ..core.options import UNCHANGED
 from ..core.recurrence import Recurrence
 from ..core.text import storable_text
-from ..core.unique import Unique
+from ..core.unique import Debounce, Sameness
 from ..models import Job, database
 from .identify import content_type_of, identify_callable, identify_instance, identify_user, is_unsaved, schedule_key
 from .rq_options import check_rq_options, ids_of_jobs, seconds
@@ -57,7 +57,7 @@ class EnqueueRequest:
     #: The columns of the limit of a row that the request was made from.
     kept_limit: dict[str, Any] = field(default_factory=dict)
     #: Which jobs of the runner count as the same, if it says so.
-    unique: Unique | None = None
+    unique: Sameness | None = None
     #: The workflow that the job is a member of, and whether it is a callback of it.
     workflow_id: int | None = None
     gated: bool = False
@@ -135,8 +135,8 @@ def check(
         request.limit, request.unique = limits.of_meta(kind.Meta, kind.run), unique.of_meta(kind.Meta, kind.run)
     if timeout is None and kind is not None:
         request.job_timeout = seconds(*runner_options.time_limit(kind))
-    _sort_dependencies(request, dependencies)
-    _take_order(request, given, func, kind)
+    _take_order(request, dependencies, given, func, kind)
+    _check_debounced(request, counts=not immediate and call == 'enqueue')
     given |= packed
     # An `enqueue()` of the runner's own may translate the arguments of `enqueue_once()`; it is checked behind it.
     translated = call == 'enqueue_once' and kind is not None and kind.overrides('enqueue')
@@ -168,6 +168,16 @@ def _check_immediate(immediate: bool, given: dict[str, Any], func: Any, kind: An
     instance = given.get('instance')
     if instance is not None:
         identify_instance(instance)  # an unsaved one cannot be run for
+
+
+def _check_debounced(request: EnqueueRequest, *, counts: bool) -> None:
+    if not counts or not isinstance(request.unique, Debounce):
+        return
+    if request.scheduled is not None or request.recurrence or request.waits:
+        raise ValueError(
+            'Meta.debounce decides when a job of this runner is due: schedule_at, interval, cron, depends_on and an '
+            'instance that is not saved cannot be given.'
+        )
 
 
 def _take_plain_options(request: EnqueueRequest, given: dict[str, Any], kind: Any, func: Any) -> set[str]:
@@ -260,12 +270,20 @@ def add_dependencies(request: EnqueueRequest, option: str, job_ids: list[UUID]) 
         request.options[option] = [*request.options.get(option, []), *map(str, job_ids)]
 
 
-def _take_order(request: EnqueueRequest, given: dict[str, Any], func: Any, kind: Any) -> None:
+def _take_order(request: EnqueueRequest, depends_on: list[UUID], given: dict[str, Any], func: Any, kind: Any) -> None:
     """Take `after` and `on_failure_of` out of a call, unless these are names of arguments of `run()`.
+
+    Args:
+        request: What waits for the jobs.
+        depends_on: The jobs that `depends_on` names.
+        given: The keywords of the call.
+        func: What is called.
+        kind: Its runner, if it has one.
 
     Raises:
         ValueError: What they name is no job of ours.
     """
+    _sort_dependencies(request, depends_on)
     for option in ('after', 'on_failure_of'):
         if option in given and not _is_argument(option, func, kind) and (value := given.pop(option)) is not None:
             job_ids = ids_of_jobs(option, value)

@@ -100,7 +100,10 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     slot = models.BigIntegerField(unique=True, null=True, editable=False)
     # Unique: a job has one successor. Without a constraint to the other row, so that retention may remove it.
     predecessor = LooseOneToOneField('self', related_name='successor')
-    dependencies = models.ManyToManyField('self', symmetrical=False, related_name='dependents', blank=True)
+    # Without constraints, which would have the end of a job wait for a transaction that inserts what depends on it.
+    dependencies = models.ManyToManyField(
+        'self', symmetrical=False, related_name='dependents', blank=True, db_constraint=False
+    )
     # Without an index, which each INSERT would pay for: the rows of its members find the jobs of a workflow.
     workflow = LooseForeignKey('netbox_jobs.Workflow', related_name='+', db_index=False)
     # How many jobs may run at once that have this limit; see `limits.py`.
@@ -128,6 +131,8 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     claim: Claim | None = None
     #: The end that this object has recorded.
     outcome: Outcome | None = None
+    #: Those that it was loaded with to be deleted; see `cascades.py`.
+    cascade: Any = None
 
     class Meta:
         ordering = ('-created',)
@@ -147,7 +152,11 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
             models.Index(fields=('object_type', 'object_id', 'created'), name='netbox_jobs_job_object'),
             models.Index(fields=('runner', 'status'), name='netbox_jobs_job_runner'),
         )
-        permissions = (('cancel_job', _('Can cancel or stop jobs')), ('retry_job', _('Can retry jobs')))
+        permissions = (
+            ('cancel_job', _('Can cancel or stop jobs')),
+            ('retry_job', _('Can retry jobs')),
+            ('inspect_job', _('Can see the stack of running jobs')),
+        )
         verbose_name = _('job')
         verbose_name_plural = _('jobs')
 
