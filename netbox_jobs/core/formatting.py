@@ -273,6 +273,10 @@ def wait(reason: Wait) -> str:
             return _('attempt %(attempt)s is due at %(time)s') % values
         case WaitKind.LIMIT:
             return _('waits for a slot: at most %(most)s jobs of %(limit)s run at once') % values
+        case WaitKind.RATE:
+            values['per'] = duration(reason.per)
+            text = _('waits for a rate: at most %(most)s jobs of %(limit)s begin within %(per)s') % values
+            return text if reason.until is None else f'{text}; {_("there is room at %(time)s") % values}'
         case WaitKind.SLEEP:
             return _('sleeps until %(time)s') % values
         case WaitKind.SIGNAL if reason.until is None:

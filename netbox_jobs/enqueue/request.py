@@ -9,10 +9,11 @@ from uuid import UUID
 from django.contrib.contenttypes.models import ContentType
 
 from ..choices import JobNotificationChoices
-from ..core import clock, contexts, limits, options, queues, recurrence, retries, runner_options, unique
+from ..core import clock, contexts, limits, options, order, queues, rates, recurrence, retries, runner_options, unique
 from ..core.import_path import path_of
 from ..core.limits import Limit
 from ..core.options import UNCHANGED
+from ..core.rates import Rate
 from ..core.recurrence import Recurrence
 from ..core.text import storable_text
 from ..core.unique import Debounce, Sameness
@@ -54,7 +55,13 @@ class EnqueueRequest:
     tenant: str = ''
     #: The limit of the runner, if it has one.
     limit: Limit | None = None
-    #: The columns of the limit of a row that the request was made from.
+    #: The rate of the runner, if it has one.
+    rate: Rate | None = None
+    #: The priority within the queue.
+    priority: int = order.DEFAULT
+    #: By which argument, or function, jobs of the runner take turns, if they do.
+    fair_by: str | Callable[..., Any] | None = None
+    #: The columns of the limits of a row that the request was made from.
     kept_limit: dict[str, Any] = field(default_factory=dict)
     #: Which jobs of the runner count as the same, if it says so.
     unique: Sameness | None = None
@@ -88,11 +95,17 @@ class EnqueueRequest:
 
     @property
     def limit_values(self) -> dict[str, Any]:
-        """The columns of the limit of the runner, by the arguments; none if it has none."""
-        if self.limit is None:
-            return self.kept_limit
-        name = self.limit.name_for(self.runner, self.kind.run, self.kwargs)
-        return {'limit': name, 'limit_most': self.limit.most}
+        """The columns of the limit and of the rate of the runner, by the arguments; none if it has none."""
+        values = self.kept_limit
+        if self.limit is not None:
+            name = self.limit.name_for(self.runner, self.kind.run, self.kwargs)
+            values = values | {'limit': name, 'limit_most': self.limit.most}
+        if self.rate is not None:
+            allowed, name = self.rate.allowance, self.rate.name_for(self.runner, self.kind.run, self.kwargs)
+            values = values | {'rate': name, 'rate_most': allowed.most, 'rate_per': allowed.per}
+        if self.fair_by is not None:
+            values = values | {'fair_key': order.key_of(self.fair_by, self.kind.run, self.kwargs)}
+        return values
 
     @property
     def waits(self) -> bool:
@@ -131,8 +144,7 @@ def check(
     rq = {key: given.pop(key) for key in options.RQ_OPTIONS if key in given}
     request.options, timeout, dependencies = check_rq_options(rq)
     request.job_timeout = timeout
-    if kind is not None:
-        request.limit, request.unique = limits.of_meta(kind.Meta, kind.run), unique.of_meta(kind.Meta, kind.run)
+    named |= _take_flow(request, given.pop('priority', None), kind)
     if timeout is None and kind is not None:
         request.job_timeout = seconds(*runner_options.time_limit(kind))
     _take_order(request, dependencies, given, func, kind)
@@ -221,6 +233,18 @@ def _take_instance(request: EnqueueRequest, instance: Any) -> None:
         request.unsaved = Unsaved.of(instance)
     else:
         request.object_type, request.object_id, request.object_db = identify_instance(instance)
+
+
+def _take_flow(request: EnqueueRequest, priority: Any, kind: Any) -> set[str]:
+    """Take the priority of the call, and what the runner says of priority, turns, limits, rates and unique jobs."""
+    if kind is not None:
+        request.limit, request.unique = limits.of_meta(kind.Meta, kind.run), unique.of_meta(kind.Meta, kind.run)
+        request.rate = rates.of_meta(kind.Meta, kind.run)
+        request.priority, request.fair_by = order.of_meta(kind.Meta, kind.run)
+    if priority is None:
+        return set()
+    request.priority = order.check_priority(priority)
+    return {'priority'}
 
 
 def _take_recurrence(request: EnqueueRequest, given: dict[str, Any]) -> set[str]:
