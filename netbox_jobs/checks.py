@@ -10,23 +10,24 @@ from django.core.management import BaseCommand, get_commands, load_command_class
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from .core import charset, conf, contexts, queues
+from .core import charset, conf, contexts, encryption, middleware, queues
 from .models import database
 from .plugins import PluginConfig
 
 
 @checks.register
 def check_queues(**kwargs: Any) -> list[checks.CheckMessage]:
-    """`RQ_QUEUES` must have a `default`, and time limits that are some."""
+    """`RQ_QUEUES` must have a `default`, and options that are some: names, time limits, `ASYNC`."""
     try:
-        names = sorted(queues.configured())
+        configured = queues.configured()
     except ImproperlyConfigured as error:
         return [checks.Error(str(error), id='netbox_jobs.E001')]
     found: list[checks.CheckMessage] = []
-    for name in names:
+    for name in sorted(configured, key=str):
         try:
+            queues.check_options(name, configured[name])
             queues.timeout(name)
-        except (ImproperlyConfigured, AttributeError) as error:
+        except ImproperlyConfigured as error:
             found.append(checks.Error(str(error), id='netbox_jobs.E013'))
     return found
 
@@ -200,6 +201,37 @@ def check_autocommit(**kwargs: Any) -> list[checks.CheckMessage]:
             id='netbox_jobs.E014',
         )
     ]
+
+
+@checks.register
+def check_encryption(**kwargs: Any) -> list[checks.CheckMessage]:
+    """The keys must be keys, and what is to be encrypted needs one."""
+    try:
+        if encryption.ring() is not None or not conf.get('ENCRYPT'):
+            return []
+    except ImproperlyConfigured as error:
+        if list(conf.problems()):  # check_settings() says so
+            return []
+        return [checks.Error(str(error), id='netbox_jobs.E015')]
+    return [
+        checks.Error(
+            "NETBOX_JOBS['ENCRYPT'] is True, and NETBOX_JOBS['ENCRYPTION_KEYS'] has no key: no job can be enqueued. "
+            'Add one, as Fernet.generate_key() makes it.',
+            id='netbox_jobs.E015',
+        )
+    ]
+
+
+@checks.register
+def check_middleware(**kwargs: Any) -> list[checks.CheckMessage]:
+    """The paths in `MIDDLEWARE` must name middleware."""
+    try:
+        middleware.configured()
+    except ImproperlyConfigured as error:
+        if list(conf.problems()):  # check_settings() says so
+            return []
+        return [checks.Error(str(error), id='netbox_jobs.E016')]
+    return []
 
 
 @checks.register

@@ -12,13 +12,17 @@ __all__ = (
     'ArgumentsUnknown',
     'ContextNotRestored',
     'ContextUnknown',
+    'EncryptionKeyMissing',
     'FormatUnknown',
     'InstanceGone',
     'JobCanceled',
+    'JobEnded',
     'JobExists',
     'JobFailed',
     'NetBoxJobsError',
     'RunnerNotFound',
+    'SignalTimeout',
+    'StepsChanged',
     'UnknownQueue',
     'UnsupportedOption',
 )
@@ -57,6 +61,18 @@ class JobExists(NetBoxJobsError, ValueError):
         return type(self), (*self.args, self.job)
 
 
+class JobEnded(NetBoxJobsError, ValueError):
+    """A signal was sent to a job that has ended, and so cannot receive it."""
+
+
+class SignalTimeout(NetBoxJobsError, TimeoutError):
+    """`wait_for()` has received no signal within its `timeout`."""
+
+
+class StepsChanged(NetBoxJobsError):
+    """A job has steps of another `Meta.version` than the code that runs it now. It is not retried by itself."""
+
+
 class UnknownQueue(NetBoxJobsError, ValueError, LookupError):
     """A queue that is not configured was named; the message lists those that are."""
 
@@ -87,6 +103,10 @@ class ArgumentsUnknown(RunnerNotFound):
 
 class FormatUnknown(ArgumentsUnknown):
     """The arguments of a job were stored by a release that this process does not run: another worker may."""
+
+
+class EncryptionKeyMissing(ArgumentsUnknown):
+    """A job is encrypted with a key that this process does not have in its settings: that of another worker may."""
 
 
 class ContextUnknown(ArgumentsUnknown):

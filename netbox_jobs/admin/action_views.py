@@ -1,5 +1,6 @@
 """The pages that act on jobs: on one from its page, or on several from the list, after a question."""
 
+from contextlib import nullcontext
 from typing import Any
 
 from django.contrib import messages
@@ -9,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ..core import formatting
+from ..lifecycle import audit
 from ..models import Job
 from ..monitoring import related
 from . import actions
@@ -55,7 +57,9 @@ class JobActionPages(PagesAdmin):
         if not jobs:
             self.notify(request, _('No jobs are selected. Select jobs by their boxes first.'), messages.WARNING)
         elif request.POST.get('confirmed'):
-            self._perform(request, chosen, jobs)
+            across = {'across': filters} if request.POST.get('across') else {}
+            with audit.several(chosen.name, across) if len(jobs) > 1 else nullcontext():
+                self._perform(request, chosen, jobs)
         else:
             return self._ask(request, chosen, jobs, back=back, filters=filters)
         return HttpResponseRedirect(back)

@@ -15,8 +15,9 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from ..broker import connection
-from ..core import queues
-from ..monitoring import pauses
+from ..core import actors, queues
+from ..models import AuditEntry
+from ..monitoring import audit, pauses
 
 View = Callable[..., HttpResponseBase]
 
@@ -40,7 +41,7 @@ class PagesAdmin(admin.ModelAdmin):
 
     def page(self, view: View) -> View:
         """Wrap a view of a page: visitors are asked to log in, and answers are not cached."""
-        return self.admin_site.admin_view(view)
+        return self.admin_site.admin_view(_audited(view))
 
     def fragment(self, view: View) -> View:
         """Wrap a view that a page fetches to update itself: visitors get 403 instead of a login page."""
@@ -85,9 +86,25 @@ class PagesAdmin(admin.ModelAdmin):
         safe = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
         return HttpResponseRedirect(wanted if safe else default)
 
+    def audit_entries(self, request: HttpRequest, row: Any) -> list[AuditEntry]:
+        """Return the actions on a job or a schedule; none if the user may not see the audit trail."""
+        user: Any = request.user
+        return audit.entries_of(row) if user.has_perm(audit.VIEW) else []
+
     def notify(self, request: HttpRequest, text: str, level: int = messages.SUCCESS) -> None:
         """Show a message on the next page; projects without messages raise no error."""
         self.message_user(request, text, level, fail_silently=True)
+
+
+def _audited(view: View) -> View:
+    """Wrap a view: what it does is done by the user of the request."""
+
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        user: Any = request.user
+        with actors.acting(user, face=actors.ADMIN):
+            return view(request, *args, **kwargs)
+
+    return update_wrapper(wrapped, view)
 
 
 def notices() -> dict[str, Any]:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from ..core import errors as texts
 from ..maintenance import bulk_action
-from ..models import Job, MutedError, database
+from ..models import Job, MutedError
 from ..monitoring import errors
 from ..monitoring.performance import PERIODS
 from . import actions
@@ -50,7 +50,7 @@ class ErrorsPage(PagesAdmin):
 
     def errors_act_view(self, request: HttpRequest) -> HttpResponse:
         """Retry or delete all jobs of one cause: first ask, then enqueue the job that does it."""
-        action = actions.ACTIONS.get(request.POST.get('action', ''))
+        action = actions.ACTIONS.get(request.POST.get('action') or request.GET.get('action', ''))
         job = self._example(request)
         if action is None or action.name not in _ACTIONS:
             raise Http404
@@ -75,14 +75,14 @@ class ErrorsPage(PagesAdmin):
 
     def errors_mute_view(self, request: HttpRequest) -> HttpResponse:
         """Mute an error, or unmute it."""
-        job, muted = self._example(request), MutedError.objects.using(database())
+        job = self._example(request)
         user: Any = request.user
         if not user.has_perm('netbox_jobs.add_mutederror'):
             raise PermissionDenied
-        if request.POST.get('do') == 'unmute':
-            muted.filter(pk=job.fingerprint).delete()
+        if 'unmute' in (request.POST.get('do'), request.GET.get('do')):
+            MutedError.unmute(job.fingerprint)
         else:
-            muted.get_or_create(pk=job.fingerprint, defaults={'user': user})
+            MutedError.mute(job.fingerprint, user=user)
         return self.back(request, self.url('job_errors'))
 
     def _example(self, request: HttpRequest) -> Job:

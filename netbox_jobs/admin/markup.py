@@ -115,7 +115,7 @@ def object_link(site: AdminSite, request: HttpRequest, row: Any) -> SafeString |
 def schedule_state(state: ScheduleState) -> SafeString:
     """Return the state of a schedule, and why it is suspended if it is."""
     word = formatting.schedule_state(state.state)
-    badge = format_html('<span class="nj-status nj-{}">{}</span>', mark_safe(_SCHEDULE_COLORS[state.state]), word)
+    badge = format_html('<span class="nj-status nj-{}">{}</span>', _SCHEDULE_COLORS[state.state], word)
     if not state.schedule.suspended:
         return badge
     why = formatting.first_line(state.schedule.suspended)

@@ -61,7 +61,8 @@ class JobsAdminMixin:
         jobs: Any = self.admin_site._registry[Job]
         _object_type, object_id, _alias = identify_instance(obj)
         context = jobs.object_jobs(content_type_of(obj).pk, object_id)
-        return mark_safe(render_to_string('admin/netbox_jobs/job/object_jobs.html', context))
+        # A template escapes what it is given.
+        return mark_safe(render_to_string('admin/netbox_jobs/job/object_jobs.html', context))  # nosec B703
 
 
 class ObjectJobsPage(PagesAdmin):

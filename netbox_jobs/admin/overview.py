@@ -9,7 +9,8 @@ from django.urls import path
 from django.utils.translation import gettext as _
 
 from ..core import formatting
-from ..models import PausedQueue, Schedule, Worker, database
+from ..exceptions import UnknownQueue
+from ..models import PausedQueue, Schedule, Worker
 from ..monitoring import related, snapshot
 from ..monitoring.day import Day
 from ..monitoring.queues import queue_names
@@ -53,7 +54,6 @@ class OverviewPage(PagesAdmin):
         if request.method != 'POST':
             return HttpResponseNotAllowed(['POST'])
         name = request.POST.get('name', '').replace('\x00', '')
-        paused = PausedQueue.objects.using(database())
         if request.POST.get('do') == 'pause_all':
             PausedQueue.pause_all()
             self.notify(request, _('All queues are paused. Running jobs finish; other jobs wait.'))
@@ -61,10 +61,13 @@ class OverviewPage(PagesAdmin):
             PausedQueue.resume_all()
             self.notify(request, _('All queues are resumed.'))
         elif request.POST.get('do') == 'resume':
-            paused.filter(name=name).delete()
+            try:
+                PausedQueue.resume(name)
+            except UnknownQueue:
+                raise Http404 from None
             self.notify(request, _('The queue %(name)s is resumed.') % {'name': name})
         elif name and len(name) <= 100 and name in queue_names():
-            paused.get_or_create(name=name)
+            PausedQueue.pause(name)
             self.notify(
                 request, _('The queue %(name)s is paused. Running jobs finish; other jobs wait.') % {'name': name}
             )

@@ -2,12 +2,15 @@
 
 import time
 from argparse import Namespace
+from dataclasses import asdict
+
+from django.core.exceptions import ImproperlyConfigured
 
 from ..core import conf, formatting
+from ..maintenance import reencryption, retention
 from ..maintenance import repair as repairs
-from ..maintenance import retention
 from . import confirm
-from .exits import SUCCESS, usage_error
+from .exits import FAILURE, SUCCESS, usage_error
 from .screen import Screen
 
 
@@ -28,6 +31,24 @@ def prune(screen: Screen, options: Namespace) -> int:
     jobs = '1 job that ended' if count == 1 else f'{formatting.number(count)} jobs that ended'
     screen.line(f'Deleted {jobs} {age}.')
     return SUCCESS
+
+
+def reencrypt(screen: Screen, options: Namespace) -> int:
+    """`jobs reencrypt`."""
+    try:
+        found = reencryption.reencrypt()
+    except ImproperlyConfigured as error:
+        raise usage_error(str(error)) from None
+    if options.json:
+        screen.json(asdict(found))
+        return FAILURE if found.refused else SUCCESS
+    screen.line(f'Jobs encrypted with the first key: {found.changed}. Jobs that had it already: {found.current}.')
+    if found.running:
+        screen.notice(f'{found.running} of the jobs run now and keep their key; call the command again.')
+    if found.refused:
+        keys = ', '.join(map(str, found.refused))
+        screen.notice(f'None of the keys decrypts these jobs, or they were changed outside the app: {keys}')
+    return FAILURE if found.refused else SUCCESS
 
 
 def repair(screen: Screen, options: Namespace) -> int:

@@ -1,6 +1,7 @@
 """The output of commands as plain text without colors; `rich_screen` has that for terminals."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ from django.utils.text import capfirst
 
 from ..core import formatting
 from ..models import Job, JobLogEntry, Progress
+
+# What a terminal acts on, and JSON does not escape by itself: it stands within texts only, where it can be.
+_UNSAFE = re.compile('[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
 
 #: Seconds between two lines about progress, where there is no bar.
 PROGRESS_EVERY = 10.0
@@ -70,7 +74,14 @@ class Screen:
 
     def json(self, document: Any, *, indent: int | None = 2) -> None:
         """Write a JSON document to standard output."""
-        self.out.write(json.dumps(document, indent=indent, ensure_ascii=False) + '\n')
+        text = json.dumps(document, indent=indent, ensure_ascii=False)
+        self.out.write(_UNSAFE.sub(lambda found: f'\\u{ord(found[0]):04x}', text) + '\n')
+        self.out.flush()
+
+    def pieces(self, texts: Iterable[str]) -> None:
+        """Write texts to standard output as they are, piece by piece; they have no control characters."""
+        for text in texts:
+            self.out.write(text)
         self.out.flush()
 
     def table(self, table: Table, empty: str) -> None:

@@ -102,7 +102,7 @@ def _record_end(span: Span, run: runs.Run) -> None:
         span.set_attribute('netbox_jobs.status', run.job.status)
     error = run.raised
     if error is not None:
-        span.record_exception(error)
+        span.record_exception(error if run.secrets is None else run.secrets.safe(error))
         span.set_attribute('error.type', type(error).__qualname__)
     if error is not None or run.job.status in _UNSUCCESSFUL:
-        span.set_status(Status(StatusCode.ERROR, str(error or run.job.error)[:1000]))
+        span.set_status(Status(StatusCode.ERROR, runs.masked(run.job, str(error or run.job.error))[:1000]))

@@ -37,6 +37,7 @@ class Sentry:
         job = run.job
         with sentry_sdk.isolation_scope() as scope:
             scope.clear_breadcrumbs()
+            scope.add_event_processor(lambda event, hint: _masked(event, run))
             scope.set_tag('queue', job.queue_name)
             scope.set_context(
                 'job', {'id': job.pk, 'job_id': str(job.job_id), 'name': job.name, 'attempt': job.attempt}
@@ -81,6 +82,10 @@ def _failed(run: runs.Run) -> bool:
     if run.job.ended:
         return run.job.status in (JobStatusChoices.STATUS_FAILED, JobStatusChoices.STATUS_ERRORED)
     return run.raised is not None
+
+
+def _masked(event: Any, run: runs.Run) -> Any:
+    return event if run.secrets is None else run.secrets.mask_data(event, by_name=True)
 
 
 def _report(error: BaseException) -> None:

@@ -6,16 +6,13 @@ does not fit: it covers the job's id, the callable's path, the context and the a
 `SECRET_KEY_FALLBACKS`.
 """
 
-import hmac
 import io
 import json
-import pickle
+import pickle  # nosec B403  # what is unpickled carries our signature
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from functools import lru_cache
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -29,14 +26,13 @@ from django.utils.dateparse import parse_date, parse_datetime, parse_duration
 from django.utils.duration import duration_iso_string
 
 from ..exceptions import ArgumentsRefused, ArgumentsTooLarge, ArgumentsUnknown, FormatUnknown, InstanceGone
-from . import conf
-from .home import home_of
-from .text import described, storable_text
+from . import conf, encryption
+from .home import home_of, key_of
+from .shown import show, show_names
+from .signing import sign
+from .text import described
 
 Kwargs = dict[str, Any]
-
-_SALT = 'netbox_jobs.core.arguments'
-_SHOWN = 2000  # characters of one value's repr() that a person is shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +45,16 @@ class Stored:
 
     def signature(self, job_id: UUID | str, path: str, context: str) -> str:
         """Sign for one job, one callable and one context (see `contexts.signed_text()`); a copy needs its own."""
-        return _sign(self.format, self.payload, job_id, path, context, settings.SECRET_KEY)
+        return sign(self.format, self.payload, job_id, path, context, settings.SECRET_KEY)
 
 
-def encode(kwargs: Kwargs) -> Stored:
+def encode(kwargs: Kwargs, sensitive: frozenset[str] = frozenset(), *, encrypted: bool = False) -> Stored:
     """Encode keyword arguments in the configured format.
+
+    Args:
+        kwargs: The arguments.
+        sensitive: The names of those whose values are not to be shown.
+        encrypted: Whether to encrypt them; then, people are shown their names alone.
 
     Raises:
         TypeError: An argument cannot be stored; the message names it.
@@ -73,7 +74,9 @@ def encode(kwargs: Kwargs) -> Stored:
             f'{limit:,} are allowed. Pass a reference (a saved object, a path, a key) instead of the data, '
             "or raise NETBOX_JOBS['ARGUMENTS_MAX_SIZE']."
         )
-    return Stored(name, payload, show(kwargs))
+    if encrypted:
+        return Stored(name + encryption.SUFFIX, encryption.encrypt(payload), show_names(kwargs))
+    return Stored(name, payload, show(kwargs, sensitive))
 
 
 def identity(kwargs: Kwargs) -> bytes:
@@ -113,19 +116,22 @@ def decode(format: str, payload: bytes, signature: str, job_id: UUID | str, path
         ArgumentsUnknown: They are ours, and other code than that of this process has stored them.
     """
     verify(format, payload, signature, job_id, path, context)
-    if format == 'pickle' and conf.get('ARGUMENTS_FORMAT') == 'json':
+    kind = format.removesuffix(encryption.SUFFIX)
+    if kind == 'pickle' and conf.get('ARGUMENTS_FORMAT') == 'json':
         raise ArgumentsRefused(
             "The arguments of this job are pickled; NETBOX_JOBS['ARGUMENTS_FORMAT'] is 'json': they are not decoded."
         )
-    if format not in ('pickle', 'json'):
+    if kind not in ('pickle', 'json'):
         raise FormatUnknown(
             f'The arguments of this job are stored as {format!r}, by another release of netbox_jobs than that of this '
             'worker: restart it with that one.'
         )
+    if kind != format:
+        payload = encryption.decrypt(payload)
     if not payload:
         return {}
     try:
-        return _codec(format)[1](payload)
+        return _codec(kind)[1](payload)
     except (DatabaseError, InstanceGone):
         raise
     except Exception as error:  # we have stored them, so that other code can read them
@@ -138,7 +144,7 @@ def decode(format: str, payload: bytes, signature: str, job_id: UUID | str, path
 def verify(format: str, payload: bytes, signature: str, job_id: UUID | str, path: str, context: str) -> None:
     """Raise `ArgumentsRefused` unless we signed exactly this, with a secret key that is still honoured."""
     for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
-        if constant_time_compare(signature, _sign(format, payload, job_id, path, context, key)):
+        if constant_time_compare(signature, sign(format, payload, job_id, path, context, key)):
             return
     raise ArgumentsRefused(
         'The arguments of this job are not signed with a SECRET_KEY of this process: they were changed outside the '
@@ -146,29 +152,16 @@ def verify(format: str, payload: bytes, signature: str, job_id: UUID | str, path
     )
 
 
-def show(kwargs: Kwargs) -> str:
-    """Return the arguments for people: one `name=value` a line, long values cut."""
-    return storable_text('\n'.join(f'{name}={_shown(value)}' for name, value in kwargs.items()))
-
-
-def _shown(value: Any) -> str:
+def same(stored: Stored, format: str, payload: bytes) -> bool:
+    """Return whether encoded arguments are those that a row has."""
+    if stored.format != format:
+        return False
+    if not encryption.is_encrypted(format):
+        return stored.payload == payload
     try:
-        text = f'<{value._meta.label} {value.pk}>' if isinstance(value, Model) else repr(value)
-    except Exception as error:  # a broken __repr__ must not prevent the job
-        text = f'<{type(value).__name__}: its repr() raised {type(error).__name__}>'
-    return text if len(text) <= _SHOWN else f'{text[:_SHOWN]}… ({len(text):,} characters)'
-
-
-def _sign(format: str, payload: bytes, job_id: UUID | str, path: str, context: str, key: str | bytes) -> str:
-    # The fields are joined by a byte that none but the last can contain, so that they cannot be shifted.
-    message = b'\x00'.join((str(job_id).encode(), path.encode(), format.encode(), context.encode(), payload))
-    return hmac.digest(_signing_key(key), message, 'sha256').hex()
-
-
-@lru_cache
-def _signing_key(key: str | bytes) -> bytes:
-    """As `django.utils.crypto.salted_hmac()` makes it of the salt and the secret."""
-    return sha256(_SALT.encode() + (key.encode() if isinstance(key, str) else key)).digest()
+        return encryption.decrypt(stored.payload) == encryption.decrypt(payload)
+    except ArgumentsUnknown:
+        return False
 
 
 def _unstorable(kwargs: Kwargs, dump: Callable[[Kwargs], bytes], format: str, error: Exception) -> TypeError:
@@ -198,7 +191,7 @@ def _codec(format: str) -> tuple[Callable[[Kwargs], bytes], Callable[[bytes], Kw
 def _reference(value: Any) -> tuple[str, str, str, str | None] | None:
     if not isinstance(value, Model) or value._state.adding or value.pk is None:
         return None
-    pk = value._meta.pk.value_to_string(value)
+    pk = key_of(value) if isinstance(value.pk, str) else value._meta.pk.value_to_string(value)
     return value._meta.app_label, value._meta.object_name or '', pk, home_of(value)
 
 

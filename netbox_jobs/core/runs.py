@@ -1,10 +1,14 @@
 """The runs of this process: which job the code that runs right now belongs to."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, NoReturn, Protocol, TypeAlias, TypeVar
+
+from .secrets import Secrets
+from .suspension import Suspension
 
 T = TypeVar('T')
 # The models are a room below this one.
@@ -19,6 +23,12 @@ class Run(Protocol):
     raised: BaseException | None
     #: The names of the steps that it has begun.
     steps: set[str]
+    #: How often it has begun to sleep, and to wait for a signal, by kind and name.
+    pauses: Counter[tuple[str, str]]
+    #: What it sleeps or waits for: it ends there, and its job is given back.
+    suspension: Suspension | None
+    #: The values of its sensitive arguments; None if it has none.
+    secrets: Secrets | None
 
     def log(self, level: str, message: str, created: float) -> None:
         """Keep one log line of the job."""
@@ -43,6 +53,13 @@ class Run(Protocol):
     @property
     def next_claim(self) -> Any:
         """How the process claims its next job with the end of this one (see `lifecycle.claim_next`); None if not so."""
+
+    def suspend(self, suspension: Suspension) -> NoReturn:
+        """Leave `run()`, to be continued when the sleep or the wait is over.
+
+        Raises:
+            Suspended: Always.
+        """
 
     def before_end(self) -> bool:
         """End what surrounds `run()`: lift its time limit, reset a broken connection, write the log lines still held.
@@ -103,6 +120,18 @@ def run_of(job: Job) -> 'Run | None':
     if run is not None and run.job.pk == job.pk:
         return run
     return _of_object.get(id(job))
+
+
+def masked(job: Job, text: str) -> str:
+    """Return a text about a job as it may be written, without the values of sensitive arguments."""
+    run = run_of(job)
+    return text if run is None or run.secrets is None else run.secrets.mask(text)
+
+
+def masked_data(job: Job) -> Any:
+    """Return the data of a job as it may be written."""
+    run = run_of(job)
+    return job.data if run is None or run.secrets is None else run.secrets.mask_data(job.data)
 
 
 @contextmanager

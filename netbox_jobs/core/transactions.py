@@ -63,7 +63,7 @@ def again(operation: Callable[[], T], using: str) -> T:
         except OperationalError as error:
             if number == tries or not (is_conflict(error) or (number < TRIES_WITH_SQLITE and _had_no_turn(error))):
                 raise
-        time.sleep(random.uniform(0, 0.02 * 2 ** min(number, 5)))
+        time.sleep(random.uniform(0, 0.02 * 2 ** min(number, 5)))  # nosec B311  # a pause, and no secret
     raise AssertionError('unreachable')
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.db import connections
 
-from ..core import contexts, runs
+from ..core import contexts, import_path, middleware, runs
+from ..core.middleware import EnqueueCall
 from ..lifecycle import reservation
 from ..lifecycle.deliver import deliver_many_after_commit
 from ..models import Job, Schedule, database
@@ -34,6 +35,18 @@ def spread(calls: Iterable[Mapping[str, Any]], common: Mapping[str, Any]) -> lis
         if given[-1].get('immediate'):
             raise ValueError('immediate and enqueue_many() exclude each other; use enqueue(immediate=True).')
     return given
+
+
+def enqueue_all(runner: Any, given: list[dict[str, Any]]) -> list[Job]:
+    """Check all calls of a runner, and insert their jobs in one transaction.
+
+    Raises:
+        ValueError, TypeError: As for the first call that is not acceptable.
+    """
+    if not middleware.configured():
+        return insert_all(check_all(runner.handle, given))
+    call = EnqueueCall(import_path.path_of(runner), given)
+    return middleware.around_enqueue(call, lambda: insert_all(check_all(runner.handle, call.calls)))
 
 
 def check_all(func: Callable[..., Any], given: Iterable[dict[str, Any]]) -> list[EnqueueRequest]:

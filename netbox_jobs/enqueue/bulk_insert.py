@@ -49,8 +49,9 @@ def _insert_unnested(columns: list[tuple[Any, list[Any]]], using: str) -> dict[U
             lists.append([field.get_db_prep_save(value, connection) for value in values])
     names = ', '.join(quote(field.column) for field, _values in columns)
     rows = ', '.join(array for array, _name in arrays), ', '.join(name for _array, name in arrays)
+    # Of quoted names of our own tables and columns; values are parameters.
     text = (
-        f'INSERT INTO {quote(Job._meta.db_table)} ({names}) SELECT {", ".join(shown)} '
+        f'INSERT INTO {quote(Job._meta.db_table)} ({names}) SELECT {", ".join(shown)} '  # nosec B608
         f'FROM UNNEST({rows[0]}) AS rows({rows[1]}) RETURNING job_id, id'
     )
     with connection.cursor() as cursor:

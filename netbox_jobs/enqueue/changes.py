@@ -6,7 +6,7 @@ from uuid import UUID
 
 from ..broker import delivery
 from ..choices import JobStatusChoices
-from ..core import arguments, clock, contexts, limits, transactions
+from ..core import arguments, clock, contexts, encryption, limits, runner_options, transactions
 from ..exceptions import ArgumentsRefused
 from ..lifecycle.deliver import deliver_after_commit
 from ..lifecycle.dependencies import depend
@@ -27,8 +27,9 @@ def changes_of(job: Job, request: EnqueueRequest, given: Collection[str]) -> dic
         changes['options'] = job.options | request.options
     changes = {name: value for name, value in changes.items() if getattr(job, name) != value}
     if 'kwargs' in given:
-        stored = arguments.encode(request.kwargs)
-        if stored.payload != bytes(job.arguments) or stored.format != job.arguments_format:
+        hidden, encrypted = runner_options.sensitive(request.kind), encryption.is_wanted(request.kind)
+        stored = arguments.encode(request.kwargs, hidden, encrypted=encrypted)
+        if not arguments.same(stored, job.arguments_format, bytes(job.arguments)):
             changes |= {
                 'arguments': stored.payload,
                 'arguments_format': stored.format,

@@ -6,7 +6,8 @@ from typing import Any
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
-from ..core import identity, import_path, queues, transactions
+from ..core import identity, import_path, middleware, queues, transactions
+from ..core.middleware import EnqueueCall
 from ..lifecycle import reservation
 from ..lifecycle.claim import start_claimed
 from ..lifecycle.deliver import deliver_after_commit
@@ -21,10 +22,22 @@ from .successor import predecessor_of, succeed
 from .uniqueness import insert_unique
 from .unsaved import call_transaction
 
+#: The options that `Job.enqueue()` has as None if they are omitted.
+_OMITTED = ('instance', 'user', 'schedule_at', 'queue_name', 'notifications')
+
 
 @services.enqueue.provide
 def enqueue(func: Callable[..., Any], given: dict[str, Any]) -> Job:
     """Check a call and store its job, or run it with `immediate`; see `Job.enqueue()`."""
+    if not middleware.configured():
+        return _enqueue(func, given)
+    named = {name: value for name, value in given.items() if value is not None or name not in _OMITTED}
+    call = EnqueueCall(import_path.path_of(getattr(func, '__self__', func)), [named])
+    (job,) = middleware.around_enqueue(call, lambda: [_enqueue(func, each) for each in call.calls])
+    return job
+
+
+def _enqueue(func: Callable[..., Any], given: dict[str, Any]) -> Job:
     request = check(func, given)
     return run_now(request) if given.get('immediate') else insert(request)
 

@@ -6,7 +6,9 @@ from uuid import UUID, uuid4
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
-from ..core import arguments, clock, contexts, limits
+from ..core import arguments, clock, contexts, encryption, limits, runner_options
+from ..core.import_path import path_of
+from ..core.shown import show, show_names
 from ..models import Job, Schedule, cached_insert
 from .request import EnqueueRequest
 
@@ -64,11 +66,19 @@ def _values(request: EnqueueRequest, immediate: bool, job_id: UUID) -> dict[str,
     else:
         values |= {'due': now, 'deliveries': 1}
     required = not immediate or bool(request.recurrence)
-    return values | stored_arguments(job_id, request.runner, request.kwargs, request.context, required=required)
+    return values | stored_arguments(
+        job_id, request.runner, request.kwargs, request.context, kind=request.kind, required=required
+    )
 
 
 def stored_arguments(
-    job_id: UUID, path: str, kwargs: dict[str, Any], context: dict[str, Any], *, required: bool = True
+    job_id: UUID,
+    path: str,
+    kwargs: dict[str, Any],
+    context: dict[str, Any],
+    *,
+    kind: Any = None,
+    required: bool = True,
 ) -> dict[str, Any]:
     """Return the columns of the arguments of a job, and of its context, which are signed together.
 
@@ -77,17 +87,21 @@ def stored_arguments(
         path: The path of the callable, which it covers too.
         kwargs: The arguments.
         context: What the call was made in.
+        kind: The runner, whose `Meta` says what is not to be shown, and whether they are encrypted.
         required: Whether they must be stored; False for a run in this process, which does not read them.
 
     Raises:
         TypeError: They cannot be stored, and must be.
     """
+    sensitive, encrypted = runner_options.sensitive(kind), encryption.is_wanted(kind)
     try:
-        stored = arguments.encode(kwargs)
+        stored = arguments.encode(kwargs, sensitive, encrypted=encrypted)
     except TypeError:
         if required:
             raise
-        return {'arguments_shown': arguments.show(kwargs)}
+        shown = show_names(kwargs) if encrypted else show(kwargs, sensitive)
+        # The format says that the data of the job are to be encrypted.
+        return {'arguments_shown': shown} | ({'arguments_format': f'pickle{encryption.SUFFIX}'} if encrypted else {})
     return {
         'arguments': stored.payload,
         'arguments_format': stored.format,
@@ -129,13 +143,13 @@ def watch_unsaved(job: Job, request: EnqueueRequest) -> None:
         request.unsaved.add(job)
 
 
-def adopt(job: Job, path: str, kwargs: dict[str, Any]) -> None:
+def adopt(job: Job, runner: type[Any], kwargs: dict[str, Any]) -> None:
     """Make a row that was made by hand one of this runner's, with these arguments, so that it can recur."""
     if job.runner:
         return
-    context = contexts.capture()
+    path, context = path_of(runner), contexts.capture()
     values = {'runner': path, 'tenant': contexts.tenant_of(context)}
-    values |= stored_arguments(job.job_id, path, kwargs, context, required=False)
+    values |= stored_arguments(job.job_id, path, kwargs, context, kind=runner, required=False)
     for name, value in values.items():
         setattr(job, name, value)
     Job.objects.using(job._state.db).filter(pk=job.pk, runner='').update(**values)

@@ -11,6 +11,7 @@ from django.db import connections
 
 from ..choices import JobStatusChoices
 from ..core import guards, identity, runs
+from ..core.suspension import Suspended
 from ..exceptions import JobFailed
 from ..lifecycle.claim import claim, start_claimed
 from ..lifecycle.claim_next import NextClaim
@@ -32,7 +33,7 @@ def perform(job_id: str) -> None:
     _lift_rq_limit()
     run = run_delivered(job_id, sole=True)
     if run is not None and run.job.status in (JobStatusChoices.STATUS_ERRORED, JobStatusChoices.STATUS_FAILED):
-        raise run.failure or JobFailed(run.job.error)
+        raise run.told_failure or JobFailed(run.job.error)
 
 
 @services.run_delivered.provide
@@ -93,11 +94,17 @@ def run_immediately(job: Job, target: Callable[..., Any], kwargs: dict[str, Any]
     if job.ended:
         return  # a receiver of job_start has ended it
     run = Execution(job, arguments=kwargs)
+    run.hide(getattr(target, '__self__', None), kwargs)
     with run.attended():
-        run.call(lambda: call(target, job, kwargs))
+        if hasattr(target, '__self__'):  # a handle(), which has its run() in the middleware
+            run.call(lambda: call(target, job, kwargs))
+        else:
+            run.call(lambda: run.within_middleware(lambda: call(target, job, kwargs)))
         run.settle()
     if isinstance(run.failure, KeyboardInterrupt | SystemExit):
         raise run.failure
+    if run.suspension is not None and not job.ended:
+        job.claim = None  # a worker continues it
 
 
 @contextmanager
@@ -111,6 +118,8 @@ def attending(job: Job) -> Iterator[Execution]:
     with run.attended():
         try:
             yield run
+        except Suspended:
+            pass
         except BaseException as error:
             run.failed_with(error)
             run.settle()

@@ -5,14 +5,17 @@ import inspect
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any, TypeVar
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from typing import Any, NoReturn, TypeVar
 
 from django.db import connections
 
 from ..choices import JobStatusChoices
-from ..core import contexts, guards, identity, import_path, queues, runs
+from ..core import contexts, guards, identity, import_path, middleware, queues, runner_options, runs
+from ..core.secrets import Secrets
+from ..core.suspension import Suspended, Suspension
 from ..exceptions import ArgumentsRefused, InstanceGone, JobCanceled, RunnerNotFound
 from ..lifecycle.claim_next import NextClaim
 from ..lifecycle.finish import finish, reopen
@@ -20,7 +23,7 @@ from ..models import Job, database
 from . import forks
 from .call import call, check_taken
 from .coroutines import CoroutineRunner
-from .ending import end_as, end_as_stopped, is_retried, refuse, requeue_or_end, retry_later
+from .ending import end_as, end_as_stopped, is_retried, refuse, requeue_or_end, retry_later, suspend_run
 from .heartbeat import BorrowedLease
 from .log_writer import LogWriter
 from .time_limit import Deadline
@@ -44,6 +47,10 @@ class Execution:
         """
         self.job = job
         self.steps: set[str] = set()
+        self.pauses: Counter[tuple[str, str]] = Counter()
+        self.suspension: Suspension | None = None
+        #: The values of its sensitive arguments.
+        self.secrets: Secrets | None = None
         self.failure: BaseException | None = None
         #: What `run()` raised, also if the job is retried after it.
         self.raised: BaseException | None = None
@@ -80,11 +87,11 @@ class Execution:
 
     def log(self, level: str, message: str, created: float) -> None:
         """Keep a log line; `created` in seconds since the epoch."""
-        self._log.add(level, message, created)
+        self._log.add(level, self._mask(message), created)
 
     def note(self, level: str, message: str) -> None:
         """Write a line of the framework's own to the job's log."""
-        self._log.add(level, message, time.time())
+        self._log.add(level, self._mask(message), time.time())
 
     def flush(self) -> None:
         """Write the lines kept so far."""
@@ -92,7 +99,22 @@ class Execution:
 
     def progress(self, current: int, total: int | None, message: str) -> None:
         """Keep how far the run is."""
-        self._log.report(current, total, message)
+        self._log.report(current, total, self._mask(message))
+
+    def hide(self, runner: Any, kwargs: dict[str, Any]) -> None:
+        """Have the values of the sensitive arguments of this runner hidden in all that is written from now on."""
+        if names := runner_options.sensitive(runner):
+            self.secrets = Secrets(names, kwargs)
+
+    def _mask(self, text: str) -> str:
+        return text if self.secrets is None else self.secrets.mask(text)
+
+    @property
+    def told_failure(self) -> BaseException | None:
+        """What RQ is told that the run has raised: it writes it to Redis, and to logs."""
+        if self.failure is None or self.secrets is None:
+            return self.failure
+        return self.secrets.safe(self.failure)
 
     def stop(self) -> None:
         """Tell the run that a stop was requested. Safe to call from a signal handler, and from any thread."""
@@ -111,8 +133,14 @@ class Execution:
                 self._stop.set()
         return self._stop.is_set() or (self._within is not None and self._within.stopping)
 
-    def note_arguments(self, kwargs: dict[str, Any]) -> None:
+    def suspend(self, suspension: Suspension) -> NoReturn:
+        """Leave `run()`, to be continued when the sleep or the wait is over."""
+        self.suspension = suspension
+        raise Suspended
+
+    def note_arguments(self, runner: type[Any], kwargs: dict[str, Any]) -> None:
         """Record the arguments that `handle()` passes to `run()`; the successor receives them if they are others."""
+        self.hide(runner, kwargs)
         before = self._arguments
         # The very objects that were decoded are the same: `run()` may change what is in them.
         same = before is not None and kwargs.keys() == before.keys()
@@ -163,9 +191,11 @@ class Execution:
             stack.enter_context(contexts.restored(job))
             target = import_path.resolve(job.runner)
             kwargs = job.get_arguments()
+            self.hide(target, kwargs)
             check_taken(target, kwargs)
             limit = job.job_timeout or queues.timeout(job.queue_name)
-            if getattr(target, 'is_job_runner', False):
+            is_runner = getattr(target, 'is_job_runner', False)
+            if is_runner:
                 target = target.handle
         except RunnerNotFound as error:
             requeue_or_end(self, error)
@@ -180,7 +210,8 @@ class Execution:
         watched, sole = identity.is_child_of_worker(), runs.delivered_run() is self
         self._deadline = Deadline(limit, self._coroutines.cancel, watched=watched, sole=sole)
         with self._deadline:
-            self.call(lambda: call(target, job, kwargs))
+            within = (lambda run: run()) if is_runner else self.within_middleware
+            self.call(lambda: within(lambda: call(target, job, kwargs)))
             self._deadline.disarm()
             self.settle()
 
@@ -206,10 +237,19 @@ class Execution:
                 raise JobCanceled from None
             raise
 
+    def within_middleware(self, run: Callable[[], Any]) -> None:
+        """Call what a job runs, and run a coroutine that it returns to its end; within the project's middleware."""
+        if middleware.configured():
+            middleware.around_run(self.job, lambda: self.complete(run()))
+        else:
+            self.complete(run())
+        if self.suspension is not None:  # and run(), or the middleware, has caught that
+            raise Suspended
+
     def call(self, run: Callable[[], Any]) -> None:
         """Call it; what it raises is kept as the failure, also `SystemExit` and its like."""
         try:
-            with self.guarded():
+            with suppress(Suspended), self.guarded():
                 self.complete(run())
         except BaseException as error:
             self.failed_with(error)
@@ -248,7 +288,9 @@ class Execution:
         if reopen(job) and (self.failure is None or status != JobStatusChoices.STATUS_COMPLETED):
             finish(job, status, error)
         elif not job.ended and not (job.claim is not None and job.claim.lost):
-            if self.failure is None:
+            if self.failure is None and self.suspension is not None:
+                suspend_run(self, self.suspension)
+            elif self.failure is None:
                 self.over = True
                 job.terminate()
             elif self._retry_after is None:

@@ -17,7 +17,7 @@ from ..core.import_path import path_of
 from ..core.options import OPTIONS, UNCHANGED, EnqueueOptions, Unchanged, check_arguments
 from ..core.registry import system_jobs
 from ..core.signatures import enqueue_once_signature, enqueue_signature, signed_like
-from ..enqueue.batch import check_all, insert_all, spread
+from ..enqueue.batch import enqueue_all, spread
 from ..enqueue.identify import identify_instance, is_unsaved
 from ..enqueue.rows import adopt
 from ..enqueue.unsaved import call_transaction, job_ids_of, key_for
@@ -57,12 +57,12 @@ class JobRunner(Steps, ABC):
       and when a failed attempt is retried; the call's options override them.
     - `on_crash` (`'error'` or `'retry'`), `max_crashes`: whether a job whose process dies is run again.
     - `concurrency` (a number) or `limit` (a `Limit`): how many of its jobs run at once.
-    - `unique` (a `Unique`): which jobs count as the same, of which `enqueue()` stores one.
-    - `log_level`: the least level of the lines that the job's log keeps, such as 'INFO'; all if omitted. (LOGGING says
-      which of them the project's handlers receive.)
+    - `unique` (a `Unique`), `throttle` or `debounce`: which jobs count as the same, of which `enqueue()` stores one.
+    - `version`: of its steps, sleeps and waits: a job does not continue in the code of another version.
+    - `log_level`: the least level of the lines that the job's log keeps, such as 'INFO'; all if omitted.
+    - `sensitive`: names of arguments whose values are shown nowhere; `encrypted`: True to encrypt arguments and data.
     - `api`: True if users may enqueue its jobs through the REST API.
-    - `stop_grace`: seconds between the request to stop a job and the end of its process; 0 if omitted, 5 for a
-      coroutine function.
+    - `stop_grace`: seconds from the request to stop a job to the end of its process: 0, or 5 for a coroutine function.
 
     Raises:
         ImproperlyConfigured: When the class is made: a value in `Meta` is not acceptable.
@@ -145,13 +145,13 @@ class JobRunner(Steps, ABC):
         Override it to wrap every run, and call `super().handle(job, *args, **kwargs)`. The successor of a periodic job
         is made with its end.
         """
-        adopt(job, path_of(cls), kwargs)
+        adopt(job, cls, kwargs)
         job.start()
         with attending(job) as run:
             try:
-                run.note_arguments(kwargs)
+                run.note_arguments(cls, kwargs)
                 with run.guarded():
-                    run.complete(cls(job).run(*args, **kwargs))
+                    run.within_middleware(lambda: cls(job).run(*args, **kwargs))
                 run.over = not cls.overrides('handle')
                 job.terminate()
             except Exception as error:
@@ -209,7 +209,7 @@ class JobRunner(Steps, ABC):
         """
         given = spread(calls, common)
         if not cls.overrides('enqueue'):
-            return insert_all(check_all(cls.handle, given))
+            return enqueue_all(cls, given)
         with call_transaction():
             return [cls.enqueue(**call) for call in given]
 

@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from ..core import runner_options, runs
+from ..core import errors, runner_options, runs
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -13,6 +13,24 @@ class _Kept:
 
     def __reduce__(self) -> Any:
         return type(None), ()
+
+
+def mask(record: logging.LogRecord) -> bool:
+    """Hide the values of the sensitive arguments of the current run in a record; a filter that passes it."""
+    run = runs.current_run()
+    if run is None or run.secrets is None:
+        return True
+    message = record.getMessage()
+    if (masked := run.secrets.mask(message)) != message:
+        record.msg, record.args = masked, ()
+    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+    if error is not None and run.secrets.safe(error) is not error:
+        record.exc_text = run.secrets.mask(errors.traceback_of(error).rstrip())
+        record.exc_info = None
+    return True
+
+
+logger.addFilter(mask)
 
 
 class RunnerLogger(logging.Logger):
@@ -29,6 +47,7 @@ class RunnerLogger(logging.Logger):
         if record.levelno >= self._kept_level:
             _handler.keep(record, self._job)
         record.netbox_job = _Kept()
+        mask(record)
         super().callHandlers(record)
 
     def filter(self, record: logging.LogRecord) -> Any:
@@ -108,6 +127,7 @@ class _Forwarding(logging.Handler):
     def handle(self, record: logging.LogRecord) -> bool:
         """Keep the line in the job's log; pass the record on."""
         _handler.handle(record)
+        mask(record)
         if self._gate.parent is not None and self._gate.passes(record):
             self._gate.parent.callHandlers(record)
         return True

@@ -42,8 +42,9 @@ class NextClaim:
             return cached_sql.update(using, values, conditions)
         claiming, given = claim_sql.statement_for(UUID(offered), identity.process_token(), using)
         # The row that says how many have ended comes also if the next job is not there to be claimed.
+        # Of two statements that Django has made; values are parameters.
         text = (
-            f'WITH ended AS ({made[0]} RETURNING 1), claimed AS ({claiming}) '
+            f'WITH ended AS ({made[0]} RETURNING 1), claimed AS ({claiming}) '  # nosec B608
             'SELECT (SELECT COUNT(*) FROM ended), claimed.* FROM (SELECT 1) AS once LEFT JOIN claimed ON TRUE'
         )
         ended, *row = cached_sql.execute(using, text, [*made[1], *given], lambda cursor: cursor.fetchone())

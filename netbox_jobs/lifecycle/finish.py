@@ -16,8 +16,9 @@ from django.utils import timezone
 from ..choices import JobStatusChoices
 from ..core import errors, guards, recurrence, runs, transactions
 from ..core.claim import Claim, Outcome
-from ..core.text import storable_data, storable_error
+from ..core.text import storable_error
 from ..models import Job, PendingChange, Schedule, cached_sql, database, services
+from ..models.data import storable
 from .announcements import EndAnnouncement
 from .locks import ScheduleLocked, lock_schedule, try_lock
 from .successor import make_successor
@@ -123,7 +124,7 @@ class _End:
         values = {}
         if claim is not None and claim.since is not None and claim.interval != job.interval:
             values['interval_at_claim'] = claim.interval  # run() has set another
-        PendingChange.objects.using(self.using).get_or_create(job_id=job.pk, defaults={'values': values})
+        PendingChange.leave(job, values, self.using)
 
     def _write(self, schedule: Schedule | None) -> bool:
         job = self._job
@@ -185,7 +186,7 @@ def outcome_values(job: Job, status: str, error: str | None) -> tuple[str, dict[
     now = timezone.now()
     values: dict[str, Any] = {}
     try:
-        values['data'] = storable_data(job.data, 'job.data')
+        values['data'] = storable(job)
     except (TypeError, ValueError) as problem:
         problems.append(str(problem))
     try:
@@ -201,7 +202,7 @@ def outcome_values(job: Job, status: str, error: str | None) -> tuple[str, dict[
         values['execution_time'] = timedelta(seconds=time.monotonic() - job.claim.since)
     elif job.started is not None:
         values['execution_time'] = max(now - job.started, timedelta())
-    text = storable_error(str(error if error else job.error or ''))
+    text = storable_error(runs.masked(job, str(error if error else job.error or '')))
     values |= {
         'status': status,
         'completed': now,

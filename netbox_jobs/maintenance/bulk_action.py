@@ -6,8 +6,11 @@ from typing import Any
 from django.db.models import Exists, OuterRef, QuerySet
 
 from ..choices import JobStatusChoices
+from ..core import actors
+from ..core.actors import Actor
 from ..core.text import described
 from ..execution.runner import JobRunner
+from ..lifecycle import audit
 from ..models import Job, database
 
 _BATCH = 200
@@ -72,7 +75,10 @@ def act_on_jobs(action: str, filters: Mapping[str, Any], user: Any = None) -> Jo
         raise ValueError('Name at least one filter, so that the action is not on all jobs.')
     newest = matching(action, filters).order_by('-pk').values_list('pk', flat=True).first()
     name = f'{action.capitalize()} jobs'
-    return ActOnJobs.enqueue(action=action, filters=dict(filters), until=newest or 0, name=name, user=user)
+    given: dict[str, Any] = {'action': action, 'filters': dict(filters), 'until': newest or 0}
+    if (actor := actors.current(user)) is not None:
+        given['actor'] = actor.as_arguments()
+    return ActOnJobs.enqueue(**given, name=name, user=user)
 
 
 class ActOnJobs(JobRunner):
@@ -82,33 +88,36 @@ class ActOnJobs(JobRunner):
         name = 'Act on jobs'
         stop_grace = 5
 
-    def run(self, action: str, filters: dict[str, Any], until: int) -> None:
+    def run(self, action: str, filters: dict[str, Any], until: int, actor: dict[str, Any] | None = None) -> None:
         """Change one job after the other, each in a transaction of its own; a stop keeps what is done.
 
         Args:
             action: See `matching()`.
             filters: See `matching()`.
             until: The primary key of the newest job to be changed, so that what the action enqueues is not.
+            actor: Who acts, for the audit trail.
         """
         jobs = matching(action, filters).filter(pk__lte=until).exclude(pk=self.job.pk)
         total, changed, unchanged, failures = jobs.count(), 0, 0, 0
         listed: list[dict[str, Any]] = []
         result = {'action': action, 'matched': total, 'changed': 0, 'unchanged': 0, 'failures': listed}
         self.job.data = result
-        for number, job in enumerate(_each(jobs), 1):
-            self.check_canceled()
-            try:
-                done = _PERFORM[action](job)
-            except Job.DoesNotExist:
-                done = False  # it has been deleted meanwhile
-            except Exception as error:  # what a retry raises depends on the runner's own code
-                done, failures = False, failures + 1
-                self.logger.warning('Job %s: %s', job.pk, described(error))
-                if failures <= _LISTED:
-                    listed.append({'job': job.pk, 'error': described(error)})
-            changed, unchanged = changed + bool(done), unchanged + (not done)
-            result |= {'changed': changed, 'unchanged': unchanged}
-            self.progress(number, total)
+        by = Actor(**actor) if actor is not None else None
+        with audit.several(action, {**filters, 'job': self.job.pk}, by):
+            for number, job in enumerate(_each(jobs), 1):
+                self.check_canceled()
+                try:
+                    done = _PERFORM[action](job)
+                except Job.DoesNotExist:
+                    done = False  # it has been deleted meanwhile
+                except Exception as error:  # what a retry raises depends on the runner's own code
+                    done, failures = False, failures + 1
+                    self.logger.warning('Job %s: %s', job.pk, described(error))
+                    if failures <= _LISTED:
+                        listed.append({'job': job.pk, 'error': described(error)})
+                changed, unchanged = changed + bool(done), unchanged + (not done)
+                result |= {'changed': changed, 'unchanged': unchanged}
+                self.progress(number, total)
         self.logger.info('%s of %s jobs changed.', changed, total)
 
 

@@ -1,4 +1,5 @@
 from .attempts import JobAttempt
+from .audit import AuditEntry
 from .errors import MutedError
 from .fields import InstanceRelation
 from .jobs import Job, database
@@ -10,17 +11,21 @@ from .progress import Progress
 from .queues import PausedQueue
 from .repairs import RepairCount
 from .schedules import Schedule
+from .stacks import JobStack
 from .statistics import HourlyStatistics
-from .steps import JobStep
+from .steps import JobSignal, JobStep
 from .unique import UniqueJob
 from .workers import Worker
 
 __all__ = (
+    'AuditEntry',
     'HourlyStatistics',
     'InstanceRelation',
     'Job',
     'JobAttempt',
     'JobLogEntry',
+    'JobSignal',
+    'JobStack',
     'JobStep',
     'JobsMixin',
     'LimitRow',

@@ -100,30 +100,41 @@ class JobActions:
             )
         services.finish(self, status, error)
 
-    def cancel(self) -> bool:
+    def cancel(self, *, user: Any = None) -> bool:
         """Cancel the job if it waits: it ends as *canceled* and never runs. A periodic one skips this occurrence.
+
+        Args:
+            user: The user who cancels it, for the audit trail.
 
         Returns:
             Whether this call canceled it; False if it runs (see `stop()`) or has ended.
         """
-        return services.cancel(self)
+        canceled: bool = services.act('cancel', self, lambda: services.cancel(self), user)
+        return canceled
 
-    def stop(self) -> bool:
+    def stop(self, *, user: Any = None) -> bool:
         """Stop the job if it runs, or cancel it if it waits; it ends as *canceled*, with all processes it started.
 
         `run()` receives the request at once (see `JobRunner.check_canceled()`), and its processes are killed when the
         `Meta.stop_grace` of its runner is over. If the transaction of this call rolls back, nothing happens. A
         periodic job still gets its next occurrence; `job.schedule.end()` ends them all.
 
+        Args:
+            user: The user who stops it, for the audit trail.
+
         Returns:
             Whether this call requested the stop; False if an earlier one did, or the job has ended.
         """
-        return services.stop(self)
+        stopped: bool = services.act('stop', self, lambda: services.stop(self), user)
+        return stopped
 
-    def retry(self) -> Self:
+    def retry(self, *, user: Any = None) -> Self:
         """Enqueue a new job with the arguments of this one, which has ended; its `retry_of` is this one.
 
         The new job runs once, also if this one was an occurrence of a periodic job.
+
+        Args:
+            user: The user who retries it, for the audit trail. The user of the new job is that of this one.
 
         Raises:
             ValueError: This job has not ended.
@@ -131,10 +142,40 @@ class JobActions:
         """
         if self.status not in JobStatusChoices.TERMINAL_STATE_CHOICES:
             raise ValueError(f'Job {self.pk} ({self.name}) is {self.status}; only a job that has ended can be retried.')
-        new: Self = services.retry(self)
+        new: Self = services.act('retry', self, lambda: services.retry(self), user)
         return new
 
-    for _action in (start, terminate, cancel, stop, retry):
+    def signal(self, name: str, payload: Any = None) -> None:
+        """Send a signal to the job, which receives it in `run()` with `self.wait_for(name)`.
+
+        It is stored in the caller's transaction, and received within two seconds after the commit if the job waits for
+        it; later, if it does not wait for it yet. Each signal is received once: of several of one name, each
+        `wait_for()` takes the first one that no other has taken.
+
+        Args:
+            name: Of the signal, at most 200 characters.
+            payload: What `wait_for()` returns: anything that an argument of a job can be.
+
+        Raises:
+            JobEnded: The job has ended.
+            Job.DoesNotExist: Its row has been deleted.
+            TypeError: The payload cannot be stored.
+        """
+        services.signal(self, name, payload)
+
+    def delete(self, *args: Any, user: Any = None, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Delete the job and its log: a waiting one never runs, a running one is stopped, and a chain of jobs ends.
+
+        Args:
+            *args: Those of Django's `delete()`.
+            user: The user who deletes it, for the audit trail.
+            **kwargs: Those of Django's `delete()`.
+        """
+        delete = super().delete  # type: ignore[misc]
+        deleted: tuple[int, dict[str, int]] = services.act('delete', self, lambda: delete(*args, **kwargs), user)
+        return deleted
+
+    for _action in (start, terminate, cancel, stop, retry, delete, signal):
         vars(_action)['alters_data'] = True  # templates do not call it
     del _action
 

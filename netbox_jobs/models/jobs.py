@@ -16,6 +16,7 @@ from ..choices import JobNotificationChoices, JobStatusChoices
 from ..core.claim import Claim, Outcome
 from ..core.recurrence import Recurrence
 from .actions import JobActions
+from .data import DataField
 from .fields import InstanceKey, ObjectIdField, UserKey
 from .home import AtHome
 from .logs import KeepsLog
@@ -65,7 +66,7 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     status = models.CharField(
         _('status'), max_length=30, choices=JobStatusChoices.CHOICES, default=JobStatusChoices.STATUS_PENDING
     )
-    data = models.JSONField(_('data'), encoder=DjangoJSONEncoder, null=True, blank=True)
+    data = DataField(_('data'), encoder=DjangoJSONEncoder, null=True, blank=True)
     error = models.TextField(_('error'), blank=True, editable=False)
     fingerprint = models.CharField(
         max_length=16, blank=True, default='', editable=False, help_text=_('What errors of one cause share')
@@ -88,7 +89,7 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
         _('context'), default=dict, blank=True, editable=False, help_text=_('What the call was made in')
     )
     arguments = models.BinaryField(blank=True, default=b'')
-    arguments_format = models.CharField(max_length=10, blank=True, default='', editable=False)
+    arguments_format = models.CharField(max_length=20, blank=True, default='', editable=False)
     arguments_signature = models.CharField(max_length=64, blank=True, default='', editable=False)
     arguments_shown = models.TextField(_('arguments'), blank=True, default='', editable=False)
     schedule = LooseForeignKey(
@@ -99,7 +100,10 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     slot = models.BigIntegerField(unique=True, null=True, editable=False)
     # Unique: a job has one successor. Without a constraint to the other row, so that retention may remove it.
     predecessor = LooseOneToOneField('self', related_name='successor')
-    dependencies = models.ManyToManyField('self', symmetrical=False, related_name='dependents', blank=True)
+    # Without constraints, which would have the end of a job wait for a transaction that inserts what depends on it.
+    dependencies = models.ManyToManyField(
+        'self', symmetrical=False, related_name='dependents', blank=True, db_constraint=False
+    )
     # How many jobs may run at once that have this limit; see `limits.py`.
     limit = models.CharField(max_length=255, blank=True, default='', editable=False)
     limit_most = models.PositiveIntegerField(null=True, editable=False)
@@ -125,6 +129,8 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     claim: Claim | None = None
     #: The end that this object has recorded.
     outcome: Outcome | None = None
+    #: Those that it was loaded with to be deleted; see `cascades.py`.
+    cascade: Any = None
 
     class Meta:
         ordering = ('-created',)
@@ -144,7 +150,11 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
             models.Index(fields=('object_type', 'object_id', 'created'), name='netbox_jobs_job_object'),
             models.Index(fields=('runner', 'status'), name='netbox_jobs_job_runner'),
         )
-        permissions = (('cancel_job', _('Can cancel or stop jobs')), ('retry_job', _('Can retry jobs')))
+        permissions = (
+            ('cancel_job', _('Can cancel or stop jobs')),
+            ('retry_job', _('Can retry jobs')),
+            ('inspect_job', _('Can see the stack of running jobs')),
+        )
         verbose_name = _('job')
         verbose_name_plural = _('jobs')
 

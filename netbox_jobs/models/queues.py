@@ -1,10 +1,13 @@
 """`PausedQueue`: a paused queue. In the database, so that the pause survives the loss of Redis."""
 
+from typing import Any
+
 from django.db import models, router
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..core import queues
+from . import services
 
 
 class PausedQueue(models.Model):
@@ -22,11 +25,12 @@ class PausedQueue(models.Model):
         return self.name
 
     @classmethod
-    def pause(cls, name: str) -> bool:
+    def pause(cls, name: str, *, user: Any = None) -> bool:
         """Pause a queue: workers begin no more of its jobs until `resume()`; those that run finish.
 
         Args:
             name: The queue's full name.
+            user: The user who pauses it, for the audit trail.
 
         Returns:
             Whether it was not paused before.
@@ -35,26 +39,28 @@ class PausedQueue(models.Model):
             UnknownQueue: There is no such queue; the message lists those that are.
         """
         rows = cls.objects.using(router.db_for_write(cls))
-        _paused, new = rows.get_or_create(name=queues.check(name))
+        row = cls(name=queues.check(name))
+        new: bool = services.act('pause', row, lambda: rows.get_or_create(name=name)[1], user)
         return new
 
     @classmethod
-    def pause_all(cls) -> list[str]:
+    def pause_all(cls, *, user: Any = None) -> list[str]:
         """Pause all configured queues; return those that were not paused before."""
-        return [name for name in queues.configured() if cls.pause(name)]
+        return [name for name in queues.configured() if cls.pause(name, user=user)]
 
     @classmethod
-    def resume_all(cls) -> list[str]:
+    def resume_all(cls, *, user: Any = None) -> list[str]:
         """Resume all paused queues; return their names."""
         rows = cls.objects.using(router.db_for_write(cls))
-        return [name for name in rows.order_by('name').values_list('name', flat=True) if cls.resume(name)]
+        return [name for name in rows.order_by('name').values_list('name', flat=True) if cls.resume(name, user=user)]
 
     @classmethod
-    def resume(cls, name: str) -> bool:
+    def resume(cls, name: str, *, user: Any = None) -> bool:
         """Resume a queue. Recovery delivers its jobs within seconds, whatever happened to Redis.
 
         Args:
             name: The queue's full name; also one that is configured no more.
+            user: The user who resumes it, for the audit trail.
 
         Returns:
             Whether it was paused before.
@@ -62,7 +68,8 @@ class PausedQueue(models.Model):
         Raises:
             UnknownQueue: There is no such queue; the message lists those that are.
         """
-        resumed, _by_model = cls.objects.using(router.db_for_write(cls)).filter(name=name).delete()
+        rows = cls.objects.using(router.db_for_write(cls)).filter(name=name)
+        resumed: int = services.act('resume', cls(name=name), lambda: rows.delete()[0], user)
         if not resumed:
             queues.check(name)
         return bool(resumed)

@@ -10,8 +10,9 @@ from django.db import models, transaction
 from ..choices import JobStatusChoices
 from ..core import recurrence, runs
 from ..core.claim import Claim, Outcome
-from ..core.text import storable_data, storable_error
+from ..core.text import storable_error
 from . import services
+from .data import storable
 
 if TYPE_CHECKING:
     _Base = models.Model
@@ -79,9 +80,9 @@ class GuardedSave(_Base):
         named = (columns.get(name, name) for name in wanted & set(NAMED_FIELDS))
         values: dict[str, Any] = {name: getattr(self, name) for name in named}
         if 'data' in wanted:
-            values['data'] = storable_data(self.data, 'data')
+            values['data'] = storable(self, 'data')
         if 'error' in wanted:
-            values['error'] = storable_error(str(self.error or ''))
+            values['error'] = storable_error(runs.masked(self, str(self.error or '')))
         if 'interval' in wanted:
             recurrence.check_interval(self.interval)
             values['interval'] = self.interval

@@ -1,7 +1,7 @@
 """`Schedule`: what recurs. Its row is also the lock of its key: every change of a chain of jobs updates it first."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.utils import timezone
@@ -122,13 +122,21 @@ class Schedule(AtHome):
         ended = Job.objects.using(self._state.db).ended().filter(schedule_id__gte=self.pk, schedule_id__lte=self.pk)
         return ended.order_by('-schedule_id', '-pk')
 
-    def change(self, *, interval: int | None = None, cron: str | None = None, timezone: str | None = None) -> None:
+    def change(
+        self,
+        *,
+        interval: int | None = None,
+        cron: str | None = None,
+        timezone: str | None = None,
+        user: Any = None,
+    ) -> None:
         """Change when it recurs, beginning with the occurrence that waits.
 
         Args:
             interval: Minutes between runs; or
             cron: five fields, with
             timezone: the name of their time zone; the project's if omitted.
+            user: The user who changes it, for the audit trail.
 
         Raises:
             ValueError: Neither is given, both are, or one is not acceptable.
@@ -137,38 +145,55 @@ class Schedule(AtHome):
         fields = recurrence.check_cron(cron, timezone)
         if (interval is None) == (not fields[0]):
             raise ValueError('Give either interval or cron.')
-        services.change_schedule(self, Recurrence(interval, *fields))
+        wanted = Recurrence(interval, *fields)
+        services.act('change', self, lambda: services.change_schedule(self, wanted) or True, user)
 
-    def pause(self) -> bool:
+    def pause(self, *, user: Any = None) -> bool:
         """Let no more occurrences begin until `resume()`; one that runs finishes.
+
+        Args:
+            user: The user who pauses it, for the audit trail.
 
         Returns:
             Whether it was not paused before.
         """
-        return services.pause_schedule(self)
+        paused: bool = services.act('pause', self, lambda: services.pause_schedule(self), user)
+        return paused
 
-    def resume(self) -> bool:
+    def resume(self, *, user: Any = None) -> bool:
         """Continue after a pause or a suspension. What was missed meanwhile runs once, at once; then by the calendar.
 
         A chain that stopped because its next occurrence could not be made begins again a minute from now at the
         earliest; if the reason still holds, `suspended` says so again.
 
+        Args:
+            user: The user who resumes it, for the audit trail.
+
         Returns:
             Whether it was paused or suspended before.
         """
-        return services.resume_schedule(self)
+        resumed: bool = services.act('resume', self, lambda: services.resume_schedule(self), user)
+        return resumed
 
-    def run_now(self) -> Job | None:
+    def run_now(self, *, user: Any = None) -> Job | None:
         """Run the occurrence that waits now, also while the schedule is paused; the next one counts from it.
+
+        Args:
+            user: The user who runs it, for the audit trail.
 
         Returns:
             The job; None if none waits, because one runs now.
         """
-        return services.run_schedule_now(self)
+        job: Job | None = services.act('run', self, lambda: services.run_schedule_now(self), user)
+        return job
 
-    def end(self) -> None:
-        """End the schedule: its waiting job is deleted; one that runs finishes, and has no successor."""
-        services.end_schedule(self)
+    def end(self, *, user: Any = None) -> None:
+        """End the schedule: its waiting job is deleted; one that runs finishes, and has no successor.
+
+        Args:
+            user: The user who ends it, for the audit trail.
+        """
+        services.act('end', self, lambda: services.end_schedule(self) or True, user)
 
     change.alters_data = pause.alters_data = resume.alters_data = True  # type: ignore[attr-defined]
     run_now.alters_data = end.alters_data = True  # type: ignore[attr-defined]

@@ -44,8 +44,12 @@ start: Service[[Job], None] = Service('start')
 finish: Service[[Job, str, str | None], bool] = Service('finish')
 cancel: Service[[Job], bool] = Service('cancel')
 stop: Service[[Job], bool] = Service('stop')
+signal: Service[[Job, str, Any], None] = Service('signal')
 
 delete_jobs: Service[[Any, Callable[[], Any]], Any] = Service('delete_jobs')
+
+# An action of a person, recorded in the audit trail
+act: Service[[str, Any, Callable[[], Any], Any], Any] = Service('act')
 
 # New jobs, and schedules: `enqueue`
 join_schedule: Service[[int], None] = Service('join_schedule')

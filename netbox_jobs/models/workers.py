@@ -1,8 +1,12 @@
 """`Worker`: the lease of a process that runs jobs. The process counts up; others watch whether the count moves."""
 
+from typing import Any
+
 from django.db import models, router
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from . import services
 
 
 class Worker(models.Model):
@@ -31,14 +35,18 @@ class Worker(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    def leave(self) -> bool:
+    def leave(self, *, user: Any = None) -> bool:
         """Tell the worker to finish what it runs, begin no more jobs, and end; it does so within seconds.
 
         What starts workers, such as systemd or `rqworker-pool`, starts another one: a restart that stops no job.
+
+        Args:
+            user: The user who tells it, for the audit trail.
 
         Returns:
             Whether it was told for the first time; False as well for a process that only runs `immediate` jobs.
         """
         rows = type(self).objects.using(self._state.db or router.db_for_write(type(self)))
-        now = timezone.now()
-        return bool(rows.filter(pk=self.pk, leaving=None).exclude(queues='').update(leaving=now))
+        rows = rows.filter(pk=self.pk, leaving=None).exclude(queues='')
+        told: int = services.act('leave', self, lambda: rows.update(leaving=timezone.now()), user)
+        return bool(told)

@@ -63,7 +63,8 @@ def groups(queries: 'Mapping[K, QuerySet[Any, Any]]') -> dict[K, dict[tuple[Any,
     for number, rows in enumerate(queries.values()):
         sql, values = rows.using(using).query.get_compiler(using).as_sql()
         columns = ', '.join(connections[using].ops.quote_name(name) for name in rows.query.values_select)
-        parts.append(f'SELECT {number}, {columns}, COUNT(*) FROM ({sql}) q{number} GROUP BY {columns}')
+        # Of statements that Django has made; values are parameters.
+        parts.append(f'SELECT {number}, {columns}, COUNT(*) FROM ({sql}) q{number} GROUP BY {columns}')  # nosec B608
         params += values
     found: dict[K, dict[tuple[Any, ...], int]] = {key: {} for key in keys}
     with connections[using].cursor() as cursor:
@@ -84,9 +85,10 @@ def values(field: str, limit: int = 200) -> list[Any]:
     table = connection.ops.quote_name(Job._meta.db_table)
     column = connection.ops.quote_name(str(Job._meta.get_field(field).column))  # type: ignore[union-attr]
     # DISTINCT would read the whole index, and PostgreSQL has no MIN of UUIDs, which keys of users may be.
-    first = f'(SELECT {column} FROM {table} WHERE {column} {{beyond}} ORDER BY {column} LIMIT 1)'
+    # Of quoted names of our own table and columns; the limit is a parameter.
+    first = f'(SELECT {column} FROM {table} WHERE {column} {{beyond}} ORDER BY {column} LIMIT 1)'  # nosec B608
     sql = (
-        f'WITH RECURSIVE found (value, number) AS (SELECT {first.format(beyond="IS NOT NULL")}, 1 UNION ALL '
+        f'WITH RECURSIVE found (value, number) AS (SELECT {first.format(beyond="IS NOT NULL")}, 1 UNION ALL '  # nosec B608
         f'SELECT {first.format(beyond="> found.value")}, found.number + 1 FROM found '
         f'WHERE found.value IS NOT NULL AND found.number < %s) SELECT value FROM found WHERE value IS NOT NULL'
     )

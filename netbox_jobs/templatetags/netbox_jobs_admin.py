@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 
 from ..admin import markup
 from ..core import formatting
+from ..monitoring import audit
 
 register = template.Library()
 
@@ -26,6 +27,7 @@ register.filter('schedule_state', markup.schedule_state)
 register.filter('progress', markup.progress)
 register.filter('breakable', markup.breakable)
 register.filter('sparkline', markup.sparkline)
+register.filter('audit_changes', audit.changes)
 
 
 @register.filter
@@ -68,6 +70,13 @@ def recurs(schedule: Any) -> str:
 def log_time(value: datetime) -> SafeString:
     """The time of a log line, with the date as its title."""
     iso, exact, text = formatting.iso(value), formatting.exact_moment(value), formatting.log_time(value)
+    return format_html('<time datetime="{}" title="{}">{}</time>', iso, exact, text)
+
+
+@register.filter
+def clock_time(value: datetime) -> SafeString:
+    """The time of a day whose date stands elsewhere, to the minute."""
+    iso, exact, text = formatting.iso(value), formatting.exact_moment(value), formatting.hour(value)
     return format_html('<time datetime="{}" title="{}">{}</time>', iso, exact, text)
 
 

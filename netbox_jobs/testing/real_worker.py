@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import socket
-import subprocess
+import subprocess  # nosec B404  # tests start a worker
 import sys
 import tempfile
 import time
@@ -154,7 +154,7 @@ def _start(arguments: tuple[str, ...], url: str, output: IO[str]) -> RealWorker:
         'PYTHONPATH': os.pathsep.join(path for path in sys.path if path),
         'PYTHONUNBUFFERED': '1',
     }
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # nosec B603  # of this Python, without a shell
         [sys.executable, '-P', str(Path(__file__).with_name('child.py'))],
         env=environment, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, text=True,
         start_new_session=True,

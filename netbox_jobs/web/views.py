@@ -19,11 +19,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from ..choices import JobStatusChoices
-from ..core import formatting
+from ..core import actors, formatting
 from ..exceptions import NetBoxJobsError
 from ..models import Job
 from ..monitoring import permissions, related
-from . import fragments
+from . import buttons, fragments
+from . import notifications as notices
 from .fragments import Fragment
 
 View = Callable[..., HttpResponse]
@@ -77,6 +78,14 @@ def objects(request: HttpRequest) -> Fragment:
     return fragments.object_jobs(request, about, limit=_number(request, 'limit', 10))
 
 
+@_polled
+def notifications(request: HttpRequest) -> Fragment:
+    """The fragment of `{% job_notifications %}`."""
+    keys = request.GET.get('shown', '').split(',')[: notices.REMEMBERED]
+    shown = {int(key) for key in keys if key.isascii() and key.isdigit() and len(key) < 19}
+    return notices.live(request, _number(request, 'since', 0), shown)
+
+
 @login_not_required
 @require_POST
 def stop(request: HttpRequest, pk: int) -> HttpResponse:
@@ -84,7 +93,8 @@ def stop(request: HttpRequest, pk: int) -> HttpResponse:
     job = _job(request, pk)
     if not permissions.may_cancel(request.user, job):
         raise PermissionDenied
-    job.stop()
+    with actors.acting(request.user, face=actors.WEB):
+        job.stop()
     job.refresh_from_db(fields=('status',))
     if not job.ended:
         _say(request, messages.SUCCESS, _('The job "%s" is being stopped.'), job)
@@ -103,10 +113,24 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
     if not permissions.may_retry(request.user, job):
         raise PermissionDenied
     try:
-        job.retry()
+        with actors.acting(request.user, face=actors.WEB):
+            job.retry()
         _say(request, messages.SUCCESS, _('The job "%s" is enqueued again.'), job)
     except (ValueError, TypeError, NetBoxJobsError) as error:
         messages.error(request, str(error), fail_silently=True)
+    return _back(request)
+
+
+@login_not_required
+@require_POST
+def enqueue(request: HttpRequest) -> HttpResponse:
+    """Enqueue the job of `{% enqueue_button %}`, and redirect to the page, which then shows its progress."""
+    try:
+        job = buttons.press(request)
+    except (ValueError, TypeError, NetBoxJobsError) as error:
+        messages.error(request, str(error), fail_silently=True)
+    else:
+        _say(request, messages.SUCCESS, _('The job "%s" is enqueued.'), job)
     return _back(request)
 
 

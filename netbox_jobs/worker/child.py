@@ -146,7 +146,7 @@ class ChildProcess:
             self._claimed = following.job
             failure = None
             if run is not None and run.job.status in _FAILURES:
-                failure = run.failure or JobFailed(run.job.error)
+                failure = run.told_failure or JobFailed(run.job.error)
         except BaseException as error:  # it could not be claimed; recovery delivers it again
             run, failure = None, error
         if failure is not None:

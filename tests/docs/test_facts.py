@@ -89,11 +89,16 @@ def test_the_table_of_meta_has_all_that_a_runner_may_say():
         'concurrency',
         'limit',
         'unique',
+        'throttle',
+        'debounce',
+        'version',
         *retries.OPTIONS,
         'on_crash',
         'max_crashes',
         'stop_grace',
         'api',
+        'sensitive',
+        'encrypted',
     }
     assert first_column(ENQUEUE, "## The runner's own options") == said
 

@@ -36,9 +36,11 @@ APART = [
     'how-to/django-tasks.md',
     'how-to/log-and-notify.md',
     'how-to/metrics.md',
+    'how-to/middleware.md',
     'how-to/netbox-plugins.md',
     'how-to/plugins.md',
     'how-to/rest.md',
+    'how-to/secrets.md',
     'how-to/test.md',
     'how-to/traces.md',
 ]

@@ -10,6 +10,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.reverse import reverse
 
+from ...core import actors
 from . import problems
 from .schema import JobsSchema
 
@@ -27,9 +28,15 @@ class JobsAPI:
     #: The group of the view's operations in the schema.
     noun = ''
 
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Answer a request; who sends it is set as who acts when it is known."""
+        with actors.acting_as(None):
+            return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse parameters that the view does not have: a misspelt filter would list everything."""
         super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        actors.act_as(actors.of_user(request.user, actors.REST))
         method = getattr(self, getattr(self, 'action', None) or str(request.method).lower(), None)
         if (found := getattr(method, 'described', None)) is None:
             return

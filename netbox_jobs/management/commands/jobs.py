@@ -1,5 +1,6 @@
 """`manage.py jobs`: monitor and manage jobs from the command line."""
 
+import getpass
 import os
 import sys
 from argparse import Namespace
@@ -9,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import Error as DBError
 
 from ...cli import exits, parser, screens
+from ...core import actors
 
 
 class Command(BaseCommand):
@@ -27,7 +29,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         screen = screens.choose(self.stdout, self.stderr, no_color=options['no_color'], color=options['force_color'])
         try:
-            code = options['perform'](screen, Namespace(**options, answers=sys.stdin))
+            with actors.acting(name=f'command line as {_os_user()}', face=actors.COMMAND_LINE):
+                code = options['perform'](screen, Namespace(**options, answers=sys.stdin))
         except DBError as error:
             raise exits.failure(
                 f'The database raised {type(error).__name__}: {error} Check that it runs and is migrated.'
@@ -40,3 +43,10 @@ class Command(BaseCommand):
             code = exits.INTERRUPTED
         if code:
             sys.exit(code)
+
+
+def _os_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # in a container, the user may have no name
+        return f'user {os.getuid()}'

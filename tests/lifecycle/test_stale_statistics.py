@@ -1,0 +1,49 @@
+"""What a worker does for one job does not read the others, also where the database believes that there are none."""
+
+import pytest
+
+from bench.plans import explained
+from bench.rows import analyze, clear
+from netbox_jobs.core import identity
+from netbox_jobs.lifecycle import claim
+from netbox_jobs.models import Job
+from tests.app.jobs import Quiet
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+
+WAITING = 1_000
+
+
+@pytest.fixture
+def waiting():
+    """Jobs that came after the statistics of the table were made."""
+    clear('default')
+    analyze('default')
+    return Quiet.enqueue_many([{}] * WAITING)
+
+
+def most_rows(act):
+    with explained('default') as plans:
+        act()
+    jobs = [(plan.sql, each) for plan in plans for each in plan.readings if each.table == Job._meta.db_table]
+    assert jobs, 'no statement was seen'
+    return max((each.rows, sql) for sql, each in jobs)
+
+
+def test_claim_and_end_of_a_job_read_one_row_whatever_waits(waiting):
+    def run(job):
+        claimed = claim.claim(str(job.job_id), identity.process_token(), 'default')
+        claimed.terminate()
+
+    rows, sql = most_rows(lambda: [run(job) for job in waiting[:3]])
+    assert rows <= 10, sql
+    assert Job.objects.filter(status='completed').count() == 3
+
+
+@pytest.mark.parametrize(
+    'act', [Job.cancel, Job.delete, Job.save, lambda job: Job.objects.filter(pk=job.pk).delete()],
+    ids=['cancel', 'delete', 'save', 'delete by query'],
+)  # fmt: skip
+def test_what_is_done_to_one_job_reads_one_row_whatever_waits(waiting, act):
+    rows, sql = most_rows(lambda: act(waiting[0]))
+    assert rows <= 10, sql
