@@ -13,12 +13,12 @@ from ..choices import JobStatusChoices
 from ..core import errors, formatting
 from ..models import Job
 from ..monitoring import related, waiting
-from . import actions, log, markup, timeline
+from . import actions, log, markup, stack, timeline
 from .base import PagesAdmin
 
 #: How many characters of arguments, data and errors the page has; a link leads to the whole.
 LONGEST = 20_000
-#: How many finished steps the page has.
+#: How many steps the page has.
 STEPS = 500
 #: Milliseconds between two updates of a job that runs or can run at once, and of a job that is due later.
 _BUSY, _IDLE = 1500, 10_000
@@ -115,6 +115,7 @@ class JobPage(PagesAdmin):
             'data_cut': len(_data(job)) > LONGEST,
             'arguments': formatting.cut(job.arguments_shown, LONGEST),
             'arguments_cut': len(job.arguments_shown) > LONGEST,
+            **stack.context(request, job),
             'live_every': None if job.ended else _BUSY if soon else _IDLE,
         }
 

@@ -208,7 +208,7 @@ def suspend(job: Job, reason: str) -> None:
         try:
             schedule = lock_schedule(job, using, wait=True)
         except ScheduleLocked:  # recovery records it
-            PendingChange.objects.using(using).get_or_create(job_id=job.pk, defaults={'values': {'suspended': reason}})
+            PendingChange.leave(job, {'suspended': reason}, using)
             return
         if schedule is not None:
             schedule.suspended = reason

@@ -194,7 +194,12 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ('backend_id', models.BigIntegerField(editable=False, help_text='Its database session', null=True)),
-                ('dependencies', models.ManyToManyField(blank=True, related_name='dependents', to='netbox_jobs.job')),
+                (
+                    'dependencies',
+                    models.ManyToManyField(
+                        blank=True, db_constraint=False, related_name='dependents', to='netbox_jobs.job'
+                    ),
+                ),
                 (
                     'object_type',
                     models.ForeignKey(
@@ -244,7 +249,11 @@ class Migration(migrations.Migration):
                 'verbose_name': 'job',
                 'verbose_name_plural': 'jobs',
                 'ordering': ('-created',),
-                'permissions': (('cancel_job', 'Can cancel or stop jobs'), ('retry_job', 'Can retry jobs')),
+                'permissions': (
+                    ('cancel_job', 'Can cancel or stop jobs'),
+                    ('retry_job', 'Can retry jobs'),
+                    ('inspect_job', 'Can see the stack of running jobs'),
+                ),
             },
         ),
         migrations.CreateModel(
@@ -370,6 +379,41 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='JobStack',
+            fields=[
+                (
+                    'job',
+                    models.OneToOneField(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        primary_key=True,
+                        related_name='+',
+                        serialize=False,
+                        to='netbox_jobs.job',
+                    ),
+                ),
+                ('attempt', models.PositiveIntegerField(default=1, verbose_name='attempt')),
+                ('requested', models.DateTimeField(default=django.utils.timezone.now, verbose_name='requested')),
+                ('taken', models.DateTimeField(blank=True, null=True, verbose_name='taken')),
+                ('stack', models.TextField(blank=True, default='', verbose_name='stack')),
+                ('samples', models.PositiveSmallIntegerField(default=0)),
+                ('same', models.PositiveSmallIntegerField(default=0)),
+                ('host', models.CharField(blank=True, default='', max_length=255, verbose_name='host')),
+                ('pid', models.PositiveIntegerField(blank=True, null=True, verbose_name='process')),
+                ('memory', models.BigIntegerField(blank=True, help_text='Bytes', null=True, verbose_name='memory')),
+                (
+                    'cpu',
+                    models.FloatField(
+                        blank=True, help_text='Of one core, while the samples were taken', null=True, verbose_name='CPU'
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'stack',
+                'verbose_name_plural': 'stacks',
+            },
+        ),
+        migrations.CreateModel(
             name='Progress',
             fields=[
                 (
@@ -394,6 +438,35 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'progress',
                 'verbose_name_plural': 'progress',
+            },
+        ),
+        migrations.CreateModel(
+            name='JobSignal',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.CharField(max_length=64)),
+                ('name', models.CharField(max_length=200, verbose_name='name')),
+                ('sent', models.DateTimeField(default=django.utils.timezone.now, verbose_name='sent')),
+                ('payload', models.BinaryField(blank=True, default=b'')),
+                ('payload_format', models.CharField(blank=True, default='', max_length=20)),
+                ('payload_signature', models.CharField(blank=True, default='', max_length=64)),
+                ('payload_shown', models.TextField(blank=True, default='', verbose_name='payload')),
+                (
+                    'job',
+                    models.ForeignKey(
+                        db_constraint=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name='+',
+                        to='netbox_jobs.job',
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'signal',
+                'verbose_name_plural': 'signals',
+                'ordering': ('pk',),
             },
         ),
         migrations.CreateModel(
@@ -704,10 +777,22 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('key', models.CharField(max_length=64)),
+                (
+                    'kind',
+                    models.CharField(
+                        choices=[('step', 'step'), ('sleep', 'sleep'), ('wait', 'wait for a signal')],
+                        default='step',
+                        max_length=10,
+                        verbose_name='kind',
+                    ),
+                ),
                 ('name', models.CharField(max_length=200, verbose_name='name')),
+                ('version', models.CharField(blank=True, default='', max_length=50, verbose_name='version')),
                 ('attempt', models.PositiveIntegerField(default=1, verbose_name='attempt')),
                 ('started', models.DateTimeField(verbose_name='started')),
-                ('completed', models.DateTimeField(default=django.utils.timezone.now, verbose_name='completed')),
+                ('completed', models.DateTimeField(blank=True, null=True, verbose_name='completed')),
+                ('until', models.BigIntegerField(null=True)),
+                ('deliveries', models.PositiveIntegerField(null=True)),
                 ('result', models.BinaryField(blank=True, default=b'')),
                 ('result_format', models.CharField(blank=True, default='', max_length=20)),
                 ('result_signature', models.CharField(blank=True, default='', max_length=64)),

@@ -11,8 +11,9 @@ from .progress import Progress
 from .queues import PausedQueue
 from .repairs import RepairCount
 from .schedules import Schedule
+from .stacks import JobStack
 from .statistics import HourlyStatistics
-from .steps import JobStep
+from .steps import JobSignal, JobStep
 from .unique import UniqueJob
 from .workers import Worker
 
@@ -23,6 +24,8 @@ __all__ = (
     'Job',
     'JobAttempt',
     'JobLogEntry',
+    'JobSignal',
+    'JobStack',
     'JobStep',
     'JobsMixin',
     'LimitRow',
