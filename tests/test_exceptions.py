@@ -17,6 +17,7 @@ BUILT_IN = {
     'ArgumentsUnknown': set(),
     'ContextNotRestored': set(),
     'ContextUnknown': set(),
+    'EncryptionKeyMissing': set(),
     'FormatUnknown': set(),
     'InstanceGone': set(),
     'JobEnded': {ValueError},

@@ -13,7 +13,7 @@ from ..choices import JobStatusChoices
 from ..core import errors, formatting
 from ..models import Job
 from ..monitoring import related, waiting
-from . import actions, log, markup, timeline
+from . import actions, log, markup, stack, timeline
 from .base import PagesAdmin
 
 #: How many characters of arguments, data and errors the page has; a link leads to the whole.
@@ -115,6 +115,7 @@ class JobPage(PagesAdmin):
             'data_cut': len(_data(job)) > LONGEST,
             'arguments': formatting.cut(job.arguments_shown, LONGEST),
             'arguments_cut': len(job.arguments_shown) > LONGEST,
+            **stack.context(request, job),
             'live_every': None if job.ended else _BUSY if soon else _IDLE,
         }
 

@@ -11,13 +11,13 @@ from ..choices import JobStatusChoices
 from ..core import clock, runs, transactions
 from ..core.claim import Claim
 from ..core.text import storable_error
-from ..models import Job, JobAttempt, database
+from ..models import Job, JobAttempt, PendingChange, database
 from ..models.data import storable
 from .deliver import serve_limits_of, withdraw_after_commit
 from .dependencies import depend
 from .finish import STOPPED, finish
 from .limits import is_limited
-from .locks import try_lock
+from .locks import ScheduleLocked, lock_schedule, try_lock
 
 
 def requeue(
@@ -71,27 +71,49 @@ def give_back(
     claim = claim or job.claim
     rows = Job.objects.using(using).filter(pk=job.pk, **(claim.conditions if claim is not None else {}))
 
-    def write(**more: Any) -> bool:
+    def write(*, to_slot: bool) -> bool:
         with transaction.atomic(using=using):
+            if to_slot:  # else a transaction that makes the next occurrence, and so has the slot, would be waited for
+                lock_schedule(job, using, wait)
             if not wait:
                 try_lock(Job.objects.using(using).filter(pk=job.pk), using)
             # A stop that is requested at this moment is meant for every attempt.
-            if not rows.filter(stopping=None).update(**values, **more):
+            if not rows.filter(stopping=None).update(**values, **({'slot': F('schedule_id')} if to_slot else {})):
                 return False
             _free_slot(job)
             also()
         return True
 
     try:
-        given_back = write(slot=F('schedule_id'))
+        given_back = write(to_slot=True)
+    except ScheduleLocked:
+        with transaction.atomic(using=using):
+            given_back = write(to_slot=False)
+            if given_back:
+                PendingChange.leave(job, {'slot': True}, using)
     except IntegrityError:  # the next occurrence was made while this one ran, and has the slot of the waiting one
         with transaction.atomic(using=using):
-            given_back = write() and _hold_next(job, using)
+            given_back = write(to_slot=False) and _hold_next(job, using)
     if not given_back and rows.filter(stopping__isnull=False).exists():
         finish(job, JobStatusChoices.STATUS_CANCELED, STOPPED, claim=claim, wait=wait)
     elif job.claim is not None:
         job.claim = replace(job.claim, lost=True)
     return given_back
+
+
+def take_slot(job: Job, using: str) -> None:
+    """Give a job the slot that it did not get when it was requeued, as another transaction kept its schedule locked.
+
+    Args:
+        job: The job. If it runs again, or has ended, it needs none.
+        using: The alias of the database that holds the jobs, in a transaction that has the lock.
+    """
+    rows = Job.objects.using(using).waiting().filter(pk=job.pk, slot=None)
+    try:
+        with transaction.atomic(using=using):
+            rows.update(slot=F('schedule_id'))
+    except IntegrityError:
+        _hold_next(job, using)
 
 
 def _free_slot(job: Job) -> None:

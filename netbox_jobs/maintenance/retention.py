@@ -5,14 +5,15 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import router, transaction
+from django.db import OperationalError, connections, router
 from django.db.models import PROTECT, RESTRICT, Exists, ManyToOneRel, OuterRef, ProtectedError, RestrictedError
 from django.db.models.deletion import Collector
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from ..core import conf
-from ..models import AuditEntry, Job, JobAttempt, JobLogEntry, JobStep, Progress, database
+from ..lifecycle.unlocked import is_locked, waiting_at_most
+from ..models import AuditEntry, Job, JobAttempt, JobLogEntry, JobStack, JobStep, Progress, database
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -24,6 +25,7 @@ _BELONGING: tuple[tuple[Any, str], ...] = (
     (JobAttempt, 'ended'),
     (JobStep, 'started'),
     (Progress, 'updated'),
+    (JobStack, 'requested'),
 )
 
 
@@ -88,10 +90,15 @@ def prune_audit(*, limit: int) -> int:
 
 
 def _delete_unless_protected(batch: list[int], using: str) -> list[int]:
-    """Delete these jobs; returns those that cannot be, as something that would go with them is protected."""
+    """Delete these jobs; returns those that cannot be: what would go with them is protected, or they are locked."""
     try:
         if batch:
-            _delete(batch, using)
+            return _delete(batch, using)
+    except OperationalError as error:
+        if not is_locked(error):
+            raise
+        logger.info('%s old jobs are kept for now: what would go with them is locked.', len(batch))
+        return batch
     except (ProtectedError, RestrictedError) as error:
         if len(batch) == 1:
             logger.info('Job %s is old, and kept: %s', batch[0], error)
@@ -100,17 +107,25 @@ def _delete_unless_protected(batch: list[int], using: str) -> list[int]:
     return []
 
 
-def _delete(batch: list[int], using: str) -> None:
-    with transaction.atomic(using=using):
+def _delete(batch: list[int], using: str) -> list[int]:
+    """Delete these jobs; returns those that another transaction has locked."""
+    with waiting_at_most(1, using):
+        skip = connections[using].features.has_select_for_update_skip_locked
+        jobs = Job.objects.using(using).filter(pk__in=batch).order_by('pk')
+        free = list(jobs.select_for_update(skip_locked=skip).values_list('pk', flat=True))
+        batch, kept = free, sorted(set(batch) - set(free))
+        if not batch:
+            return kept
         _follow(batch, using)
         links = Job.dependencies.through.objects.using(using)
         links.filter(from_job_id__in=batch)._raw_delete(using)
         links.filter(to_job_id__in=batch)._raw_delete(using)
-        for model in (JobLogEntry, JobAttempt, JobStep, Progress):
+        for model in (JobLogEntry, JobAttempt, JobStep, Progress, JobStack):
             rows = model._default_manager.using(using).filter(job_id__in=batch)
             # Old jobs have keys near each other; without the range, a database may prefer to read all of the log.
             rows.filter(job_id__gte=min(batch), job_id__lte=max(batch))._raw_delete(using)
         Job.objects.using(using).ended().filter(pk__in=batch)._raw_delete(using)
+    return kept
 
 
 def _references(using: str) -> list[Any]:

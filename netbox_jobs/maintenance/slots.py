@@ -85,7 +85,7 @@ def _line_up_again(job: Job, using: str) -> bool:
     job = Job.objects.using(using).get(pk=job.pk)
 
     def line_up() -> bool:
-        if not put_back(job):
+        if not put_back(job, wait=False):
             return False
         Job.objects.using(using).filter(pk=job.pk, held=True).update(due=clock.now_ms())
         return True

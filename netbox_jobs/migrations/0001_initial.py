@@ -194,7 +194,12 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ('backend_id', models.BigIntegerField(editable=False, help_text='Its database session', null=True)),
-                ('dependencies', models.ManyToManyField(blank=True, related_name='dependents', to='netbox_jobs.job')),
+                (
+                    'dependencies',
+                    models.ManyToManyField(
+                        blank=True, db_constraint=False, related_name='dependents', to='netbox_jobs.job'
+                    ),
+                ),
                 (
                     'object_type',
                     models.ForeignKey(
@@ -244,7 +249,11 @@ class Migration(migrations.Migration):
                 'verbose_name': 'job',
                 'verbose_name_plural': 'jobs',
                 'ordering': ('-created',),
-                'permissions': (('cancel_job', 'Can cancel or stop jobs'), ('retry_job', 'Can retry jobs')),
+                'permissions': (
+                    ('cancel_job', 'Can cancel or stop jobs'),
+                    ('retry_job', 'Can retry jobs'),
+                    ('inspect_job', 'Can see the stack of running jobs'),
+                ),
             },
         ),
         migrations.CreateModel(
@@ -367,6 +376,41 @@ class Migration(migrations.Migration):
                 'constraints': [
                     models.UniqueConstraint(fields=('hour', 'queue_name', 'runner'), name='netbox_jobs_statistics_hour')
                 ],
+            },
+        ),
+        migrations.CreateModel(
+            name='JobStack',
+            fields=[
+                (
+                    'job',
+                    models.OneToOneField(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        primary_key=True,
+                        related_name='+',
+                        serialize=False,
+                        to='netbox_jobs.job',
+                    ),
+                ),
+                ('attempt', models.PositiveIntegerField(default=1, verbose_name='attempt')),
+                ('requested', models.DateTimeField(default=django.utils.timezone.now, verbose_name='requested')),
+                ('taken', models.DateTimeField(blank=True, null=True, verbose_name='taken')),
+                ('stack', models.TextField(blank=True, default='', verbose_name='stack')),
+                ('samples', models.PositiveSmallIntegerField(default=0)),
+                ('same', models.PositiveSmallIntegerField(default=0)),
+                ('host', models.CharField(blank=True, default='', max_length=255, verbose_name='host')),
+                ('pid', models.PositiveIntegerField(blank=True, null=True, verbose_name='process')),
+                ('memory', models.BigIntegerField(blank=True, help_text='Bytes', null=True, verbose_name='memory')),
+                (
+                    'cpu',
+                    models.FloatField(
+                        blank=True, help_text='Of one core, while the samples were taken', null=True, verbose_name='CPU'
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'stack',
+                'verbose_name_plural': 'stacks',
             },
         ),
         migrations.CreateModel(

@@ -11,6 +11,7 @@ from .progress import Progress
 from .queues import PausedQueue
 from .repairs import RepairCount
 from .schedules import Schedule
+from .stacks import JobStack
 from .statistics import HourlyStatistics
 from .steps import JobSignal, JobStep
 from .unique import UniqueJob
@@ -24,6 +25,7 @@ __all__ = (
     'JobAttempt',
     'JobLogEntry',
     'JobSignal',
+    'JobStack',
     'JobStep',
     'JobsMixin',
     'LimitRow',

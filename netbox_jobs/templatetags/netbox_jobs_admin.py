@@ -74,6 +74,13 @@ def log_time(value: datetime) -> SafeString:
 
 
 @register.filter
+def clock_time(value: datetime) -> SafeString:
+    """The time of a day whose date stands elsewhere, to the minute."""
+    iso, exact, text = formatting.iso(value), formatting.exact_moment(value), formatting.hour(value)
+    return format_html('<time datetime="{}" title="{}">{}</time>', iso, exact, text)
+
+
+@register.filter
 def due(job: Any) -> SafeString | str:
     """When a job is due, or was."""
     return markup.moment(job.scheduled or job.created)

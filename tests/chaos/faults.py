@@ -9,6 +9,7 @@ from django.db import transaction
 
 from netbox_jobs.broker import delivery
 from netbox_jobs.models import Job, Worker
+from tests.app.counted import WorkingByKey, WorkingInSteps, WorkingLimited
 from tests.app.jobs import Working, WorkingAgain, WorkingRetried, WorkingRetriedAgain, WorkingTwice
 from tests.app.waiting import WorkingAsleep
 from tests.processes import cut_sessions
@@ -195,6 +196,9 @@ SELF_INFLICTED = (
     _within('before that is committed', WorkingRetriedAgain, fails=2, cron='0 3 * * *'),
     _within('after it is given back', WorkingRetried, WorkingRetriedAgain, fails=2),
     _within('over time', WorkingRetried, job_timeout=1),
+    _within('killed', WorkingLimited, WorkingInSteps),
+    _within('before that is committed', WorkingByKey, fails=1, key='a'),
+    _within('before the terminal write', WorkingInSteps),
 )
 
 

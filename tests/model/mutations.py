@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from netbox_jobs.core.claim import Claim
-from netbox_jobs.lifecycle import cancel, claim_sql, deliver, dependencies, finish, requeue, stop, wait
+from netbox_jobs.lifecycle import cancel, claim_sql, deliver, dependencies, finish, limits, requeue, stop, wait
 
 from . import stories as told
 from .stories import Play
@@ -73,6 +73,15 @@ MUTATIONS = (
     Mutation('A pause takes back a job that runs', wait.put_back, f', {_PENDING}', '', told.paused_late),
     Mutation('A paused queue takes back a job that runs', wait.hold_back, f'{_PENDING}, ', '', told.held_back_late),
     Mutation('A change of the schedule moves a job that runs', wait.reschedule, '.waiting()', '', told.moved_late),
+    Mutation(
+        'A requeue of a limited job waits for no slot', requeue._values, 'if is_limited(job):', 'if False:',
+        told.requeued_limited,
+    ),
+    Mutation('A slot is given that is not free', limits._is_full, '>= most', '> most', told.admitted_late),
+    Mutation(
+        'A pause takes a job back that then waits for no slot', wait.put_back, 'held = is_limited(job)', 'held = False',
+        told.paused_limited,
+    ),
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from ...choices import JobNotificationChoices, JobStatusChoices
 from ...core import formatting
 from ...models import Job, JobAttempt, JobLogEntry, Progress, Schedule
 from ...monitoring import related, waiting
-from ...monitoring.permissions import VIEW
+from ...monitoring.permissions import VIEW, may_see_arguments
 from .base import address
 
 
@@ -183,8 +183,8 @@ class JobDetailSerializer(JobSerializer):
         fields: Any = (*JobSerializer.Meta.fields, 'data', 'arguments', 'log_entries', 'wait', 'attempts')
 
     def get_arguments(self, job: Job) -> str | None:
-        """The arguments for people, for users who may view all jobs: one `name=value` a line."""
-        return job.arguments_shown if self.sees_all else None
+        """The arguments for people, for users who may see them: one `name=value` a line."""
+        return job.arguments_shown if may_see_arguments(self.context['request'].user) else None
 
     @extend_schema_field(LogEntrySerializer(many=True))
     def get_log_entries(self, job: Job) -> Any:
