@@ -15,7 +15,9 @@ PORT ?= 8000
 JOBS ?= 10000
 FAULTS ?= 200
 SEED ?= 1
-SECONDS ?= 3600
+SECONDS ?= $(if $(filter soak,$(MAKECMDGOALS)),28800,3600)
+CASES ?=
+CSV ?= soak.csv
 WORKERS ?= 6
 BENCH ?=
 
@@ -26,7 +28,8 @@ PEERS = .venv-peers
 # Installed anew when what is to be installed changes.
 STAMP = $(VENV)/.installed
 
-.PHONY: help demo serve unit test lint audit docs messages pictures dist format chaos simulate bench bench-peers bench-scale clean
+.PHONY: help demo serve unit test lint audit docs messages pictures dist format chaos faults simulate soak bench bench-peers
+.PHONY: bench-scale clean
 
 help:
 	@echo 'make demo    run the example plugin: jobs on demand, periodic, scheduled, failing; needs no servers'
@@ -40,6 +43,8 @@ help:
 	@echo 'make pictures  take the pictures of the admin in docs/pictures anew; needs Chromium'
 	@echo 'make dist    build what is uploaded, in dist, and check it'
 	@echo 'make chaos   kill everything, many times, and count (JOBS, FAULTS, SEED, WORKERS)'
+	@echo 'make faults  kill, stop, fill and lock servers of its own, one fault at a time, and count (CASES)'
+	@echo 'make soak    50 jobs a second for eight hours, and what the processes hold meanwhile (SECONDS, CSV)'
 	@echo 'make simulate  tell random stories to the lifecycle code for an hour (SECONDS); TEST_DATABASE_URL names the database'
 	@echo 'make bench   measure ourselves next to RQ and the database; needs PostgreSQL and Redis (BENCH=--quick)'
 	@echo 'make bench-scale  an empty table of jobs against one of a million, and every plan (PostgreSQL, Redis)'
@@ -52,9 +57,9 @@ demo: $(STAMP)
 serve: $(STAMP)
 	@$(BIN)/python -u -m project.demo --serve --port $(PORT)
 
-# On SQLite, with a Valkey that pytest starts, whatever else is there.
+# On SQLite, with a Valkey that pytest starts, whatever else is there. `make test` sends the REST API 25 requests of each kind.
 unit: $(STAMP)
-	@env -u TEST_DATABASE_URL -u TEST_REDIS_URL $(BIN)/python -m pytest -q -m unit -n 2 --dist worksteal
+	@env -u TEST_DATABASE_URL -u TEST_REDIS_URL TEST_EXAMPLES=8 $(BIN)/python -m pytest -q -m unit -n 2 --dist worksteal
 
 test: $(STAMP)
 	@$(BIN)/python -m tests
@@ -98,6 +103,12 @@ format: $(STAMP)
 
 chaos: $(STAMP)
 	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --faults $(FAULTS) --seed $(SEED) --workers $(WORKERS)
+
+faults: $(STAMP)
+	@$(BIN)/python -m tests.faults $(CASES)
+
+soak: $(STAMP)
+	@$(BIN)/python -m tests.soak --seconds $(SECONDS) --csv $(CSV)
 
 simulate: $(STAMP)
 	@$(BIN)/python -m tests.model

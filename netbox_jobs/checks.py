@@ -17,16 +17,17 @@ from .plugins import PluginConfig
 
 @checks.register
 def check_queues(**kwargs: Any) -> list[checks.CheckMessage]:
-    """`RQ_QUEUES` must have a `default`, and time limits that are some."""
+    """`RQ_QUEUES` must have a `default`, and options that are some: names, time limits, `ASYNC`."""
     try:
-        names = sorted(queues.configured())
+        configured = queues.configured()
     except ImproperlyConfigured as error:
         return [checks.Error(str(error), id='netbox_jobs.E001')]
     found: list[checks.CheckMessage] = []
-    for name in names:
+    for name in sorted(configured, key=str):
         try:
+            queues.check_options(name, configured[name])
             queues.timeout(name)
-        except (ImproperlyConfigured, AttributeError) as error:
+        except ImproperlyConfigured as error:
             found.append(checks.Error(str(error), id='netbox_jobs.E013'))
     return found
 
@@ -209,6 +210,8 @@ def check_encryption(**kwargs: Any) -> list[checks.CheckMessage]:
         if encryption.ring() is not None or not conf.get('ENCRYPT'):
             return []
     except ImproperlyConfigured as error:
+        if list(conf.problems()):  # check_settings() says so
+            return []
         return [checks.Error(str(error), id='netbox_jobs.E015')]
     return [
         checks.Error(
@@ -225,6 +228,8 @@ def check_middleware(**kwargs: Any) -> list[checks.CheckMessage]:
     try:
         middleware.configured()
     except ImproperlyConfigured as error:
+        if list(conf.problems()):  # check_settings() says so
+            return []
         return [checks.Error(str(error), id='netbox_jobs.E016')]
     return []
 

@@ -11,19 +11,21 @@ from .core import recurrence
 from .core.limits import Limit
 from .core.options import EnqueueOptions
 from .core.registry import system_jobs
-from .core.unique import Unique
+from .core.unique import Debounce, Throttle, Unique
 from .exceptions import JobFailed
 from .execution.runner import JobRunner
 from .models import Job
 
 # Job, JobFailed and JobStatusChoices are found here as well, where plugins look for them.
 __all__ = (
+    'Debounce',
     'EnqueueOptions',
     'Job',
     'JobFailed',
     'JobRunner',
     'JobStatusChoices',
     'Limit',
+    'Throttle',
     'Unique',
     'current_job',
     'system_job',

@@ -12,9 +12,10 @@ processes, the adapters of other packages, and projects with a database of their
 change: SQL and how many statements there are, locks, transactions, constraints, what is stored, and what a process
 leaves in it that dies. CONTRIBUTING.md says how to choose.
 
-Each pass but Pages is divided among `TEST_PROCESSES` processes (2). Each has a database of its own, and one of Redis,
-from that of the URL on; the tests empty them, and refuse those that hold other keys than RQ's. `TEST_VOLUME` (10,000)
-is the number of jobs that two workers share on PostgreSQL. With `REQUIRE_SERVICES=1`, a missing service is a failure.
+Each pass but Pages is divided among `TEST_PROCESSES` processes (2), that on SQLite among half as many more. Each has a
+database of its own, and one of Redis, from that of the URL on; the tests empty them, and refuse those that hold other
+keys than RQ's. `TEST_VOLUME` (10,000) is the number of jobs that two workers share on PostgreSQL. With
+`REQUIRE_SERVICES=1`, a missing service is a failure.
 
 The tests start some thousand processes on a machine that is busy with all passes at once. So a pass in which at most
 `TEST_UNSTABLE` tests (2) failed runs these once more at the end, alone: one that fails again has failed; one that
@@ -46,6 +47,8 @@ SERVERS = {
 }
 #: Into how many processes a pass is divided.
 PROCESSES = int(os.environ.get('TEST_PROCESSES', '2'))
+#: The same for SQLite, which has the tests that run once, too.
+MORE = PROCESSES + PROCESSES // 2
 #: How many failed tests of a pass are run once more.
 UNSTABLE = int(os.environ.get('TEST_UNSTABLE', '2'))
 
@@ -130,11 +133,11 @@ def main() -> int:
         if compile_once(folder) and not sys.argv[1:]:
             compile_all(embedded.url)
         passes = [
-            Pass('SQLite', f'sqlite:///{folder}/test.sqlite3', embedded.url, PROCESSES, 'not browser', folder),
+            Pass('SQLite', f'sqlite:///{folder}/test.sqlite3', embedded.url, MORE, 'not browser', folder),
         ]
         servers = [name for name in ('PostgreSQL', 'MariaDB') if name in present]
         for number, name in enumerate(servers):
-            redis = present.get('Redis', redis_after(embedded.url, PROCESSES + 1))
+            redis = present.get('Redis', redis_after(embedded.url, MORE + 1))
             redis = redis_after(redis, number * PROCESSES)
             passes.append(Pass(name, present[name], redis, PROCESSES, 'not browser and not once', folder))
         if browses:
@@ -142,7 +145,7 @@ def main() -> int:
             database = (
                 f'{present["PostgreSQL"]}_pages' if 'PostgreSQL' in present else f'sqlite:///{folder}/pages.sqlite3'
             )
-            passes.append(Pass('Pages', database, redis_after(embedded.url, PROCESSES), 1, 'browser', folder))
+            passes.append(Pass('Pages', database, redis_after(embedded.url, MORE), 1, 'browser', folder))
         try:
             return _run(passes)
         finally:

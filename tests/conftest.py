@@ -36,8 +36,10 @@ if _DATABASE.startswith('sqlite'):
     # They read the plans of servers.
     collect_ignore += ['monitoring/test_scale.py', 'contrib/rest/test_scale.py', 'lifecycle/test_stale_statistics.py']
     collect_ignore.append('enqueue/test_isolation.py')
-    collect_ignore.append('enqueue/test_lock_order.py')
-    collect_ignore.append('lifecycle/test_long_transactions.py')  # its one write lock is waited for
+    collect_ignore += ['enqueue/test_lock_order.py', 'enqueue/test_gap_locks.py']
+    # Its one write lock is waited for.
+    collect_ignore += ['lifecycle/test_long_transactions.py', 'lifecycle/test_locked_jobs.py']
+    collect_ignore.append('maintenance/test_locked_rows.py')
 
 
 if _DATABASE.startswith('mysql'):

@@ -73,6 +73,10 @@ BAD = {
     'CONTEXT': ['tests.app.Context', 1, None, [1]],
     'QUEUES': [[], None, {'low': 3}, {'low': {}}, {'low': {'concurrency': 0}}, {'low': {'concurrency': True}}],
     'METRICS_TOKEN': [1, None, b'token'],
+    'AUDIT_RETENTION': [-1, '1y', None, 1.5],
+    'MIDDLEWARE': ['tests.app.Middleware', 1, None, [1]],
+    'ENCRYPT': [1, 'no', None],
+    'ENCRYPTION_KEYS': [None, 5, [b'key'], {}],
     'NETBOX_VERSION': ['new', '', None, 4.5],
 }
 

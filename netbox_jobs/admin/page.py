@@ -18,7 +18,7 @@ from .base import PagesAdmin
 
 #: How many characters of arguments, data and errors the page has; a link leads to the whole.
 LONGEST = 20_000
-#: How many finished steps the page has.
+#: How many steps the page has.
 STEPS = 500
 #: Milliseconds between two updates of a job that runs or can run at once, and of a job that is due later.
 _BUSY, _IDLE = 1500, 10_000

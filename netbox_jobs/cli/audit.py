@@ -35,7 +35,7 @@ def _document(entry: AuditEntry) -> dict[str, object]:
         'id': entry.pk,
         'time': formatting.iso(entry.created),
         'actor': entry.actor,
-        'user': entry.user_id,
+        'user': entry.user_id if isinstance(entry.user_id, int | None) else str(entry.user_id),
         'face': entry.face,
         'action': entry.action,
         'type': entry.object_type,

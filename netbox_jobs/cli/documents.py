@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from ..core import clock
 from ..core.formatting import iso
 from ..models import Job, JobAttempt, JobLogEntry, JobStep, Schedule, Worker
 from ..monitoring import related
@@ -41,9 +42,12 @@ def job_details(row: Job, worker: Worker | None, attempts: Iterable[JobAttempt],
         'steps': [
             {
                 'name': each.name,
+                'kind': each.kind,
                 'attempt': each.attempt,
                 'started': iso(each.started),
                 'completed': iso(each.completed),
+                'until': None if each.until is None else iso(clock.from_ms(each.until)),
+                'timed_out': each.timed_out,
                 'result': each.result_shown,
             }
             for each in steps

@@ -18,7 +18,7 @@ from .screen import Cell, Screen, progress_text
 
 #: How many lines of the log `show` has.
 _LOG_LINES = 10
-#: And how many finished steps.
+#: And how many steps.
 _STEPS = 500
 
 
@@ -67,7 +67,7 @@ def show(screen: Screen, options: Namespace) -> int:
         screen.heading('Earlier attempts')
         screen.table(tables.attempts(attempts), '')
     if steps:
-        screen.heading('Finished steps')
+        screen.heading('Steps')
         screen.table(tables.steps(steps), '')
     log = JobLogEntry.objects.using(using).filter(job_id=job.pk).order_by('-pk')
     if lines := list(log[:_LOG_LINES]):

@@ -11,7 +11,21 @@ from ..choices import JobStatusChoices
 from ..models import AuditEntry
 from ..monitoring.log_lines import LEVELS
 from ..monitoring.performance import PERIODS
-from . import audit, completion, errors, exits, health, jobs, maintenance, performance, queues, schedules, stack, top
+from . import (
+    audit,
+    completion,
+    errors,
+    exits,
+    health,
+    jobs,
+    maintenance,
+    performance,
+    queues,
+    schedules,
+    signals,
+    stack,
+    top,
+)
 
 
 class HelpFormatter(RawDescriptionHelpFormatter, DjangoHelpFormatter):
@@ -31,6 +45,7 @@ def build(parser: ArgumentParser) -> None:
 
     _about_now(add)
     _about_jobs(add)
+    _about_run(add)
     _about_errors(add)
     _about_queues(add)
     _about_schedules(add)
@@ -81,6 +96,12 @@ def _about_jobs(add: Callable[..., Any]) -> None:
         _ids(add('stop', jobs.stop, 'Stop running jobs, with all processes that they started; cancel waiting ones'))
     )
     _confirmed(_chosen(add('retry', jobs.retry, 'Enqueue ended jobs again, with the same arguments', json=True)))
+    signaling = _id(add('signal', signals.send, 'Send a signal to a job, which waits for it, or will'))
+    signaling.add_argument('name', metavar='NAME', help='the name of the signal')
+    signaling.add_argument('--payload', metavar='VALUE', help='what the job receives, as JSON or text')
+
+
+def _about_run(add: Callable[..., Any]) -> None:
     running = add('run', jobs.run, 'Enqueue a job', json=True)
     running.epilog, running.formatter_class = exits.EXPLAINED, HelpFormatter
     running.add_argument('runner', metavar='RUNNER', help='the dotted path of a JobRunner, or its Meta.name')

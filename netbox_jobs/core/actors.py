@@ -28,7 +28,8 @@ class Actor:
 
 def of_user(user: Any, face: str = PYTHON) -> Actor:
     """Return a user as an actor."""
-    return Actor(face, str(user.get_username()) or 'anonymous', user.pk)
+    name = user.get_username() if hasattr(user, 'get_username') else user  # of an authentication without a model
+    return Actor(face, str(name) or 'anonymous', getattr(user, 'pk', None))
 
 
 def current(user: Any = None) -> Actor | None:

@@ -27,7 +27,7 @@ from django.utils.duration import duration_iso_string
 
 from ..exceptions import ArgumentsRefused, ArgumentsTooLarge, ArgumentsUnknown, FormatUnknown, InstanceGone
 from . import conf, encryption
-from .home import home_of
+from .home import home_of, key_of
 from .shown import show, show_names
 from .signing import sign
 from .text import described
@@ -191,7 +191,7 @@ def _codec(format: str) -> tuple[Callable[[Kwargs], bytes], Callable[[bytes], Kw
 def _reference(value: Any) -> tuple[str, str, str, str | None] | None:
     if not isinstance(value, Model) or value._state.adding or value.pk is None:
         return None
-    pk = value._meta.pk.value_to_string(value)
+    pk = key_of(value) if isinstance(value.pk, str) else value._meta.pk.value_to_string(value)
     return value._meta.app_label, value._meta.object_name or '', pk, home_of(value)
 
 

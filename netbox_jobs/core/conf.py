@@ -12,6 +12,10 @@ from packaging.version import InvalidVersion, Version
 #: The version of NetBox's job API that is reproduced.
 API_VERSION = '4.7.0'
 
+#: The largest limit of jobs that run at once.
+MOST_AT_ONCE = 1_000_000
+#: The most days for which ended jobs can be kept.
+_MOST_DAYS = 100_000
 #: Days for which ended jobs are kept, unless the project sets `JOB_RETENTION`.
 DEFAULT_RETENTION = 90
 
@@ -41,8 +45,12 @@ def _number(default: float, unit: str, least: float, most: float, *, whole: bool
 def _is_queue_option(value: Any) -> bool:
     if not isinstance(value, dict) or value.keys() != {'concurrency'}:
         return False
-    most = value['concurrency']
-    return isinstance(most, int) and not isinstance(most, bool) and most >= 1
+    return is_size(value['concurrency'])
+
+
+def is_size(value: object) -> bool:
+    """Return whether a value says how many jobs may run at once."""
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_AT_ONCE
 
 
 def _is_version(value: Any) -> bool:
@@ -73,7 +81,7 @@ SETTINGS: dict[str, Setting] = {
     # How many jobs of a queue may run at once: {'low': {'concurrency': 5}}.
     'QUEUES': Setting(
         {},
-        "a dictionary such as {'low': {'concurrency': 5}}, with whole numbers from 1",
+        f"a dictionary such as {{'low': {{'concurrency': 5}}}}, with whole numbers from 1 to {MOST_AT_ONCE:,}",
         lambda value: isinstance(value, dict) and all(map(_is_queue_option, value.values())),
     ),
     # Dotted paths of the classes whose values travel from the caller to the run; see `core.contexts.JobContext`.
@@ -120,8 +128,9 @@ def get(name: str) -> Any:
         return setting.default
     value = configured[name]
     if not setting.accepts(value):
+        hidden = setting.secret and isinstance(value, str)  # the one key, instead of a list of keys
         raise ImproperlyConfigured(
-            f'NETBOX_JOBS[{name!r}] is {"another value" if setting.secret else repr(value)}; expected '
+            f'NETBOX_JOBS[{name!r}] is {"a text" if hidden else repr(value)}; expected '
             f'{setting.expected}. Its default is {setting.default!r}.'
         )
     return value
@@ -169,8 +178,8 @@ def retention() -> int:
         ImproperlyConfigured: It is no whole number of days.
     """
     days = getattr(settings, 'JOB_RETENTION', DEFAULT_RETENTION)
-    if isinstance(days, bool) or not isinstance(days, int) or days < 0:
+    if isinstance(days, bool) or not isinstance(days, int) or not 0 <= days <= _MOST_DAYS:
         raise ImproperlyConfigured(
-            f'JOB_RETENTION is {days!r}; expected a whole number of days, or 0 to keep all jobs.'
+            f'JOB_RETENTION is {days!r}; expected a whole number of days up to {_MOST_DAYS:,}, or 0 to keep all jobs.'
         )
     return days

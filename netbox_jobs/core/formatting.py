@@ -245,6 +245,7 @@ def wait(reason: Wait) -> str:
         'attempt': number(reason.attempt or 0),
         'limit': clean(reason.limit),
         'most': number(reason.most),
+        'signal': clean(reason.signal),
     }
     match reason.kind:
         case WaitKind.UNSAVED:
@@ -271,6 +272,12 @@ def wait(reason: Wait) -> str:
             return _('attempt %(attempt)s is due at %(time)s') % values
         case WaitKind.LIMIT:
             return _('waits for a slot: at most %(most)s jobs of %(limit)s run at once') % values
+        case WaitKind.SLEEP:
+            return _('sleeps until %(time)s') % values
+        case WaitKind.SIGNAL if reason.until is None:
+            return _('waits for the signal %(signal)s') % values
+        case WaitKind.SIGNAL:
+            return _('waits for the signal %(signal)s until %(time)s') % values
         case WaitKind.NO_WORKER:
             return _('no worker serves the queue %(queue)s') % values
         case WaitKind.REDIS:

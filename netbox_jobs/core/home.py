@@ -1,5 +1,8 @@
-"""Where a row lives: the database that it is written to, whichever replica it was read from."""
+"""What an object is the row of: by database and key, whichever replica it was read from and however it was made."""
 
+from typing import Any
+
+from django.core.exceptions import ValidationError
 from django.db import router
 from django.db.models import Model
 
@@ -10,3 +13,15 @@ def home_of(instance: Model) -> str:
     Without a router, that is where it was read from.
     """
     return router.db_for_write(type(instance), instance=instance)
+
+
+def key_of(instance: Model) -> str:
+    """Return the primary key of an object as text: the same for all objects of its row, however they came by it.
+
+    `Thing(pk='05')` is saved to the row 5, and a UUID may be given as a text in capitals.
+    """
+    pk: Any = instance._meta.pk
+    try:
+        return str(pk.to_python(instance.pk))
+    except (ValidationError, TypeError, ValueError):
+        return str(instance.pk)

@@ -9,6 +9,7 @@ from django.db.models import Model
 
 from ..exceptions import RunnerNotFound
 from . import conf, import_path, options
+from .conf import is_size
 
 #: The longest name of a limit; a longer one is cut, and ends with a hash of all of it.
 LONGEST_NAME = 255
@@ -26,8 +27,8 @@ class Limit:
     name: str = ''
 
     def __post_init__(self) -> None:
-        if isinstance(self.most, bool) or not isinstance(self.most, int) or self.most < 1:
-            raise ValueError(f'The limit is {self.most!r}; expected a whole number from 1.')
+        if not is_size(self.most):
+            raise ValueError(f'The limit is {self.most!r}; expected a whole number from 1 to {conf.MOST_AT_ONCE:,}.')
         if not (self.key is None or callable(self.key) or (isinstance(self.key, str) and self.key)):
             raise ValueError(f'The key of the limit is {self.key!r}; expected the name of an argument or a function.')
         if not isinstance(self.name, str):

@@ -92,6 +92,21 @@ def check(name: str) -> str:
     return name
 
 
+def check_options(name: object, options: object) -> None:
+    """Check what `RQ_QUEUES` says of a queue, as far as it is not for RQ to check.
+
+    Raises:
+        ImproperlyConfigured: The name is no text, the options are no dictionary, or `ASYNC` is neither True nor False:
+            a text, as an environment variable has it, would be taken for True.
+    """
+    if not isinstance(name, str):
+        raise ImproperlyConfigured(f'RQ_QUEUES has the queue {name!r}; expected a text as its name.')
+    if not isinstance(options, dict):
+        raise ImproperlyConfigured(f"RQ_QUEUES[{name!r}] is {options!r}; expected a dictionary such as {{'URL': ...}}.")
+    if not isinstance(options.get('ASYNC', True), bool):
+        raise ImproperlyConfigured(f"RQ_QUEUES[{name!r}]['ASYNC'] is {options['ASYNC']!r}; expected True or False.")
+
+
 def timeout(name: str) -> int:
     """Return the time limit in seconds of jobs in this queue that have none of their own; -1 is none.
 
@@ -101,7 +116,7 @@ def timeout(name: str) -> int:
     value = configured().get(name, {}).get('DEFAULT_TIMEOUT') or Queue.DEFAULT_TIMEOUT
     try:
         limit = None if isinstance(value, bool) else parse_timeout(value)
-    except (TimeoutFormatError, TypeError, ValueError, AssertionError):
+    except (TimeoutFormatError, TypeError, ValueError, OverflowError, AssertionError):
         limit = None
     if limit is None or not (limit == -1 or 0 < limit <= _LONGEST_TIMEOUT):
         raise ImproperlyConfigured(

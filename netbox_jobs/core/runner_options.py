@@ -11,6 +11,8 @@ from . import import_path, limits, options, retries, unique
 
 #: How often a job whose process died is run again, if its runner has `on_crash = 'retry'` and no `max_crashes`.
 DEFAULT_MAX_CRASHES = 3
+# The type and the largest value of each.
+_NUMBERS: dict[str, tuple[Any, int]] = {'max_crashes': (int, 10_000), 'stop_grace': (int | float, 7 * 86_400)}
 #: Seconds that a coroutine has to end when its task was cancelled, if its runner has no `stop_grace`.
 COROUTINE_GRACE = 5.0
 
@@ -33,14 +35,19 @@ def check(runner: type[Any]) -> None:
             raise ValueError(f'encrypted is {meta.encrypted!r}; expected True or False.')
         if not isinstance(getattr(meta, 'api', False), bool):
             raise ValueError(f'api is {meta.api!r}; expected True or False.')
+        version = getattr(meta, 'version', '')
+        if isinstance(version, bool) or not isinstance(version, int | str) or len(str(version)) > 50:
+            raise ValueError(f'version is {version!r}; expected a whole number, or a text of at most 50 characters.')
         run = getattr(runner, 'run', runner)
         limit = limits.of_meta(meta, run)
         _check_sensitive(meta, run, limit)
         unique.of_meta(meta, run)
         for name in ('max_crashes', 'stop_grace'):
             value = getattr(meta, name, 0)
-            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-                raise ValueError(f'{name} is {value!r}; expected a number from 0.')
+            kind, most = _NUMBERS[name]
+            if isinstance(value, bool) or not isinstance(value, kind) or not 0 <= value <= most:
+                what = 'whole number' if kind is int else 'number of seconds'
+                raise ValueError(f'{name} is {value!r}; expected a {what} from 0 to {most:,}.')
     except ValueError as error:
         raise ImproperlyConfigured(f'{import_path.path_of(runner)}.Meta: {error}') from None
 
@@ -64,6 +71,11 @@ def sensitive(runner: Any) -> frozenset[str]:
 def is_in_api(runner: Any) -> bool:
     """Return whether jobs of a runner can be enqueued through the REST API."""
     return bool(getattr(getattr(runner, 'Meta', None), 'api', False))
+
+
+def version(runner: Any) -> str:
+    """Return the version of a runner's steps; empty if it names none."""
+    return str(getattr(getattr(runner, 'Meta', None), 'version', ''))
 
 
 def kept_level(runner: Any) -> int:

@@ -92,6 +92,7 @@ def _forms(value: Any) -> Iterator[str]:
 def _of_text(text: str) -> Iterator[str]:
     forms = {text, repr(text)[1:-1], json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
     forms |= {repr(repr(text)[1:-1])[1:-1]}  # within the repr() of an exception
+    forms |= {repr(text.encode(errors='replace'))[2:-1]}
     if not _has_surrogates(text):
         forms |= {quote(text), quote_plus(text), quote(text, safe='')}
     forms |= {text.strip(), *(line for line in text.splitlines() if len(line) >= 2 * SHORTEST)}

@@ -17,6 +17,8 @@ class WaitKind(StrEnum):
     DUE = 'due'
     BACKOFF = 'backoff'
     LIMIT = 'limit'
+    SLEEP = 'sleep'
+    SIGNAL = 'signal'
     NO_WORKER = 'no_worker'
     REDIS = 'redis'
     IN_LINE = 'in_line'
@@ -37,7 +39,9 @@ class Wait:
     #: The limit that has no slot for it, and how many jobs of it run at once (LIMIT); `jobs` are some of these.
     limit: str = ''
     most: int = 0
-    #: When it can run (DUE, BACKOFF).
+    #: When it can run (DUE, BACKOFF), wakes up (SLEEP), or waits no longer (SIGNAL, if it has a time-out).
     until: datetime | None = None
+    #: The signal that it waits for (SIGNAL).
+    signal: str = ''
     #: The attempt that comes next (BACKOFF).
     attempt: int | None = None

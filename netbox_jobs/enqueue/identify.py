@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 
-from ..core.home import home_of
+from ..core.home import home_of, key_of
 from ..core.import_path import path_of
 from ..models import database
 
@@ -28,7 +28,7 @@ def identify_instance(instance: Model | None) -> tuple[ContentType | None, str |
     if is_unsaved(instance):
         raise ValueError(f'instance is an unsaved {instance._meta.label}; save it first.')
     object_db = home_of(instance)
-    return object_type, str(instance.pk), '' if object_db == database() else object_db
+    return object_type, key_of(instance), '' if object_db == database() else object_db
 
 
 def is_unsaved(instance: Model) -> bool:

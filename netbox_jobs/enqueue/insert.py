@@ -22,13 +22,17 @@ from .successor import predecessor_of, succeed
 from .uniqueness import insert_unique
 from .unsaved import call_transaction
 
+#: The options that `Job.enqueue()` has as None if they are omitted.
+_OMITTED = ('instance', 'user', 'schedule_at', 'queue_name', 'notifications')
+
 
 @services.enqueue.provide
 def enqueue(func: Callable[..., Any], given: dict[str, Any]) -> Job:
     """Check a call and store its job, or run it with `immediate`; see `Job.enqueue()`."""
     if not middleware.configured():
         return _enqueue(func, given)
-    call = EnqueueCall(import_path.path_of(getattr(func, '__self__', func)), [given])
+    named = {name: value for name, value in given.items() if value is not None or name not in _OMITTED}
+    call = EnqueueCall(import_path.path_of(getattr(func, '__self__', func)), [named])
     (job,) = middleware.around_enqueue(call, lambda: [_enqueue(func, each) for each in call.calls])
     return job
 

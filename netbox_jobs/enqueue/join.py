@@ -10,6 +10,7 @@ from ..exceptions import ArgumentsRefused, ContextNotRestored, InstanceGone, Run
 from ..lifecycle.dependencies import depend
 from ..lifecycle.finish import finish
 from ..lifecycle.locks import ScheduleLocked
+from ..lifecycle.unlocked import unless_locked
 from ..models import Job, PendingChange, Schedule, database, services
 from . import schedule_lock
 from .late import WHEN
@@ -36,9 +37,15 @@ def settle(pk: int, using: str) -> bool:
         Whether it has joined; False if it waits no more, its schedule is still locked, or this code cannot read it.
     """
     try:
-        return transactions.retried(lambda: _settle(pk, using), using)
+        return transactions.retried(lambda: _settle_unless_locked(pk, using), using)
     except (ScheduleLocked, RunnerNotFound):  # code that can read its arguments has enqueued it
         return False
+
+
+def _settle_unless_locked(pk: int, using: str) -> bool:
+    with unless_locked(using, f'What job {pk} is to change'):
+        return _settle(pk, using)
+    return False
 
 
 def _settle(pk: int, using: str) -> bool:

@@ -15,7 +15,7 @@ from ..core.limits import Limit
 from ..core.options import UNCHANGED
 from ..core.recurrence import Recurrence
 from ..core.text import storable_text
-from ..core.unique import Unique
+from ..core.unique import Debounce, Sameness
 from ..models import Job, database
 from .identify import content_type_of, identify_callable, identify_instance, identify_user, is_unsaved, schedule_key
 from .rq_options import check_rq_options, seconds
@@ -57,7 +57,7 @@ class EnqueueRequest:
     #: The columns of the limit of a row that the request was made from.
     kept_limit: dict[str, Any] = field(default_factory=dict)
     #: Which jobs of the runner count as the same, if it says so.
-    unique: Unique | None = None
+    unique: Sameness | None = None
     #: The fields that the caller has named; the others are defaults.
     given: frozenset[str] = frozenset()
 
@@ -133,6 +133,7 @@ def check(
     if timeout is None and kind is not None:
         request.job_timeout = seconds(*runner_options.time_limit(kind))
     _sort_dependencies(request, dependencies)
+    _check_debounced(request, counts=not immediate and call == 'enqueue')
     given |= packed
     # An `enqueue()` of the runner's own may translate the arguments of `enqueue_once()`; it is checked behind it.
     translated = call == 'enqueue_once' and kind is not None and kind.overrides('enqueue')
@@ -163,6 +164,16 @@ def _check_immediate(immediate: bool, given: dict[str, Any]) -> None:
     instance = given.get('instance')
     if instance is not None:
         identify_instance(instance)  # an unsaved one cannot be run for
+
+
+def _check_debounced(request: EnqueueRequest, *, counts: bool) -> None:
+    if not counts or not isinstance(request.unique, Debounce):
+        return
+    if request.scheduled is not None or request.recurrence or request.waits:
+        raise ValueError(
+            'Meta.debounce decides when a job of this runner is due: schedule_at, interval, cron, depends_on and an '
+            'instance that is not saved cannot be given.'
+        )
 
 
 def _take_plain_options(request: EnqueueRequest, given: dict[str, Any], kind: Any, func: Any) -> set[str]:

@@ -2,10 +2,11 @@
 
 from functools import partial
 
-from ..core import contexts, import_path, transactions
+from ..choices import JobStatusChoices
+from ..core import contexts, import_path, runner_options, transactions
 from ..core.options import as_keywords
 from ..exceptions import InstanceGone
-from ..lifecycle import steps
+from ..lifecycle import job_signals, steps
 from ..lifecycle.reservation import RetryOf, reserved
 from ..models import Job, database, services
 
@@ -29,5 +30,7 @@ def retry(job: Job) -> Job:
             )
         Job.objects.using(using).filter(pk=new.pk).update(retry_of=job)
         new.retry_of = job
-        steps.take_over(new, job)
+        steps.take_over(new, job, runner_options.version(runner))
+        if job.status != JobStatusChoices.STATUS_COMPLETED:
+            job_signals.take_over(new, job)
     return new

@@ -64,7 +64,7 @@ def seconds(name: str, value: Any, least: int = 1) -> int | None:
         return None
     try:
         number = None if isinstance(value, bool) else parse_timeout(value)
-    except (TimeoutFormatError, TypeError, AssertionError, ValueError):
+    except (TimeoutFormatError, TypeError, AssertionError, ValueError, OverflowError):
         number = None
     if number is None or (number < least and number != -1) or (isinstance(value, float) and value != number):
         raise ValueError(f"{name} is {value!r}; expected whole seconds, a text such as '10m', or -1 for no limit.")

@@ -120,7 +120,7 @@ def _insert_without_waiting(request: EnqueueRequest, using: str) -> bool:
         Schedule.objects.using(using).bulk_create([new_schedule(request, request.key)], ignore_conflicts=True)
         return True
     with connection.cursor() as cursor:
-        cursor.execute('SET SESSION innodb_lock_wait_timeout = 0')
+        cursor.execute('SET @netbox_jobs_insert = @@innodb_lock_wait_timeout, SESSION innodb_lock_wait_timeout = 0')
     try:
         with transaction.atomic(using=using):
             _insert(request, using, {})
@@ -130,5 +130,5 @@ def _insert_without_waiting(request: EnqueueRequest, using: str) -> bool:
         return False
     finally:
         with connection.cursor() as cursor:
-            cursor.execute('SET SESSION innodb_lock_wait_timeout = DEFAULT')
+            cursor.execute('SET SESSION innodb_lock_wait_timeout = @netbox_jobs_insert')
     return True

@@ -1,5 +1,7 @@
 """The place of a call of `enqueue_once()`: found under the lock of its schedule, or beside it."""
 
+from dataclasses import replace
+
 from django.db import connections
 
 from ..lifecycle.locks import ScheduleLocked
@@ -22,7 +24,8 @@ def find_slot(request: EnqueueRequest, *, final: bool = True, within: bool = Fal
             If the schedule is locked, the job joins it later.
     """
     using = database()
-    if not within or request.unsaved is not None or not connections[using].features.has_select_for_update_skip_locked:
+    within = within and request.unsaved is None
+    if not within or not connections[using].features.has_select_for_update_skip_locked:
         schedule = schedule_lock.lock(request, using)
     else:
         if (final or 'kwargs' not in request.given) and (job := schedule_lock.unchanged(request, using)) is not None:
@@ -34,4 +37,5 @@ def find_slot(request: EnqueueRequest, *, final: bool = True, within: bool = Fal
             return late.slot(request, using)
     if schedule_lock.is_awaited(schedule):
         join.join_all(schedule, using)  # their calls came before this one
-    return find_locked(request, schedule, final=final)
+    found = find_locked(request, schedule, final=final)
+    return replace(found, within=within) if isinstance(found, UniqueSlot) else found

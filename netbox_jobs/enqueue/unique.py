@@ -3,12 +3,14 @@
 from collections.abc import Collection
 from datetime import datetime
 
+from django.db import OperationalError, connections
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
 from ..lifecycle.deliver import deliver_after_commit
 from ..lifecycle.dependencies import depend
-from ..lifecycle.reservation import UniqueSlot
+from ..lifecycle.reservation import LateSlot, UniqueSlot
+from ..lifecycle.unlocked import is_locked, waiting_at_most
 from ..models import Job, Schedule, database
 from ..models.schedules import SHARED
 from . import late
@@ -96,6 +98,21 @@ def fill(slot: UniqueSlot, request: EnqueueRequest, late_job: Job | None = None)
         differs['suspended'] = ''  # what prevented the last occurrence does not prevent this one
     if differs:
         _write(schedule, differs, using)
+    if not slot.within or connections[using].vendor != 'mysql':
+        return _fill(slot, request, late_job)
+    # To insert a key that was there a moment ago, MariaDB locks the gap beside it, also for a transaction that has a
+    # key in that gap: two callers would wait for each other.
+    try:
+        with waiting_at_most(0, using):
+            return _fill(slot, request, late_job)
+    except OperationalError as error:
+        if not is_locked(error):
+            raise
+    return late.insert(LateSlot(slot.key, slot.given, slot.recurrence), request)
+
+
+def _fill(slot: UniqueSlot, request: EnqueueRequest, late_job: Job | None) -> Job:
+    using, schedule, before = database(), slot.schedule, slot.before
     if before is not None and not before.ended:
         return _follow(slot, request, before)
     job = new_job(request, job_id=late_job.job_id if late_job is not None else None)

@@ -26,7 +26,9 @@ from django.utils import timezone
 from ..choices import JobStatusChoices
 from ..core import transactions
 from ..core.contexts import current_tenant
+from ..core.home import key_of
 from ..lifecycle.cancel import cancel
+from ..lifecycle.unlocked import unless_locked
 from ..models import Job, Schedule, database
 from .binding import bind
 from .identify import content_type_of, identify_instance, is_unsaved, schedule_key
@@ -118,7 +120,8 @@ class Unsaved:
             pk: The primary key of the object.
             using: The alias of the database that it is in.
         """
-        bind(self._jobs, self.token, self._instance(), str(pk), '' if using == database() else using)
+        object_id = key_of(self._model(pk=pk))
+        bind(self._jobs, self.token, self._instance(), object_id, '' if using == database() else using)
 
     def saved(self, pk: Any, using: str) -> None:
         """Bind the jobs, as the object has just been saved; or once that is committed, if jobs are in another database.
@@ -209,7 +212,8 @@ def cancel_abandoned() -> int:
     """Cancel the jobs whose process died, or ended, without saving their object; return how many there were."""
     jobs = list(unbound().filter(created__lt=timezone.now() - ABANDONED)[:500])
     for job in jobs:
-        abandon(job, 'its object was not saved')
+        with unless_locked(database(), f'Job {job.pk} ({job.name})'):
+            abandon(job, 'its object was not saved')
     return len(jobs)
 
 

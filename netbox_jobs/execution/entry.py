@@ -11,6 +11,7 @@ from django.db import connections
 
 from ..choices import JobStatusChoices
 from ..core import guards, identity, runs
+from ..core.suspension import Suspended
 from ..exceptions import JobFailed
 from ..lifecycle.claim import claim, start_claimed
 from ..lifecycle.claim_next import NextClaim
@@ -102,6 +103,8 @@ def run_immediately(job: Job, target: Callable[..., Any], kwargs: dict[str, Any]
         run.settle()
     if isinstance(run.failure, KeyboardInterrupt | SystemExit):
         raise run.failure
+    if run.suspension is not None and not job.ended:
+        job.claim = None  # a worker continues it
 
 
 @contextmanager
@@ -115,6 +118,8 @@ def attending(job: Job) -> Iterator[Execution]:
     with run.attended():
         try:
             yield run
+        except Suspended:
+            pass
         except BaseException as error:
             run.failed_with(error)
             run.settle()

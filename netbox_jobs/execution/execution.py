@@ -5,15 +5,17 @@ import inspect
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any, TypeVar
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from typing import Any, NoReturn, TypeVar
 
 from django.db import connections
 
 from ..choices import JobStatusChoices
 from ..core import contexts, guards, identity, import_path, middleware, queues, runner_options, runs
 from ..core.secrets import Secrets
+from ..core.suspension import Suspended, Suspension
 from ..exceptions import ArgumentsRefused, InstanceGone, JobCanceled, RunnerNotFound
 from ..lifecycle.claim_next import NextClaim
 from ..lifecycle.finish import finish, reopen
@@ -21,7 +23,7 @@ from ..models import Job, database
 from . import forks
 from .call import call, check_taken
 from .coroutines import CoroutineRunner
-from .ending import end_as, end_as_stopped, is_retried, refuse, requeue_or_end, retry_later
+from .ending import end_as, end_as_stopped, is_retried, refuse, requeue_or_end, retry_later, suspend_run
 from .heartbeat import BorrowedLease
 from .log_writer import LogWriter
 from .time_limit import Deadline
@@ -45,6 +47,8 @@ class Execution:
         """
         self.job = job
         self.steps: set[str] = set()
+        self.pauses: Counter[tuple[str, str]] = Counter()
+        self.suspension: Suspension | None = None
         #: The values of its sensitive arguments.
         self.secrets: Secrets | None = None
         self.failure: BaseException | None = None
@@ -129,6 +133,11 @@ class Execution:
                 self._stop.set()
         return self._stop.is_set() or (self._within is not None and self._within.stopping)
 
+    def suspend(self, suspension: Suspension) -> NoReturn:
+        """Leave `run()`, to be continued when the sleep or the wait is over."""
+        self.suspension = suspension
+        raise Suspended
+
     def note_arguments(self, runner: type[Any], kwargs: dict[str, Any]) -> None:
         """Record the arguments that `handle()` passes to `run()`; the successor receives them if they are others."""
         self.hide(runner, kwargs)
@@ -201,10 +210,8 @@ class Execution:
         watched, sole = identity.is_child_of_worker(), runs.delivered_run() is self
         self._deadline = Deadline(limit, self._coroutines.cancel, watched=watched, sole=sole)
         with self._deadline:
-            if is_runner:
-                self.call(lambda: call(target, job, kwargs))
-            else:
-                self.call(lambda: self.within_middleware(lambda: call(target, job, kwargs)))
+            within = (lambda run: run()) if is_runner else self.within_middleware
+            self.call(lambda: within(lambda: call(target, job, kwargs)))
             self._deadline.disarm()
             self.settle()
 
@@ -236,11 +243,13 @@ class Execution:
             middleware.around_run(self.job, lambda: self.complete(run()))
         else:
             self.complete(run())
+        if self.suspension is not None:  # and run(), or the middleware, has caught that
+            raise Suspended
 
     def call(self, run: Callable[[], Any]) -> None:
         """Call it; what it raises is kept as the failure, also `SystemExit` and its like."""
         try:
-            with self.guarded():
+            with suppress(Suspended), self.guarded():
                 self.complete(run())
         except BaseException as error:
             self.failed_with(error)
@@ -279,7 +288,9 @@ class Execution:
         if reopen(job) and (self.failure is None or status != JobStatusChoices.STATUS_COMPLETED):
             finish(job, status, error)
         elif not job.ended and not (job.claim is not None and job.claim.lost):
-            if self.failure is None:
+            if self.failure is None and self.suspension is not None:
+                suspend_run(self, self.suspension)
+            elif self.failure is None:
                 self.over = True
                 job.terminate()
             elif self._retry_after is None:

@@ -57,12 +57,12 @@ class JobRunner(Steps, ABC):
       and when a failed attempt is retried; the call's options override them.
     - `on_crash` (`'error'` or `'retry'`), `max_crashes`: whether a job whose process dies is run again.
     - `concurrency` (a number) or `limit` (a `Limit`): how many of its jobs run at once.
-    - `unique` (a `Unique`): which jobs count as the same, of which `enqueue()` stores one.
+    - `unique` (a `Unique`), `throttle` or `debounce`: which jobs count as the same, of which `enqueue()` stores one.
+    - `version`: of its steps, sleeps and waits: a job does not continue in the code of another version.
     - `log_level`: the least level of the lines that the job's log keeps, such as 'INFO'; all if omitted.
     - `sensitive`: names of arguments whose values are shown nowhere; `encrypted`: True to encrypt arguments and data.
     - `api`: True if users may enqueue its jobs through the REST API.
-    - `stop_grace`: seconds between the request to stop a job and the end of its process; 0 if omitted, 5 for a
-      coroutine function.
+    - `stop_grace`: seconds from the request to stop a job to the end of its process: 0, or 5 for a coroutine function.
 
     Raises:
         ImproperlyConfigured: When the class is made: a value in `Meta` is not acceptable.

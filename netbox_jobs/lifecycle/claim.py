@@ -1,5 +1,6 @@
 """Waiting to running: how a process gets the claim on a job."""
 
+import logging
 import time
 from uuid import UUID, uuid4
 
@@ -13,11 +14,17 @@ from ..models import Job, database, services
 from . import claim_sql
 from .announcements import announce_start
 
+logger = logging.getLogger('netbox_jobs')
+
+#: Seconds for which a claim is tried on a job that another transaction has locked.
+PATIENCE = 0.5
+
 
 def claim(job_id: str, token: str, using: str) -> Job | None:
     """Claim a delivered job that is due.
 
-    At most one caller gets it, however often it was delivered.
+    At most one caller gets it, however often it was delivered. A job that another transaction keeps locked, such as a
+    view that changes it, is left to recovery, which delivers it again: a worker does not stand still beside it.
 
     Args:
         job_id: The job's `job_id`.
@@ -27,9 +34,15 @@ def claim(job_id: str, token: str, using: str) -> Job | None:
     Returns:
         The job, which has the claim; None if it is not there to be claimed.
     """
-    job = transactions.again(lambda: claim_sql.take(UUID(job_id), token, using), using)
-    if job is None:
-        return None
+    give_up, pause = time.monotonic() + PATIENCE, 0.005
+    while (job := transactions.again(lambda: claim_sql.take(UUID(job_id), token, using), using)) is None:
+        if not claim_sql.is_there(UUID(job_id), using):
+            return None
+        if time.monotonic() >= give_up:
+            logger.info('Job %s is locked by another transaction: recovery delivers it again.', job_id)
+            return None
+        time.sleep(pause)
+        pause = min(pause * 2, 0.1)
     take_hold(job)
     announce_start(job)
     return job

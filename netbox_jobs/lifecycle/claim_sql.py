@@ -16,6 +16,7 @@ from ..core import clock
 from ..models import cached_sql
 from ..models.jobs import Job
 from ..models.queues import PausedQueue
+from .unlocked import made_without_waiting, update_unlocked
 
 # Stand for what differs from claim to claim, until their places among the parameters are known.
 _ANY_ID = UUID(int=0xC1A1)
@@ -53,13 +54,18 @@ def values(worker: str, now: datetime) -> dict[str, Any]:
 
 
 def take(job_id: UUID, worker: str, using: str) -> Job | None:
-    """Claim a delivered job that is due, and read it; None if it is not there to be taken."""
+    """Claim a delivered job that is due, and read it; None if it is not there to be taken, or if it is locked."""
     if connections[using].vendor == 'mysql':  # has no UPDATE ... RETURNING
-        if not _claimable(job_id, using).update(**values(worker, timezone.now())):
+        if not update_unlocked(_claimable(job_id, using), **values(worker, timezone.now())):
             return None
         return Job.objects.using(using).select_related('object_type').get(job_id=job_id)
     row = cached_sql.execute(using, *statement_for(job_id, worker, using), lambda cursor: cursor.fetchone())
     return None if row is None else loaded(row, using)
+
+
+def is_there(job_id: UUID, using: str) -> bool:
+    """Return whether a job is there to be taken."""
+    return bool(_claimable(job_id, using).exists())
 
 
 def statement_for(job_id: UUID, worker: str, using: str) -> tuple[str, list[Any]]:
@@ -91,7 +97,7 @@ def _statement(using: str, vendor: str) -> tuple[str, tuple[Any, ...], tuple[int
     any_time = clock.to_stored(_ANY_TIME)
     query = _claimable(_ANY_ID, using).query.chain(UpdateQuery)
     query.add_update_values(values(_ANY_WORKER, any_time))
-    text, parameters = query.get_compiler(using=using).as_sql()
+    text, parameters = made_without_waiting(query, using)
     places = tuple(list(parameters).index(value) for value in _prepared(_ANY_ID, _ANY_WORKER, any_time, using))
     text = cached_sql.by_key(text, using)
     return f'{text} RETURNING {cached_sql.columns(using)}', tuple(parameters), places

@@ -21,8 +21,10 @@ from .locks import lock_waiting
 class _Batch:
     """Jobs that are deleted together."""
 
-    #: The status of each when the deletion began, and whether others depend on it.
-    states: dict[int, tuple[str, bool]]
+    #: The status of each when the deletion began.
+    states: dict[int, str]
+    #: Those that others depend on.
+    awaited: set[int]
     deleted: list[int] = field(default_factory=list)
 
 
@@ -34,8 +36,8 @@ def delete_jobs(rows: Any, delete: Callable[[], Any]) -> Any:
     """Delete many jobs with what belongs to them; see `JobQuerySet.delete()`."""
     using = rows._db or database()
     with transaction.atomic(using=using):
-        states = rows.order_by().using(using).values_list('pk', 'status', 'awaited')
-        batch = _Batch({pk: (status, awaited) for pk, status, awaited in states})
+        states = dict(rows.order_by().using(using).values_list('pk', 'status'))
+        batch = _Batch(states, _awaited(states, using))
         token = _batch.set(batch)
         try:
             result = delete()
@@ -44,6 +46,16 @@ def delete_jobs(rows: Any, delete: Callable[[], Any]) -> Any:
         _delete_what_belongs_to(batch.deleted, using)
         audit.record_deletion([(pk, batch.states[pk][0]) for pk in batch.deleted if pk in batch.states], using)
     return result
+
+
+def _awaited(states: dict[int, str], using: str) -> set[int]:
+    """Return the keys of those that have not ended and that others depend on."""
+    keys = [pk for pk, status in states.items() if status not in JobStatusChoices.TERMINAL_STATE_CHOICES]
+    found: set[int] = set()
+    for first in range(0, len(keys), 500):
+        links = Job.dependencies.through.objects.using(using).filter(to_job__in=keys[first : first + 500])
+        found.update(links.values_list('to_job_id', flat=True))
+    return found
 
 
 def _delete_what_belongs_to(keys: list[int], using: str) -> None:
@@ -56,10 +68,13 @@ def _delete_what_belongs_to(keys: list[int], using: str) -> None:
 def before_delete(instance: Job, using: str, **kwargs: Any) -> None:
     """A chain ends with its waiting or running job. (Its schedule goes first: the order in which all lock them.)"""
     batch = _batch.get()
-    row = batch.states.get(instance.pk) if batch is not None else None
-    row = row or Job.objects.using(using).filter(pk=instance.pk).values_list('status', 'awaited').first()
-    if row is not None:
-        instance.status, instance.awaited = row
+    known = batch is not None and instance.pk in batch.states
+    states = batch.states if batch is not None and known else instance.cascade.states if instance.cascade else {}
+    if instance.pk in states:
+        instance.status = states[instance.pk]
+    else:
+        found = Job.objects.using(using).filter(pk=instance.pk).values_list('status', flat=True).first()
+        instance.status = found or instance.status
     ended = instance.status in JobStatusChoices.TERMINAL_STATE_CHOICES
     if instance.schedule_id is not None and not ended:
         Schedule.objects.using(using).filter(pk=instance.schedule_id).delete()
@@ -68,7 +83,8 @@ def before_delete(instance: Job, using: str, **kwargs: Any) -> None:
             for following in lock_waiting(Job.objects.using(using).filter(slot=instance.schedule_id)):
                 if following.pk != instance.pk:
                     following.delete()
-    if instance.awaited and not ended:
+    # Not by `awaited`, which a running job gets after the commit of what depends on it.
+    if not ended and (batch is None or not known or instance.pk in batch.awaited):
         for dependent in instance.dependents.using(using).waiting():
             if not dependent.options.get('allow_failure'):
                 error = f'It depends on job {instance.pk} ({instance.name}), which was deleted before it had ended.'
@@ -80,8 +96,11 @@ def after_delete(instance: Job, using: str, **kwargs: Any) -> None:
     """Delete the rows of other tables with it; after the commit, withdraw its delivery or stop its run."""
     if (batch := _batch.get()) is not None:
         batch.deleted.append(instance.pk)
-    else:
+    elif instance.cascade is None:
         _delete_what_belongs_to([instance.pk], using)
+    elif not instance.cascade.cleared:  # for all of them, as they are deleted in one transaction
+        instance.cascade.cleared = True
+        _delete_what_belongs_to(list(instance.cascade.states), using)
     if instance.status in JobStatusChoices.TERMINAL_STATE_CHOICES:
         return
     queue, delivery_id = instance.queue_name, instance.delivery_id

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 from django.db import connections
 from django.db.models import F
@@ -15,6 +16,7 @@ from ..core import clock, transactions
 from ..models import Job, PausedQueue, Schedule, database
 from ..models.querysets import JobQuerySet
 from . import limits
+from .unlocked import update_unlocked
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -153,6 +155,8 @@ def withdraw_after_commit(job: Job) -> None:
 def make_deliverable(job: Job, *, unless_paused: bool = False) -> bool:
     """Count one more delivery of a due job that waits; return False if it waits no more, or another caller was first.
 
+    One that another transaction has locked is left as it is, too.
+
     Args:
         job: The job.
         unless_paused: Not while its schedule is paused, which may have happened since the job was read.
@@ -166,7 +170,8 @@ def make_deliverable(job: Job, *, unless_paused: bool = False) -> bool:
         paused = Schedule.objects.using(job._state.db).filter(pk=job.schedule_id, paused=True)
         ready = ready.exclude(schedule_id__in=paused.values('pk'))
     due = clock.now_ms()
-    if not ready.update(status=JobStatusChoices.STATUS_PENDING, deliveries=F('deliveries') + 1, due=due):
+    values: dict[str, Any] = {'status': JobStatusChoices.STATUS_PENDING, 'deliveries': F('deliveries') + 1, 'due': due}
+    if not update_unlocked(ready, **values):
         return False
     job.status, job.due, job.deliveries = JobStatusChoices.STATUS_PENDING, due, job.deliveries + 1
     return True

@@ -124,7 +124,7 @@ class _End:
         values = {}
         if claim is not None and claim.since is not None and claim.interval != job.interval:
             values['interval_at_claim'] = claim.interval  # run() has set another
-        PendingChange.objects.using(self.using).get_or_create(job_id=job.pk, defaults={'values': values})
+        PendingChange.leave(job, values, self.using)
 
     def _write(self, schedule: Schedule | None) -> bool:
         job = self._job

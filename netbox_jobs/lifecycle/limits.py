@@ -9,12 +9,14 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import attrgetter
 
+from django.db import connections
 from django.db.models import Exists, F, OuterRef
 
 from ..choices import JobStatusChoices
 from ..core import clock, limits, queues, transactions
 from ..models import Job, LimitRow, LimitSlot, PausedQueue, Worker
 from ..models.querysets import JobQuerySet
+from .unlocked import update_unlocked
 
 #: So many jobs of a line are looked at in one step.
 _BATCH = 50
@@ -66,7 +68,7 @@ def line_up(jobs: Iterable[Job], using: str) -> list[str]:
     free = lines.pop('', [])
     if free:
         held = Job.objects.using(using).filter(pk__in=free, held=True, status=JobStatusChoices.STATUS_SCHEDULED)
-        held.update(held=False)
+        update_unlocked(held, held=False)
     if lines:
         _make_rows(most, using)
         transactions.retried(lambda: _line_up(lines, using), using)
@@ -76,8 +78,9 @@ def line_up(jobs: Iterable[Job], using: str) -> list[str]:
 def _line_up(lines: dict[str, list[int]], using: str) -> None:
     due = Job.objects.using(using).filter(status=JobStatusChoices.STATUS_SCHEDULED, due__isnull=False, held=True)
     keys = sorted(pk for line in lines.values() for pk in line)
-    found = due.filter(pk__in=keys).order_by('pk').select_for_update().values_list('pk', 'queue_name', 'due')
-    rows = {pk: (queue, since) for pk, queue, since in found}
+    skip = connections[using].features.has_select_for_update_skip_locked  # else those that are locked come later
+    found = due.filter(pk__in=keys).order_by('pk').select_for_update(skip_locked=skip)
+    rows = {pk: (queue, since) for pk, queue, since in found.values_list('pk', 'queue_name', 'due')}
     slots = LimitSlot.objects.using(using)
     slots.filter(job_id__in=rows).delete()
     slots.bulk_create(
@@ -215,7 +218,7 @@ def _admit(job: Job, using: str) -> bool:
     deliverable = waiting_in_line(using).filter(pk=job.pk, deliveries=job.deliveries, limit=job.limit)
     deliverable = deliverable.filter(queue_name=job.queue_name)
     pending = JobStatusChoices.STATUS_PENDING
-    if not deliverable.update(status=pending, due=now, held=False, deliveries=F('deliveries') + 1):
+    if not update_unlocked(deliverable, status=pending, due=now, held=False, deliveries=F('deliveries') + 1):
         return False
     slots.filter(job_id=job.pk).delete()
     slots.bulk_create([LimitSlot(limit=limits.digest(name), job_id=job.pk) for name in found])

@@ -43,6 +43,8 @@ class UniqueSlot:
     given: frozenset[str]
     #: Whether the call changes when the schedule recurs.
     moved: bool
+    #: Whether the caller has a transaction open, in which nothing waits for other transactions.
+    within: bool = False
     #: Holds this slot once it has been filled: what else that call enqueues goes elsewhere.
     filled: list[Any] = field(default_factory=list)
 

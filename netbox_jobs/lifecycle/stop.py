@@ -9,6 +9,7 @@ from ..choices import JobStatusChoices
 from ..core import transactions
 from ..models import Job, database, services
 from .cancel import cancel
+from .unlocked import update_unlocked
 
 
 @services.stop.provide
@@ -33,6 +34,12 @@ def stop(job: Job) -> bool:
     return True
 
 
-def mark_stopping(running: Any) -> bool:
-    """Record on the row of a running job that a stop was requested: however it dies from now on, it was stopped."""
-    return bool(running.filter(stopping=None).update(stopping=timezone.now()))
+def mark_stopping(running: Any, *, wait: bool = True) -> bool:
+    """Record on the row of a running job that a stop was requested: however it dies from now on, it was stopped.
+
+    Args:
+        running: The row.
+        wait: Whether to wait for a lock that another transaction holds on it; if not, False is returned.
+    """
+    rows, now = running.filter(stopping=None), timezone.now()
+    return bool(rows.update(stopping=now) if wait else update_unlocked(rows, stopping=now))

@@ -9,7 +9,7 @@ from django.utils import timezone
 from ..choices import JobStatusChoices
 from ..core import arguments, clock, contexts, import_path, runs, transactions
 from ..core.options import as_keywords
-from ..core.recurrence import Recurrence
+from ..core.recurrence import Recurrence, check_cron
 from ..core.text import storable_text
 from ..exceptions import ArgumentsRefused, ContextNotRestored, ContextUnknown, InstanceGone, RunnerNotFound
 from ..models import Job, PendingChange, Schedule, database
@@ -45,13 +45,26 @@ def make_successor(job: Job, schedule: Schedule | None) -> Job | None:
     if schedule is not None and (waiting := jobs.filter(slot=schedule.pk).first()):
         return waiting
     try:
+        _check(recurrence)
         return _within_context(job, recurrence) or _copy(job, recurrence, schedule)
-    except ArgumentsRefused as error:
+    except (ArgumentsRefused, _Unreadable) as error:
         logger.error('Job %s (%s) has no successor: %s', job.pk, job.name, error)
         if schedule is not None:
             schedule.suspended = storable_text(str(error))
             schedule.save(using=using, update_fields=['suspended'])
         return None
+
+
+class _Unreadable(Exception):
+    """A recurrence was changed outside the app to one that cannot be read."""
+
+
+def _check(recurrence: Recurrence) -> None:
+    if recurrence.cron:
+        try:
+            check_cron(recurrence.cron, recurrence.time_zone)
+        except ValueError as error:
+            raise _Unreadable(str(error)) from error
 
 
 def continue_chain(schedule: Schedule, using: str) -> Job | None:
@@ -195,7 +208,7 @@ def suspend(job: Job, reason: str) -> None:
         try:
             schedule = lock_schedule(job, using, wait=True)
         except ScheduleLocked:  # recovery records it
-            PendingChange.objects.using(using).get_or_create(job_id=job.pk, defaults={'values': {'suspended': reason}})
+            PendingChange.leave(job, {'suspended': reason}, using)
             return
         if schedule is not None:
             schedule.suspended = reason

@@ -10,13 +10,21 @@ from ..core import clock
 from ..models import Job, PausedQueue
 from .deliver import withdraw_after_commit
 from .limits import has_slot, is_limited
+from .unlocked import PATIENCE, update_unlocked
 
 
-def put_back(job: Job) -> bool:
-    """Have a delivered job wait in the database again and withdraw it from RQ; return False if it is not pending."""
+def put_back(job: Job, *, wait: bool = True) -> bool:
+    """Have a delivered job wait in the database again and withdraw it from RQ; return False if it is not pending.
+
+    Args:
+        job: The job.
+        wait: Whether to wait for a lock that another transaction holds on it; if not, False is returned.
+    """
     rows = Job.objects.using(job._state.db).filter(pk=job.pk, status=JobStatusChoices.STATUS_PENDING)
     held = is_limited(job)
-    if not rows.filter(due__isnull=False).update(status=JobStatusChoices.STATUS_SCHEDULED, held=held):
+    values: dict[str, Any] = {'status': JobStatusChoices.STATUS_SCHEDULED, 'held': held}
+    rows = rows.filter(due__isnull=False)
+    if not (rows.update(**values) if wait else update_unlocked(rows, **values)):
         return False
     withdraw_after_commit(job)
     job.status, job.held = JobStatusChoices.STATUS_SCHEDULED, held
@@ -34,7 +42,7 @@ def hold_back(job_id: str, using: str) -> bool:
     rows = Job.objects.using(using).filter(job_id=job_id, status=JobStatusChoices.STATUS_PENDING, due__isnull=False)
     rows = rows.filter(Q(queue_name__in=PausedQueue.objects.using(using).values('name')) | Q(held=True))
     held = Case(When(held=True, then=True), default=has_slot(using))
-    return bool(rows.update(status=JobStatusChoices.STATUS_SCHEDULED, held=held))
+    return bool(update_unlocked(rows, patience=PATIENCE, status=JobStatusChoices.STATUS_SCHEDULED, held=held))
 
 
 def reschedule(job: Job, moment: datetime, **values: Any) -> bool:

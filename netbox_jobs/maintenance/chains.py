@@ -13,7 +13,9 @@ from django.utils import timezone
 
 from ..choices import JobStatusChoices
 from ..enqueue import join
+from ..lifecycle.requeue import take_slot
 from ..lifecycle.successor import continue_chain, take_over
+from ..lifecycle.unlocked import unless_locked
 from ..lifecycle.wait import reschedule
 from ..models import Job, PendingChange, RepairCount, Schedule, database
 
@@ -73,7 +75,7 @@ def follow_time_zone(between: Callable[[], None]) -> int:
     found = list(schedules.filter(time_zone='').exclude(cron='').exclude(default_zone=zone).order_by('pk')[:_BATCH])
     for schedule in found:
         between()
-        with transaction.atomic(using=using):
+        with unless_locked(using, f'Schedule {schedule.pk}'):
             if schedules.filter(pk=schedule.pk, cron=schedule.cron, time_zone='').update(default_zone=zone):
                 job = Job.objects.using(using).filter(slot=schedule.pk).first()
                 scheduled = job is not None and job.status == JobStatusChoices.STATUS_SCHEDULED
@@ -87,11 +89,21 @@ def _continue_after(change: PendingChange, using: str) -> bool:
     """Make the successor of a job that ended while its schedule was locked; return whether there is one now."""
     job = Job.objects.using(using).filter(pk=change.job_id).first()
     if job is not None and not job.ended:
+        if 'slot' in change.values:
+            _give_slot(job, change, using)
         return False
     if job is not None and Schedule.objects.using(using).filter(pk=job.schedule_id or 0).exists():
         return _continue(job.schedule_id or 0, using, job)
     PendingChange.objects.using(using).filter(pk=change.pk).delete()  # deleted in the meantime
     return False
+
+
+def _give_slot(job: Job, change: PendingChange, using: str) -> None:
+    """Give a requeued job its slot, if its schedule is no longer locked."""
+    with unless_locked(using, f'Job {job.pk} ({job.name})'):
+        Schedule.objects.using(using).filter(pk=job.schedule_id or 0).select_for_update().first()
+        take_slot(job, using)
+        PendingChange.objects.using(using).filter(pk=change.pk).delete()
 
 
 def _continue(pk: int, using: str, ended: Job | None = None) -> bool:

@@ -21,6 +21,7 @@ from ..lifecycle import deliver
 from ..lifecycle.cancel import cancel
 from ..lifecycle.deliver import delivery_of, make_deliverable
 from ..lifecycle.dependencies import settle_dependent
+from ..lifecycle.unlocked import unless_locked
 from ..models import Job, PausedQueue, RepairCount, database
 from ..models.querysets import JobQuerySet
 from .chains import continue_chains, follow_time_zone, make_pending_changes
@@ -123,7 +124,8 @@ def _redeliver(missing: list[Job], between: Callable[[], None]) -> int:
     for job in missing:
         between()
         if _has_outlived(job):
-            cancel(job, f'No worker took it within its ttl of {job.options["ttl"]} seconds.')
+            with unless_locked(database(), f'Job {job.pk} ({job.name})'):
+                cancel(job, f'No worker took it within its ttl of {job.options["ttl"]} seconds.')
         elif not connection.is_resting(job.queue_name) and make_deliverable(job):
             logger.warning('Job %s (%s): RQ has lost its delivery; delivered again.', job.pk, job.name)
             delivery.deliver(delivery_of(job), inline=False)
@@ -217,7 +219,7 @@ def settle_dependents(between: Callable[[], None] = _nothing) -> int:
     for job in batch:
         between()
         try:
-            settle_dependent(job)
+            settle_dependent(job, patience=0)
         except Exception:  # one that cannot be settled does not keep the others from it
             if not connections[database()].is_usable():
                 raise

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import router, transaction
+from django.db import OperationalError, connections, router
 from django.db.models import PROTECT, RESTRICT, Exists, ManyToOneRel, OuterRef, ProtectedError, RestrictedError
 from django.db.models.deletion import Collector
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from ..core import conf
+from ..lifecycle.unlocked import is_locked, waiting_at_most
 from ..models import AuditEntry, Job, JobAttempt, JobLogEntry, JobStack, JobStep, Progress, database
 
 logger = logging.getLogger('netbox_jobs')
@@ -22,7 +23,7 @@ _SWEPT = 1_000
 _BELONGING: tuple[tuple[Any, str], ...] = (
     (JobLogEntry, 'timestamp'),
     (JobAttempt, 'ended'),
-    (JobStep, 'completed'),
+    (JobStep, 'started'),
     (Progress, 'updated'),
     (JobStack, 'requested'),
 )
@@ -89,10 +90,15 @@ def prune_audit(*, limit: int) -> int:
 
 
 def _delete_unless_protected(batch: list[int], using: str) -> list[int]:
-    """Delete these jobs; returns those that cannot be, as something that would go with them is protected."""
+    """Delete these jobs; returns those that cannot be: what would go with them is protected, or they are locked."""
     try:
         if batch:
-            _delete(batch, using)
+            return _delete(batch, using)
+    except OperationalError as error:
+        if not is_locked(error):
+            raise
+        logger.info('%s old jobs are kept for now: what would go with them is locked.', len(batch))
+        return batch
     except (ProtectedError, RestrictedError) as error:
         if len(batch) == 1:
             logger.info('Job %s is old, and kept: %s', batch[0], error)
@@ -101,8 +107,15 @@ def _delete_unless_protected(batch: list[int], using: str) -> list[int]:
     return []
 
 
-def _delete(batch: list[int], using: str) -> None:
-    with transaction.atomic(using=using):
+def _delete(batch: list[int], using: str) -> list[int]:
+    """Delete these jobs; returns those that another transaction has locked."""
+    with waiting_at_most(1, using):
+        skip = connections[using].features.has_select_for_update_skip_locked
+        jobs = Job.objects.using(using).filter(pk__in=batch).order_by('pk')
+        free = list(jobs.select_for_update(skip_locked=skip).values_list('pk', flat=True))
+        batch, kept = free, sorted(set(batch) - set(free))
+        if not batch:
+            return kept
         _follow(batch, using)
         links = Job.dependencies.through.objects.using(using)
         links.filter(from_job_id__in=batch)._raw_delete(using)
@@ -112,6 +125,7 @@ def _delete(batch: list[int], using: str) -> None:
             # Old jobs have keys near each other; without the range, a database may prefer to read all of the log.
             rows.filter(job_id__gte=min(batch), job_id__lte=max(batch))._raw_delete(using)
         Job.objects.using(using).ended().filter(pk__in=batch)._raw_delete(using)
+    return kept
 
 
 def _references(using: str) -> list[Any]:

@@ -1,11 +1,14 @@
-"""Recovery of limits: slots that are free are given to jobs in line, also if the process that freed them has died."""
+"""Recovery of limits and signals: free slots are given to jobs in line, and jobs continue whose signal has come.
+
+Also if the process has died that freed the slot, or sent the signal.
+"""
 
 from collections.abc import Collection
 
 from ..choices import JobStatusChoices
 from ..core import clock, transactions
 from ..enqueue import uniqueness
-from ..lifecycle import deliver, limits
+from ..lifecycle import deliver, job_signals, limits
 from ..lifecycle.wait import put_back
 from ..models import Job, LimitRow, database
 
@@ -29,8 +32,14 @@ def give_slots() -> int:
     return served
 
 
+def wake_signaled() -> int:
+    """Have the jobs continue whose signal has come; return how many."""
+    return job_signals.wake_signaled(database())
+
+
 def sweep() -> None:
-    """Delete what is left of limits, and of unique jobs, that no job has any more."""
+    """Delete what is left of limits, of unique jobs, and of signals, that no job has any more."""
+    job_signals.sweep(database())
     limits.sweep(database())
     uniqueness.sweep(database())
 
@@ -76,7 +85,7 @@ def _line_up_again(job: Job, using: str) -> bool:
     job = Job.objects.using(using).get(pk=job.pk)
 
     def line_up() -> bool:
-        if not put_back(job):
+        if not put_back(job, wait=False):
             return False
         Job.objects.using(using).filter(pk=job.pk, held=True).update(due=clock.now_ms())
         return True

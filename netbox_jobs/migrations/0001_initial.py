@@ -194,7 +194,12 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ('backend_id', models.BigIntegerField(editable=False, help_text='Its database session', null=True)),
-                ('dependencies', models.ManyToManyField(blank=True, related_name='dependents', to='netbox_jobs.job')),
+                (
+                    'dependencies',
+                    models.ManyToManyField(
+                        blank=True, db_constraint=False, related_name='dependents', to='netbox_jobs.job'
+                    ),
+                ),
                 (
                     'object_type',
                     models.ForeignKey(
@@ -433,6 +438,35 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'progress',
                 'verbose_name_plural': 'progress',
+            },
+        ),
+        migrations.CreateModel(
+            name='JobSignal',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.CharField(max_length=64)),
+                ('name', models.CharField(max_length=200, verbose_name='name')),
+                ('sent', models.DateTimeField(default=django.utils.timezone.now, verbose_name='sent')),
+                ('payload', models.BinaryField(blank=True, default=b'')),
+                ('payload_format', models.CharField(blank=True, default='', max_length=20)),
+                ('payload_signature', models.CharField(blank=True, default='', max_length=64)),
+                ('payload_shown', models.TextField(blank=True, default='', verbose_name='payload')),
+                (
+                    'job',
+                    models.ForeignKey(
+                        db_constraint=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name='+',
+                        to='netbox_jobs.job',
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'signal',
+                'verbose_name_plural': 'signals',
+                'ordering': ('pk',),
             },
         ),
         migrations.CreateModel(
@@ -743,10 +777,22 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('key', models.CharField(max_length=64)),
+                (
+                    'kind',
+                    models.CharField(
+                        choices=[('step', 'step'), ('sleep', 'sleep'), ('wait', 'wait for a signal')],
+                        default='step',
+                        max_length=10,
+                        verbose_name='kind',
+                    ),
+                ),
                 ('name', models.CharField(max_length=200, verbose_name='name')),
+                ('version', models.CharField(blank=True, default='', max_length=50, verbose_name='version')),
                 ('attempt', models.PositiveIntegerField(default=1, verbose_name='attempt')),
                 ('started', models.DateTimeField(verbose_name='started')),
-                ('completed', models.DateTimeField(default=django.utils.timezone.now, verbose_name='completed')),
+                ('completed', models.DateTimeField(blank=True, null=True, verbose_name='completed')),
+                ('until', models.BigIntegerField(null=True)),
+                ('deliveries', models.PositiveIntegerField(null=True)),
                 ('result', models.BinaryField(blank=True, default=b'')),
                 ('result_format', models.CharField(blank=True, default='', max_length=20)),
                 ('result_signature', models.CharField(blank=True, default='', max_length=64)),

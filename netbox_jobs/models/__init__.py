@@ -13,7 +13,7 @@ from .repairs import RepairCount
 from .schedules import Schedule
 from .stacks import JobStack
 from .statistics import HourlyStatistics
-from .steps import JobStep
+from .steps import JobSignal, JobStep
 from .unique import UniqueJob
 from .workers import Worker
 
@@ -24,6 +24,7 @@ __all__ = (
     'Job',
     'JobAttempt',
     'JobLogEntry',
+    'JobSignal',
     'JobStack',
     'JobStep',
     'JobsMixin',

@@ -32,6 +32,8 @@ from django.db.models.sql.where import AND, WhereNode
 from django.utils.functional import cached_property
 
 from ..core import contexts
+from ..core.home import key_of
+from .cascades import jobs_of
 from .loose import NoneIfGone
 
 
@@ -132,7 +134,7 @@ class _InstanceDescriptor:
             return self.inner.__get__(job, owner)
         # Django's own descriptor would compare content types of two databases, where their numbers may differ.
         found = self.field.get_cached_value(job, default=None)
-        if found is None or str(found.pk) != job.object_id:
+        if found is None or key_of(found) != job.object_id:
             found = self.field._fetch(job)
             self.field.set_cached_value(job, found)
         return found
@@ -140,7 +142,7 @@ class _InstanceDescriptor:
     def __set__(self, job: Any, value: Any) -> None:
         self.inner.__set__(job, value)
         if value is not None:
-            job.object_id = str(value.pk)
+            job.object_id = key_of(value)
 
 
 class _InstanceJobs(ReverseGenericManyToOneDescriptor):
@@ -160,6 +162,7 @@ class _InstanceJobs(ReverseGenericManyToOneDescriptor):
                 )
                 self.content_type = self.get_content_type(instance)
                 self.core_filters[f'{self.content_type_field_name}__pk'] = self.content_type.pk
+                self.core_filters[self.object_id_field_name] = self.pk_val = key_of(instance)
                 self.core_filters |= contexts.tenant_filter()
 
             def create(self, **kwargs: Any) -> Any:
@@ -191,7 +194,9 @@ class InstanceRelation(GenericRelation):
         home = router.db_for_write(self.remote_field.model)
         if using != home:
             return self.remote_field.model._base_manager.db_manager(home).none()
-        return super().bulk_related_objects(objs, using).filter(**contexts.tenant_filter())
+        object_type = ContentType.objects.db_manager(using).get_for_model(self.model, for_concrete_model=False)
+        keys = [key_of(instance) for instance in objs]
+        return jobs_of(self.remote_field.model, keys, object_type.pk, using).filter(**contexts.tenant_filter())
 
     def get_joining_fields(self, reverse_join: bool = False) -> Any:
         return ()
@@ -239,7 +244,7 @@ def _forget_instance(instance: models.Model, using: str, **kwargs: Any) -> None:
     object_type = ContentType.objects.db_manager(home).get_for_model(instance, for_concrete_model=False)
     about = {
         'object_type': object_type,
-        'object_id': str(instance.pk),
+        'object_id': key_of(instance),
         'object_db': '' if using == home else using,
         **contexts.tenant_filter(),
     }

@@ -100,7 +100,10 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     slot = models.BigIntegerField(unique=True, null=True, editable=False)
     # Unique: a job has one successor. Without a constraint to the other row, so that retention may remove it.
     predecessor = LooseOneToOneField('self', related_name='successor')
-    dependencies = models.ManyToManyField('self', symmetrical=False, related_name='dependents', blank=True)
+    # Without constraints, which would have the end of a job wait for a transaction that inserts what depends on it.
+    dependencies = models.ManyToManyField(
+        'self', symmetrical=False, related_name='dependents', blank=True, db_constraint=False
+    )
     # How many jobs may run at once that have this limit; see `limits.py`.
     limit = models.CharField(max_length=255, blank=True, default='', editable=False)
     limit_most = models.PositiveIntegerField(null=True, editable=False)
@@ -126,6 +129,8 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     claim: Claim | None = None
     #: The end that this object has recorded.
     outcome: Outcome | None = None
+    #: Those that it was loaded with to be deleted; see `cascades.py`.
+    cascade: Any = None
 
     class Meta:
         ordering = ('-created',)

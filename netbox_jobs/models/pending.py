@@ -1,5 +1,7 @@
 """`PendingChange`: what is to be done with a schedule once another transaction has released its lock."""
 
+from typing import Any
+
 from django.db import models
 from django.utils import timezone
 
@@ -10,15 +12,24 @@ class PendingChange(AtHome):
     """A change of a schedule that did not wait for the transaction which keeps the schedule locked.
 
     Either `enqueue_once()` has stored a job that is to join its schedule, or a job of the schedule has ended and has no
-    successor yet. Recovery makes the change, if the process that stored it has not.
+    successor yet, or it was requeued and has no slot yet. Recovery makes the change, if the process that stored it has
+    not.
     """
 
     # Without a foreign key constraint, as `Progress`.
     job_id = models.BigIntegerField(primary_key=True)
-    #: The key of the schedule that the job is to join; empty if its job has ended.
+    #: The key of the schedule that the job is to join; empty if its job has ended, or was requeued.
     key = models.CharField(max_length=64, blank=True, default='', db_index=True)
     values = models.JSONField(default=dict)
     created = models.DateTimeField(default=timezone.now)
+
+    @classmethod
+    def leave(cls, job: Any, values: dict[str, Any], using: str) -> None:
+        """Leave something to be done with the schedule of a job, beside what was left for it before."""
+        change, made = cls._default_manager.using(using).get_or_create(job_id=job.pk, defaults={'values': values})
+        if not made:
+            change.values = {**change.values, **values}
+            change.save(using=using, update_fields=['values'])
 
     def __str__(self) -> str:
         return f'of the schedule of job {self.job_id}'

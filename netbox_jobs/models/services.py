@@ -44,6 +44,7 @@ start: Service[[Job], None] = Service('start')
 finish: Service[[Job, str, str | None], bool] = Service('finish')
 cancel: Service[[Job], bool] = Service('cancel')
 stop: Service[[Job], bool] = Service('stop')
+signal: Service[[Job, str, Any], None] = Service('signal')
 
 delete_jobs: Service[[Any, Callable[[], Any]], Any] = Service('delete_jobs')
 

@@ -1,13 +1,13 @@
 """The reason why a job waits. Every wait has one."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from ..broker import connection
 from ..choices import JobStatusChoices
 from ..core import clock
 from ..core.waits import Wait, WaitKind
-from ..models import Job, LimitRow, LimitSlot, PausedQueue, Schedule, Worker
+from ..lifecycle import job_signals
+from ..models import Job, JobStep, LimitRow, LimitSlot, PausedQueue, Schedule, Worker
 from .queues import served_by
 
 #: How many of the jobs that a job waits for are named.
@@ -76,7 +76,12 @@ def _limit(job: Job) -> Wait:
 
 def _later(job: Job) -> Wait:
     assert job.due is not None
-    until = clock.to_stored(datetime.fromtimestamp(job.due / 1000, UTC))
+    if (step := job_signals.wait_of(job)) is not None:
+        until = None if step.until is None else clock.from_ms(step.until)
+        if step.kind == JobStep.Kind.WAIT:
+            return Wait(WaitKind.SIGNAL, signal=step.name, until=until)
+        return Wait(WaitKind.SLEEP, until=until)
+    until = clock.from_ms(job.due)
     if job.attempt:
         return Wait(WaitKind.BACKOFF, until=until, attempt=job.attempt + 1)
     return Wait(WaitKind.DUE, until=until)

@@ -110,6 +110,7 @@ class _Loop:
         """What recovery does; return whether something can be run for it."""
         recovery.settle_dependents()
         slots.give_slots()
+        slots.wake_signaled()
         self._commit()
         return self._pending().exists()
 

@@ -7,7 +7,7 @@ A fragment costs the same number of SQL statements however many jobs there are, 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
@@ -202,7 +202,7 @@ def _line(row: Any) -> dict[str, Any]:
 
 
 def _due(job: Job) -> datetime | None:
-    return None if job.due is None else clock.to_stored(datetime.fromtimestamp(job.due / 1000, UTC))
+    return None if job.due is None or job.due == clock.NEVER else clock.from_ms(job.due)
 
 
 def _actions(request: HttpRequest, job: Job) -> list[dict[str, str]]:

@@ -9,6 +9,7 @@ import logging
 import logging.handlers
 import os
 import sys
+import weakref
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -31,6 +32,12 @@ _inherited: list[Any] = []
 def begin() -> None:
     """In a new child: forget what is for the parent to do at its end."""
     atexit._clear()
+    # Those of `tempfile` and the like, which run at the exit of the process that has made them. They register the exit
+    # handler that does it once, and it is gone from here.
+    finalize: Any = weakref.finalize
+    for finalizer in list(finalize._registry):
+        finalizer.atexit = False
+    finalize._registered_with_atexit = False
     _inherited[:] = _providers()
     for reference in logging._handlerList:  # type: ignore[attr-defined]
         if isinstance(handler := reference(), logging.handlers.BufferingHandler):
@@ -48,12 +55,19 @@ def flush_output() -> None:
 
 def end(code: int = 0) -> NoReturn:
     """End this process in order."""
-    for step in (atexit._run_exitfuncs, connections.close_all, logging.shutdown, _end_telemetry, flush_output):
+    steps = (atexit._run_exitfuncs, _end_multiprocessing, connections.close_all, logging.shutdown, _end_telemetry)
+    for step in (*steps, flush_output):
         try:
             step()
         except BaseException as error:
             logger.error('At the end of a child process, %s failed (%r).', step.__qualname__, error)
     os._exit(code)
+
+
+def _end_multiprocessing() -> None:
+    """Do what `multiprocessing` does at an exit, by a handler of the parent; processes that still run are killed."""
+    if (util := sys.modules.get('multiprocessing.util')) is not None:
+        util._run_finalizers()
 
 
 def _end_telemetry() -> None:

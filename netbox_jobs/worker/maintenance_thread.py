@@ -167,6 +167,7 @@ class MaintenanceThread(threading.Thread):
     def _deliver_due(self) -> None:
         recovery.deliver_due(0 if self._leads() else DEFERENCE, self._between)
         slots.give_slots()
+        slots.wake_signaled()
 
     def _see_to_own(self) -> None:
         seen = _begun, job_id = self._at_work()

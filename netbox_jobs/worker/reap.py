@@ -78,7 +78,7 @@ def requeue_claimed(job_id: str) -> None:
         found = Job.objects.using(database()).running().filter(job_id=job_id, worker=identity.process_token()).first()
         if found is not None:
             take_hold(found)
-            requeue(found, 0)
+            requeue(found, 0, wait=False)
     except DBError as error:
         logger.error('Job %s could not be requeued (%s); recovery ends it.', job_id, error)
     finally:
@@ -89,7 +89,7 @@ def begin_stop(delivery_id: str) -> float:
     """Note that a job is to stop; returns the seconds that it has for that. (In the thread of RQ's commands.)"""
     try:
         rows = Job.objects.using(database()).filter(job_id=delivery_id[:36]).running()
-        mark_stopping(rows)  # already marked, unless RQ's own command was used
+        mark_stopping(rows, wait=False)  # already marked, unless RQ's own command was used
         path = rows.values_list('runner', flat=True).first()
         return runner_options.stop_grace(path) if path else 0.0
     except (DBError, ValueError, ValidationError):  # a job of other code, or the database is away

@@ -1,6 +1,7 @@
 """The start of a worker: it waits until Redis and the database answer."""
 
 import logging
+import re
 import signal
 import threading
 import time
@@ -25,10 +26,22 @@ logger = logging.getLogger('netbox_jobs')
 
 #: Seconds between the first two attempts, and the most between two; each pause is twice the one before.
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 5.0
+#: Seconds between two lines of the log while a server refuses this worker.
+REMINDER = 60.0
+# What a server says that answers and refuses: the numbers of MariaDB, and the words of PostgreSQL and Redis.
+_REFUSALS = {1044, 1045, 1049, 1130, 1698}
+_REFUSED = re.compile(
+    r'authentication|does not exist|no pg_hba\.conf entry|permission denied|no permission|not permitted'
+    r'|invalid (user|password)|username-password|NOAUTH|NOPERM|WRONGPASS|DB index is out of range',
+    re.IGNORECASE,
+)
 
 
 def wait_for(what: str, attempt: Callable[[], Exception | None], *, patient: bool = True) -> None:
     """Call `attempt` until it returns no error; log once that this worker waits.
+
+    A server that answers and refuses this worker, by a password or the name of a database, is waited for as well, as
+    what it refuses may be made at this moment; this is logged as an error, and again every minute.
 
     Args:
         what: What is waited for.
@@ -47,11 +60,27 @@ def wait_for(what: str, attempt: Callable[[], Exception | None], *, patient: boo
             'worker waits until it answers.'
         )
     logger.warning('%s does not answer (%s); this worker waits until it does.', what, _line(error))
+    next_reminder = time.monotonic()
     with _default_signals():
-        while attempt() is not None:
+        while (error := attempt()) is not None:
+            if is_refusal(error) and time.monotonic() >= next_reminder:
+                next_reminder = time.monotonic() + REMINDER
+                logger.error(
+                    '%s refuses this worker (%s). Correct the settings and start it again, or let it in: it goes on '
+                    'trying every %.0f seconds.',
+                    *(what, _line(error), LONGEST_PAUSE),
+                )
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
     logger.info('%s answers; this worker starts.', what)
+
+
+def is_refusal(error: Exception) -> bool:
+    """Return whether a server has answered, and refuses the user, the password or the database: no outage passes so."""
+    numbers = [part.args[0] for part in (error, error.__cause__) if part is not None and part.args]
+    return any(number in _REFUSALS for number in numbers if isinstance(number, int)) or bool(
+        _REFUSED.search(str(error))
+    )
 
 
 def wait_for_redis(queue: str, *, patient: bool) -> None:

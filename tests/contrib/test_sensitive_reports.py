@@ -6,6 +6,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.transport import Transport
 
 from tests.security.runners import MARKER, Leaking
@@ -34,7 +35,7 @@ def test_sentry_receives_no_sensitive_value_also_not_in_local_variables(settings
         sentry_sdk.init(
             dsn='http://key@localhost/1', transport=transport, release='1', traces_sample_rate=1.0,
             default_integrations=False, auto_enabling_integrations=False,
-            integrations=[sentry_sdk.integrations.logging.LoggingIntegration()],
+            integrations=[LoggingIntegration()],
         )  # fmt: skip
         try:
             Leaking.using(max_retries=0).enqueue(token=MARKER, more=[MARKER])

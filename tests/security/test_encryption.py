@@ -165,6 +165,12 @@ def test_data_that_looks_encrypted_and_is_not_is_left_alone(keys):
         assert Job.objects.get(pk=job.pk).data == value
 
 
+def test_a_key_that_stands_there_instead_of_a_list_is_not_shown(settings):
+    settings.NETBOX_JOBS = {'ENCRYPTION_KEYS': OLD}
+    found = [error.msg for error in run_checks() if 'ENCRYPTION_KEYS' in error.msg]
+    assert found and OLD not in ''.join(found)
+
+
 # Rotation
 
 
