@@ -283,6 +283,6 @@ def sweep(using: str) -> None:
     known = LimitRow.objects.using(using).filter(key=OuterRef('limit'))
     for slot in slots.filter(~Exists(known), since__isnull=False).select_related('job')[:_MOST]:
         _make_rows(limits_of(slot.job), using)
-    waiting_in_line(using).filter(~has_slot(using)).update(due=clock.now_ms())
+    update_unlocked(waiting_in_line(using).filter(~has_slot(using)), due=clock.now_ms())
     unused = ~Exists(slots.filter(limit=OuterRef('key')))
     LimitRow.objects.using(using).filter(unused).delete()
