@@ -1,4 +1,4 @@
-"""Jobs, schedules and workers in Django's admin: pages that update themselves, and actions."""
+"""Jobs, schedules, workflows and workers in Django's admin: pages that update themselves, and actions."""
 
 from django.apps import apps
 
@@ -10,5 +10,14 @@ if apps.is_installed('django.contrib.admin'):
     from .queue_limits import QueueLimitAdmin
     from .schedules import ScheduleAdmin
     from .workers import WorkerAdmin
+    from .workflows import WorkflowAdmin
 
-__all__ = ('AuditEntryAdmin', 'JobAdmin', 'JobsAdminMixin', 'QueueLimitAdmin', 'ScheduleAdmin', 'WorkerAdmin')
+__all__ = (
+    'AuditEntryAdmin',
+    'JobAdmin',
+    'JobsAdminMixin',
+    'QueueLimitAdmin',
+    'ScheduleAdmin',
+    'WorkerAdmin',
+    'WorkflowAdmin',
+)

@@ -32,6 +32,7 @@ Options:
         which exceptions; those of `Meta` if omitted.
     job_timeout: The time limit of `run()`: seconds, a text such as '10m', or -1 for none.
     depends_on: A job, the id of one, or a list of them, which must have completed first.
+    after, on_failure_of: The same of jobs of ours: which must have completed; of which one must have failed.
     at_front, ttl, result_ttl, failure_ttl, meta, description, on_success, on_failure, on_stopped: RQ's; times in
         seconds.
     **arguments: The arguments of `run()`. Set options with `using()` if an argument is named like one.
@@ -56,6 +57,8 @@ def enqueue_signature(
     retry_on: type[BaseException] | Sequence[type[BaseException]] | None = None,
     job_timeout: int | str | None = None,
     depends_on: Any = None,
+    after: Any = None,
+    on_failure_of: Any = None,
     at_front: bool = False,
     ttl: int | str | None = None,
     result_ttl: int | str | None = None,
@@ -88,6 +91,8 @@ def enqueue_once_signature(
     retry_on: type[BaseException] | Sequence[type[BaseException]] | None = None,
     job_timeout: int | str | None = None,
     depends_on: Any = None,
+    after: Any = None,
+    on_failure_of: Any = None,
     at_front: bool = False,
     ttl: int | str | None = None,
     result_ttl: int | str | None = None,

@@ -10,6 +10,7 @@ class WaitKind(StrEnum):
 
     UNSAVED = 'unsaved'
     JOBS = 'jobs'
+    WORKFLOW = 'workflow'
     PREVIOUS = 'previous'
     SCHEDULE_LOCKED = 'schedule_locked'
     SCHEDULE_PAUSED = 'schedule_paused'
@@ -34,6 +35,8 @@ class Wait:
     jobs: tuple[int, ...] = ()
     #: and how many there are beyond these.
     more: int = 0
+    #: The workflow that decides whether the job, a callback, is needed (WORKFLOW).
+    workflow: int | None = None
     #: The paused schedule.
     schedule: int | None = None
     queue: str = ''

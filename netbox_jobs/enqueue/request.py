@@ -17,7 +17,7 @@ from ..core.rates import Rate
 from ..core.recurrence import Recurrence
 from ..core.text import storable_text
 from ..core.unique import Debounce, Sameness
-from ..models import Job, database
+from . import dependencies
 from .identify import content_type_of, identify_callable, identify_instance, identify_user, is_unsaved, schedule_key
 from .rq_options import check_rq_options, seconds
 from .unsaved import Unsaved
@@ -65,6 +65,9 @@ class EnqueueRequest:
     kept_limit: dict[str, Any] = field(default_factory=dict)
     #: Which jobs of the runner count as the same, if it says so.
     unique: Sameness | None = None
+    #: The workflow that the job is a member of, and whether it is a callback of it.
+    workflow_id: int | None = None
+    gated: bool = False
     #: The fields that the caller has named; the others are defaults.
     given: frozenset[str] = frozenset()
 
@@ -106,8 +109,8 @@ class EnqueueRequest:
 
     @property
     def waits(self) -> bool:
-        """Whether it cannot be delivered yet, whatever its time: it waits for other jobs, or for its object's row."""
-        return bool(self.dependencies) or self.unsaved is not None
+        """Whether it cannot be delivered yet, whatever its time: it waits for jobs, its workflow or its object."""
+        return bool(self.dependencies) or self.gated or self.unsaved is not None
 
 
 def check(
@@ -128,8 +131,8 @@ def check(
     given = {name: value for name, value in given.items() if value is not UNCHANGED}
     packed = options.take_run_arguments(given)
     immediate = bool(given.pop('immediate', False))
-    _check_immediate(immediate, given)
     runner, kind = identify_callable(func, importable=not immediate)
+    _check_immediate(immediate, given, func, kind)
     request = EnqueueRequest(target=func, runner=runner, name='', queue_name='')
     named = _take_plain_options(request, given, kind, func)
     named |= _take_recurrence(request, given)
@@ -139,12 +142,12 @@ def check(
         if given.pop(option, None):
             raise options.refusal(option)
     rq = {key: given.pop(key) for key in options.RQ_OPTIONS if key in given}
-    request.options, timeout, dependencies = check_rq_options(rq)
+    request.options, timeout, awaited = check_rq_options(rq)
     request.job_timeout = timeout
     named |= _take_flow(request, given.pop('priority', None), kind)
     if timeout is None and kind is not None:
         request.job_timeout = seconds(*runner_options.time_limit(kind))
-    _sort_dependencies(request, dependencies)
+    _take_order(request, awaited, given, func, kind)
     _check_debounced(request, counts=not immediate and call == 'enqueue')
     given |= packed
     # An `enqueue()` of the runner's own may translate the arguments of `enqueue_once()`; it is checked behind it.
@@ -166,13 +169,14 @@ def _captured(request: EnqueueRequest, call: str) -> dict[str, Any]:
     return contexts.capture(None if call == 'enqueue_once' else contexts.Call(request.runner, request.queue_name))
 
 
-def _check_immediate(immediate: bool, given: dict[str, Any]) -> None:
+def _check_immediate(immediate: bool, given: dict[str, Any], func: Any, kind: Any) -> None:
     if not immediate:
         return
     if given.get('schedule_at') is not None:
         raise ValueError('schedule_at and immediate exclude each other: a job runs now, or at its time.')
-    if given.get('depends_on'):
-        raise ValueError('depends_on and immediate exclude each other: a job runs now, or after others.')
+    for option in ('depends_on', *dependencies.OPTIONS):
+        if given.get(option) and not dependencies.is_argument(option, func, kind):
+            raise ValueError(f'{option} and immediate exclude each other: a job runs now, or after others.')
     instance = given.get('instance')
     if instance is not None:
         identify_instance(instance)  # an unsaved one cannot be run for
@@ -271,13 +275,18 @@ def _stored_retry(checked: dict[str, Any]) -> dict[str, Any]:
     return {**checked, 'on': paths}
 
 
-def _sort_dependencies(request: EnqueueRequest, job_ids: list[UUID]) -> None:
-    """Separate the jobs of ours that the request depends on from those of RQ alone."""
-    if not job_ids:
-        return
-    rows = Job.objects.using(database()).filter(job_id__in=job_ids)
-    ours = set(rows.values_list('job_id', flat=True))
-    theirs = [str(job_id) for job_id in job_ids if job_id not in ours]
+def add_dependencies(request: EnqueueRequest, option: str, job_ids: list[UUID]) -> None:
+    """Have a request wait for jobs of ours: `after` their completion, or `on_failure_of` one of them."""
+    request.dependencies += [job_id for job_id in job_ids if job_id not in request.dependencies]
+    if option == 'on_failure_of' and job_ids:
+        request.options[option] = [*request.options.get(option, []), *map(str, job_ids)]
+
+
+def _take_order(request: EnqueueRequest, depends_on: list[UUID], given: dict[str, Any], func: Any, kind: Any) -> None:
+    """Take out of a call which jobs the request waits for."""
+    ours, theirs = dependencies.split(depends_on)
     if theirs:
         request.options['depends_on'] = [*request.options.get('depends_on', []), *theirs]
-    request.dependencies = [job_id for job_id in job_ids if job_id in ours]
+    request.dependencies = ours
+    for option in dependencies.OPTIONS:
+        add_dependencies(request, option, dependencies.taken(option, given, func, kind))

@@ -50,6 +50,7 @@ def _values(request: EnqueueRequest, immediate: bool, job_id: UUID) -> dict[str,
         'job_timeout': request.job_timeout,
         'options': request.options,
         'retry_policy': request.retry,
+        'workflow_id': request.workflow_id,
     }
     if request.scheduled is None and not immediate:
         request.scheduled = request.recurrence.first(timezone.now())

@@ -294,6 +294,6 @@ def sweep(using: str) -> None:
     of_queues = queue_limits(using)
     for slot in slots.filter(~Exists(known), since__isnull=False).select_related('job')[:_MOST]:
         _make_rows(limits_of(slot.job, of_queues), using)
-    lines.waiting_in_line(using).filter(~_has_place(using)).update(due=clock.now_ms())
+    update_unlocked(lines.waiting_in_line(using).filter(~_has_place(using)), due=clock.now_ms())
     starts = RateStart.objects.using(using).filter(limit=OuterRef('key'))
     LimitRow.objects.using(using).filter(~Exists(slots.filter(limit=OuterRef('key'))), ~Exists(starts)).delete()

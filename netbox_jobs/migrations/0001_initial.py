@@ -709,6 +709,104 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Workflow',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=200, verbose_name='name')),
+                (
+                    'status',
+                    models.CharField(
+                        choices=[
+                            ('running', 'Running'),
+                            ('completed', 'Completed'),
+                            ('failed', 'Failed'),
+                            ('canceled', 'Canceled'),
+                        ],
+                        default='running',
+                        editable=False,
+                        max_length=30,
+                        verbose_name='status',
+                    ),
+                ),
+                (
+                    'created',
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created'),
+                ),
+                ('completed', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='completed')),
+                ('deadline', models.DateTimeField(blank=True, null=True, verbose_name='deadline')),
+                ('ending', models.CharField(blank=True, default='', editable=False, max_length=30)),
+                ('error', models.TextField(blank=True, default='', editable=False, verbose_name='error')),
+                (
+                    'user',
+                    netbox_jobs.models.fields.UserKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=netbox_jobs.models.fields.forget_user,
+                        related_name='+',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'workflow',
+                'verbose_name_plural': 'workflows',
+                'permissions': (('cancel_workflow', 'Can cancel workflows'), ('retry_workflow', 'Can retry workflows')),
+            },
+        ),
+        migrations.AddField(
+            model_name='job',
+            name='workflow',
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name='+',
+                to='netbox_jobs.workflow',
+            ),
+        ),
+        migrations.CreateModel(
+            name='WorkflowMember',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.CharField(max_length=64)),
+                ('name', models.CharField(max_length=200, verbose_name='name')),
+                ('role', models.CharField(blank=True, default='', max_length=20)),
+                ('state', models.CharField(blank=True, default='', max_length=20)),
+                ('gated', models.BooleanField(default=False)),
+                (
+                    'job',
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name='+',
+                        to='netbox_jobs.job',
+                    ),
+                ),
+                (
+                    'workflow',
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name='members',
+                        to='netbox_jobs.workflow',
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'member of a workflow',
+                'verbose_name_plural': 'members of workflows',
+            },
+        ),
+        migrations.CreateModel(
             name='AuditEntry',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -745,6 +843,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ('job', 'Job'),
                             ('schedule', 'Schedule'),
+                            ('workflow', 'Workflow'),
                             ('queue', 'Queue'),
                             ('worker', 'Worker'),
                             ('error', 'Error'),
@@ -941,6 +1040,14 @@ class Migration(migrations.Migration):
             index=models.Index(fields=['object_type', 'object_id'], name='netbox_jobs_schedule_object'),
         ),
         migrations.AddIndex(
+            model_name='workflow',
+            index=models.Index(fields=['status', 'completed'], name='netbox_jobs_workflow_status'),
+        ),
+        migrations.AddIndex(
+            model_name='workflow',
+            index=models.Index(fields=['-created'], name='netbox_jobs_workflow_created'),
+        ),
+        migrations.AddIndex(
             model_name='job',
             index=models.Index(fields=['-created'], name='netbox_jobs_job_created'),
         ),
@@ -971,5 +1078,17 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='job',
             index=models.Index(fields=['runner', 'status'], name='netbox_jobs_job_runner'),
+        ),
+        migrations.AddIndex(
+            model_name='workflowmember',
+            index=models.Index(fields=['state', 'workflow', 'role'], name='netbox_jobs_member_state'),
+        ),
+        migrations.AddConstraint(
+            model_name='workflowmember',
+            constraint=models.UniqueConstraint(fields=('workflow', 'key'), name='netbox_jobs_member_name'),
+        ),
+        migrations.AddConstraint(
+            model_name='workflowmember',
+            constraint=models.UniqueConstraint(fields=('job',), name='netbox_jobs_member_once'),
         ),
     ]

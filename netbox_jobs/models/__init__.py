@@ -16,6 +16,7 @@ from .statistics import HourlyStatistics
 from .steps import JobSignal, JobStep
 from .unique import UniqueJob
 from .workers import Worker
+from .workflows import Workflow, WorkflowMember
 
 __all__ = (
     'AuditEntry',
@@ -41,5 +42,7 @@ __all__ = (
     'Schedule',
     'UniqueJob',
     'Worker',
+    'Workflow',
+    'WorkflowMember',
     'database',
 )

@@ -105,6 +105,8 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     dependencies = models.ManyToManyField(
         'self', symmetrical=False, related_name='dependents', blank=True, db_constraint=False
     )
+    # Without an index, which each INSERT would pay for: the rows of its members find the jobs of a workflow.
+    workflow = LooseForeignKey('netbox_jobs.Workflow', related_name='+', db_index=False)
     # How many jobs may run at once that have this limit; see `limits.py`.
     limit = models.CharField(max_length=255, blank=True, default='', editable=False)
     limit_most = models.PositiveIntegerField(null=True, editable=False)

@@ -9,7 +9,7 @@ from ..core.order import is_line
 from ..core.rates import PREFIX
 from ..core.waits import Wait, WaitKind
 from ..lifecycle import job_signals, rates
-from ..models import Job, JobStep, LimitRow, LimitSlot, PausedQueue, Schedule, Worker
+from ..models import Job, JobStep, LimitRow, LimitSlot, PausedQueue, Schedule, Worker, WorkflowMember
 from .queues import served_by
 
 #: How many of the jobs that a job waits for are named.
@@ -32,7 +32,7 @@ def reason(job: Job, *, ask_redis: bool = False) -> Wait | None:
     if job.due is None and job.status == JobStatusChoices.STATUS_SCHEDULED and job.runner:
         return Wait(WaitKind.SCHEDULE_LOCKED)
     if job.due is None:
-        return _dependencies(job)
+        return _workflow(job) or _dependencies(job)
     paused = job.paused_by
     if paused == 'schedule':
         return Wait(WaitKind.SCHEDULE_PAUSED, schedule=job.schedule_id)
@@ -55,7 +55,14 @@ def _in_queue(job: Job) -> Wait:
 
 def without_others(wait: Wait) -> Wait:
     """Return a reason without the numbers of other jobs and of the schedule, which a job's own user may not see."""
-    return replace(wait, jobs=(), more=0, schedule=None)
+    return replace(wait, jobs=(), more=0, schedule=None, workflow=None)
+
+
+def _workflow(job: Job) -> Wait | None:
+    if job.workflow_id is None:
+        return None
+    gated = WorkflowMember.objects.using(job._state.db).filter(job=job.pk, gated=True)
+    return Wait(WaitKind.WORKFLOW, workflow=job.workflow_id) if gated.exists() else None
 
 
 def _dependencies(job: Job) -> Wait:

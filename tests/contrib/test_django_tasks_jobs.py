@@ -22,6 +22,8 @@ from tests.app import tasks
 from tests.app.models import Thing, Trace
 from tests.processes import status, wait_for
 
+pytestmark = pytest.mark.once
+
 API = api_of(tasks.add)
 READY, SUCCESSFUL, FAILED = (API.status[name] for name in ('READY', 'SUCCESSFUL', 'FAILED'))
 PATH = 'netbox_jobs.contrib.django_tasks.NetBoxJobsBackend'
