@@ -77,7 +77,10 @@ MUTATIONS = (
         'A requeue of a limited job waits for no slot', requeue._values, 'if is_limited(job):', 'if False:',
         told.requeued_limited,
     ),
-    Mutation('A slot is given that is not free', limits._is_full, '>= most', '> most', told.admitted_late),
+    Mutation(
+        'A slot is given that is not free', limits._room, 'allowed.most - sum', 'allowed.most + 1 - sum',
+        told.admitted_late,
+    ),
     Mutation(
         'A pause takes a job back that then waits for no slot', wait.put_back, 'held = is_limited(job)', 'held = False',
         told.paused_limited,

@@ -164,7 +164,8 @@ def requeued_limited(play: Play) -> None:
 def admitted_late(play: Play) -> None:
     """Two processes give the last slot of a limit at once."""
     OfTenant.enqueue()
-    limits._admit(_fresh(OfTenant.enqueue()), 'default')
+    late = _fresh(OfTenant.enqueue())
+    limits._admit([late], limits.limits_of(late, {}), 'default')
 
 
 def paused_limited(play: Play) -> None:
