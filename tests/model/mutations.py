@@ -74,7 +74,7 @@ MUTATIONS = (
     Mutation('A paused queue takes back a job that runs', wait.hold_back, f'{_PENDING}, ', '', told.held_back_late),
     Mutation('A change of the schedule moves a job that runs', wait.reschedule, '.waiting()', '', told.moved_late),
     Mutation(
-        'A requeue of a limited job waits for no slot', requeue._values, 'if is_limited(job):', 'if False:',
+        'A requeue of a limited job waits for no slot', requeue.waiting_values, 'if is_limited(job):', 'if False:',
         told.requeued_limited,
     ),
     Mutation(
