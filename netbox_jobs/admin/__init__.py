@@ -7,8 +7,17 @@ if apps.is_installed('django.contrib.admin'):
     from .audit import AuditEntryAdmin
     from .jobs import JobAdmin
     from .objects import JobsAdminMixin
+    from .queue_limits import QueueLimitAdmin
     from .schedules import ScheduleAdmin
     from .workers import WorkerAdmin
     from .workflows import WorkflowAdmin
 
-__all__ = ('AuditEntryAdmin', 'JobAdmin', 'JobsAdminMixin', 'ScheduleAdmin', 'WorkerAdmin', 'WorkflowAdmin')
+__all__ = (
+    'AuditEntryAdmin',
+    'JobAdmin',
+    'JobsAdminMixin',
+    'QueueLimitAdmin',
+    'ScheduleAdmin',
+    'WorkerAdmin',
+    'WorkflowAdmin',
+)

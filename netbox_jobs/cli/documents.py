@@ -72,6 +72,7 @@ def queue(row: QueueState) -> Document:
         'oldest': iso(row.oldest),
         'workers': row.workers,
         'paused': iso(row.paused),
+        'limit': row.limit,
     }
 
 

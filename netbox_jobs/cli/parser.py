@@ -150,6 +150,9 @@ def _about_queues(add: Callable[..., Any]) -> None:
                 metavar='SECONDS',
                 help='wait at most this long (default: 3600)',
             )
+    limiting = add('limit', queues.limit, 'Say how many jobs of a queue run at once, from now on')
+    limiting.add_argument('queue', metavar='QUEUE')
+    limiting.add_argument('number', metavar='NUMBER', help="a number; 'none'; or 'settings' for what these say")
     timing = add(
         'performance', performance.show, 'Show how long jobs wait and run: half, 95 %%, 99 %% of them', json=True
     )

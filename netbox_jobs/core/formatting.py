@@ -238,16 +238,7 @@ def attempt(value: int) -> str:
 
 def wait(reason: Wait) -> str:
     """Return why a job waits, as a phrase after its status: 'no worker serves the queue low'."""
-    values = {
-        'queue': clean(reason.queue),
-        'schedule': reason.schedule,
-        'workflow': reason.workflow,
-        'time': moment(reason.until),
-        'attempt': number(reason.attempt or 0),
-        'limit': clean(reason.limit),
-        'most': number(reason.most),
-        'signal': clean(reason.signal),
-    }
+    values = _wait_values(reason)
     match reason.kind:
         case WaitKind.UNSAVED:
             return _('waits until its object is saved')
@@ -273,6 +264,10 @@ def wait(reason: Wait) -> str:
             return _('attempt %(attempt)s is due at %(time)s') % values
         case WaitKind.LIMIT:
             return _('waits for a slot: at most %(most)s jobs of %(limit)s run at once') % values
+        case WaitKind.RATE:
+            values['per'] = duration(reason.per)
+            text = _('waits for a rate: at most %(most)s jobs of %(limit)s begin within %(per)s') % values
+            return text if reason.until is None else f'{text}; {_("there is room at %(time)s") % values}'
         case WaitKind.SLEEP:
             return _('sleeps until %(time)s') % values
         case WaitKind.SIGNAL if reason.until is None:
@@ -285,6 +280,14 @@ def wait(reason: Wait) -> str:
             return _('Redis does not answer; the job runs when Redis is back')
         case _kind:
             return _('waits in line in the queue %(queue)s') % values
+
+
+def _wait_values(reason: Wait) -> dict[str, Any]:
+    return {
+        'queue': clean(reason.queue), 'limit': clean(reason.limit), 'signal': clean(reason.signal),
+        'schedule': reason.schedule, 'workflow': reason.workflow, 'time': moment(reason.until),
+        'attempt': number(reason.attempt or 0), 'most': number(reason.most),
+    }  # fmt: skip
 
 
 def _wait_for_jobs(reason: Wait) -> str:

@@ -52,6 +52,8 @@ class EnqueueOptions(TypedDict, total=False):
     #: Run it in this process, before returning.
     immediate: bool
     queue_name: str | None
+    #: The priority within its queue, from 0 to 9; more is sooner, and 5 is that of jobs that name none.
+    priority: int | None
     #: When to notify the user: 'always', 'on_failure' or 'never'.
     notifications: str | None
     #: A cron expression of five fields instead of `interval`, and the name of its time zone.

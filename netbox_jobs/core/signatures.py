@@ -26,6 +26,7 @@ Options:
     cron, timezone: Instead of `interval`: five fields, and the name of their time zone; the project's if omitted.
     immediate: Run it in this process before returning; meant for commands and tests. Not for `enqueue_once()`.
     queue_name: A queue of `RQ_QUEUES` or of a plugin; `Meta.queue`, or `default`, if omitted.
+    priority: Within its queue, from 0 to 9, where more is sooner; `Meta.priority`, or 5, if omitted.
     notifications: When to notify the user of the end: 'always' (if omitted), 'on_failure' or 'never'.
     max_retries, retry_backoff, retry_on: How often a failed attempt is retried, after how many seconds, and after
         which exceptions; those of `Meta` if omitted.
@@ -47,6 +48,7 @@ def enqueue_signature(
     interval: int | Literal[Unchanged.UNCHANGED] | None = None,
     immediate: bool = False,
     queue_name: str | None = None,
+    priority: int | None = None,
     notifications: str | None = None,
     cron: str | None = None,
     timezone: str | None = None,
@@ -80,6 +82,7 @@ def enqueue_once_signature(
     name: str = '',
     user: Any = None,
     queue_name: str | None = None,
+    priority: int | None = None,
     notifications: str | None = None,
     cron: str | None = None,
     timezone: str | None = None,

@@ -27,7 +27,7 @@ def inherit(request: EnqueueRequest, job: Job, named: Collection[str] | None, *,
     own = ('depends_on', 'allow_failure', 'on_failure_of')
     options = {name: value for name, value in job.options.items() if name not in own}
     request.options = request.options | options if named is None else options | request.options
-    fields = {'job_timeout': 'job_timeout', 'retry': 'retry_policy'}
+    fields = {'job_timeout': 'job_timeout', 'retry': 'retry_policy', 'priority': 'priority'}
     if job.queue_name:  # a row made by hand need not have one
         fields['queue_name'] = 'queue_name'
     if wholly:

@@ -161,12 +161,39 @@ class Migration(migrations.Migration):
                 ('slot', models.BigIntegerField(editable=False, null=True, unique=True)),
                 ('limit', models.CharField(blank=True, default='', editable=False, max_length=255)),
                 ('limit_most', models.PositiveIntegerField(editable=False, null=True)),
+                ('rate', models.CharField(blank=True, default='', editable=False, max_length=255)),
+                ('rate_most', models.PositiveIntegerField(editable=False, null=True)),
+                ('rate_per', models.BigIntegerField(editable=False, null=True)),
+                (
+                    'priority',
+                    models.SmallIntegerField(
+                        default=5, editable=False, help_text='From 0 to 9; more is sooner', verbose_name='priority'
+                    ),
+                ),
+                (
+                    'fair_key',
+                    models.CharField(
+                        blank=True,
+                        default='',
+                        editable=False,
+                        help_text='Whose turn it is when it begins',
+                        max_length=64,
+                    ),
+                ),
                 (
                     'held',
                     models.BooleanField(
                         default=False,
                         editable=False,
                         help_text='Whether a worker may not claim it, as it has no slot of its limits',
+                    ),
+                ),
+                (
+                    'slotted',
+                    models.BooleanField(
+                        default=False,
+                        editable=False,
+                        help_text='Whether it was given slots, which its end gives to others',
                     ),
                 ),
                 (
@@ -262,6 +289,8 @@ class Migration(migrations.Migration):
                 ('key', models.CharField(max_length=64, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=255, verbose_name='name')),
                 ('most', models.PositiveIntegerField(help_text='How many jobs may run at once', verbose_name='most')),
+                ('per', models.BigIntegerField(null=True)),
+                ('full_until', models.BigIntegerField(null=True)),
             ],
             options={
                 'verbose_name': 'limit',
@@ -290,6 +319,29 @@ class Migration(migrations.Migration):
             ],
             options={
                 'abstract': False,
+            },
+        ),
+        migrations.CreateModel(
+            name='QueueLimit',
+            fields=[
+                ('name', models.CharField(max_length=100, primary_key=True, serialize=False, verbose_name='queue')),
+                (
+                    'most',
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text='Empty: no limit, whatever the settings say',
+                        null=True,
+                        verbose_name='jobs at once',
+                    ),
+                ),
+                (
+                    'changed',
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='changed'),
+                ),
+            ],
+            options={
+                'verbose_name': 'limit of a queue',
+                'verbose_name_plural': 'limits of queues',
             },
         ),
         migrations.CreateModel(
@@ -354,6 +406,21 @@ class Migration(migrations.Migration):
                 'verbose_name': 'worker',
                 'verbose_name_plural': 'workers',
                 'permissions': (('stop_worker', 'Can tell workers to finish and leave'),),
+            },
+        ),
+        migrations.CreateModel(
+            name='FairTurn',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('queue', models.CharField(max_length=100)),
+                ('key', models.CharField(blank=True, max_length=64)),
+                ('served', models.BigIntegerField(default=0)),
+            ],
+            options={
+                'verbose_name': 'turn of a key',
+                'verbose_name_plural': 'turns of keys',
+                'indexes': [models.Index(fields=['queue', 'served', 'id'], name='netbox_jobs_fair_served')],
+                'constraints': [models.UniqueConstraint(fields=('queue', 'key'), name='netbox_jobs_fair_once')],
             },
         ),
         migrations.CreateModel(
@@ -920,6 +987,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('limit', models.CharField(max_length=64)),
                 ('queue', models.CharField(blank=True, default='', max_length=100)),
+                ('key', models.CharField(blank=True, default='', max_length=64)),
                 ('since', models.BigIntegerField(null=True)),
                 (
                     'job',
@@ -936,8 +1004,35 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'slot of a limit',
                 'verbose_name_plural': 'slots of limits',
-                'indexes': [models.Index(fields=['limit', 'queue', 'since', 'id'], name='netbox_jobs_limit_line')],
+                'indexes': [
+                    models.Index(fields=['limit', 'queue', 'since', 'id'], name='netbox_jobs_limit_line'),
+                    models.Index(fields=['limit', 'queue', 'key', 'since', 'id'], name='netbox_jobs_limit_key'),
+                ],
                 'constraints': [models.UniqueConstraint(fields=('job', 'limit'), name='netbox_jobs_limit_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='RateStart',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('limit', models.CharField(max_length=64)),
+                ('until', models.BigIntegerField(null=True)),
+                (
+                    'job',
+                    models.ForeignKey(
+                        db_constraint=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name='+',
+                        to='netbox_jobs.job',
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'start that counts to a rate',
+                'verbose_name_plural': 'starts that count to a rate',
+                'indexes': [models.Index(fields=['limit', 'until'], name='netbox_jobs_rate_until')],
             },
         ),
         migrations.AddIndex(

@@ -3,12 +3,12 @@ from .audit import AuditEntry
 from .errors import MutedError
 from .fields import InstanceRelation
 from .jobs import Job, database
-from .limits import LimitRow, LimitSlot
+from .limits import FairTurn, LimitRow, LimitSlot, RateStart
 from .logs import JobLogEntry
 from .mixins import JobsMixin
 from .pending import PendingChange
 from .progress import Progress
-from .queues import PausedQueue
+from .queues import PausedQueue, QueueLimit
 from .repairs import RepairCount
 from .schedules import Schedule
 from .stacks import JobStack
@@ -20,6 +20,7 @@ from .workflows import Workflow, WorkflowMember
 
 __all__ = (
     'AuditEntry',
+    'FairTurn',
     'HourlyStatistics',
     'InstanceRelation',
     'Job',
@@ -35,6 +36,8 @@ __all__ = (
     'PausedQueue',
     'PendingChange',
     'Progress',
+    'QueueLimit',
+    'RateStart',
     'RepairCount',
     'Schedule',
     'UniqueJob',

@@ -48,6 +48,9 @@ cancel: Service[[Job], bool] = Service('cancel')
 stop: Service[[Job], bool] = Service('stop')
 signal: Service[[Job, str, Any], None] = Service('signal')
 
+limit_queue: Service[[str, int | None], None] = Service('limit_queue')
+reset_queue_limit: Service[[str], bool] = Service('reset_queue_limit')
+
 delete_jobs: Service[[Any, Callable[[], Any]], Any] = Service('delete_jobs')
 
 # An action of a person, recorded in the audit trail

@@ -5,8 +5,10 @@ from dataclasses import replace
 from ..broker import connection
 from ..choices import JobStatusChoices
 from ..core import clock
+from ..core.order import is_line
+from ..core.rates import PREFIX
 from ..core.waits import Wait, WaitKind
-from ..lifecycle import job_signals
+from ..lifecycle import job_signals, rates
 from ..models import Job, JobStep, LimitRow, LimitSlot, PausedQueue, Schedule, Worker, WorkflowMember
 from .queues import served_by
 
@@ -42,6 +44,10 @@ def reason(job: Job, *, ask_redis: bool = False) -> Wait | None:
         return Wait(WaitKind.PREVIOUS, jobs=(previous,), schedule=job.schedule_id)
     if ask_redis and not connection.answers(job.queue_name):
         return Wait(WaitKind.REDIS, queue=job.queue_name)
+    return _in_queue(job)
+
+
+def _in_queue(job: Job) -> Wait:
     workers = Worker.objects.using(job._state.db).only('queues')
     served = any(job.queue_name in served_by(worker) for worker in workers)
     return Wait(WaitKind.IN_LINE if served else WaitKind.NO_WORKER, queue=job.queue_name)
@@ -73,8 +79,15 @@ def _limit(job: Job) -> Wait:
         return Wait(WaitKind.QUEUE_PAUSED, queue=job.queue_name)
     key = LimitSlot.objects.using(using).filter(job=job.pk, since__isnull=False).values_list('limit', flat=True).first()
     row = LimitRow.objects.using(using).filter(key=key or '').first()
+    if row is not None and is_line(row.name):
+        return _in_queue(job)
     if row is None:  # it has been given a slot at this moment
         return Wait(WaitKind.IN_LINE, queue=job.queue_name)
+    if row.per is not None:
+        free_at = rates.free_at(row, using)
+        until = None if free_at is None else clock.from_ms(free_at)
+        name = row.name.removeprefix(PREFIX)
+        return Wait(WaitKind.RATE, queue=job.queue_name, limit=name, most=row.most, per=row.per / 1000, until=until)
     slots = LimitSlot.objects.using(using).filter(limit=row.key, queue='', job__held=False)
     running = slots.filter(job__status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES).order_by('job_id')
     keys = tuple(running.values_list('job_id', flat=True)[:NAMED])

@@ -22,7 +22,7 @@ from .fragments import Fragment, job_state, render, url_of
 EVERY = 5000
 #: How many ends are shown at once, and how many the session remembers.
 SHOWN, REMEMBERED = 5, 50
-#: How far back a page looks: at so much time, and at so many of the jobs that ended last, whoever they belong to.
+#: How far back a page looks: at so much time, and at so many of the jobs that ended last, of all users.
 LONGEST, NEWEST = timedelta(hours=1), 10_000
 #: After this time, the session gets a new moment to look back to.
 RENEWED = timedelta(minutes=10)

@@ -188,7 +188,7 @@ class Model:
         if self.holds('give: a slot is free', taken < self.limit):
             given = write('give a slot', row, status='pending', due=0, held=False, deliveries=row.deliveries + 1)
             yield Step('give a slot, and deliver', 'system', _deliver(_with(world, number, given), number))
-            if world.faults:  # whoever gives it dies before it tells Redis
+            if world.faults:  # its worker dies before it tells Redis
                 less = world._replace(faults=world.faults - 1)
                 yield Step('give a slot, and die', 'fault', _with(less, number, given))
 

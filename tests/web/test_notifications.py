@@ -89,7 +89,7 @@ def test_the_first_page_shows_nothing_from_before():
     assert '<li' not in visitor.page()
 
 
-def test_other_users_jobs_and_those_that_notify_nobody_are_not_shown(visitor):
+def test_other_users_jobs_and_those_that_notify_no_user_are_not_shown(visitor):
     other = get_user_model().objects.create_user('other')
     silent = JobNotificationChoices.NOTIFICATION_NEVER
     on_failure = JobNotificationChoices.NOTIFICATION_ON_FAILURE

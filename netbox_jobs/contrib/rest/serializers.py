@@ -262,6 +262,7 @@ class QueueSerializer(serializers.Serializer[Any]):
     oldest = Moment(allow_null=True, help_text='Since when its oldest waiting job could have run')
     workers = serializers.IntegerField()
     paused = Moment(allow_null=True, help_text='Since when it is paused')
+    limit = serializers.IntegerField(allow_null=True, help_text='How many of its jobs run at once')
     configured = serializers.BooleanField()
 
     @extend_schema_field({'type': 'string', 'format': 'uri'})
