@@ -15,7 +15,9 @@ PORT ?= 8000
 JOBS ?= 10000
 FAULTS ?= 200
 SEED ?= 1
-SECONDS ?= 3600
+SECONDS ?= $(if $(filter soak,$(MAKECMDGOALS)),28800,3600)
+CASES ?=
+CSV ?= soak.csv
 WORKERS ?= 6
 BENCH ?=
 
@@ -26,7 +28,8 @@ PEERS = .venv-peers
 # Installed anew when what is to be installed changes.
 STAMP = $(VENV)/.installed
 
-.PHONY: help demo serve unit test lint audit docs dist format chaos simulate bench bench-peers bench-scale clean
+.PHONY: help demo serve unit test lint audit docs messages pictures dist format chaos faults simulate soak bench bench-peers
+.PHONY: bench-scale clean
 
 help:
 	@echo 'make demo    run the example plugin: jobs on demand, periodic, scheduled, failing; needs no servers'
@@ -36,8 +39,12 @@ help:
 	@echo 'make lint    check style, types, security and migrations'
 	@echo 'make audit   look for known vulnerabilities of the installed packages (asks a service)'
 	@echo 'make docs    build the documentation in docs/_build'
+	@echo 'make messages  collect the texts to be translated, and compile the translations; needs gettext'
+	@echo 'make pictures  take the pictures of the admin in docs/pictures anew; needs Chromium'
 	@echo 'make dist    build what is uploaded, in dist, and check it'
 	@echo 'make chaos   kill everything, many times, and count (JOBS, FAULTS, SEED, WORKERS)'
+	@echo 'make faults  kill, stop, fill and lock servers of its own, one fault at a time, and count (CASES)'
+	@echo 'make soak    50 jobs a second for eight hours, and what the processes hold meanwhile (SECONDS, CSV)'
 	@echo 'make simulate  tell random stories to the lifecycle code for an hour (SECONDS); TEST_DATABASE_URL names the database'
 	@echo 'make bench   measure ourselves next to RQ and the database; needs PostgreSQL and Redis (BENCH=--quick)'
 	@echo 'make bench-scale  an empty table of jobs against one of a million, and every plan (PostgreSQL, Redis)'
@@ -76,6 +83,15 @@ docs: $(STAMP)
 	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto docs docs/_build
 	@echo 'Open docs/_build/index.html'
 
+# Then translate what the last line counts as untranslated or fuzzy, and run it once more.
+messages: $(STAMP)
+	cd netbox_jobs && ../$(BIN)/python -m django makemessages --all --no-location --no-obsolete --extension html,py
+	cd netbox_jobs && for file in locale/*/LC_MESSAGES/django.po; do \
+	  msgfmt --check-format --statistics -o $${file%po}mo $$file || exit 1; done
+
+pictures: $(STAMP)
+	@env -u TEST_DATABASE_URL -u TEST_REDIS_URL PICTURES=$(CURDIR)/docs/pictures $(BIN)/python -m pytest -q tests/admin/test_pictures.py
+
 dist: $(STAMP)
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist
@@ -87,6 +103,12 @@ format: $(STAMP)
 
 chaos: $(STAMP)
 	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --faults $(FAULTS) --seed $(SEED) --workers $(WORKERS)
+
+faults: $(STAMP)
+	@$(BIN)/python -m tests.faults $(CASES)
+
+soak: $(STAMP)
+	@$(BIN)/python -m tests.soak --seconds $(SECONDS) --csv $(CSV)
 
 simulate: $(STAMP)
 	@$(BIN)/python -m tests.model

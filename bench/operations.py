@@ -119,8 +119,11 @@ PAGES: tuple[tuple[str, str, int | None], ...] = (
     ('admin:netbox_jobs_job_changelist', 'when=24h', _COUNTED),
     ('admin:netbox_jobs_job_changelist', 'o=-7', _COUNTED),
     ('admin:netbox_jobs_job_changelist', 'q=Plain', _SEARCHED),
+    ('admin:netbox_jobs_job_changelist', 'q=error:nowhere', _SEARCHED),
+    ('admin:netbox_jobs_job_changelist', 'q=argument:nowhere', _SEARCHED),
     ('admin:netbox_jobs_job_live_list', '', _COUNTED),
     ('admin:netbox_jobs_schedule_changelist', '', None),
+    ('admin:netbox_jobs_schedule_calendar', '', None),
     ('admin:netbox_jobs_worker_changelist', '', None),
     ('admin:netbox_jobs_job_overview', '', _ADDED_UP),
 )

@@ -13,6 +13,7 @@ class ExamplePluginConfig(PluginConfig):
     default_settings = {
         'timeout': 10,  # seconds that a source may take for a page
         'keep_days': 30,  # days for which records that a source no longer has are kept
+        'ask_above': 10_000,  # so many old records are deleted without asking
     }
 
     def ready(self) -> None:

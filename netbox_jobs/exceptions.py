@@ -16,10 +16,14 @@ __all__ = (
     'FormatUnknown',
     'InstanceGone',
     'JobCanceled',
+    'JobEnded',
     'JobExists',
     'JobFailed',
     'NetBoxJobsError',
+    'RateExceeded',
     'RunnerNotFound',
+    'SignalTimeout',
+    'StepsChanged',
     'UnknownQueue',
     'UnsupportedOption',
 )
@@ -56,6 +60,22 @@ class JobExists(NetBoxJobsError, ValueError):
 
     def __reduce__(self) -> typing.Any:
         return type(self), (*self.args, self.job)
+
+
+class RateExceeded(NetBoxJobsError, TimeoutError):
+    """`self.rate(...).acquire(timeout=...)` found no room within the timeout."""
+
+
+class JobEnded(NetBoxJobsError, ValueError):
+    """A signal was sent to a job that has ended, and so cannot receive it."""
+
+
+class SignalTimeout(NetBoxJobsError, TimeoutError):
+    """`wait_for()` has received no signal within its `timeout`."""
+
+
+class StepsChanged(NetBoxJobsError):
+    """A job has steps of another `Meta.version` than the code that runs it now. It is not retried by itself."""
 
 
 class UnknownQueue(NetBoxJobsError, ValueError, LookupError):

@@ -10,20 +10,24 @@ from .context import current_job
 from .core import recurrence
 from .core.limits import Limit
 from .core.options import EnqueueOptions
+from .core.rates import Rate
 from .core.registry import system_jobs
-from .core.unique import Unique
+from .core.unique import Debounce, Throttle, Unique
 from .exceptions import JobFailed
 from .execution.runner import JobRunner
 from .models import Job
 
 # Job, JobFailed and JobStatusChoices are found here as well, where plugins look for them.
 __all__ = (
+    'Debounce',
     'EnqueueOptions',
     'Job',
     'JobFailed',
     'JobRunner',
     'JobStatusChoices',
     'Limit',
+    'Rate',
+    'Throttle',
     'Unique',
     'current_job',
     'system_job',

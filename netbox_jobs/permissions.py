@@ -3,13 +3,27 @@
 from .monitoring.permissions import (
     CANCEL,
     DELETE,
+    INSPECT,
     RETRY,
     VIEW,
     may_cancel,
     may_delete,
+    may_inspect,
     may_retry,
     may_view,
     visible_jobs,
 )
 
-__all__ = ('CANCEL', 'DELETE', 'RETRY', 'VIEW', 'may_cancel', 'may_delete', 'may_retry', 'may_view', 'visible_jobs')
+__all__ = (
+    'CANCEL',
+    'DELETE',
+    'INSPECT',
+    'RETRY',
+    'VIEW',
+    'may_cancel',
+    'may_delete',
+    'may_inspect',
+    'may_retry',
+    'may_view',
+    'visible_jobs',
+)

@@ -20,10 +20,13 @@ BUILT_IN = {
     'EncryptionKeyMissing': set(),
     'FormatUnknown': set(),
     'InstanceGone': set(),
+    'JobEnded': {ValueError},
     'JobExists': {ValueError},
     'JobFailed': set(),
     'NetBoxJobsError': set(),
     'RunnerNotFound': set(),
+    'SignalTimeout': {TimeoutError, OSError},
+    'StepsChanged': set(),
     'UnknownQueue': {ValueError, LookupError},
     'UnsupportedOption': {ValueError, TypeError},
 }

@@ -160,6 +160,21 @@ class PurgeRecordsTest(TestCase):
         self.assertEqual(job.data, {'deleted': 1})
         self.assertEqual(source.records.get().key, 'new')
 
+    def test_many_are_deleted_only_if_an_administrator_approves_within_two_days(self) -> None:
+        source = Source.objects.create(name='shop', url='http://127.0.0.1:9/')
+        Record.objects.create(source=source, key='old', last_seen=timezone.now() - timedelta(days=31))
+        with self.settings(PLUGINS_CONFIG={'example_plugin': {'ask_above': 0}}):
+            not_approved = PurgeRecordsJob.enqueue()
+            run_jobs(until=timedelta(days=3))
+            self.assertEqual(source.records.count(), 1)
+            approved = PurgeRecordsJob.enqueue()
+            run_jobs()
+            approved.signal('approved')
+            run_jobs()
+        for job, deleted in ((not_approved, 0), (approved, 1)):
+            job.refresh_from_db()
+            self.assertEqual(job.data, {'deleted': deleted})
+
 
 class PagesTest(TestCase):
     def setUp(self) -> None:

@@ -1,4 +1,4 @@
-"""The audit trail in the admin: a list with filters, which nobody edits."""
+"""The audit trail in the admin: a list with filters, which cannot be edited."""
 
 from typing import Any
 

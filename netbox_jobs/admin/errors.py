@@ -50,7 +50,7 @@ class ErrorsPage(PagesAdmin):
 
     def errors_act_view(self, request: HttpRequest) -> HttpResponse:
         """Retry or delete all jobs of one cause: first ask, then enqueue the job that does it."""
-        action = actions.ACTIONS.get(request.POST.get('action', ''))
+        action = actions.ACTIONS.get(request.POST.get('action') or request.GET.get('action', ''))
         job = self._example(request)
         if action is None or action.name not in _ACTIONS:
             raise Http404
@@ -79,7 +79,7 @@ class ErrorsPage(PagesAdmin):
         user: Any = request.user
         if not user.has_perm('netbox_jobs.add_mutederror'):
             raise PermissionDenied
-        if request.POST.get('do') == 'unmute':
+        if 'unmute' in (request.POST.get('do'), request.GET.get('do')):
             MutedError.unmute(job.fingerprint)
         else:
             MutedError.mute(job.fingerprint, user=user)

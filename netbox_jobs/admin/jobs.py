@@ -8,25 +8,37 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Job
-from ..monitoring import job_filters
+from ..monitoring import export, job_filters, permissions
 from . import actions, filters
 from .action_views import JobActionPages
 from .base import notices
 from .columns import JobColumns
 from .errors import ErrorsPage
+from .export import FORMATS, ExportPages
 from .job_list import JobChangeList
 from .objects import ObjectJobsPage
 from .overview import OverviewPage
 from .page import JobPage
 from .paginator import BoundedPaginator
 from .performance import PerformancePage
+from .stack import StackPage
 
 #: Milliseconds between two updates of a list with active jobs, and of a list without.
 _BUSY, _IDLE = 2000, 15000
 
 
 @admin.register(Job)
-class JobAdmin(JobColumns, JobPage, OverviewPage, ErrorsPage, PerformancePage, ObjectJobsPage, JobActionPages):
+class JobAdmin(
+    JobColumns,
+    JobPage,
+    OverviewPage,
+    ErrorsPage,
+    PerformancePage,
+    StackPage,
+    ExportPages,
+    ObjectJobsPage,
+    JobActionPages,
+):
     """Jobs, newest first."""
 
     list_display: Any = (
@@ -50,8 +62,12 @@ class JobAdmin(JobColumns, JobPage, OverviewPage, ErrorsPage, PerformancePage, O
         filters.UserFilter,
         filters.ErrorFilter,
     )
+    search_placeholder = _('Number, ID, name or error')
     search_fields = ('name',)  # get_search_results() decides what is searched
-    search_help_text = _('Number, ID, or words of the name or the runner (among the newest 100,000)')
+    search_help_text = _(
+        'Number, ID, or words of the name, the runner or the error (among the newest 100,000); error:, object: and '
+        'argument: search one of them alone'
+    )
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     list_per_page = 50
@@ -64,7 +80,8 @@ class JobAdmin(JobColumns, JobPage, OverviewPage, ErrorsPage, PerformancePage, O
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """See `job_filters.search()`, whose rows are distinct."""
-        return job_filters.search(queryset, search_term, when=request.GET.get('when')), False
+        arguments = permissions.may_see_arguments(request.user)
+        return job_filters.search(queryset, search_term, when=request.GET.get('when'), arguments=arguments), False
 
     def get_urls(self) -> list[Any]:
         """The addresses of this app's pages, before Django's own."""
@@ -74,6 +91,8 @@ class JobAdmin(JobColumns, JobPage, OverviewPage, ErrorsPage, PerformancePage, O
             *self.overview_urls(),
             *self.error_urls(),
             *self.performance_urls(),
+            *self.export_urls(),
+            *self.stack_urls(),
             *self.object_urls(),
             *self.page_urls(),
         ]
@@ -86,7 +105,9 @@ class JobAdmin(JobColumns, JobPage, OverviewPage, ErrorsPage, PerformancePage, O
             'title': _('Jobs'),
             'job_actions': allowed,
             **notices(),
-            'live_url': self._live_url(request),
+            'live_url': self._with_query(request, 'job_live_list'),
+            'exports': [(name.upper(), self._with_query(request, f'job_export_{name}')) for name in FORMATS],
+            'most_exported': export.MOST,
             'live_busy': _BUSY,
             'live_idle': _IDLE,
         }
@@ -99,6 +120,6 @@ class JobAdmin(JobColumns, JobPage, OverviewPage, ErrorsPage, PerformancePage, O
             response.template_name = 'admin/netbox_jobs/job/list_body.html'
         return response
 
-    def _live_url(self, request: HttpRequest) -> str:
+    def _with_query(self, request: HttpRequest, name: str) -> str:
         query = request.GET.urlencode()
-        return self.url('job_live_list') + (f'?{query}' if query else '')
+        return self.url(name) + (f'?{query}' if query else '')

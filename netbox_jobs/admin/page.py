@@ -11,14 +11,14 @@ from django.urls import path
 
 from ..choices import JobStatusChoices
 from ..core import errors, formatting
-from ..models import Job
+from ..models import Job, Workflow
 from ..monitoring import related, waiting
-from . import actions, log, markup, timeline
+from . import actions, log, markup, stack, timeline
 from .base import PagesAdmin
 
 #: How many characters of arguments, data and errors the page has; a link leads to the whole.
 LONGEST = 20_000
-#: How many finished steps the page has.
+#: How many steps the page has.
 STEPS = 500
 #: Milliseconds between two updates of a job that runs or can run at once, and of a job that is due later.
 _BUSY, _IDLE = 1500, 10_000
@@ -105,6 +105,7 @@ class JobPage(PagesAdmin):
             'wait': formatting.wait(wait) if wait is not None else '',
             'object_link': markup.object_link(self.admin_site, request, job),
             'job_actions': possible,
+            'workflow': self._workflow(request, job),
             'steps': job.steps.using(job._state.db).defer('result')[:STEPS],
             'timeline': timeline.events(job, kin.attempts, wait),
             'related_jobs': kin,
@@ -115,8 +116,16 @@ class JobPage(PagesAdmin):
             'data_cut': len(_data(job)) > LONGEST,
             'arguments': formatting.cut(job.arguments_shown, LONGEST),
             'arguments_cut': len(job.arguments_shown) > LONGEST,
+            **stack.context(request, job),
             'live_every': None if job.ended else _BUSY if soon else _IDLE,
         }
+
+    def _workflow(self, request: HttpRequest, job: Job) -> Any:
+        """Return the workflow that the job is a member of, if the user may see it."""
+        model_admin: Any = self.admin_site._registry.get(Workflow)
+        if job.workflow_id is None or model_admin is None or not model_admin.has_view_permission(request):
+            return None
+        return job.workflow
 
 
 def _data(job: Job) -> str:

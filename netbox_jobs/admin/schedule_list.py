@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.admin import AllValuesFieldListFilter, BooleanFieldListFilter
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 
@@ -9,6 +10,20 @@ from ..models import Schedule
 from ..monitoring import related
 from ..monitoring.schedules import ScheduleState, schedule_states
 from . import markup
+
+
+class PausedFilter(BooleanFieldListFilter):
+    """By whether a schedule is paused."""
+
+    template = 'admin/netbox_jobs/job/filter.html'
+    parameter_name = 'paused'
+
+
+class QueueNameFilter(AllValuesFieldListFilter):
+    """By queue."""
+
+    template = 'admin/netbox_jobs/job/filter.html'
+    parameter_name = 'queue'
 
 
 class ScheduleChangeList(ChangeList):

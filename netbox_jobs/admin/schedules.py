@@ -21,8 +21,9 @@ from ..models import Job, Schedule
 from ..monitoring import related
 from ..monitoring.schedules import ScheduleState, schedule_states
 from . import markup
-from .base import PagesAdmin, notices
-from .schedule_list import ScheduleChangeList
+from .base import notices
+from .calendar import CalendarPage
+from .schedule_list import PausedFilter, QueueNameFilter, ScheduleChangeList
 
 #: The actions on a schedule, with the messages that follow them.
 ACTIONS = {
@@ -62,7 +63,7 @@ class RecurrenceForm(forms.Form):
 
 
 @admin.register(Schedule)
-class ScheduleAdmin(PagesAdmin):
+class ScheduleAdmin(CalendarPage):
     """The schedules."""
 
     list_display: Any = (
@@ -75,12 +76,13 @@ class ScheduleAdmin(PagesAdmin):
         'next_column',
     )
     list_display_links = None
-    list_filter = ('paused', 'queue_name')
+    list_filter = (('paused', PausedFilter), ('queue_name', QueueNameFilter))
     list_per_page = 50
     list_max_show_all = 50
     ordering = ('name', 'pk')
     sortable_by = ('name_column', 'queue_name')
     search_fields = ('name', 'runner')
+    search_placeholder = gettext_lazy('Name or runner')
     show_facets = admin.ShowFacets.NEVER
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ScheduleChangeList]:
@@ -97,7 +99,7 @@ class ScheduleAdmin(PagesAdmin):
             )
             for action in ACTIONS
         ]
-        return own + super().get_urls()
+        return [*self.calendar_urls(), *own, *super().get_urls()]
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Users who may manage schedules may see them, too."""

@@ -8,10 +8,11 @@ import time
 from typing import Any
 
 import django_rq
+import redis.exceptions
 from django.core.exceptions import ImproperlyConfigured
 from django_rq import connection_utils
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError, RedisError, TimeoutError
+from redis.exceptions import ConnectionError, ReadOnlyError, RedisError, TimeoutError
 from redis.retry import Retry
 from rq import Queue
 
@@ -21,6 +22,11 @@ from . import outages
 
 #: Seconds for which Redis is not asked again after it could not be reached.
 PAUSE = 3.0
+#: A server does not answer, has no memory left, or has become a replica: what is to be delivered waits for its return.
+UNAVAILABLE = (
+    ConnectionError, TimeoutError, ReadOnlyError,
+    getattr(redis.exceptions, 'OutOfMemoryError', ReadOnlyError),  # since 4.6
+)  # fmt: skip
 
 # Queues by name, each with what it was made from.
 _queues: dict[str, tuple[Any, Queue]] = {}
@@ -88,8 +94,8 @@ def is_open(target: Queue) -> bool:
 
 
 def note_failure(queue_name: str, error: Exception) -> None:
-    """Open the circuit to the server of a queue, if the error says that it cannot be reached."""
-    if isinstance(error, ConnectionError | TimeoutError) and not isinstance(error, CircuitOpen):
+    """Open the circuit to the server of a queue, if the error says that it cannot take anything now."""
+    if isinstance(error, UNAVAILABLE) and not isinstance(error, CircuitOpen):
         _open_until[_server(queue(queue_name))] = time.monotonic() + PAUSE
 
 

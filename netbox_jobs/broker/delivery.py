@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from redis.exceptions import ConnectionError, RedisError, TimeoutError
+from redis.exceptions import RedisError
 from rq import Callback, Queue
 from rq.command import send_stop_job_command
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
@@ -20,7 +20,7 @@ from rq.job import Dependency
 from ..core import conf, queues
 from ..models import services
 from . import pattern
-from .connection import is_open, note_answer, note_failure, note_undelivered, queue, reachable_queue
+from .connection import UNAVAILABLE, is_open, note_answer, note_failure, note_undelivered, queue, reachable_queue
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -93,7 +93,7 @@ def deliver(delivery: Delivery, *, inline: bool = True) -> bool:
         if _is_off():
             return False
         _enqueue(reachable_queue(delivery.queue), [delivery])
-    except (ConnectionError, TimeoutError) as error:
+    except UNAVAILABLE as error:
         note_undelivered(delivery.queue, delivery.subject, error)
         return False
     except Exception:
@@ -119,7 +119,7 @@ def deliver_many(deliveries: Sequence[Delivery]) -> int:
             part = found[first : first + BATCH]
             try:
                 delivered += _deliver_batch(name, part)
-            except (ConnectionError, TimeoutError) as error:
+            except UNAVAILABLE as error:
                 note_failure(name, error)  # the next part does not wait for it
                 away, outage = [*away, *part], error
             except Exception as error:
@@ -169,6 +169,7 @@ def rq_options(stored: Mapping[str, Any]) -> dict[str, Any]:
         if key in options:
             options[key] = Callback(options[key]['path'], options[key]['timeout'])
     allow_failure = options.pop('allow_failure', False)
+    options.pop('on_failure_of', None)  # decided in the database
     if options.get('depends_on'):
         options['depends_on'] = Dependency(options['depends_on'], allow_failure=allow_failure)
     return options

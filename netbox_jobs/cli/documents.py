@@ -3,70 +3,22 @@
 from collections.abc import Iterable
 from typing import Any
 
+from ..core import clock
 from ..core.formatting import iso
-from ..models import Job, JobAttempt, JobLogEntry, JobStep, Progress, Schedule, Worker
+from ..models import Job, JobAttempt, JobLogEntry, JobStep, Schedule, Worker, Workflow
 from ..monitoring import related
 from ..monitoring.errors import ErrorGroup
+from ..monitoring.job_documents import Document, instance, job
 from ..monitoring.queues import QueueState
 from ..monitoring.schedules import ScheduleState
 from ..monitoring.workers import WorkerState
 
-Document = dict[str, Any]
+__all__ = ('Document', 'instance', 'job')
 
 
-def usernames(rows: Iterable[Job | Schedule]) -> dict[Any, str]:
+def usernames(rows: Iterable[Job | Schedule | Workflow]) -> dict[Any, str]:
     """Return the names of these rows' users by their keys, from one query."""
     return {key: user.get_username() for key, user in related.users_of(rows).items()}
-
-
-def instance(row: Job | Schedule) -> str | None:
-    """Return the object of a job or a schedule as `app.model:pk`; None without one."""
-    if row.object_type is None:
-        return None
-    return f'{row.object_type.app_label}.{row.object_type.model}:{row.object_id}'
-
-
-def progress(row: Progress | None) -> Document | None:
-    """The progress of a run."""
-    if row is None:
-        return None
-    return {
-        'current': row.current,
-        'total': row.total,
-        'message': row.message,
-        'percent': row.percent,
-        'rate': row.rate,
-        'remaining': None if row.remaining is None else row.remaining.total_seconds(),
-        'updated': iso(row.updated),
-    }
-
-
-def job(row: Job, user: str | None, latest: Progress | None) -> Document:
-    """A job, as in `jobs list`."""
-    return {
-        'id': row.pk,
-        'job_id': str(row.job_id),
-        'name': row.name,
-        'runner': row.runner,
-        'status': row.status,
-        'queue': row.queue_name,
-        'user': user,
-        'instance': instance(row),
-        'created': iso(row.created),
-        'scheduled': iso(row.scheduled),
-        'started': iso(row.started),
-        'completed': iso(row.completed),
-        'execution_time': None if row.execution_time is None else row.execution_time.total_seconds(),
-        'interval': row.interval,
-        'schedule': row.schedule_id,
-        'attempt': row.attempt,
-        'retries': row.retries,
-        'crashes': row.crashes,
-        'retry_of': row.retry_of_id,
-        'stopping': iso(row.stopping),
-        'error': row.error,
-        'progress': progress(latest),
-    }
 
 
 def job_details(row: Job, worker: Worker | None, attempts: Iterable[JobAttempt], steps: Iterable[JobStep]) -> Document:
@@ -90,9 +42,12 @@ def job_details(row: Job, worker: Worker | None, attempts: Iterable[JobAttempt],
         'steps': [
             {
                 'name': each.name,
+                'kind': each.kind,
                 'attempt': each.attempt,
                 'started': iso(each.started),
                 'completed': iso(each.completed),
+                'until': None if each.until is None else iso(clock.from_ms(each.until)),
+                'timed_out': each.timed_out,
                 'result': each.result_shown,
             }
             for each in steps
@@ -117,6 +72,7 @@ def queue(row: QueueState) -> Document:
         'oldest': iso(row.oldest),
         'workers': row.workers,
         'paused': iso(row.paused),
+        'limit': row.limit,
     }
 
 

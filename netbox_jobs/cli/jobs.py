@@ -10,7 +10,7 @@ from ..choices import JobStatusChoices
 from ..core import errors, formatting
 from ..exceptions import ArgumentsRefused, InstanceGone, RunnerNotFound
 from ..models import Job, JobLogEntry, Worker, database
-from ..monitoring import related, waiting
+from ..monitoring import export, job_filters, related, waiting
 from . import confirm, documents, follow, lookup, tables
 from . import errors as errors_cli
 from .exits import FAILURE, INTERRUPTED, SUCCESS, usage_error
@@ -18,7 +18,7 @@ from .screen import Cell, Screen, progress_text
 
 #: How many lines of the log `show` has.
 _LOG_LINES = 10
-#: And how many finished steps.
+#: And how many steps.
 _STEPS = 500
 
 
@@ -38,15 +38,17 @@ def list_jobs(screen: Screen, options: Namespace) -> int:
         rows = rows.filter(object_type=object_type, object_id=object_id)
     if options.since:
         rows = rows.filter(created__gte=lookup.since(options.since))
-    found = list(rows.order_by('-created', '-pk')[: options.limit])
-    users, progress = documents.usernames(found), related.progress_of(found)
-    if options.json:
-        screen.json([documents.job(row, users.get(row.user_id), progress.get(row.pk)) for row in found])
-    else:
-        related.attach_objects(found)
-        screen.table(
-            tables.jobs(found, users, progress), 'No jobs match.' if _filtered(options) else 'There are no jobs.'
-        )
+    if options.search:
+        rows = job_filters.search(rows, options.search, arguments=True)
+    rows = rows.order_by('-created', '-pk')
+    if options.json or options.csv:
+        write = export.as_csv if options.csv else export.as_json
+        screen.pieces(write(rows, most=options.limit))
+        return SUCCESS
+    found = list(rows[: options.limit])
+    related.attach_objects(found)
+    listed = tables.jobs(found, documents.usernames(found), related.progress_of(found))
+    screen.table(listed, 'No jobs match.' if _filtered(options) else 'There are no jobs.')
     return SUCCESS
 
 
@@ -65,7 +67,7 @@ def show(screen: Screen, options: Namespace) -> int:
         screen.heading('Earlier attempts')
         screen.table(tables.attempts(attempts), '')
     if steps:
-        screen.heading('Finished steps')
+        screen.heading('Steps')
         screen.table(tables.steps(steps), '')
     log = JobLogEntry.objects.using(using).filter(job_id=job.pk).order_by('-pk')
     if lines := list(log[:_LOG_LINES]):
@@ -94,6 +96,7 @@ def _fields(job: Job, worker: Worker | None) -> list[tuple[str, Cell]]:
         ('took', Cell(formatting.duration(job.execution_time))),
         ('time limit', Cell(_time_limit(job.job_timeout))),
         ('recurs', Cell(f'{recurs} (schedule {job.schedule_id})' if recurs else '')),
+        ('workflow', Cell(f'{job.workflow_id} (jobs workflow {job.workflow_id})' if job.workflow_id else '')),
         ('retry of', Cell(f'job {job.retry_of_id}' if job.retry_of_id else '')),
         ('job_id', Cell(str(job.job_id))),
         ('arguments', Cell(job.arguments_shown)),
@@ -287,5 +290,5 @@ def _named(job: Job) -> str:
 
 
 def _filtered(options: Namespace) -> bool:
-    filters = (options.status, options.runner, options.queue, options.user, options.instance, options.since)
-    return any(map(bool, filters))
+    names = ('status', 'runner', 'queue', 'user', 'instance', 'since', 'search')
+    return any(getattr(options, name) for name in names)

@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.core.management.base import DjangoHelpFormatter
@@ -10,7 +11,22 @@ from ..choices import JobStatusChoices
 from ..models import AuditEntry
 from ..monitoring.log_lines import LEVELS
 from ..monitoring.performance import PERIODS
-from . import audit, errors, exits, health, jobs, maintenance, performance, queues, schedules, top
+from . import (
+    audit,
+    completion,
+    errors,
+    exits,
+    health,
+    jobs,
+    maintenance,
+    performance,
+    queues,
+    schedules,
+    signals,
+    stack,
+    top,
+    workflows,
+)
 
 
 class HelpFormatter(RawDescriptionHelpFormatter, DjangoHelpFormatter):
@@ -30,11 +46,17 @@ def build(parser: ArgumentParser) -> None:
 
     _about_now(add)
     _about_jobs(add)
+    _about_run(add)
     _about_errors(add)
     _about_queues(add)
     _about_schedules(add)
+    _about_workflows(add)
     _about_health(add)
     _about_audit(add)
+    completing = add(
+        'completion', partial(completion.write, parser), 'Write a script that completes these commands in a shell'
+    )
+    completing.add_argument('shell', choices=completion.SHELLS)
     pruning = add('prune', maintenance.prune, 'Delete jobs that ended long ago, with their logs, as workers do')
     pruning.add_argument('--days', type=int, help='keep this many days (default: JOB_RETENTION)')
     _confirmed(pruning)
@@ -55,16 +77,33 @@ def _about_jobs(add: Callable[..., Any]) -> None:
     listing.add_argument('--user', help='a user name')
     listing.add_argument('--instance', metavar='APP.MODEL:PK', help='jobs of this object')
     listing.add_argument('--since', metavar='WHEN', help='jobs created since then: 30m, 2h or 7d ago, or a date')
+    listing.add_argument(
+        '--search',
+        metavar='WORDS',
+        help='a number, an ID, or words of the name, the runner or the error, among the newest 100,000 jobs; '
+        'error:WORD, object:WORD and argument:WORD search one of them alone',
+    )
+    listing.add_argument('--csv', action='store_true', help='write CSV for spreadsheets')
     listing.add_argument('--limit', type=_from_one, default=50, metavar='N', help='list at most N jobs (default: 50)')
     _id(add('show', jobs.show, 'Show the details of a job', json=True))
     reading = _id(add('log', jobs.log, "Show a job's log", json=True))
     reading.add_argument('--follow', '-f', action='store_true', help='follow the log until the job has ended')
     reading.add_argument('--level', choices=LEVELS, default='debug', help='omit lines below this level')
+    looking = _id(add('stack', stack.show, 'Show at which line of code a running job is', json=True))
+    looking.add_argument(
+        '--wait', type=_from_one, default=20, metavar='SECONDS', help='wait at most this long (default: 20)'
+    )
     _confirmed(_chosen(add('cancel', jobs.cancel, 'Cancel waiting jobs, which then never run')))
     _confirmed(
         _ids(add('stop', jobs.stop, 'Stop running jobs, with all processes that they started; cancel waiting ones'))
     )
     _confirmed(_chosen(add('retry', jobs.retry, 'Enqueue ended jobs again, with the same arguments', json=True)))
+    signaling = _id(add('signal', signals.send, 'Send a signal to a job, which waits for it, or will'))
+    signaling.add_argument('name', metavar='NAME', help='the name of the signal')
+    signaling.add_argument('--payload', metavar='VALUE', help='what the job receives, as JSON or text')
+
+
+def _about_run(add: Callable[..., Any]) -> None:
     running = add('run', jobs.run, 'Enqueue a job', json=True)
     running.epilog, running.formatter_class = exits.EXPLAINED, HelpFormatter
     running.add_argument('runner', metavar='RUNNER', help='the dotted path of a JobRunner, or its Meta.name')
@@ -111,6 +150,9 @@ def _about_queues(add: Callable[..., Any]) -> None:
                 metavar='SECONDS',
                 help='wait at most this long (default: 3600)',
             )
+    limiting = add('limit', queues.limit, 'Say how many jobs of a queue run at once, from now on')
+    limiting.add_argument('queue', metavar='QUEUE')
+    limiting.add_argument('number', metavar='NUMBER', help="a number; 'none'; or 'settings' for what these say")
     timing = add(
         'performance', performance.show, 'Show how long jobs wait and run: half, 95 %%, 99 %% of them', json=True
     )
@@ -168,6 +210,17 @@ def _about_schedules(add: Callable[..., Any]) -> None:
     when.add_argument('--interval', type=int, metavar='MINUTES')
     when.add_argument('--cron', metavar='EXPRESSION', help="five fields, such as '0 3 * * 1-5'")
     changing.add_argument('--timezone', metavar='NAME', help='time zone of --cron (default: TIME_ZONE)')
+
+
+def _about_workflows(add: Callable[..., Any]) -> None:
+    parser = add(
+        'workflow', workflows.workflow, 'Show a workflow with its jobs; without an ID, list workflows', json=True
+    )
+    parser.add_argument('id', nargs='?', metavar='ID')
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument('--cancel', action='store_true', help='cancel the jobs that wait, stop those that run')
+    action.add_argument('--retry', action='store_true', help='enqueue again what has not completed, and what follows')
+    _confirmed(parser)
 
 
 def _id(parser: Any) -> Any:

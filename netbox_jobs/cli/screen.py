@@ -78,6 +78,12 @@ class Screen:
         self.out.write(_UNSAFE.sub(lambda found: f'\\u{ord(found[0]):04x}', text) + '\n')
         self.out.flush()
 
+    def pieces(self, texts: Iterable[str]) -> None:
+        """Write texts to standard output as they are, piece by piece; they have no control characters."""
+        for text in texts:
+            self.out.write(text)
+        self.out.flush()
+
     def table(self, table: Table, empty: str) -> None:
         """Write a table, columns two spaces apart; without rows, write `empty` to standard error."""
         rows = [[' '.join(formatting.clean(cell.text).split()) or '-' for cell in row] for row in table.rows]

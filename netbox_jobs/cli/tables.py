@@ -232,7 +232,7 @@ def attempts(rows: Iterable[JobAttempt]) -> Table:
 
 
 def steps(rows: Iterable[JobStep]) -> Table:
-    """The steps that a job has finished."""
+    """The steps of a job, with its sleeps and waits."""
     table = Table(
         (
             Column('step'),
@@ -245,11 +245,11 @@ def steps(rows: Iterable[JobStep]) -> Table:
     for row in rows:
         table.rows.append(
             [
-                Cell(formatting.clean(row.name)),
-                _moment(row.completed),
+                Cell(formatting.clean(row.title)),
+                _moment(row.completed) if row.completed else Cell('not yet'),
                 Cell(formatting.duration(row.duration) or '-'),
                 Cell(str(row.attempt)),
-                Cell(formatting.first_line(row.result_shown)),
+                Cell('timed out' if row.timed_out else formatting.first_line(row.result_shown)),
             ]
         )
     return table

@@ -11,6 +11,8 @@ from django.utils import timezone
 
 #: The last year in which a job can be due, so that an interval can still be added.
 LAST_YEAR = 4999
+#: When a job is due that waits for something else than a time: later than any other, in milliseconds since the epoch.
+NEVER = int(datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC).timestamp() * 1000)
 
 
 def now_ms() -> int:
@@ -21,6 +23,11 @@ def now_ms() -> int:
 def to_ms(moment: datetime) -> int:
     """Return a moment in milliseconds since the epoch; a naive one is local time, as without `USE_TZ`."""
     return int(moment.timestamp() * 1000)
+
+
+def from_ms(moment: int) -> datetime:
+    """Return a moment in milliseconds since the epoch as this project stores it."""
+    return to_stored(datetime.fromtimestamp(moment / 1000, UTC))
 
 
 def to_utc(moment: datetime) -> datetime:

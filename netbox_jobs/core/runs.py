@@ -1,12 +1,14 @@
 """The runs of this process: which job the code that runs right now belongs to."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, NoReturn, Protocol, TypeAlias, TypeVar
 
 from .secrets import Secrets
+from .suspension import Suspension
 
 T = TypeVar('T')
 # The models are a room below this one.
@@ -21,6 +23,12 @@ class Run(Protocol):
     raised: BaseException | None
     #: The names of the steps that it has begun.
     steps: set[str]
+    #: Whether no transaction was open when it began: what is open now is that of `run()`.
+    owns_connection: bool
+    #: How often it has begun to sleep, and to wait for a signal, by kind and name.
+    pauses: Counter[tuple[str, str]]
+    #: What it sleeps or waits for: it ends there, and its job is given back.
+    suspension: Suspension | None
     #: The values of its sensitive arguments; None if it has none.
     secrets: Secrets | None
 
@@ -47,6 +55,13 @@ class Run(Protocol):
     @property
     def next_claim(self) -> Any:
         """How the process claims its next job with the end of this one (see `lifecycle.claim_next`); None if not so."""
+
+    def suspend(self, suspension: Suspension) -> NoReturn:
+        """Leave `run()`, to be continued when the sleep or the wait is over.
+
+        Raises:
+            Suspended: Always.
+        """
 
     def before_end(self) -> bool:
         """End what surrounds `run()`: lift its time limit, reset a broken connection, write the log lines still held.

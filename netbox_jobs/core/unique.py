@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from . import arguments, options
 
@@ -13,6 +13,8 @@ _PARTS = ('arguments', 'instance')
 _STATES = ('waiting', 'running')
 _ANSWERS = ('return', 'replace', 'raise')
 _ARGUMENT = 'arguments.'
+#: So that a moment can be stored that is so much later.
+_LONGEST = timedelta(days=36_500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,46 +31,113 @@ class Unique:
     on_conflict: Literal['return', 'replace', 'raise'] = 'return'
 
     def __post_init__(self) -> None:
-        if not isinstance(self.by, tuple) or not all(
-            part in _PARTS or (isinstance(part, str) and part.startswith(_ARGUMENT)) for part in self.by
-        ):
-            raise ValueError(f"by is {self.by!r}; expected a tuple of 'arguments', 'instance' and 'arguments.NAME'.")
+        _check_by(self.by)
         if not isinstance(self.while_, tuple) or not set(self.while_) <= set(_STATES):
             raise ValueError(f"while_ is {self.while_!r}; expected a tuple of 'waiting' and 'running'.")
-        if self.within is not None and (not isinstance(self.within, timedelta) or self.within <= timedelta()):
-            raise ValueError(f'within is {self.within!r}; expected a timedelta, or None.')
+        if self.within is not None:
+            _check_time('within', self.within)
         if not self.while_ and self.within is None:
             raise ValueError('while_ is empty; expected a state, or a time as within.')
         if self.on_conflict not in _ANSWERS:
             raise ValueError(f'on_conflict is {self.on_conflict!r}; expected one of {", ".join(_ANSWERS)}.')
 
-    def key(self, about: str, run: Callable[..., Any], given: Mapping[str, Any]) -> str:
-        """Return what is the same for jobs that are the same, as a hash.
 
-        Args:
-            about: The runner, and the instance if it counts.
-            run: Its `run()`, whose defaults stand for what the arguments omit.
-            given: The arguments.
-        """
-        known = {**options.defaults_of(run), **given}
-        if 'arguments' not in self.by:
-            names = [part.removeprefix(_ARGUMENT) for part in self.by if part.startswith(_ARGUMENT)]
-            known = {name: known.get(name) for name in names}
-        return sha256(about.encode() + b'\0' + arguments.identity(known)).hexdigest()
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """Have `enqueue()` store one job in so much time: `throttle = Throttle(timedelta(minutes=5))` in `Meta`.
+
+    The other calls return that job, whatever has become of it.
+    """
+
+    #: Within so much time after the first call.
+    time: timedelta
+    #: What has to be the same; see `Unique`.
+    by: tuple[str, ...] = _PARTS
+
+    def __post_init__(self) -> None:
+        _check_time('time', self.time)
+        _check_by(self.by)
 
 
-def of_meta(meta: Any, run: Callable[..., Any]) -> Unique | None:
-    """Return what the `Meta` of a runner says of unique jobs.
+@dataclass(frozen=True, slots=True)
+class Debounce:
+    """Have the last call of several run alone: `debounce = Debounce(timedelta(seconds=5))` in the `Meta` of a runner.
+
+    A call stores a job that is due after `time`. A call before that replaces its arguments, and puts it off anew.
+    """
+
+    #: How long no call comes before the job runs.
+    time: timedelta
+    #: How long after the first call it runs at the latest; as long as calls come, if omitted.
+    at_most: timedelta | None = None
+    #: What has to be the same; see `Unique`.
+    by: tuple[str, ...] = ('instance',)
+
+    def __post_init__(self) -> None:
+        _check_time('time', self.time)
+        if self.at_most is not None:
+            _check_time('at_most', self.at_most)
+            if self.at_most < self.time:
+                raise ValueError(f'at_most is {self.at_most}; expected at least the time, {self.time}.')
+        _check_by(self.by)
+
+
+#: What makes jobs of a runner count as the same.
+Sameness: TypeAlias = Unique | Debounce
+
+
+def key(by: tuple[str, ...], about: str, run: Callable[..., Any], given: Mapping[str, Any]) -> str:
+    """Return what is the same for jobs that are the same, as a hash.
+
+    Args:
+        by: What counts; see `Unique`.
+        about: The runner, and the instance if it counts.
+        run: Its `run()`, whose defaults stand for what the arguments omit.
+        given: The arguments.
+    """
+    known = {**options.defaults_of(run), **given}
+    if 'arguments' not in by:
+        names = [part.removeprefix(_ARGUMENT) for part in by if part.startswith(_ARGUMENT)]
+        known = {name: known.get(name) for name in names}
+    return sha256(about.encode() + b'\0' + arguments.identity(known)).hexdigest()
+
+
+def _check_by(by: object) -> None:
+    if not isinstance(by, tuple) or not all(
+        part in _PARTS or (isinstance(part, str) and part.startswith(_ARGUMENT)) for part in by
+    ):
+        raise ValueError(f"by is {by!r}; expected a tuple of 'arguments', 'instance' and 'arguments.NAME'.")
+
+
+def _check_time(name: str, value: object) -> None:
+    if not isinstance(value, timedelta) or not timedelta() < value <= _LONGEST:
+        raise ValueError(f'{name} is {value!r}; expected a timedelta of at most {_LONGEST.days} days.')
+
+
+def of_meta(meta: Any, run: Callable[..., Any]) -> Sameness | None:
+    """Return what the `Meta` of a runner says of jobs that are the same.
 
     Raises:
         ValueError: It is not acceptable.
     """
-    unique = getattr(meta, 'unique', None)
-    if unique is None:
+    given = {name: value for name in _OPTIONS if (value := getattr(meta, name, None)) is not None}
+    if not given:
         return None
-    if not isinstance(unique, Unique):
-        raise ValueError(f'unique is {unique!r}; expected a Unique, such as Unique().')
-    named = [part.removeprefix(_ARGUMENT) for part in unique.by if part.startswith(_ARGUMENT)]
-    for name in options.untaken(run, named):
-        raise ValueError(f'unique is by {name!r}, which is no argument of run().')
-    return unique
+    if len(given) > 1:
+        raise ValueError(f'{" and ".join(given)} exclude each other; give one of them.')
+    ((name, found),) = given.items()
+    if not isinstance(found, _OPTIONS[name]):
+        kind = _OPTIONS[name].__name__
+        raise ValueError(f'{name} is {found!r}; expected a {kind}, such as {_EXAMPLES[name]}.')
+    named = [part.removeprefix(_ARGUMENT) for part in found.by if part.startswith(_ARGUMENT)]
+    for argument in options.untaken(run, named):
+        raise ValueError(f'{name} is by {argument!r}, which is no argument of run().')
+    return Unique(found.by, (), found.time) if isinstance(found, Throttle) else found
+
+
+_OPTIONS: dict[str, type[Any]] = {'unique': Unique, 'throttle': Throttle, 'debounce': Debounce}
+_EXAMPLES = {
+    'unique': 'Unique()',
+    'throttle': 'Throttle(timedelta(minutes=5))',
+    'debounce': 'Debounce(timedelta(seconds=5))',
+}

@@ -2,10 +2,11 @@
 
 from functools import partial
 
-from ..core import contexts, import_path, transactions
+from ..choices import JobStatusChoices
+from ..core import contexts, import_path, runner_options, transactions
 from ..core.options import as_keywords
 from ..exceptions import InstanceGone
-from ..lifecycle import steps
+from ..lifecycle import job_signals, steps
 from ..lifecycle.reservation import RetryOf, reserved
 from ..models import Job, database, services
 
@@ -27,7 +28,12 @@ def retry(job: Job) -> Job:
                 notifications=job.notifications,
                 **as_keywords(job.get_arguments()),
             )
-        Job.objects.using(using).filter(pk=new.pk).update(retry_of=job)
+        # Repeated by itself, a member of a workflow can read the results of the others, and is no member.
+        kept = {} if job.workflow_id is None else {'workflow': job.workflow_id}
+        Job.objects.using(using).filter(pk=new.pk).update(retry_of=job, **kept)
         new.retry_of = job
-        steps.take_over(new, job)
+        new.workflow_id = job.workflow_id
+        steps.take_over(new, job, runner_options.version(runner))
+        if job.status != JobStatusChoices.STATUS_COMPLETED:
+            job_signals.take_over(new, job)
     return new

@@ -5,16 +5,27 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from django.db import DataError, IntegrityError
+from django.db.transaction import TransactionManagementError
 from rq.timeouts import JobTimeoutException
 
 from ..choices import JobStatusChoices
-from ..core import conf, errors, import_path, retries
+from ..core import conf, errors, guards, import_path, retries
 from ..core.retries import RetryPolicy
+from ..core.suspension import Suspension
 from ..core.text import described
-from ..exceptions import ArgumentsRefused, ArgumentsUnknown, InstanceGone, JobCanceled, JobFailed, RunnerNotFound
+from ..exceptions import (
+    ArgumentsRefused,
+    ArgumentsUnknown,
+    InstanceGone,
+    JobCanceled,
+    JobFailed,
+    RunnerNotFound,
+    StepsChanged,
+)
+from ..lifecycle import successor
 from ..lifecycle.finish import STOPPED
 from ..lifecycle.requeue import requeue
-from ..lifecycle.successor import suspend
+from ..lifecycle.suspend import suspend
 from ..models import Job
 
 logger = logging.getLogger('netbox_jobs')
@@ -64,7 +75,7 @@ def end_as(run: Run, error: BaseException) -> None:
 
 def is_retried(job: Job, error: BaseException) -> bool:
     """Return whether the job is to be run again after this error. (An immediate one ends here and now.)"""
-    if not job.deliveries or job.ended or (job.claim is not None and job.claim.lost):
+    if not job.deliveries or job.ended or (job.claim is not None and job.claim.lost) or isinstance(error, StepsChanged):
         return False
     try:
         return retry_policy(job).covers(error, job.retries)
@@ -92,6 +103,21 @@ def retry_later(run: Run, error: BaseException) -> None:
         logger.info('Job %s (%s) is run again in %.1f seconds, after %s.', job.pk, job.name, delay, message)
 
 
+def suspend_run(run: Run, suspension: Suspension) -> None:
+    """Give the job back until its sleep is over, or its signal has come."""
+    job = run.job
+    try:
+        if run.before_end():
+            raise TransactionManagementError(guards.GIVEN_UP)
+        suspended = run.persist(lambda: suspend(job, suspension))
+    except (TypeError, ValueError, DataError, IntegrityError, TransactionManagementError) as error:
+        run.failure = error
+        end_as(run, error)
+        return
+    if suspended:
+        logger.info('Job %s (%s) is given back: %s %s.', job.pk, job.name, suspension.kind, suspension.name)
+
+
 def refuse(run: Run, error: ArgumentsRefused | InstanceGone) -> None:
     """End a job whose arguments cannot be used."""
     run.failure = error
@@ -116,7 +142,7 @@ def requeue_or_end(run: Run, error: RunnerNotFound) -> None:
     run.failure = error
     run.note('error', str(error))
     if not isinstance(error, ArgumentsUnknown):  # the next occurrence may meet code that takes the arguments (P4)
-        suspend(job, str(error))
+        successor.suspend(job, str(error))
     job.terminate(JobStatusChoices.STATUS_ERRORED, error=str(error))
 
 

@@ -11,6 +11,7 @@ from django.db import connections
 
 from ..choices import JobStatusChoices
 from ..core import guards, identity, runs
+from ..core.suspension import Suspended
 from ..exceptions import JobFailed
 from ..lifecycle.claim import claim, start_claimed
 from ..lifecycle.claim_next import NextClaim
@@ -102,6 +103,7 @@ def run_immediately(job: Job, target: Callable[..., Any], kwargs: dict[str, Any]
         run.settle()
     if isinstance(run.failure, KeyboardInterrupt | SystemExit):
         raise run.failure
+    _let_go(run)
 
 
 @contextmanager
@@ -115,11 +117,20 @@ def attending(job: Job) -> Iterator[Execution]:
     with run.attended():
         try:
             yield run
+        except Suspended:
+            pass
         except BaseException as error:
             run.failed_with(error)
             run.settle()
             raise
         run.settle()
+    _let_go(run)
+
+
+def _let_go(run: Execution) -> None:
+    """Have the caller's object of a job that sleeps be one that was merely loaded: a worker continues the job."""
+    if run.suspension is not None and not run.job.ended:
+        run.job.claim = None
 
 
 def _lift_rq_limit() -> None:

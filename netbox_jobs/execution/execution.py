@@ -5,15 +5,17 @@ import inspect
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any, TypeVar
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from typing import Any, NoReturn, TypeVar
 
 from django.db import connections
 
 from ..choices import JobStatusChoices
 from ..core import contexts, guards, identity, import_path, middleware, queues, runner_options, runs
 from ..core.secrets import Secrets
+from ..core.suspension import Suspended, Suspension
 from ..exceptions import ArgumentsRefused, InstanceGone, JobCanceled, RunnerNotFound
 from ..lifecycle.claim_next import NextClaim
 from ..lifecycle.finish import finish, reopen
@@ -21,7 +23,7 @@ from ..models import Job, database
 from . import forks
 from .call import call, check_taken
 from .coroutines import CoroutineRunner
-from .ending import end_as, end_as_stopped, is_retried, refuse, requeue_or_end, retry_later
+from .ending import end_as, end_as_stopped, is_retried, refuse, requeue_or_end, retry_later, suspend_run
 from .heartbeat import BorrowedLease
 from .log_writer import LogWriter
 from .time_limit import Deadline
@@ -45,6 +47,8 @@ class Execution:
         """
         self.job = job
         self.steps: set[str] = set()
+        self.pauses: Counter[tuple[str, str]] = Counter()
+        self.suspension: Suspension | None = None
         #: The values of its sensitive arguments.
         self.secrets: Secrets | None = None
         self.failure: BaseException | None = None
@@ -54,9 +58,9 @@ class Execution:
         self.changed_arguments: dict[str, Any] | None = None
         self._arguments = dict(arguments) if arguments is not None else None
         self._using = job._state.db or database()
-        self._owns_connection = not connections[self._using].in_atomic_block
+        self.owns_connection = not connections[self._using].in_atomic_block
         self._alone = guards.is_in_memory(self._using)
-        self._log = LogWriter(job, own_connection=self._owns_connection and job.deliveries > 0 and not self._alone)
+        self._log = LogWriter(job, own_connection=self.owns_connection and job.deliveries > 0 and not self._alone)
         self._deadline: Deadline | None = None
         self._within = runs.current_run()
         self._stop = threading.Event()
@@ -75,7 +79,7 @@ class Execution:
             stack.enter_context(runs.running(self, sole=sole))
             if sole and runs.delivered_run() is self:
                 stack.enter_context(forks.of_run())
-            if self._owns_connection and not identity.is_child_of_worker() and not self._alone:
+            if self.owns_connection and not identity.is_child_of_worker() and not self._alone:
                 stack.enter_context(BorrowedLease(f'process {os.getpid()}'))
             yield
 
@@ -129,6 +133,11 @@ class Execution:
                 self._stop.set()
         return self._stop.is_set() or (self._within is not None and self._within.stopping)
 
+    def suspend(self, suspension: Suspension) -> NoReturn:
+        """Leave `run()`, to be continued when the sleep or the wait is over."""
+        self.suspension = suspension
+        raise Suspended
+
     def note_arguments(self, runner: type[Any], kwargs: dict[str, Any]) -> None:
         """Record the arguments that `handle()` passes to `run()`; the successor receives them if they are others."""
         self.hide(runner, kwargs)
@@ -143,7 +152,7 @@ class Execution:
     @property
     def next_claim(self) -> NextClaim | None:
         """How this process claims its next job with the end of this one; None unless the end comes last."""
-        return self._next_claim if self.over and self._owns_connection else None
+        return self._next_claim if self.over and self.owns_connection else None
 
     def before_end(self) -> bool:
         """Lift the time limit, reset a broken connection, write the log.
@@ -154,10 +163,10 @@ class Execution:
         if self._deadline is not None:
             self._deadline.disarm()
         rolled_back = False
-        if self._owns_connection and guards.is_broken(self._using):
+        if self.owns_connection and guards.is_broken(self._using):
             rolled_back = connections[self._using].in_atomic_block
             guards.reset_connections()
-        elif self._owns_connection and guards.is_left_open(self._using):
+        elif self.owns_connection and guards.is_left_open(self._using):
             self.note('warning', 'run() has left autocommit off; what it has not committed is lost.')
             guards.reset_connections()
         self._log.close()
@@ -165,7 +174,7 @@ class Execution:
 
     def persist(self, write: Callable[[], T]) -> T:
         """Call `write`; reconnect and call it again while the database is away, for a minute at most."""
-        if not self._owns_connection:
+        if not self.owns_connection:
             return write()
         return guards.persist(write, self._using, f'Job {self.job.pk}: its end')
 
@@ -201,10 +210,8 @@ class Execution:
         watched, sole = identity.is_child_of_worker(), runs.delivered_run() is self
         self._deadline = Deadline(limit, self._coroutines.cancel, watched=watched, sole=sole)
         with self._deadline:
-            if is_runner:
-                self.call(lambda: call(target, job, kwargs))
-            else:
-                self.call(lambda: self.within_middleware(lambda: call(target, job, kwargs)))
+            within = (lambda run: run()) if is_runner else self.within_middleware
+            self.call(lambda: within(lambda: call(target, job, kwargs)))
             self._deadline.disarm()
             self.settle()
 
@@ -236,11 +243,13 @@ class Execution:
             middleware.around_run(self.job, lambda: self.complete(run()))
         else:
             self.complete(run())
+        if self.suspension is not None:  # and run(), or the middleware, has caught that
+            raise Suspended
 
     def call(self, run: Callable[[], Any]) -> None:
         """Call it; what it raises is kept as the failure, also `SystemExit` and its like."""
         try:
-            with self.guarded():
+            with suppress(Suspended), self.guarded():
                 self.complete(run())
         except BaseException as error:
             self.failed_with(error)
@@ -273,13 +282,15 @@ class Execution:
     def settle(self) -> None:
         """End what `handle()` left running; record again an end within a transaction that was rolled back."""
         job = self.job
-        if self._owns_connection and connections[self._using].in_atomic_block:
+        if self.owns_connection and connections[self._using].in_atomic_block:
             guards.reset_connections()
         status, error = job.status, job.error
         if reopen(job) and (self.failure is None or status != JobStatusChoices.STATUS_COMPLETED):
             finish(job, status, error)
         elif not job.ended and not (job.claim is not None and job.claim.lost):
-            if self.failure is None:
+            if self.failure is None and self.suspension is not None:
+                suspend_run(self, self.suspension)
+            elif self.failure is None:
                 self.over = True
                 job.terminate()
             elif self._retry_after is None:

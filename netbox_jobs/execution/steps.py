@@ -10,9 +10,10 @@ from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.utils import timezone
 
-from ..core import runs
+from ..core import runner_options
 from ..lifecycle import steps
 from ..models import Job
+from .waits import Waits, begin
 
 T = TypeVar('T')
 P = ParamSpec('P')
@@ -39,7 +40,7 @@ class Step:
         return self._done
 
 
-class Steps:
+class Steps(Waits):
     """The part of a runner that has steps."""
 
     job: Job
@@ -69,32 +70,33 @@ class Steps:
             ValueError: The run has used the name before.
             TypeError: The result cannot be stored.
             AlreadyClaimed: Another worker runs the job by now, or recovery has ended it. Nothing is stored.
+            StepsChanged: The job has steps of another `Meta.version`.
         """
         if function is None:
             return self._step(name)
-        run = _begin(self.job, name)
+        run = _begin(self, name)
         if run is not None and (found := steps.find(self.job, name)) is not None:
             return steps.result_of(self.job, found)
         started, result = timezone.now(), function(*args, **kwargs)
         if inspect.iscoroutine(result):
             result.close()
             raise TypeError(f'The step {name!r} is a coroutine; use `await self.astep({name!r}, ...)`.')
-        _end(run, name, started, result)
+        _end(self, run, name, started, result)
         return result
 
     async def astep(self, name: str, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do a step of a coroutine: `await self.astep('fetch', fetch, url)`; see `step()`."""
-        run = await sync_to_async(_begin)(self.job, name)
+        run = await sync_to_async(_begin)(self, name)
         if run is not None and (found := await sync_to_async(steps.find)(self.job, name)) is not None:
             kept: T = await sync_to_async(steps.result_of)(self.job, found)
             return kept
         started, result = timezone.now(), await function(*args, **kwargs)
-        await sync_to_async(_end)(run, name, started, result)
+        await sync_to_async(_end)(self, run, name, started, result)
         return result
 
     @contextmanager
     def _step(self, name: str) -> Iterator[Step]:
-        run = _begin(self.job, name)
+        run = _begin(self, name)
         if run is None:
             yield Step(name)
             return
@@ -109,17 +111,18 @@ class Steps:
         with transaction.atomic(using=run.job._state.db):
             step, started = Step(name), timezone.now()
             yield step
-            steps.store(run.job, run.job.claim, name, started, step.result)
+            steps.store(run.job, run.job.claim, name, started, step.result, runner_options.version(type(self)))
 
 
-def _begin(job: Job, name: str) -> Any:
+def _begin(runner: Steps, name: str) -> Any:
     """Return the run that a step belongs to; None if there is none, as where a test calls `run()` of a runner itself.
 
     Raises:
         ValueError: It has used the name before.
+        StepsChanged: The job has steps of another `Meta.version`.
     """
     steps.check_name(name)
-    run = runs.run_of(job)
+    run = begin(runner)
     if run is None:
         return None
     if name in run.steps:
@@ -130,6 +133,7 @@ def _begin(job: Job, name: str) -> Any:
     return run
 
 
-def _end(run: Any, name: str, started: datetime, result: Any) -> None:
+def _end(runner: Steps, run: Any, name: str, started: datetime, result: Any) -> None:
     if run is not None:
-        run.persist(lambda: steps.store(run.job, run.job.claim, name, started, result))
+        version = runner_options.version(type(runner))
+        run.persist(lambda: steps.store(run.job, run.job.claim, name, started, result, version))

@@ -1,5 +1,6 @@
 """Running to waiting: a claimed job is requeued, to be delivered again."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from .dependencies import depend
 from .finish import STOPPED, finish
 from .limits import is_limited
 from .locks import ScheduleLocked, lock_schedule, try_lock
+from .rates import note_requeued
 
 
 def requeue(
@@ -44,39 +46,60 @@ def requeue(
     Raises:
         OperationalError: `wait` is False, and another transaction holds a lock.
     """
+    values = _values(job, delay, after, crashed)
+    return give_back(job, values, lambda: _keep_attempt(job, after, crashed), claim=claim, wait=wait)
+
+
+def give_back(
+    job: Job, values: dict[str, Any], also: Callable[[], None], *, claim: Claim | None = None, wait: bool = True
+) -> bool:
+    """Have a claimed job wait in the database again. One that is to be stopped ends instead.
+
+    Args:
+        job: The job; it loses its claim.
+        values: The columns to write.
+        also: Called in the same transaction, once the row is written.
+        claim: The claim given up, if it is not that of `job`.
+        wait: Whether to wait for a lock that another transaction holds on the job.
+
+    Returns:
+        Whether it waits; see `requeue()`.
+
+    Raises:
+        OperationalError: `wait` is False, and another transaction holds a lock.
+    """
     using = job._state.db
     claim = claim or job.claim
     rows = Job.objects.using(using).filter(pk=job.pk, **(claim.conditions if claim is not None else {}))
-    values = _values(job, delay, after, crashed)
 
     def write(*, to_slot: bool) -> bool:
         with transaction.atomic(using=using):
-            slot = {'slot': F('schedule_id')} if to_slot else {}
             if to_slot:  # else a transaction that makes the next occurrence, and so has the slot, would be waited for
                 lock_schedule(job, using, wait)
             if not wait:
                 try_lock(Job.objects.using(using).filter(pk=job.pk), using)
             # A stop that is requested at this moment is meant for every attempt.
-            if not rows.filter(stopping=None).update(**values, **slot):
+            if not rows.filter(stopping=None).update(**values, **({'slot': F('schedule_id')} if to_slot else {})):
                 return False
-            _keep_attempt(job, after, crashed)
+            _free_slot(job)
+            also()
         return True
 
     try:
-        requeued = write(to_slot=True)
+        given_back = write(to_slot=True)
     except ScheduleLocked:
         with transaction.atomic(using=using):
-            requeued = write(to_slot=False)
-            if requeued:
+            given_back = write(to_slot=False)
+            if given_back:
                 PendingChange.leave(job, {'slot': True}, using)
     except IntegrityError:  # the next occurrence was made while this one ran, and has the slot of the waiting one
         with transaction.atomic(using=using):
-            requeued = write(to_slot=False) and _hold_next(job, using)
-    if not requeued and rows.filter(stopping__isnull=False).exists():
+            given_back = write(to_slot=False) and _hold_next(job, using)
+    if not given_back and rows.filter(stopping__isnull=False).exists():
         finish(job, JobStatusChoices.STATUS_CANCELED, STOPPED, claim=claim, wait=wait)
     elif job.claim is not None:
         job.claim = replace(job.claim, lost=True)
-    return requeued
+    return given_back
 
 
 def take_slot(job: Job, using: str) -> None:
@@ -115,16 +138,22 @@ def _hold_next(job: Job, using: str) -> bool:
     return True
 
 
-def _values(job: Job, delay: float, after: str | None, crashed: bool) -> dict[str, Any]:
+def waiting_values(job: Job, due: int) -> dict[str, Any]:
+    """Return what is written to the row of any job that is given back, due at `due` (milliseconds since the epoch)."""
     values: dict[str, Any] = {
         'status': JobStatusChoices.STATUS_SCHEDULED,
-        'due': clock.now_ms() + int(delay * 1000),
+        'due': due,
         'started': None,
         'worker': None,
         'backend_id': None,
     }
     if is_limited(job):  # it waits for a slot anew
         values['held'] = True
+    return values
+
+
+def _values(job: Job, delay: float, after: str | None, crashed: bool) -> dict[str, Any]:
+    values = waiting_values(job, clock.now_ms() + int(delay * 1000))
     if after is None:
         return values | {'attempt': F('attempt') - 1, 'releases': F('releases') + 1}
     if crashed:
@@ -133,7 +162,7 @@ def _values(job: Job, delay: float, after: str | None, crashed: bool) -> dict[st
 
 
 def _keep_attempt(job: Job, after: str | None, crashed: bool) -> None:
-    _free_slot(job)
+    note_requeued(job, began=after is not None)
     if after is None:  # it does not count
         return
     JobAttempt.objects.using(job._state.db).create(

@@ -1,4 +1,4 @@
-"""The finished steps of a job: written under the claim, read by later attempts, and taken over by a retry by hand."""
+"""The steps of a job: written under the claim, read by later attempts, and taken over by a retry by hand."""
 
 from datetime import datetime
 from hashlib import sha256
@@ -10,41 +10,76 @@ from django.utils import timezone
 from ..choices import JobStatusChoices
 from ..core import arguments, encryption, runs
 from ..core.claim import Claim
-from ..exceptions import AlreadyClaimed
+from ..exceptions import AlreadyClaimed, StepsChanged
 from ..models import Job, JobStep, database
 
 _LONGEST_NAME = 200
 
 
-def check_name(name: object) -> str:
-    """Return the name of a step.
+def check_name(name: object, what: str = 'step') -> str:
+    """Return the name of a step, or of something else.
 
     Raises:
         ValueError: It is no text of 1 to 200 characters.
     """
     if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME:
-        raise ValueError(f'The name of a step is {name!r:.100}; expected a text of 1 to {_LONGEST_NAME} characters.')
+        raise ValueError(f'The name of a {what} is {name!r:.100}; expected a text of 1 to {_LONGEST_NAME} characters.')
     return name
+
+
+def check_version(job: Job, version: str) -> None:
+    """Check that a job has steps of this version of its code alone.
+
+    Raises:
+        StepsChanged: It has others.
+    """
+    others = JobStep.objects.using(job._state.db).filter(job=job.pk).exclude(version=version)
+    found = others.values_list('version', flat=True).first()
+    if found is not None:
+        raise StepsChanged(
+            f'Job {job.pk} ({job.name}) has steps of {_said(found)}, and its code is of {_said(version)} now. '
+            'Retry it by hand, and it begins anew.'
+        )
+
+
+def _said(version: str) -> str:
+    return f'version {version}' if version else 'no version'
+
+
+def check_claim(job: Job, claim: Claim, otherwise: str) -> None:
+    """Lock the row of a job until the transaction ends, as long as the claim holds.
+
+    Raises:
+        AlreadyClaimed: The claim is lost: another worker runs the job, or recovery has ended it.
+    """
+    held = Job.objects.using(job._state.db).filter(pk=job.pk, **claim.conditions).select_for_update()
+    if not held.values_list('pk').first():
+        raise AlreadyClaimed(f'Job {job.pk} ({job.name}) is not run by this process any more; {otherwise}.')
 
 
 def find(job: Job, name: str) -> JobStep | None:
     """Return the finished step of this name."""
-    return JobStep.objects.using(job._state.db).filter(job=job.pk, key=_key(name)).first()
+    return find_key(job, _key(name))
+
+
+def find_key(job: Job, key: str) -> JobStep | None:
+    """Return the step, the sleep or the wait of this key."""
+    return JobStep.objects.using(job._state.db).filter(job=job.pk, key=key).first()
 
 
 def result_of(job: Job, step: JobStep) -> Any:
-    """Return the decoded result of a step.
+    """Return the decoded result of a step, or the payload of the signal of a wait.
 
     Raises:
         ArgumentsRefused: It does not carry our signature.
         InstanceGone: An object in it no longer exists.
     """
-    path = path_of(job, step.name)
-    kept = arguments.decode(step.result_format, bytes(step.result), step.result_signature, job.job_id, path, '')
-    return kept.get('result')
+    path, payload = path_of(job, step), bytes(step.result)
+    kept = arguments.decode(step.result_format, payload, step.result_signature, job.job_id, path, '')
+    return next(iter(kept.values()), None)
 
 
-def store(job: Job, claim: Claim, name: str, started: datetime, result: Any) -> None:
+def store(job: Job, claim: Claim, name: str, started: datetime, result: Any, version: str = '') -> None:
     """Store a finished step, in a transaction, as long as the claim holds.
 
     Raises:
@@ -55,51 +90,48 @@ def store(job: Job, claim: Claim, name: str, started: datetime, result: Any) -> 
     stored = arguments.encode({} if result is None else {'result': result}, encrypted=encrypted)
     using = job._state.db or database()
     with transaction.atomic(using=using):
-        held = Job.objects.using(using).filter(pk=job.pk, **claim.conditions).select_for_update()
-        if not held.values_list('pk').first():
-            raise AlreadyClaimed(
-                f'Job {job.pk} ({job.name}) is not run by this process any more; its step {name!r} is not stored.'
-            )
+        check_claim(job, claim, f'its step {name!r} is not stored')
         steps = JobStep.objects.using(using)
         if steps.filter(job=job.pk, key=_key(name)).exists():  # the commit came through, and its answer did not
             return
-        steps.create(
-            job_id=job.pk,
-            key=_key(name),
-            name=name,
-            attempt=claim.attempt,
-            started=started,
-            completed=timezone.now(),
-            result=stored.payload,
-            result_format=stored.format,
-            result_signature=stored.signature(job.job_id, path_of(job, name), ''),
-            result_shown=runs.masked(job, stored.shown.removeprefix('result=')),
-        )
+        step = JobStep(job_id=job.pk, key=_key(name), name=name, version=version, attempt=claim.attempt)
+        step.started, step.completed = started, timezone.now()
+        step.result, step.result_format = stored.payload, stored.format
+        step.result_shown = runs.masked(job, stored.shown.removeprefix('result='))
+        step.result_signature = stored.signature(job.job_id, path_of(job, step), '')
+        step.save(using=using, force_insert=True)
 
 
-def take_over(new: Job, job: Job) -> None:
-    """Have a new job that retries another one continue after the steps which that has finished.
+def take_over(new: Job, job: Job, version: str) -> None:
+    """Have a new job that retries another one continue after what that has finished, if that is of this version.
 
-    A job that has completed is done again as a whole.
+    A job that has completed is done again as a whole. A sleep that has begun is taken over as it is; a wait that is not
+    finished, or whose time was over, begins anew.
     """
     if job.status == JobStatusChoices.STATUS_COMPLETED:
         return
+    found = list(JobStep.objects.using(job._state.db).filter(job=job.pk).order_by('pk'))
+    if any(step.version != version for step in found):
+        return
     rows = []
-    for step in JobStep.objects.using(job._state.db).filter(job=job.pk).order_by('pk'):
-        payload, path = bytes(step.result), path_of(job, step.name)
-        arguments.verify(step.result_format, payload, step.result_signature, job.job_id, path, '')
-        stored = arguments.Stored(step.result_format, payload, step.result_shown)
-        step.result_signature = stored.signature(new.job_id, path_of(new, step.name), '')
-        step.pk, step.job_id = None, new.pk
+    for step in found:
+        if step.kind == JobStep.Kind.WAIT and not step.result_format:
+            continue
+        if step.result_format:
+            payload, path = bytes(step.result), path_of(job, step)
+            arguments.verify(step.result_format, payload, step.result_signature, job.job_id, path, '')
+            stored = arguments.Stored(step.result_format, payload, step.result_shown)
+            step.result_signature = stored.signature(new.job_id, path_of(new, step), '')
+        step.pk, step.job_id, step.deliveries = None, new.pk, None
         rows.append(step)
     if rows:
         JobStep.objects.using(new._state.db).bulk_create(rows, batch_size=100)
 
 
+def path_of(job: Job, step: JobStep) -> str:
+    """Return what the signature of the result covers, beside the job: its code, and which step it is."""
+    return f'{job.runner} step {_key(step.name) if step.kind == JobStep.Kind.STEP else step.key}'
+
+
 def _key(name: str) -> str:
     return sha256(name.encode('utf-8', 'backslashreplace')).hexdigest()
-
-
-def path_of(job: Job, name: str) -> str:
-    """Return what the signature of a step covers in place of the path of the callable."""
-    return f'{job.runner} step {_key(name)}'

@@ -16,8 +16,8 @@ from ..choices import JobStatusChoices
 from ..core import arguments, contexts, encryption, import_path, transactions
 from ..core.shown import show_names
 from ..exceptions import ArgumentsRefused, EncryptionKeyMissing, RunnerNotFound
-from ..lifecycle import steps
-from ..models import Job, JobStep, Schedule, database
+from ..lifecycle import job_signals, steps
+from ..models import Job, JobSignal, JobStep, Schedule, database
 
 #: How many jobs are looked at in one query.
 BATCH = 200
@@ -104,7 +104,7 @@ def _reencrypt(pk: int, using: str) -> bool | None:
     values = {**_of_arguments(job), **_of_data(job)}
     if values:
         rows.update(**values)
-    return _of_steps(job, using) or bool(values)
+    return any((_of_steps(job, using), _of_signals(job, using), values))
 
 
 def _of_arguments(job: Job) -> dict[str, Any]:
@@ -142,10 +142,12 @@ def _of_steps(job: Job, using: str) -> bool:
     changed = False
     for step in JobStep.objects.using(using).filter(job=job.pk):
         payload, format = bytes(step.result), step.result_format
+        if not format:  # a sleep, or a wait that no signal has ended
+            continue
         renewed = _renewed(payload, format)
         if renewed is None:
             continue
-        path = steps.path_of(job, step.name)
+        path = steps.path_of(job, step)
         arguments.verify(format, payload, step.result_signature, job.job_id, path, '')
         stored = arguments.Stored(*renewed, '')
         JobStep.objects.using(using).filter(pk=step.pk).update(
@@ -153,6 +155,24 @@ def _of_steps(job: Job, using: str) -> bool:
             result_format=stored.format,
             result_signature=stored.signature(job.job_id, path, ''),
             result_shown='[encrypted]',
+        )
+        changed = True
+    return changed
+
+
+def _of_signals(job: Job, using: str) -> bool:
+    changed = False
+    for signal in JobSignal.objects.using(using).filter(job=job.pk):
+        renewed = _renewed(bytes(signal.payload), signal.payload_format)
+        if renewed is None:
+            continue
+        job_signals.verified(job, signal)
+        stored = arguments.Stored(*renewed, '')
+        JobSignal.objects.using(using).filter(pk=signal.pk).update(
+            payload=stored.payload,
+            payload_format=stored.format,
+            payload_signature=job_signals.signature(job, signal, stored),
+            payload_shown='[encrypted]',
         )
         changed = True
     return changed

@@ -39,6 +39,7 @@ def run(*, dry_run: bool, on_wait: Callable[[float], None], sleep: Callable[[flo
     if not dry_run:
         recovery.settle_dependents()
         slots.give_slots()
+        slots.wake_signaled()
     gated = jobs.filter(status=JobStatusChoices.STATUS_PENDING, due=None).exclude(runner='')
     yield Finding(gated.count(), 'jobs wait for others that have not ended: left waiting')
     line = jobs.filter(status=JobStatusChoices.STATUS_SCHEDULED, due=None)

@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from ..core import conf
 from ..lifecycle.unlocked import is_locked, waiting_at_most
-from ..models import AuditEntry, Job, JobAttempt, JobLogEntry, JobStep, Progress, database
+from ..models import AuditEntry, Job, JobAttempt, JobLogEntry, JobStack, JobStep, Progress, database
+from . import workflows
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -23,8 +24,9 @@ _SWEPT = 1_000
 _BELONGING: tuple[tuple[Any, str], ...] = (
     (JobLogEntry, 'timestamp'),
     (JobAttempt, 'ended'),
-    (JobStep, 'completed'),
+    (JobStep, 'started'),
     (Progress, 'updated'),
+    (JobStack, 'requested'),
 )
 
 
@@ -48,6 +50,7 @@ def prune(days: int | None = None, *, limit: int | None = None, between: Callabl
     # expression, as a database takes the two conditions for independent, and the rows that fulfil them for few.)
     old = Job.objects.using(using).ended().alias(end=Coalesce('completed', 'created'))
     old = old.filter(created__lt=cutoff, end__lt=cutoff).order_by('created')
+    old = workflows.without_kept(old, cutoff, using)
     for relation in _references(using):
         if relation.on_delete in (PROTECT, RESTRICT):
             old = old.exclude(
@@ -69,6 +72,7 @@ def prune(days: int | None = None, *, limit: int | None = None, between: Callabl
         if len(batch) < size:
             for model, moment in _BELONGING:
                 _sweep(model, moment, cutoff, using)
+            workflows.prune(cutoff, using)
             break
     return deleted
 
@@ -119,7 +123,7 @@ def _delete(batch: list[int], using: str) -> list[int]:
         links = Job.dependencies.through.objects.using(using)
         links.filter(from_job_id__in=batch)._raw_delete(using)
         links.filter(to_job_id__in=batch)._raw_delete(using)
-        for model in (JobLogEntry, JobAttempt, JobStep, Progress):
+        for model in (JobLogEntry, JobAttempt, JobStep, Progress, JobStack):
             rows = model._default_manager.using(using).filter(job_id__in=batch)
             # Old jobs have keys near each other; without the range, a database may prefer to read all of the log.
             rows.filter(job_id__gte=min(batch), job_id__lte=max(batch))._raw_delete(using)

@@ -161,12 +161,39 @@ class Migration(migrations.Migration):
                 ('slot', models.BigIntegerField(editable=False, null=True, unique=True)),
                 ('limit', models.CharField(blank=True, default='', editable=False, max_length=255)),
                 ('limit_most', models.PositiveIntegerField(editable=False, null=True)),
+                ('rate', models.CharField(blank=True, default='', editable=False, max_length=255)),
+                ('rate_most', models.PositiveIntegerField(editable=False, null=True)),
+                ('rate_per', models.BigIntegerField(editable=False, null=True)),
+                (
+                    'priority',
+                    models.SmallIntegerField(
+                        default=5, editable=False, help_text='From 0 to 9; more is sooner', verbose_name='priority'
+                    ),
+                ),
+                (
+                    'fair_key',
+                    models.CharField(
+                        blank=True,
+                        default='',
+                        editable=False,
+                        help_text='Whose turn it is when it begins',
+                        max_length=64,
+                    ),
+                ),
                 (
                     'held',
                     models.BooleanField(
                         default=False,
                         editable=False,
                         help_text='Whether a worker may not claim it, as it has no slot of its limits',
+                    ),
+                ),
+                (
+                    'slotted',
+                    models.BooleanField(
+                        default=False,
+                        editable=False,
+                        help_text='Whether it was given slots, which its end gives to others',
                     ),
                 ),
                 (
@@ -249,7 +276,11 @@ class Migration(migrations.Migration):
                 'verbose_name': 'job',
                 'verbose_name_plural': 'jobs',
                 'ordering': ('-created',),
-                'permissions': (('cancel_job', 'Can cancel or stop jobs'), ('retry_job', 'Can retry jobs')),
+                'permissions': (
+                    ('cancel_job', 'Can cancel or stop jobs'),
+                    ('retry_job', 'Can retry jobs'),
+                    ('inspect_job', 'Can see the stack of running jobs'),
+                ),
             },
         ),
         migrations.CreateModel(
@@ -258,6 +289,8 @@ class Migration(migrations.Migration):
                 ('key', models.CharField(max_length=64, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=255, verbose_name='name')),
                 ('most', models.PositiveIntegerField(help_text='How many jobs may run at once', verbose_name='most')),
+                ('per', models.BigIntegerField(null=True)),
+                ('full_until', models.BigIntegerField(null=True)),
             ],
             options={
                 'verbose_name': 'limit',
@@ -286,6 +319,29 @@ class Migration(migrations.Migration):
             ],
             options={
                 'abstract': False,
+            },
+        ),
+        migrations.CreateModel(
+            name='QueueLimit',
+            fields=[
+                ('name', models.CharField(max_length=100, primary_key=True, serialize=False, verbose_name='queue')),
+                (
+                    'most',
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text='Empty: no limit, whatever the settings say',
+                        null=True,
+                        verbose_name='jobs at once',
+                    ),
+                ),
+                (
+                    'changed',
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='changed'),
+                ),
+            ],
+            options={
+                'verbose_name': 'limit of a queue',
+                'verbose_name_plural': 'limits of queues',
             },
         ),
         migrations.CreateModel(
@@ -353,6 +409,21 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='FairTurn',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('queue', models.CharField(max_length=100)),
+                ('key', models.CharField(blank=True, max_length=64)),
+                ('served', models.BigIntegerField(default=0)),
+            ],
+            options={
+                'verbose_name': 'turn of a key',
+                'verbose_name_plural': 'turns of keys',
+                'indexes': [models.Index(fields=['queue', 'served', 'id'], name='netbox_jobs_fair_served')],
+                'constraints': [models.UniqueConstraint(fields=('queue', 'key'), name='netbox_jobs_fair_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='HourlyStatistics',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -372,6 +443,41 @@ class Migration(migrations.Migration):
                 'constraints': [
                     models.UniqueConstraint(fields=('hour', 'queue_name', 'runner'), name='netbox_jobs_statistics_hour')
                 ],
+            },
+        ),
+        migrations.CreateModel(
+            name='JobStack',
+            fields=[
+                (
+                    'job',
+                    models.OneToOneField(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        primary_key=True,
+                        related_name='+',
+                        serialize=False,
+                        to='netbox_jobs.job',
+                    ),
+                ),
+                ('attempt', models.PositiveIntegerField(default=1, verbose_name='attempt')),
+                ('requested', models.DateTimeField(default=django.utils.timezone.now, verbose_name='requested')),
+                ('taken', models.DateTimeField(blank=True, null=True, verbose_name='taken')),
+                ('stack', models.TextField(blank=True, default='', verbose_name='stack')),
+                ('samples', models.PositiveSmallIntegerField(default=0)),
+                ('same', models.PositiveSmallIntegerField(default=0)),
+                ('host', models.CharField(blank=True, default='', max_length=255, verbose_name='host')),
+                ('pid', models.PositiveIntegerField(blank=True, null=True, verbose_name='process')),
+                ('memory', models.BigIntegerField(blank=True, help_text='Bytes', null=True, verbose_name='memory')),
+                (
+                    'cpu',
+                    models.FloatField(
+                        blank=True, help_text='Of one core, while the samples were taken', null=True, verbose_name='CPU'
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'stack',
+                'verbose_name_plural': 'stacks',
             },
         ),
         migrations.CreateModel(
@@ -399,6 +505,35 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'progress',
                 'verbose_name_plural': 'progress',
+            },
+        ),
+        migrations.CreateModel(
+            name='JobSignal',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.CharField(max_length=64)),
+                ('name', models.CharField(max_length=200, verbose_name='name')),
+                ('sent', models.DateTimeField(default=django.utils.timezone.now, verbose_name='sent')),
+                ('payload', models.BinaryField(blank=True, default=b'')),
+                ('payload_format', models.CharField(blank=True, default='', max_length=20)),
+                ('payload_signature', models.CharField(blank=True, default='', max_length=64)),
+                ('payload_shown', models.TextField(blank=True, default='', verbose_name='payload')),
+                (
+                    'job',
+                    models.ForeignKey(
+                        db_constraint=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name='+',
+                        to='netbox_jobs.job',
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'signal',
+                'verbose_name_plural': 'signals',
+                'ordering': ('pk',),
             },
         ),
         migrations.CreateModel(
@@ -574,6 +709,104 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Workflow',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=200, verbose_name='name')),
+                (
+                    'status',
+                    models.CharField(
+                        choices=[
+                            ('running', 'Running'),
+                            ('completed', 'Completed'),
+                            ('failed', 'Failed'),
+                            ('canceled', 'Canceled'),
+                        ],
+                        default='running',
+                        editable=False,
+                        max_length=30,
+                        verbose_name='status',
+                    ),
+                ),
+                (
+                    'created',
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created'),
+                ),
+                ('completed', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='completed')),
+                ('deadline', models.DateTimeField(blank=True, null=True, verbose_name='deadline')),
+                ('ending', models.CharField(blank=True, default='', editable=False, max_length=30)),
+                ('error', models.TextField(blank=True, default='', editable=False, verbose_name='error')),
+                (
+                    'user',
+                    netbox_jobs.models.fields.UserKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=netbox_jobs.models.fields.forget_user,
+                        related_name='+',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'workflow',
+                'verbose_name_plural': 'workflows',
+                'permissions': (('cancel_workflow', 'Can cancel workflows'), ('retry_workflow', 'Can retry workflows')),
+            },
+        ),
+        migrations.AddField(
+            model_name='job',
+            name='workflow',
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name='+',
+                to='netbox_jobs.workflow',
+            ),
+        ),
+        migrations.CreateModel(
+            name='WorkflowMember',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.CharField(max_length=64)),
+                ('name', models.CharField(max_length=200, verbose_name='name')),
+                ('role', models.CharField(blank=True, default='', max_length=20)),
+                ('state', models.CharField(blank=True, default='', max_length=20)),
+                ('gated', models.BooleanField(default=False)),
+                (
+                    'job',
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name='+',
+                        to='netbox_jobs.job',
+                    ),
+                ),
+                (
+                    'workflow',
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name='members',
+                        to='netbox_jobs.workflow',
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'member of a workflow',
+                'verbose_name_plural': 'members of workflows',
+            },
+        ),
+        migrations.CreateModel(
             name='AuditEntry',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -610,6 +843,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ('job', 'Job'),
                             ('schedule', 'Schedule'),
+                            ('workflow', 'Workflow'),
                             ('queue', 'Queue'),
                             ('worker', 'Worker'),
                             ('error', 'Error'),
@@ -709,10 +943,22 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('key', models.CharField(max_length=64)),
+                (
+                    'kind',
+                    models.CharField(
+                        choices=[('step', 'step'), ('sleep', 'sleep'), ('wait', 'wait for a signal')],
+                        default='step',
+                        max_length=10,
+                        verbose_name='kind',
+                    ),
+                ),
                 ('name', models.CharField(max_length=200, verbose_name='name')),
+                ('version', models.CharField(blank=True, default='', max_length=50, verbose_name='version')),
                 ('attempt', models.PositiveIntegerField(default=1, verbose_name='attempt')),
                 ('started', models.DateTimeField(verbose_name='started')),
-                ('completed', models.DateTimeField(default=django.utils.timezone.now, verbose_name='completed')),
+                ('completed', models.DateTimeField(blank=True, null=True, verbose_name='completed')),
+                ('until', models.BigIntegerField(null=True)),
+                ('deliveries', models.PositiveIntegerField(null=True)),
                 ('result', models.BinaryField(blank=True, default=b'')),
                 ('result_format', models.CharField(blank=True, default='', max_length=20)),
                 ('result_signature', models.CharField(blank=True, default='', max_length=64)),
@@ -741,6 +987,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('limit', models.CharField(max_length=64)),
                 ('queue', models.CharField(blank=True, default='', max_length=100)),
+                ('key', models.CharField(blank=True, default='', max_length=64)),
                 ('since', models.BigIntegerField(null=True)),
                 (
                     'job',
@@ -757,13 +1004,48 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'slot of a limit',
                 'verbose_name_plural': 'slots of limits',
-                'indexes': [models.Index(fields=['limit', 'queue', 'since', 'id'], name='netbox_jobs_limit_line')],
+                'indexes': [
+                    models.Index(fields=['limit', 'queue', 'since', 'id'], name='netbox_jobs_limit_line'),
+                    models.Index(fields=['limit', 'queue', 'key', 'since', 'id'], name='netbox_jobs_limit_key'),
+                ],
                 'constraints': [models.UniqueConstraint(fields=('job', 'limit'), name='netbox_jobs_limit_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='RateStart',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('limit', models.CharField(max_length=64)),
+                ('until', models.BigIntegerField(null=True)),
+                (
+                    'job',
+                    models.ForeignKey(
+                        db_constraint=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name='+',
+                        to='netbox_jobs.job',
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'start that counts to a rate',
+                'verbose_name_plural': 'starts that count to a rate',
+                'indexes': [models.Index(fields=['limit', 'until'], name='netbox_jobs_rate_until')],
             },
         ),
         migrations.AddIndex(
             model_name='schedule',
             index=models.Index(fields=['object_type', 'object_id'], name='netbox_jobs_schedule_object'),
+        ),
+        migrations.AddIndex(
+            model_name='workflow',
+            index=models.Index(fields=['status', 'completed'], name='netbox_jobs_workflow_status'),
+        ),
+        migrations.AddIndex(
+            model_name='workflow',
+            index=models.Index(fields=['-created'], name='netbox_jobs_workflow_created'),
         ),
         migrations.AddIndex(
             model_name='job',
@@ -796,5 +1078,17 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='job',
             index=models.Index(fields=['runner', 'status'], name='netbox_jobs_job_runner'),
+        ),
+        migrations.AddIndex(
+            model_name='workflowmember',
+            index=models.Index(fields=['state', 'workflow', 'role'], name='netbox_jobs_member_state'),
+        ),
+        migrations.AddConstraint(
+            model_name='workflowmember',
+            constraint=models.UniqueConstraint(fields=('workflow', 'key'), name='netbox_jobs_member_name'),
+        ),
+        migrations.AddConstraint(
+            model_name='workflowmember',
+            constraint=models.UniqueConstraint(fields=('job',), name='netbox_jobs_member_once'),
         ),
     ]

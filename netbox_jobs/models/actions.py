@@ -145,6 +145,24 @@ class JobActions:
         new: Self = services.act('retry', self, lambda: services.retry(self), user)
         return new
 
+    def signal(self, name: str, payload: Any = None) -> None:
+        """Send a signal to the job, which receives it in `run()` with `self.wait_for(name)`.
+
+        It is stored in the caller's transaction, and received within two seconds after the commit if the job waits for
+        it; later, if it does not wait for it yet. Each signal is received once: of several of one name, each
+        `wait_for()` takes the first one that no other has taken.
+
+        Args:
+            name: Of the signal, at most 200 characters.
+            payload: What `wait_for()` returns: anything that an argument of a job can be.
+
+        Raises:
+            JobEnded: The job has ended.
+            Job.DoesNotExist: Its row has been deleted.
+            TypeError: The payload cannot be stored.
+        """
+        services.signal(self, name, payload)
+
     def delete(self, *args: Any, user: Any = None, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Delete the job and its log: a waiting one never runs, a running one is stopped, and a chain of jobs ends.
 
@@ -157,7 +175,7 @@ class JobActions:
         deleted: tuple[int, dict[str, int]] = services.act('delete', self, lambda: delete(*args, **kwargs), user)
         return deleted
 
-    for _action in (start, terminate, cancel, stop, retry, delete):
+    for _action in (start, terminate, cancel, stop, retry, delete, signal):
         vars(_action)['alters_data'] = True  # templates do not call it
     del _action
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
@@ -12,10 +11,11 @@ from ..choices import JobStatusChoices
 from ..maintenance import bulk_action
 from ..models import Job
 from ..models.querysets import JobQuerySet
+from .search import with_words
 
 #: The fields behind the filters by one value, as those of actions on all jobs that match.
 FIELDS = {name: bulk_action.FILTERS[name] for name in ('status', 'runner', 'queue', 'user', 'error')}
-#: Among how many of the newest jobs (of the chosen period) names are searched.
+#: Among how many of the newest jobs (of the chosen period) words are searched.
 SEARCHED = 100_000
 #: The latest periods that can be named.
 RECENT = {
@@ -99,15 +99,16 @@ def order(given: Mapping[str, str]) -> str:
     return '-due' if given.get('status') in JobStatusChoices.values() else '-pk'
 
 
-def search(jobs: JobQuerySet, term: str, *, when: str | None = None) -> JobQuerySet:
-    """Return the jobs with a number, with an ID, or with all the words in their name or their runner.
+def search(jobs: JobQuerySet, term: str, *, when: str | None = None, arguments: bool = False) -> JobQuerySet:
+    """Return the jobs with a number, with an ID, or with all the words; see `search.with_words()`.
 
-    No index has names, so only the newest `SEARCHED` jobs are compared.
+    No index has the words, so only the newest `SEARCHED` jobs are compared: the cost has a bound.
 
     Args:
         jobs: The jobs, filtered or not.
         term: The number, the ID, or the words.
         when: The period that the jobs are filtered by, as `period()` takes it.
+        arguments: Whether the user may see the arguments of these jobs, and so search them.
     """
     term = term.replace('\x00', '').strip()
     if not term:
@@ -126,7 +127,4 @@ def search(jobs: JobQuerySet, term: str, *, when: str | None = None) -> JobQuery
     if top is None:
         return jobs.none()
     # A little beyond, because an earlier transaction need not have the lower key.
-    jobs = jobs.filter(pk__gt=top - SEARCHED, pk__lt=top + 1000)
-    for word in term.split()[:10]:
-        jobs = jobs.filter(Q(name__icontains=word) | Q(runner__icontains=word))
-    return jobs
+    return with_words(jobs.filter(pk__gt=top - SEARCHED, pk__lt=top + 1000), term, arguments=arguments)

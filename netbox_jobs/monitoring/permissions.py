@@ -10,6 +10,8 @@ from ..models import Job
 from ..models.querysets import JobQuerySet
 
 VIEW, CANCEL, RETRY, DELETE = (f'netbox_jobs.{action}_job' for action in ('view', 'cancel', 'retry', 'delete'))
+#: To see the stack of a running job.
+INSPECT = 'netbox_jobs.inspect_job'
 #: To enqueue jobs through the REST API.
 ENQUEUE = 'netbox_jobs.add_job'
 VIEW_SCHEDULES, MANAGE_SCHEDULES = 'netbox_jobs.view_schedule', 'netbox_jobs.manage_schedule'
@@ -27,6 +29,16 @@ def visible_jobs(user: Any, jobs: JobQuerySet | None = None) -> JobQuerySet:
 def may_view(user: Any, job: Job) -> bool:
     """Whether the user may see the job, its log, and that it exists."""
     return bool(user.has_perm(VIEW)) or _is_own(user, job)
+
+
+def may_see_arguments(user: Any) -> bool:
+    """Whether the user may see the arguments of jobs, and search them: a job's own user may not, for that alone."""
+    return bool(user.has_perm(VIEW))
+
+
+def may_inspect(user: Any, job: Job) -> bool:
+    """Whether the user may see the stack of the job while it runs."""
+    return bool(user.has_perm(INSPECT)) and may_view(user, job)
 
 
 def may_cancel(user: Any, job: Job) -> bool:

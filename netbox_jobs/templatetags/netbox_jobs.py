@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from ..enqueue.identify import content_type_of, identify_instance
 from ..models import Job
 from ..monitoring import permissions
-from ..web import fragments
+from ..web import buttons, fragments, notifications
 
 register = template.Library()
 
@@ -64,6 +64,33 @@ def object_jobs(context: Any, obj: Any, limit: int = 10) -> str:
     _object_type, object_id, object_db = identify_instance(obj)
     about = {'object_type_id': content_type_of(obj).pk, 'object_id': object_id, 'object_db': object_db}
     return fragments.object_jobs(request, about, limit=limit).html
+
+
+@register.simple_tag(takes_context=True)
+def enqueue_button(
+    context: Any,
+    runner: Any,
+    instance: Any = None,
+    label: str = '',
+    permission: str = permissions.ENQUEUE,
+    **kwargs: Any,
+) -> str:
+    """A button that enqueues a job for the user, and then shows its progress; nothing without the permission.
+
+    Args:
+        runner: A runner, or its dotted path.
+        instance: The object that the job is about.
+        label: The text of the button; the name of the runner if omitted.
+        permission: What the user needs: `netbox_jobs.add_job` if omitted.
+        kwargs: The other arguments of `enqueue()`, as JSON has them.
+    """
+    return buttons.button(_request(context), runner, instance, label, permission, kwargs)
+
+
+@register.simple_tag(takes_context=True)
+def job_notifications(context: Any) -> str:
+    """The user's jobs that have ended since the page before, and those that end while the page is open."""
+    return notifications.on_page(_request(context))
 
 
 def _request(context: Any) -> HttpRequest:

@@ -7,7 +7,7 @@ A fragment costs the same number of SQL statements however many jobs there are, 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
@@ -52,8 +52,8 @@ class Fragment:
 
 def status(request: HttpRequest, job: Job) -> Fragment:
     """Render the job's status: a word, a sign and a color."""
-    url = '' if job.ended else _url('status', job)
-    return _render(request, 'status', {'job': job, 'state': _state(job), 'url': url, 'every': _pace([job])})
+    url = '' if job.ended else url_of('status', job)
+    return render(request, 'status', {'job': job, 'state': job_state(job), 'url': url, 'every': _pace([job])})
 
 
 def progress(request: HttpRequest, job: Job, *, actions: bool = True) -> Fragment:
@@ -72,10 +72,10 @@ def progress(request: HttpRequest, job: Job, *, actions: bool = True) -> Fragmen
         context['error'] = formatting.first_line(error or '')
     context |= {
         'notes': _notes(context),
-        'url': '' if job.ended else _url('progress', job, actions=int(actions)),
+        'url': '' if job.ended else url_of('progress', job, actions=int(actions)),
         'every': _pace([job]),
     }
-    return _render(request, 'progress', context)
+    return render(request, 'progress', context)
 
 
 def log(request: HttpRequest, job: Job, *, lines: int = 100, level: str = '') -> Fragment:
@@ -95,10 +95,10 @@ def log(request: HttpRequest, job: Job, *, lines: int = 100, level: str = '') ->
         'name': formatting.cut(job.name, 200),
         'lines': [_line(row) for row in reversed(latest[:lines])],
         'earlier': len(latest) > lines,
-        'url': '' if job.ended else _url('log', job, lines=lines, level=level),
+        'url': '' if job.ended else url_of('log', job, lines=lines, level=level),
         'every': _pace([job]),
     }
-    return _render(request, 'log', context)
+    return render(request, 'log', context)
 
 
 def object_jobs(request: HttpRequest, about: dict[str, Any], *, limit: int = 10) -> Fragment:
@@ -119,10 +119,10 @@ def object_jobs(request: HttpRequest, about: dict[str, Any], *, limit: int = 10)
     changing = any(not job.ended for job in jobs)
     context = {
         'rows': [_job_context(request, job, progress.get(job.pk)) for job in jobs],
-        'url': _url('objects', **query) if changing else '',
+        'url': url_of('objects', **query) if changing else '',
         'every': _pace(jobs),
     }
-    return _render(request, 'object_jobs', context)
+    return render(request, 'object_jobs', context)
 
 
 # The context of a job
@@ -138,7 +138,7 @@ def _job_context(request: HttpRequest, job: Job, progress: Progress | None, *, a
         'job': job,
         'name': formatting.cut(job.name, 200),
         'admin_url': job.get_absolute_url() if user.is_staff and user.has_perm(permissions.VIEW) else '',
-        'state': _state(job),
+        'state': job_state(job),
         'moment': moment,
         'when': formatting.moment(moment),
         'exact': formatting.exact_moment(moment),
@@ -153,7 +153,7 @@ def _job_context(request: HttpRequest, job: Job, progress: Progress | None, *, a
     }
 
 
-def _state(job: Job) -> dict[str, str]:
+def job_state(job: Job) -> dict[str, str]:
     """Return the status as a key for its color and its sign, and as a word."""
     stopping = job.status == JobStatusChoices.STATUS_RUNNING and job.stopping is not None
     return {'key': 'stopping' if stopping else job.status, 'label': formatting.status(job.status, stopping=stopping)}
@@ -202,16 +202,16 @@ def _line(row: Any) -> dict[str, Any]:
 
 
 def _due(job: Job) -> datetime | None:
-    return None if job.due is None else clock.to_stored(datetime.fromtimestamp(job.due / 1000, UTC))
+    return None if job.due is None or job.due == clock.NEVER else clock.from_ms(job.due)
 
 
 def _actions(request: HttpRequest, job: Job) -> list[dict[str, str]]:
     """Return the actions that the user may take now: addresses to post to, and labels."""
     if not job.ended:
-        if job.stopping is None and permissions.may_cancel(request.user, job) and (url := _url('stop', job)):
+        if job.stopping is None and permissions.may_cancel(request.user, job) and (url := url_of('stop', job)):
             running = job.status == JobStatusChoices.STATUS_RUNNING
             return [{'url': url, 'label': _('Stop') if running else _('Cancel')}]
-    elif job.status in _UNSUCCESSFUL and permissions.may_retry(request.user, job) and (url := _url('retry', job)):
+    elif job.status in _UNSUCCESSFUL and permissions.may_retry(request.user, job) and (url := url_of('retry', job)):
         return [{'url': url, 'label': _('Retry')}]
     return []
 
@@ -224,7 +224,7 @@ def _pace(jobs: Iterable[Job]) -> int:
 # Rendering
 
 
-def _url(name: str, job: Job | None = None, **query: Any) -> str:
+def url_of(name: str, job: Job | None = None, **query: Any) -> str:
     """Return the address of a view; empty in a project that does not include `netbox_jobs.urls`."""
     try:
         path = reverse(f'netbox_jobs:{name}', args=() if job is None else (job.pk,))
@@ -233,7 +233,7 @@ def _url(name: str, job: Job | None = None, **query: Any) -> str:
     return f'{path}?{urlencode(query)}' if query else path
 
 
-def _render(request: HttpRequest, template: str, context: dict[str, Any]) -> Fragment:
+def render(request: HttpRequest, template: str, context: dict[str, Any]) -> Fragment:
     """Render a fragment. The CSRF token of its forms, which changes each time, does not count for its tag."""
     placeholder = get_random_string(32)
     html = render_to_string(f'netbox_jobs/{template}.html', {**context, 'csrf_placeholder': placeholder}).strip()

@@ -23,7 +23,8 @@ from ..core import actors, formatting
 from ..exceptions import NetBoxJobsError
 from ..models import Job
 from ..monitoring import permissions, related
-from . import fragments
+from . import buttons, fragments
+from . import notifications as notices
 from .fragments import Fragment
 
 View = Callable[..., HttpResponse]
@@ -77,6 +78,14 @@ def objects(request: HttpRequest) -> Fragment:
     return fragments.object_jobs(request, about, limit=_number(request, 'limit', 10))
 
 
+@_polled
+def notifications(request: HttpRequest) -> Fragment:
+    """The fragment of `{% job_notifications %}`."""
+    keys = request.GET.get('shown', '').split(',')[: notices.REMEMBERED]
+    shown = {int(key) for key in keys if key.isascii() and key.isdigit() and len(key) < 19}
+    return notices.live(request, _number(request, 'since', 0), shown)
+
+
 @login_not_required
 @require_POST
 def stop(request: HttpRequest, pk: int) -> HttpResponse:
@@ -109,6 +118,19 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
         _say(request, messages.SUCCESS, _('The job "%s" is enqueued again.'), job)
     except (ValueError, TypeError, NetBoxJobsError) as error:
         messages.error(request, str(error), fail_silently=True)
+    return _back(request)
+
+
+@login_not_required
+@require_POST
+def enqueue(request: HttpRequest) -> HttpResponse:
+    """Enqueue the job of `{% enqueue_button %}`, and redirect to the page, which then shows its progress."""
+    try:
+        job = buttons.press(request)
+    except (ValueError, TypeError, NetBoxJobsError) as error:
+        messages.error(request, str(error), fail_silently=True)
+    else:
+        _say(request, messages.SUCCESS, _('The job "%s" is enqueued.'), job)
     return _back(request)
 
 

@@ -165,8 +165,10 @@ class MaintenanceThread(threading.Thread):
         return self._observer.leads(self._lease.token)
 
     def _deliver_due(self) -> None:
+        slots.heed()
         recovery.deliver_due(0 if self._leads() else DEFERENCE, self._between)
         slots.give_slots()
+        slots.wake_signaled()
 
     def _see_to_own(self) -> None:
         seen = _begun, job_id = self._at_work()

@@ -8,10 +8,12 @@ import time
 
 from django.db import Error as DBError
 from django.db import connections
+from django.db.models import Exists, OuterRef
 
 from ..core import runs
 from ..core.claim import Claim
-from ..models import Job, database
+from ..models import Job, JobStack, database
+from .stack import Sampler
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -31,6 +33,7 @@ class Watchdog(threading.Thread):
         self._seen: runs.Run | None = None
         self._next_look = 0.0
         self._lost: Claim | None = None
+        self._sampler: Sampler | None = None
 
     def run(self) -> None:
         """Until the process ends."""
@@ -52,7 +55,11 @@ class Watchdog(threading.Thread):
         self._next_look = time.monotonic() + LOOK - 1
 
     def _must_end(self, run: runs.Run) -> bool:
-        claim = _lost_claim(run)
+        claim, asked = _look(run)
+        if asked and claim is None and not (self._sampler is not None and self._sampler.is_alive()):
+            # In a thread of its own: a write that waits must not keep this one from its watch.
+            self._sampler = Sampler(run)
+            self._sampler.start()
         # Seen twice: the first time, the job may just have ended, with its process about to.
         if claim is not None and claim == self._lost:
             logger.warning('The claim of this job is lost; its process ends itself.')
@@ -61,14 +68,16 @@ class Watchdog(threading.Thread):
         return False
 
 
-def _lost_claim(run: runs.Run) -> Claim | None:
-    """Return the run's claim, if the row does not meet its conditions any more."""
+def _look(run: runs.Run) -> tuple[Claim | None, bool]:
+    """Return the run's claim if the row does not meet its conditions any more, and whether its stack is asked for."""
     claim: Claim | None = run.job.claim
     if claim is None or run.job.ended:
-        return None
+        return None, False
     try:
-        held = Job.objects.using(database()).filter(pk=run.job.pk, **claim.conditions).exists()
+        asked = JobStack.objects.filter(pk=OuterRef('pk'), attempt=OuterRef('attempt'), taken=None)
+        rows = Job.objects.using(database()).filter(pk=run.job.pk, **claim.conditions)
+        held = list(rows.values_list(Exists(asked), flat=True)[:1])
     except DBError:
         connections.close_all()
-        return None
-    return None if held else claim
+        return None, False
+    return (None, bool(held[0])) if held else (claim, False)

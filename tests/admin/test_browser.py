@@ -177,11 +177,10 @@ def test_the_list_is_filtered_and_turned(visit):
 def test_the_filters_of_schedules_stand_above_a_list_as_wide_as_the_page(visit):
     Plain.enqueue_once(interval=60)
     page = visit(url('schedule_changelist'))
-    filters, table, whole = (
-        page.locator(found).bounding_box() for found in ('#changelist-filter', '#result_list', '#changelist')
-    )
+    filters, table, whole = (page.locator(found).bounding_box() for found in ('.nj-bar', '#result_list', '#changelist'))
     assert filters['y'] + filters['height'] <= table['y']
     assert table['width'] == whole['width']
+    page.locator('#nj-filter-paused summary').click()
     page.get_by_role('link', name='Yes').click()
     expect(page.locator('#result_list')).to_have_count(0)
 

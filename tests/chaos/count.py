@@ -13,7 +13,7 @@ from netbox_jobs.models import Job, JobAttempt, Schedule
 from tests.app.models import Trace
 from tests.model.replay import Replay
 
-from . import attempts, steered
+from . import attempts, claims, flows, steered
 from .state import State
 
 
@@ -103,8 +103,20 @@ def count(chaos: State, seconds: float, replay: Replay) -> Report:
             if row['n'] > 1
         ],
         'changes of rows that the model does not allow': replay.violations,
+        'sleepers that completed without one step, sleep and step': [
+            job.pk
+            for job in ended
+            if job.name == 'Working, and sleeping' and job.status == 'completed' and not _has_slept(job)
+        ],
+        'sleepers that ran a finished step again': [
+            job.pk
+            for job in ended
+            if job.name == 'Working, and sleeping' and not job.crashes and starts[job.pk] > 1
+        ],
         **attempts.wrong(chaos, jobs, traces, starts),
         **steered.wrong(chaos, jobs, traces),
+        **flows.wrong(),
+        **claims.wrong(jobs, traces),
     }  # fmt: skip
     lateness = [
         job.due / 1000 - job.scheduled.timestamp()
@@ -115,6 +127,12 @@ def count(chaos: State, seconds: float, replay: Replay) -> Report:
         chaos.seed, seconds, len(chaos.enqueued), Counter(job.status for job in jobs.values()), chaos.counts,
         _detection(chaos, jobs), lateness, wrong, _rows(wrong, jobs, traces), replay.writes,
     )  # fmt: skip
+
+
+def _has_slept(job: Job) -> bool:
+    return [(step.kind, step.completed is not None) for step in job.steps.all()] == [
+        ('step', True), ('sleep', True), ('step', True),
+    ]  # fmt: skip
 
 
 def _rows(wrong: dict[str, list[Any]], jobs: dict[int, Job], traces: dict[int, list[Trace]]) -> list[str]:

@@ -13,17 +13,23 @@ from redis.exceptions import RedisError
 from netbox_jobs.models import Job
 from netbox_jobs.signals import job_end
 from tests.app import faults as within
+from tests.app.counted import WorkingByKey, WorkingInSteps, WorkingLimited, WorkingUnique
 from tests.app.jobs import Working, WorkingAgain, WorkingRetried, WorkingRetriedAgain
+from tests.app.waiting import WorkingAsleep
 from tests.model.observer import observing
 from tests.model.replay import replayed
 from tests.processes import RedisProcess
 
-from . import faults
+from . import faults, flows
 from .count import Report, count
 from .state import State
 
 GENERATIONS = 3  # so many occurrences of each periodic job are made to happen
 AHEAD = 150  # so many jobs wait or run at any time, so that the workers have work while recovery repairs what was lost
+_OTHERS: dict[str, type[Working]] = {
+    'limited': WorkingLimited, 'keyed': WorkingByKey, 'unique': WorkingUnique, 'steps': WorkingInSteps,
+    'asleep': WorkingAsleep,
+}  # fmt: skip
 POLL = 0.2  # seconds between two looks
 
 
@@ -86,21 +92,29 @@ class Chaos(State):
         )
 
     def _enqueue(self) -> None:
-        kind = self.rng.choice(
-            ('short',) * (80 if self.fast else 8) + ('long', 'talking', 'periodic', 'cron', 'later', 'later', 'retried')
-        )
+        kinds = ('short',) * (80 if self.fast else 8)
+        kinds += ('long', 'talking', 'periodic', 'cron', 'later', 'later', 'retried', *_OTHERS)
+        kind = self.rng.choice(kinds)
         runner: type[Working] = self.rng.choice((Working, Working, WorkingAgain))
         if kind == 'retried':
             runner = self.rng.choice((WorkingRetried, WorkingRetriedAgain))
+        runner = _OTHERS.get(kind, runner)
         more: dict[str, Any] = {
+            'asleep': {'seconds': self.rng.uniform(0.1, 3)},
             'long': {'seconds': self.rng.uniform(0.5, 2)},
             'talking': {'lines': 100, 'seconds': 0.2},
             'periodic': {'interval': 60},
             'cron': {'cron': '0 3 * * *', 'timezone': 'Europe/Berlin'},
             'later': {'schedule_at': timezone.now() + timedelta(seconds=self.rng.uniform(0, 3))},
             'retried': {'fails': self.rng.choice((1, 1, 2, 3, 6)), 'interval': self.rng.choice((None, None, 60))},
+            'limited': {'seconds': self.rng.uniform(0.05, 0.5), 'interval': self.rng.choice((None, None, 60))},
+            'keyed': {'key': self.rng.choice('abc'), 'seconds': 0.2, 'fails': self.rng.choice((0, 0, 1))},
+            'unique': {'page': self.rng.randrange(3), 'seconds': 0.3},
+            'steps': {'seconds': self.rng.uniform(0, 0.6), 'fails': self.rng.choice((0, 0, 1, 2))},
         }.get(kind, {})
         self.enqueue(runner, **more)
+        if len(self.enqueued) % 20 == 0:
+            flows.begin(self)
 
     def _bring_forward(self) -> None:
         """Have the next occurrences of periodic jobs happen now, until there were enough of them."""
@@ -129,7 +143,7 @@ class Chaos(State):
     def _heal(self) -> None:
         """Wait until all that can end has ended."""
         deadline = time.monotonic() + self.patience
-        while (self.waiting_acts or self._open().exists()) and time.monotonic() < deadline:
+        while (self.waiting_acts or self._open().exists() or flows.are_open()) and time.monotonic() < deadline:
             self._do_later()
             self._bring_forward()
             self._workers_live()

@@ -9,7 +9,9 @@ from django.db import transaction
 
 from netbox_jobs.broker import delivery
 from netbox_jobs.models import Job, Worker
+from tests.app.counted import WorkingByKey, WorkingInSteps, WorkingLimited
 from tests.app.jobs import Working, WorkingAgain, WorkingRetried, WorkingRetriedAgain, WorkingTwice
+from tests.app.waiting import WorkingAsleep
 from tests.processes import cut_sessions
 
 from . import steering
@@ -194,6 +196,9 @@ SELF_INFLICTED = (
     _within('before that is committed', WorkingRetriedAgain, fails=2, cron='0 3 * * *'),
     _within('after it is given back', WorkingRetried, WorkingRetriedAgain, fails=2),
     _within('over time', WorkingRetried, job_timeout=1),
+    _within('killed', WorkingLimited, WorkingInSteps),
+    _within('before that is committed', WorkingByKey, fails=1, key='a'),
+    _within('before the terminal write', WorkingInSteps),
 )
 
 
@@ -219,7 +224,8 @@ def tamper_with_arguments(chaos: State) -> None:
 def delete_waiting(chaos: State) -> None:
     """A job that waits, and has never run, is deleted for good."""
     with transaction.atomic():
-        job = Job.objects.select_for_update().waiting().filter(name__startswith='Working', attempt=0).first()
+        waiting = Job.objects.select_for_update().waiting().filter(name__startswith='Working', attempt=0)
+        job = waiting.exclude(name=WorkingAsleep.name).first()  # which may have run without an attempt that counts
         if job is not None:
             chaos.deleted_waiting[job.pk] = job.predecessor_id
             job.delete()

@@ -10,8 +10,10 @@ from django.utils import timezone
 
 from netbox_jobs.exceptions import ArgumentsRefused, RunnerNotFound
 from netbox_jobs.models import Job, PausedQueue, Schedule
+from tests.app.counted import WorkingUnique
 from tests.app.jobs import WorkingAgain, WorkingUntilStopped
 from tests.app.models import Thing
+from tests.app.waiting import WorkingAsleep
 
 from .state import State
 
@@ -70,7 +72,8 @@ def cancel_between_attempts(chaos: State) -> None:
 
 def retry_by_hand(chaos: State) -> None:
     """A job that has ended is enqueued once more."""
-    for job in _some(chaos, Job.objects.ended().exclude(name=WorkingUntilStopped.name)):
+    without = (WorkingUntilStopped.name, WorkingUnique.name, WorkingAsleep.name)
+    for job in _some(chaos, Job.objects.ended().exclude(name__in=without)):
         try:
             again = job.retry()
         except (ArgumentsRefused, RunnerNotFound):
@@ -89,6 +92,24 @@ def press_at_once(chaos: State) -> None:
         together.wait(10)
         try:
             return int(WorkingAgain.enqueue_once(instance=thing, schedule_at=moment, interval=60).pk)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(PRESSES) as people:
+        made = set(people.map(press, range(PRESSES)))
+    chaos.enqueued |= made
+    chaos.pressed.append(made)
+
+
+def press_unique_at_once(chaos: State) -> None:
+    """Several people enqueue the same unique job in the same moment: there is one."""
+    page, together = 1000 + len(chaos.pressed), threading.Barrier(PRESSES)
+    moment = timezone.now() + timedelta(seconds=10)
+
+    def press(_number: int) -> int:
+        together.wait(10)
+        try:
+            return int(WorkingUnique.enqueue(page=page, schedule_at=moment).pk)
         finally:
             connections.close_all()
 
@@ -129,7 +150,7 @@ def pause_schedule(chaos: State) -> None:
 
 ALL = (
     stop_running, stop_endless, stop_and_roll_back, cancel_waiting, cancel_between_attempts, retry_by_hand,
-    press_at_once, pause_queue, pause_schedule,
+    press_at_once, press_unique_at_once, pause_queue, pause_schedule,
 )  # fmt: skip
 
 

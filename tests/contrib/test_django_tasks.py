@@ -15,6 +15,8 @@ from netbox_jobs.models import Job
 from netbox_jobs.testing import arun_jobs, run_jobs
 from tests.app import tasks
 
+pytestmark = pytest.mark.once
+
 API = api_of(tasks.add)
 READY, RUNNING, SUCCESSFUL, FAILED = (API.status[name] for name in ('READY', 'RUNNING', 'SUCCESSFUL', 'FAILED'))
 Mismatch = __import__(API.result_missing.__module__, fromlist=['']).TaskResultMismatch

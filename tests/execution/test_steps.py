@@ -146,8 +146,8 @@ def test_the_pages_and_the_terminal_show_the_steps(tmp_path, admin_client, capsy
     job = Stepping.enqueue(path=str(tmp_path / 'notes'))
     run_jobs()
     page = admin_client.get(f'/admin/netbox_jobs/job/{job.pk}/change/').content.decode()
-    assert 'Finished steps' in page and '>store<' in page
+    assert '>Steps<' in page and '>store<' in page
     call_command('jobs', 'show', str(job.pk))
-    assert 'Finished steps' in capsys.readouterr().out
+    assert 'Steps' in capsys.readouterr().out
     call_command('jobs', 'show', str(job.pk), '--json')
     assert '"name": "store"' in capsys.readouterr().out

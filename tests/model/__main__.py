@@ -13,6 +13,8 @@ WORLDS = (
     Model(series=3, single=0),
     Model(series=4, single=0, faults=0, users=2),
     Model(series=2, single=1, faults=1, users=1, retries=0),
+    Model(single=2, limit=1, faults=2, users=1, retries=1),
+    Model(single=3, limit=2, faults=1, users=0, retries=0, crashes=0),
 )
 
 

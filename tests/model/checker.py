@@ -96,6 +96,8 @@ def wrong_state(model: Model, world: World) -> str | None:
             return f'row {number}: {row.attempt} attempts, {row.crashes} crashes, {row.retries} retries'
         if number < model.series and not world.schedule and row.status in WAITING and not (row.attempt or row.releases):
             return f'P7: row {number} waits although its schedule was ended'
+    if model.limit and sum(isinstance(row, Row) and row.has_slot for row in world.rows) > model.limit:
+        return 'P10: more jobs have a slot than the limit allows'
     series = [row for row in world.rows[: model.series] if isinstance(row, Row)]
     active = [row for row in series if row.status not in ENDED]
     if series and world.schedule and not active:

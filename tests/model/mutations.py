@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from netbox_jobs.core.claim import Claim
-from netbox_jobs.lifecycle import cancel, claim_sql, deliver, dependencies, finish, requeue, stop, wait
+from netbox_jobs.lifecycle import cancel, claim_sql, deliver, dependencies, finish, limits, requeue, stop, wait
 
 from . import stories as told
 from .stories import Play
@@ -45,9 +45,11 @@ MUTATIONS = (
         'An end replaces an earlier one', finish._End.__init__,
         "{'status__in': only or JobStatusChoices.ENQUEUED_STATE_CHOICES}", '{}', told.ended_twice,
     ),
-    Mutation('A requeue ignores a stop', requeue.requeue, 'rows.filter(stopping=None)', 'rows', told.requeued_stopped),
     Mutation(
-        'A requeue ignores the claim', requeue.requeue, '**(claim.conditions if claim is not None else {})', '',
+        'A requeue ignores a stop', requeue.give_back, 'rows.filter(stopping=None)', 'rows', told.requeued_stopped,
+    ),
+    Mutation(
+        'A requeue ignores the claim', requeue.give_back, '**(claim.conditions if claim is not None else {})', '',
         told.requeued_late,
     ),
     Mutation('A release counts as an attempt', requeue._values, "'attempt': F('attempt') - 1, ", '', told.released),
@@ -71,6 +73,15 @@ MUTATIONS = (
     Mutation('A pause takes back a job that runs', wait.put_back, f', {_PENDING}', '', told.paused_late),
     Mutation('A paused queue takes back a job that runs', wait.hold_back, f'{_PENDING}, ', '', told.held_back_late),
     Mutation('A change of the schedule moves a job that runs', wait.reschedule, '.waiting()', '', told.moved_late),
+    Mutation(
+        'A requeue of a limited job waits for no slot', requeue._values, 'if is_limited(job):', 'if False:',
+        told.requeued_limited,
+    ),
+    Mutation('A slot is given that is not free', limits._is_full, '>= most', '> most', told.admitted_late),
+    Mutation(
+        'A pause takes a job back that then waits for no slot', wait.put_back, 'held = is_limited(job)', 'held = False',
+        told.paused_limited,
+    ),
 )  # fmt: skip
 
 

@@ -55,14 +55,17 @@ def observing() -> Iterator[None]:
         _remove()
 
 
-def events() -> list[tuple[int, Event]]:
-    """Return what was noted, in order, each with its number.
+def events(after: int = 0) -> list[tuple[int, Event]]:
+    """Return what was noted under numbers after this one, in order, each with its number.
 
     The number is taken under the lock of the row, so that the changes of one row are in their order.
     """
-    with connection.cursor() as cursor:
-        cursor.execute('SELECT id, source, changed, old_row, new_row FROM model_event ORDER BY id')
-        rows = cursor.fetchall()
+    sql = f'SELECT id, source, changed, old_row, new_row FROM model_event WHERE id > {after:d} ORDER BY id'
+    connection.ensure_connection()
+    cursor = connection.connection.cursor()  # the simulation asks after each step: not through Django's layers
+    cursor.execute(sql)
+    rows = cursor.fetchall()
+    cursor.close()
     return [(number, Event(table, key, _row(table, old), _row(table, new))) for number, table, key, old, new in rows]
 
 

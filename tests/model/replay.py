@@ -1,6 +1,6 @@
 """The replay: what was written to the rows in real runs, compared with the writes of the model."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 from netbox_jobs.models import Job
@@ -14,6 +14,9 @@ class Replay:
 
     def __init__(self) -> None:
         self.rows: dict[int, Row] = {}
+        #: The jobs that have a slot, by the names of their limits, and the most that there were.
+        self.slots: dict[str, set[int]] = defaultdict(set)
+        self.most: Counter[str] = Counter()
         self.schedules: dict[int, dict[str, Any]] = {}
         self.deleted: set[int] = set()
         self.ended_schedules: set[int] = set()
@@ -34,7 +37,7 @@ class Replay:
         elif event.after is None:
             self.writes['delete'] += 1
             self.deleted.add(event.key)
-            self.rows.pop(event.key, None)
+            self._free(self.rows.pop(event.key, None), event.key)
         else:
             self._changed(event, actor)
 
@@ -48,6 +51,8 @@ class Replay:
             if recurs and key in known and key not in active:
                 self._wrong(f'P4: schedule {key} has no next occurrence')
         for key, row in self.rows.items():
+            if row.has_slot:
+                self._wrong(f'P10: job {key} has a slot of {row.limit!r}, and nothing is left to run')
             if row.schedule in self.ended_schedules and row.status in WAITING and not (row.attempt or row.releases):
                 self._wrong(f'P7: job {key} waits although its schedule was ended')
 
@@ -69,12 +74,29 @@ class Replay:
         if row.predecessor is not None and any(row.predecessor == other.predecessor for other in self.rows.values()):
             self._wrong(f'P4: job {row.predecessor} has a second successor, job {key}')
         self.rows[key] = row
+        self._take(row, key)
+
+    def _free(self, row: Row | None, key: int) -> None:
+        if row is not None and row.limit:
+            self.slots[row.limit].discard(key)
+
+    def _take(self, row: Row, key: int) -> None:
+        """P10: count the slots of a limit, at each change."""
+        if not row.has_slot:
+            return
+        slots = self.slots[row.limit]
+        slots.add(key)
+        self.most[row.limit] = max(self.most[row.limit], len(slots))
+        if len(slots) > (row.limit_most or 1):
+            self._wrong(f'P10: jobs {sorted(slots)} have slots of {row.limit!r}, which allows {row.limit_most}')
 
     def _changed(self, event: Event, actor: tuple[str, int] | None) -> None:
         key, before, after = event.key, event.before, event.after
         if self.rows.get(key) != before:
             self._wrong(f'job {key} was {self.rows.get(key)}, and is changed as {before}')
+        self._free(self.rows.get(key), key)
         self.rows[key] = after
+        self._take(after, key)
         name = name_of(before, after)
         if name is None:
             self._wrong(f'job {key}: no write of the model makes {after} of {before}')

@@ -27,6 +27,16 @@ class Row(NamedTuple):
     releases: int = 0
     deliveries: int = 0
     stopping: Any = None
+    #: Whether it has no slot of its limits; the name of the limit of its runner, and how many it allows.
+    held: bool = False
+    limit: str = ''
+    limit_most: int | None = None
+
+    @property
+    def has_slot(self) -> bool:
+        """Whether it counts against its limit: it is delivered or runs."""
+        ready = self.status == 'running' or (self.status == 'pending' and self.due is not None)
+        return bool(self.limit) and ready and not self.held
 
     @property
     def gated(self) -> bool:
@@ -63,9 +73,28 @@ def taken_back(before: Row, after: Row, name: str) -> bool:
     return bool(getattr(after, name) == getattr(before, name) - 1)
 
 
+def either(before: Row, after: Row, name: str) -> bool:
+    """It is either: the job may have a limit by now, or none any more."""
+    return True
+
+
+def limited(before: Row, after: Row, name: str) -> bool:
+    """It is true if the job has a limit: it waits for a slot anew."""
+    return bool(getattr(after, name)) or not after.limit
+
+
+def let_go(before: Row, after: Row, name: str) -> bool:
+    """It was true, and is false."""
+    return bool(getattr(before, name)) and not getattr(after, name)
+
+
 def own_schedule(before: Row, after: Row, name: str) -> bool:
     """It is the row's schedule, or NULL: another occurrence has the slot."""
     return getattr(after, name) in (None, before.schedule)
+
+
+#: All columns but the status, and the limit, which changes with the arguments.
+_DECIDING = Row._fields[1:-2]
 
 
 class Write(NamedTuple):
@@ -87,21 +116,27 @@ class Write(NamedTuple):
             return False
         if any(getattr(before, name) is None for name in self.not_null):
             return False
-        return all(self.effects.get(name, same)(before, after, name) for name in Row._fields[1:])
+        return all(self.effects.get(name, same)(before, after, name) for name in _DECIDING)
 
 
 def _to(*statuses: str) -> frozenset[str]:
     return frozenset(statuses)
 
 
-_REQUEUED: dict[str, Effect] = {'due': given, 'worker': emptied, 'slot': own_schedule}
+_REQUEUED: dict[str, Effect] = {'due': given, 'worker': emptied, 'slot': own_schedule, 'held': limited}
 _ENDED: dict[str, Effect] = {'worker': emptied, 'slot': emptied}
 
 #: All writes to an existing row.
 WRITES: dict[str, Write] = {
     'deliver': Write(WAITING, _to('pending'), {'due': given, 'deliveries': counted}, not_null=('due',)),
-    'postpone': Write(WAITING, _to('scheduled'), {'due': given}, not_null=('due',)),
-    'gate': Write(WAITING, _to('pending'), {'due': emptied}),
+    'postpone': Write(WAITING, _to('scheduled'), {'due': given, 'held': limited}, not_null=('due',)),
+    'gate': Write(WAITING, _to('pending'), {'due': emptied, 'held': either}),
+    'wait in line': Write(_to('scheduled'), _to('scheduled'), {'due': emptied}, not_null=('due',)),
+    'leave the line': Write(_to('scheduled'), _to('scheduled'), {'due': given}, null=('due',)),
+    'give a slot': Write(
+        _to('scheduled'), _to('pending'), {'due': given, 'deliveries': counted, 'held': let_go}, null=('due',)
+    ),
+    'lift a limit': Write(_to('scheduled'), _to('scheduled'), {'held': let_go}),
     'open and hold': Write(_to('pending'), _to('scheduled'), {'due': given}, null=('due',)),
     'open and deliver': Write(_to('pending'), _to('pending'), {'due': given, 'deliveries': counted}, null=('due',)),
     'claim': Write(
@@ -116,11 +151,12 @@ WRITES: dict[str, Write] = {
     'release': Write(
         RUNNING, _to('scheduled'), {**_REQUEUED, 'releases': counted, 'attempt': taken_back}, null=('stopping',)
     ),
+    'suspend': Write(RUNNING, _to('scheduled'), {**_REQUEUED, 'attempt': taken_back}, null=('stopping',)),
     'link to a schedule': Write(RUNNING | ENDED, RUNNING | ENDED, {'schedule': given}, null=('schedule',)),
 }  # fmt: skip
 
 #: The writes of a run about itself: only the holder of the claim makes them.
-OF_THE_RUN = _to('end a run', 'retry', 'retry after a crash', 'release')
+OF_THE_RUN = _to('end a run', 'retry', 'retry after a crash', 'release', 'suspend')
 
 
 def name_of(before: Row, after: Row) -> str | None:
@@ -150,6 +186,8 @@ def may_be_inserted(row: Row) -> bool:
     if row.attempt or row.worker is not None:
         return False
     delivered = row.status == 'pending' and row.due is not None
+    if delivered and row.limit:  # only a slot has it delivered
+        return False
     return (
         row.status in WAITING and row.deliveries == int(delivered) and (row.status == 'pending' or row.due is not None)
     )

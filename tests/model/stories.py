@@ -5,10 +5,11 @@ from typing import Any
 
 from django.utils import timezone
 
-from netbox_jobs.lifecycle import cancel, claim, deliver, dependencies, requeue, wait
+from netbox_jobs.lifecycle import cancel, claim, deliver, dependencies, limits, requeue, wait
 from netbox_jobs.maintenance import orphans, recovery
 from netbox_jobs.models import Job, PausedQueue
 from tests.app.jobs import Plain, WorkingAgain
+from tests.app.limited import OfTenant
 
 #: Replays what has been written since the last call, as by this actor.
 Play = Callable[..., Any]
@@ -151,3 +152,21 @@ def moved_late(play: Play) -> None:
     before = _fresh(job)
     _claim(job)
     wait.reschedule(before, timezone.now())
+
+
+def requeued_limited(play: Play) -> None:
+    """A job with a limit of one is to be retried, and another one has its slot."""
+    held = _claim(OfTenant.enqueue())
+    OfTenant.enqueue()
+    requeue.requeue(held, 0, after='failed')
+
+
+def admitted_late(play: Play) -> None:
+    """Two processes give the last slot of a limit at once."""
+    OfTenant.enqueue()
+    limits._admit(_fresh(OfTenant.enqueue()), 'default')
+
+
+def paused_limited(play: Play) -> None:
+    """The schedule of a job with a limit is paused when it has a slot."""
+    wait.put_back(_fresh(OfTenant.enqueue(interval=5)))

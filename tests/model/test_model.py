@@ -1,4 +1,4 @@
-"""P1 to P4 and P7 in every interleaving of a small world; and that each condition of the model is needed."""
+"""P1 to P4, P7 and P10 in every interleaving of a small world; and that each condition of the model is needed."""
 
 from functools import cache
 
@@ -13,6 +13,7 @@ WORLDS = {
     'two jobs': Model(single=2, faults=1, users=0, crashes=0),
     'a job that depends on another': Model(single=2, depends=True),
     'a series': Model(series=3, single=0, retries=0),
+    'two jobs with a limit of one': Model(single=2, limit=1, users=1, retries=0),
 }
 #: The steps that some world must have taken.
 STEPS = {
@@ -21,6 +22,7 @@ STEPS = {
     'end an orphan', 'end as canceled', 'end as completed', 'end as errored', 'end the schedule', 'enqueue',
     'enqueue, and Redis is away',
     'enqueue, dependent', 'open a dependent', 'Redis loses all ids', 'Redis repeats an id', 'release', 'retry', 'stop',
+    'enqueue, limited', 'give a slot, and deliver', 'give a slot, and die', 'put back', 'wait in line',
     'have it depend', 'take a batch', 'take an id', 'write under a lost claim',
 }  # fmt: skip
 
@@ -32,13 +34,14 @@ def visited(model):
 
 @pytest.mark.timeout(500)
 @pytest.mark.parametrize('world', WORLDS)
-def test_p1_to_p4_and_p7_hold_in_every_state_and_each_comes_to_an_end(world):
+def test_p1_to_p4_p7_and_p10_hold_in_every_state_and_each_comes_to_an_end(world):
     result = visited(WORLDS[world])
     print(world, result)
     assert not result.violation, str(result)
     assert result.states > 1000
 
 
+_LIMITED = {'single': 2, 'limit': 1}
 _SERIES = {'series': 3, 'single': 0, 'retries': 1}
 
 
@@ -56,6 +59,8 @@ _SERIES = {'series': 3, 'single': 0, 'retries': 1}
         ('stop: once', {'users': 2}, 'stop does not make'),
         ('end: with its successor', _SERIES, 'P4'),
         ('arrange: the schedule', {**_SERIES, 'users': 2}, 'P7'),
+        ('give: a slot is free', _LIMITED, 'P10'),
+        ('requeue: it waits for a slot anew', {**_LIMITED, 'retries': 1}, 'no write makes'),
         ('deliver: none is to run again', {**_SERIES, 'series': 4, 'users': 2, 'faults': 0}, 'P2'),
     ],
 )

@@ -65,6 +65,8 @@ class Model:
     #: How often a job is retried after an error, and after a crash.
     retries: int = 1
     crashes: int = 1
+    #: How many of the jobs may run at once; 0 for no limit. (Not for a series.)
+    limit: int = 0
     without: frozenset[str] = field(default=frozenset())
 
     def start(self) -> World:
@@ -120,6 +122,10 @@ class Model:
                     continue
                 yield Step('enqueue, dependent', 'user', _with(world, number, Row('pending', due=None)))
                 continue
+            elif self.limit:
+                row = Row('scheduled', held=True, limit='limit', limit_most=self.limit)
+                yield Step('enqueue, limited', 'user', _with(world, number, row))
+                continue
             else:
                 row = Row('pending', deliveries=1)
             inserted = _with(world, number, row)
@@ -133,6 +139,9 @@ class Model:
         if row.status == 'running' and self.holds('stop: once', row.stopping is None):
             yield Step('stop', 'user', _with(world, number, write('stop', row, stopping=1)))
         yield Step('delete', 'user', self._delete(world, number, row))
+        if row.has_slot and row.status == 'pending':
+            back = write('postpone', row, status='scheduled', held=True)
+            yield Step('put back', 'user', _with(world, number, back))
         if self.depends and number == len(world.rows) - 1 and row.status in WAITING and not row.gated:
             yield Step('have it depend', 'user', _with(world, number, write('gate', row, status='pending', due=None)))
         if number < self.series and world.schedule:
@@ -156,6 +165,9 @@ class Model:
     # Recovery
 
     def _maintain(self, world: World, number: int, row: Row) -> Iterator[Step]:
+        if row.held and row.status == 'scheduled':
+            yield from self._give(world, number, row)
+            return
         if row.status == 'scheduled' and not self._is_held(world, number):
             due = write('deliver', row, status='pending', deliveries=row.deliveries + 1)
             yield Step('deliver what is due', 'system', _deliver(_with(world, number, due), number))
@@ -166,6 +178,19 @@ class Model:
             yield from self._settle(world, number, row)
         if row.status == 'running' and row.worker in world.dead:
             yield Step('end an orphan', 'system', self._bury(world, number, row))
+
+    def _give(self, world: World, number: int, row: Row) -> Iterator[Step]:
+        """What limits do: a job that is due waits in line, and is delivered when there is a slot for it."""
+        if row.due is not None:
+            yield Step('wait in line', 'system', _with(world, number, write('wait in line', row, due=None)))
+            return
+        taken = sum(isinstance(other, Row) and other.has_slot for other in world.rows)
+        if self.holds('give: a slot is free', taken < self.limit):
+            given = write('give a slot', row, status='pending', due=0, held=False, deliveries=row.deliveries + 1)
+            yield Step('give a slot, and deliver', 'system', _deliver(_with(world, number, given), number))
+            if world.faults:  # its worker dies before it tells Redis
+                less = world._replace(faults=world.faults - 1)
+                yield Step('give a slot, and die', 'fault', _with(less, number, given))
 
     def _is_held(self, world: World, number: int) -> bool:
         """Whether the occurrence before it has not ended, another one runs, or an earlier one is to run again."""
@@ -260,7 +285,11 @@ class Model:
             if isinstance(row, Row) and row.slot is not None
         ]
         slot = None if number < self.series and waiting else row.schedule
-        requeued = write(name, row, status='scheduled', worker=None, slot=slot, **counts)
+        held = bool(row.limit) and 'requeue: it waits for a slot anew' not in self.without
+        if held != bool(row.limit):
+            requeued = row._replace(status='scheduled', worker=None, slot=slot, **counts)
+            return _with(world, number, requeued)
+        requeued = write(name, row, status='scheduled', worker=None, slot=slot, held=held, **counts)
         world = _with(world, number, requeued)
         for other in waiting if number < self.series else ():
             following = world.rows[other]

@@ -13,12 +13,13 @@ from netbox_jobs.execution.execution import Execution
 from netbox_jobs.lifecycle import claim as claims
 from netbox_jobs.lifecycle import wait
 from netbox_jobs.lifecycle.requeue import requeue
-from netbox_jobs.maintenance import orphans, recovery
+from netbox_jobs.maintenance import orphans, recovery, slots
 from netbox_jobs.models import Job, Schedule
 from tests.app.jobs import Plain, WorkingAgain
+from tests.app.limited import OfTenant
 
 from .faults import SimulatedRedis
-from .site import BEAT, SimulatedWorker, Site
+from .site import BEAT, LIMIT, SimulatedWorker, Site
 
 
 class Act(NamedTuple):
@@ -37,7 +38,7 @@ def possible(site: Site) -> list[Act]:
 
 
 def _users(site: Site) -> Iterator[Act]:
-    if len([row for row in site.replay.rows.values() if row.status not in _ENDED]) < _MOST:
+    if len(site.active()) < _MOST:
         yield from _enqueue()
     else:
         yield Act('enqueue once', lambda: Plain.enqueue_once(interval=1))
@@ -52,14 +53,15 @@ def _enqueue() -> Iterator[Act]:
     yield Act('enqueue', lambda: Plain.enqueue())
     yield Act('enqueue, to be run again after a crash', lambda: WorkingAgain.enqueue())
     yield Act('enqueue, periodic', lambda: WorkingAgain.enqueue(interval=1))
+    yield Act('enqueue, limited', lambda: OfTenant.enqueue())
+    yield Act('enqueue, limited and periodic', lambda: OfTenant.enqueue(interval=1))
     yield Act('enqueue for later', lambda: Plain.enqueue(schedule_at=timezone.now() + timedelta(seconds=30)))
     yield Act('enqueue once', lambda: Plain.enqueue_once(interval=1))
     yield Act('enqueue once, at another time', lambda: Plain.enqueue_once(interval=2, schedule_at=timezone.now()))
 
 
 def _change(site: Site) -> Iterator[Act]:
-    jobs = {key: row for key, row in sorted(site.replay.rows.items()) if row.status not in _ENDED}
-    for key, row in list(jobs.items())[-3:]:
+    for key, row in list(site.active().items())[-3:]:
         yield Act(f'cancel job {key}', lambda key=key: _of(key, lambda job: job.cancel()))
         yield Act(f'stop job {key}', lambda key=key: _of(key, lambda job: job.stop()))
         yield Act(f'delete job {key}', lambda key=key: _deleting(site, lambda: _of(key, lambda job: job.delete())))
@@ -73,9 +75,6 @@ def _change(site: Site) -> Iterator[Act]:
                 lambda key=key, name=name: _deleting(site, lambda: _of(key, lambda s: getattr(s, name)(), Schedule)),
             )
         yield Act(f'change schedule {key}', lambda key=key: _of(key, lambda s: s.change(interval=3), Schedule))
-
-
-_ENDED = ('completed', 'failed', 'errored', 'canceled')
 
 
 def _of(key: int, act: Callable[[Any], Any], model: Any = Job) -> None:
@@ -154,7 +153,7 @@ def claim(worker: SimulatedWorker) -> None:
 def arrange(job: Job, *, once: bool = False) -> None:
     """Enqueue the next occurrence, as `run()` may."""
     with runs.running(Execution(job)):
-        runner = Plain if job.runner.endswith('Plain') else WorkingAgain
+        runner: Any = next(known for known in (Plain, WorkingAgain, OfTenant) if job.runner.endswith(known.__name__))
         runner.enqueue_once(interval=2) if once else runner.enqueue(interval=2)
 
 
@@ -173,6 +172,8 @@ def kill(site: Site, worker: SimulatedWorker) -> None:
 def _maintenance(site: Site) -> Iterator[Act]:
     yield Act('deliver what is due', recovery.deliver_due)
     yield Act('deliver again what Redis has lost', lambda: recovery.redeliver_vanished())
+    yield Act('give slots', slots.give_slots)
+    yield Act('sweep slots', slots.sweep)
     yield Act('settle dependents', lambda: recovery.settle_dependents())
     for worker in site.workers:
         yield Act(f'{worker.token}: watch', lambda w=worker: watch(w))
@@ -203,7 +204,7 @@ def _switch() -> None:
 
 def stand_still(site: Site, silent: SimulatedWorker) -> None:
     """Let all workers but one give heartbeats for longer than the limit."""
-    for _ in range(14):
+    for _ in range(int(LIMIT / BEAT) + 3):
         site.clock.sleep(BEAT)
         for worker in site.workers:
             if worker is not silent:

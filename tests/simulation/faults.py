@@ -5,16 +5,13 @@ further statement and each command to Redis fails.
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import fakeredis
 from django.db import connections
 from redis.exceptions import ConnectionError
 
-
-class Died(BaseException):
-    """The simulated process has died."""
+from .sessions import Died, cut, may_be_interrupted
 
 
 class Fault(NamedTuple):
@@ -34,6 +31,8 @@ class Process:
         self._fault, self._between = fault, between
         self.count = 0
         self.dead = False
+        #: Whether its fault has struck.
+        self.struck = False
 
     def __call__(self, execute: Any, sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
         """As an execute_wrapper of Django's."""
@@ -47,6 +46,7 @@ class Process:
                 self._die(connection)
             if self._fault.kind == 'is interrupted' and self._between is not None and may_be_interrupted(connection):
                 between, self._between = self._between, None
+                self.struck = True
                 between()
         result = execute(sql, params, many, context)
         if self._fault is not None and self._fault.at == number and self._fault.kind == 'dies after':
@@ -63,23 +63,9 @@ class Process:
             self._die(connections['default'])
 
     def _die(self, connection: Any) -> None:
-        self.dead = True
+        self.dead = self.struck = True
         cut(connection)
         raise Died
-
-
-def cut(connection: Any) -> None:
-    """Close a session; what it has not committed is rolled back."""
-    if connection.connection is not None:
-        with suppress(Exception):
-            if connection.vendor == 'sqlite':
-                connection.connection.rollback()  # cursors that are still referred to would keep it open
-            connection.connection.close()
-
-
-def may_be_interrupted(connection: Any) -> bool:
-    """Return whether another session can write now: SQLite has one write lock."""
-    return connection.vendor != 'sqlite' or not connection.in_atomic_block
 
 
 class SimulatedRedis(fakeredis.FakeStrictRedis):

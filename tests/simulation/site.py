@@ -13,13 +13,17 @@ from netbox_jobs.broker import connection as broker
 from netbox_jobs.execution.heartbeat import Lease
 from netbox_jobs.maintenance.observer import Observer
 from netbox_jobs.models import Job
-from tests.model.observer import events, forget
+from tests.model.observer import Event, events
 from tests.model.replay import Replay
+from tests.model.rows import ENDED, Row
 
-from .faults import Died, Fault, Process, SimulatedRedis, cut
+from .faults import Fault, Process, SimulatedRedis
+from .sessions import Died, another_session, is_locked_out, renew
 
 #: Seconds after which a round of heartbeats comes.
 BEAT = 5.0
+#: Seconds without a heartbeat after which a worker is declared dead: few rounds, each of which takes as long as a step.
+LIMIT = 12
 
 
 class SimulatedWorker:
@@ -43,18 +47,24 @@ class Site:
 
     def __init__(self, clock: Any, size: int = 3) -> None:
         self.clock = clock
-        self.redis = SimulatedRedis(server=fakeredis.FakeServer())
+        self.redis = _REDIS
         SimulatedRedis.away = False
+        self.redis.flushall()
         self.number = 0
         self.workers = [self.new_worker() for _ in range(size)]
         self.replay = Replay()
         self.deletions_allowed = False
-        self.steps = self.statements = 0
+        self.steps = self.statements = self.faults = 0
+        self._noted, self._seen = 0, set[int]()
 
     def new_worker(self) -> SimulatedWorker:
         """Return a worker under a name of its own."""
         self.number += 1
         return SimulatedWorker(f'w{self.number}')
+
+    def active(self) -> dict[int, Row]:
+        """Return the rows that have not ended."""
+        return {key: row for key, row in sorted(self.replay.rows.items()) if row.status not in ENDED}
 
     def step(
         self,
@@ -78,7 +88,6 @@ class Site:
                 between()  # type: ignore[misc]
 
         process = Process(fault, interrupt if between is not None else None)
-        self.steps += 1
         Process.at_work.append(process)
         try:
             with connections['default'].execute_wrapper(process):
@@ -95,58 +104,37 @@ class Site:
         finally:
             Process.at_work.pop()
             self.statements += process.count
+            self.faults += process.struck
         if process.dead:
-            renew_session()
+            renew()
         self.look(actor)
         return not process.dead
 
     def look(self, actor: tuple[str, int] | None) -> None:
         """Replay what has been written since the last look, as by this actor."""
-        found = events()
-        for _number, event in found:
-            if event.after is None and event.table == Job._meta.db_table and not self.deletions_allowed:
-                self.replay.violations.append(f'P1: job {event.key} was deleted without a request')
-            self.replay.feed(event, actor)
-        forget([number for number, _event in found])
+        for number, event in events(self._noted):
+            if number not in self._seen:
+                self._seen.add(number)
+                self._replay(event, actor)
+        if self._seen and not is_locked_out():
+            # Between statements of a process, what it has noted under lower numbers may be seen later.
+            self._noted = max(self._seen)
+            self._seen.clear()
         assert self.replay.violations == [], '\n'.join(self.replay.violations)
 
-
-_nested = 0
-
-
-def is_locked_out() -> bool:
-    """Whether this is a process that has come between two statements of another."""
-    return _nested > 0
+    def _replay(self, event: Event, actor: tuple[str, int] | None) -> None:
+        if event.after is None and event.table == Job._meta.db_table and not self.deletions_allowed:
+            self.replay.violations.append(f'P1: job {event.key} was deleted without a request')
+        self.replay.feed(event, actor)
 
 
-def renew_session() -> None:
-    """Give this thread a new session with the database, in place of one whose process has died."""
-    before = connections['default']
-    connections['default'] = connections.create_connection('default')
-    cut(before)
+#: One for all stories, as the package learns how RQ writes to a queue.
+_REDIS = SimulatedRedis(server=fakeredis.FakeServer())
+_QUEUES: dict[str, Any] = {}
 
 
 @contextmanager
-def another_session() -> Iterator[None]:
-    """Work on another session within the block; it does not wait for locks, as nothing could release them."""
-    global _nested
-    outer = connections['default']
-    connections['default'] = inner = connections.create_connection('default')
-    _nested += 1
-    try:
-        if inner.vendor == 'postgresql':
-            with inner.cursor() as cursor:
-                cursor.execute("SET lock_timeout = '20ms'")
-        yield
-    finally:
-        _nested -= 1
-        cut(connections['default'])
-        connections['default'] = outer
-
-
-@contextmanager
-def simulated_redis(site: Callable[[], Site | None]) -> Iterator[None]:
-    """Have the package talk to the Redis of the current site."""
-    clients = patch.object(broker, '_client', lambda config: site().redis)  # type: ignore[union-attr]
-    with clients, patch.object(broker, '_queues', {}):
+def simulated_redis() -> Iterator[None]:
+    """Have the package talk to the simulated Redis."""
+    with patch.object(broker, '_client', lambda config: _REDIS), patch.object(broker, '_queues', _QUEUES):
         yield

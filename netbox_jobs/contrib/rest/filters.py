@@ -9,7 +9,7 @@ from django_filters.utils import translate_validation
 
 from ...choices import JobStatusChoices
 from ...models import Job, database
-from ...monitoring import job_filters
+from ...monitoring import job_filters, permissions
 from .pagination import Order
 from .problems import BadQuery
 
@@ -58,7 +58,9 @@ class JobFilterSet(rest_framework.FilterSet):
         field_name='completed', lookup_expr='gte', label='Ended then or later'
     )
     q = django_filters.CharFilter(
-        method='search', label='A number, an ID, or words of the name or the runner (among the newest 100,000)'
+        method='search',
+        label='A number, an ID, or words of the name, the runner or the error (among the newest 100,000 jobs); error:, '
+        'object: and argument: search one of them alone',
     )
 
     class Meta:
@@ -79,8 +81,9 @@ class JobFilterSet(rest_framework.FilterSet):
         return job_filters.created_in(queryset, value)
 
     def search(self, queryset: Any, name: str, value: str) -> Any:
-        """By number, ID or words."""
-        return job_filters.search(queryset, value, when=self.data.get('when'))
+        """By number, ID or words; see `monitoring.search`."""
+        arguments = permissions.may_see_arguments(self.request.user)
+        return job_filters.search(queryset, value, when=self.data.get('when'), arguments=arguments)
 
 
 def about(given: Any) -> str:

@@ -1,5 +1,5 @@
-/* The list and the log of jobs in the admin. Both work without this script: the form sends the selected jobs, and links
- * lead from page to page of a log.
+/* The list and the log of jobs in the admin, and keys. All works without this script: the form sends the selected jobs,
+ * and links lead from page to page of a log.
  */
 'use strict';
 (() => {
@@ -142,10 +142,59 @@
     if (!('ended' in list.dataset) || 'more' in list.dataset) setTimeout(turn, 300);
   };
 
+  // The keys: `/` goes to the search, `j` and `k` to the next and the previous row, `?` shows them. Enter opens a row, as
+  // its link has the focus. Who needs these keys for something else switches them off (WCAG 2.1.4).
+  const useKeys = (help) => {
+    const OFF = 'netbox_jobs.keys';
+    const on = help.querySelector('[data-nj-keys-on]');
+    const remembered = () => { try { return localStorage.getItem(OFF) !== 'off'; } catch { return true; } };
+    on.checked = remembered();
+    on.addEventListener('change', () => { try { localStorage.setItem(OFF, on.checked ? 'on' : 'off'); } catch { /* not kept */ } });
+    help.querySelector('[data-nj-keys-close]').addEventListener('click', () => help.close());
+    document.querySelectorAll('[data-nj-keys-show]').forEach((button) => {
+      button.hidden = false;
+      button.addEventListener('click', () => help.showModal());
+    });
+
+    const rows = () => [...document.querySelectorAll('#result_list .nj-name, .nj-errors tbody th a, .nj-calendar .nj-name')];
+    const step = (by) => {
+      const all = rows();
+      const row = document.activeElement.closest('tr');
+      const now = all.findIndex((link) => row && row.contains(link));
+      const next = all[now < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(Math.max(now + by, 0), all.length - 1)];
+      if (next) {
+        next.focus();
+        next.scrollIntoView({ block: 'nearest' });
+      }
+    };
+    const acts = {
+      '/': () => document.querySelector('#searchbar')?.focus(),
+      j: () => step(1),
+      k: () => step(-1),
+      '?': () => help.showModal(),
+    };
+    document.addEventListener('keydown', (event) => {
+      if (!on.checked || help.open || !Object.hasOwn(acts, event.key)) return;
+      if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
+      const box = event.target.closest('input, textarea, select, [contenteditable], dialog');
+      if (box && !['checkbox', 'radio', 'button', 'submit'].includes(box.type)) return;
+      event.preventDefault();
+      acts[event.key]();
+    });
+  };
+
   document.addEventListener('DOMContentLoaded', () => {
     const form = document.getElementById('changelist-form');
     if (form && form.querySelector('#nj-list')) selectJobs(form);
     document.querySelectorAll('[data-nj-log]').forEach(followLog);
+    document.querySelectorAll('#nj-keys').forEach(useKeys);
+    document.querySelectorAll('[data-nj-zone]').forEach((link) => {
+      const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+      if (!zone || zone === link.dataset.njZone) return;
+      link.href += `&tz=${encodeURIComponent(zone)}`;
+      link.textContent = link.dataset.text.replace('%s', zone);
+      link.hidden = false;
+    });
     document.querySelectorAll('[data-nj-submit]').forEach((field) => {
       field.addEventListener('change', () => field.form.requestSubmit());
     });
