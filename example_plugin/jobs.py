@@ -55,3 +55,16 @@ class SyncSourceJob(JobRunner):
             self.progress(received, page.total, 'Storing records')
             self.check_canceled()  # between two pages, so that a stopped job leaves whole pages
         return received, created
+
+
+class SyncAllReportJob(JobRunner):
+    """Reports what the sync of all sources has brought: the callback of the workflow that `SyncAllView` begins."""
+
+    class Meta:
+        name = 'Report of a sync of all sources'
+
+    def run(self) -> None:
+        counts = self.job.workflow.counts
+        received = sum(data['received'] for data in self.results.values())
+        self.job.data = {'sources': counts.total, 'synced': counts.completed, 'received': received}
+        self.logger.info('%d of %d sources were synced, %d records came', counts.completed, counts.total, received)

@@ -9,9 +9,10 @@ from django.views.generic import CreateView, DetailView, ListView, UpdateView, V
 
 from netbox_jobs.choices import JobStatusChoices
 from netbox_jobs.permissions import visible_jobs
+from netbox_jobs.workflows import batch
 
 from .forms import SourceForm
-from .jobs import SyncSourceJob
+from .jobs import SyncAllReportJob, SyncSourceJob
 from .models import Source
 
 
@@ -72,6 +73,16 @@ class SyncView(LoginRequiredMixin, View):
         SyncSourceJob.enqueue(instance=source, user=request.user)
         messages.success(request, f'{source} is being synced.')
         return redirect(source)
+
+
+class SyncAllView(LoginRequiredMixin, View):
+    """The button "Sync all": one workflow, whose report is made when the last sync has ended."""
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        calls = [{'instance': source} for source in Source.objects.all()]
+        batch(SyncSourceJob, calls, name='Sync all sources', user=request.user, on_complete=SyncAllReportJob)
+        messages.success(request, f'{len(calls)} sources are being synced.')
+        return redirect('example_plugin:sources')
 
 
 def _begun(jobs: Any) -> Any:

@@ -1,11 +1,11 @@
-"""The fixed vocabularies of a job: its status, common intervals, and when to notify."""
+"""The fixed vocabularies of a job and a workflow: their status, common intervals, and when to notify."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
 
-__all__ = ('JobIntervalChoices', 'JobNotificationChoices', 'JobStatusChoices')
+__all__ = ('JobIntervalChoices', 'JobNotificationChoices', 'JobStatusChoices', 'WorkflowStatusChoices')
 
 
 class _ChoiceSetType(type):
@@ -64,6 +64,24 @@ class JobStatusChoices(_ChoiceSet):
     WAITING_STATE_CHOICES = (STATUS_PENDING, STATUS_SCHEDULED)
     ENQUEUED_STATE_CHOICES = (STATUS_PENDING, STATUS_SCHEDULED, STATUS_RUNNING)
     TERMINAL_STATE_CHOICES = (STATUS_COMPLETED, STATUS_ERRORED, STATUS_FAILED, STATUS_CANCELED)
+
+
+class WorkflowStatusChoices(_ChoiceSet):
+    """Where a workflow stands: it runs until all its members have ended."""
+
+    STATUS_RUNNING = 'running'
+    STATUS_COMPLETED = 'completed'
+    STATUS_FAILED = 'failed'
+    STATUS_CANCELED = 'canceled'
+
+    CHOICES = (
+        (STATUS_RUNNING, _('Running')),
+        (STATUS_COMPLETED, _('Completed')),
+        (STATUS_FAILED, _('Failed')),
+        (STATUS_CANCELED, _('Canceled')),
+    )
+    #: What a member can be beside the statuses of a job.
+    MEMBER_CHOICES = (('waiting', _('Waiting')), ('skipped', _('Skipped')), ('deleted', _('Deleted')))
 
 
 class JobIntervalChoices(_ChoiceSet):

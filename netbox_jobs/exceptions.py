@@ -20,6 +20,7 @@ __all__ = (
     'JobExists',
     'JobFailed',
     'NetBoxJobsError',
+    'RateExceeded',
     'RunnerNotFound',
     'SignalTimeout',
     'StepsChanged',
@@ -59,6 +60,10 @@ class JobExists(NetBoxJobsError, ValueError):
 
     def __reduce__(self) -> typing.Any:
         return type(self), (*self.args, self.job)
+
+
+class RateExceeded(NetBoxJobsError, TimeoutError):
+    """`self.rate(...).acquire(timeout=...)` found no room within the timeout."""
 
 
 class JobEnded(NetBoxJobsError, ValueError):

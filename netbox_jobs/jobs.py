@@ -10,6 +10,7 @@ from .context import current_job
 from .core import recurrence
 from .core.limits import Limit
 from .core.options import EnqueueOptions
+from .core.rates import Rate
 from .core.registry import system_jobs
 from .core.unique import Debounce, Throttle, Unique
 from .exceptions import JobFailed
@@ -25,6 +26,7 @@ __all__ = (
     'JobRunner',
     'JobStatusChoices',
     'Limit',
+    'Rate',
     'Throttle',
     'Unique',
     'current_job',

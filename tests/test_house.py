@@ -25,7 +25,7 @@ LAYERS = (
     ('worker',),
     ('monitoring',),
     ('web', 'admin', 'cli', 'templatetags', 'management'),
-    ('jobs', 'plugins', 'context', 'permissions', 'urls', 'apps', 'checks'),
+    ('jobs', 'workflows', 'plugins', 'context', 'permissions', 'urls', 'apps', 'checks'),
     ('contrib', 'testing', 'pytest_plugin'),
 )
 RANKS = {name: rank for rank, names in enumerate(LAYERS) for name in names}

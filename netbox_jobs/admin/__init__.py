@@ -1,4 +1,4 @@
-"""Jobs, schedules and workers in Django's admin: pages that update themselves, and actions."""
+"""Jobs, schedules, workflows and workers in Django's admin: pages that update themselves, and actions."""
 
 from django.apps import apps
 
@@ -7,7 +7,17 @@ if apps.is_installed('django.contrib.admin'):
     from .audit import AuditEntryAdmin
     from .jobs import JobAdmin
     from .objects import JobsAdminMixin
+    from .queue_limits import QueueLimitAdmin
     from .schedules import ScheduleAdmin
     from .workers import WorkerAdmin
+    from .workflows import WorkflowAdmin
 
-__all__ = ('AuditEntryAdmin', 'JobAdmin', 'JobsAdminMixin', 'ScheduleAdmin', 'WorkerAdmin')
+__all__ = (
+    'AuditEntryAdmin',
+    'JobAdmin',
+    'JobsAdminMixin',
+    'QueueLimitAdmin',
+    'ScheduleAdmin',
+    'WorkerAdmin',
+    'WorkflowAdmin',
+)

@@ -32,6 +32,16 @@ def status(value: str, stopping: bool = False) -> SafeString:
     return format_html('<span class="nj-status nj-{} nj-is-{}">{}</span>', color, value, word)
 
 
+def color(value: str) -> str:
+    """Return the name of the color of a status."""
+    return _COLORS.get(value, 'gray')
+
+
+def workflow_status(workflow: Any) -> SafeString:
+    """Return the word for a workflow's status, in its color."""
+    return status(workflow.status, bool(workflow.ending) and not workflow.ended)
+
+
 def job_status(job: Any) -> SafeString:
     """Return the word for a job's status, in its color."""
     return status(job.status, job.stopping is not None and job.status == JobStatusChoices.STATUS_RUNNING)

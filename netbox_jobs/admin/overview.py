@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from ..core import formatting
 from ..exceptions import UnknownQueue
-from ..models import PausedQueue, Schedule, Worker
+from ..models import PausedQueue, QueueLimit, Schedule, Worker
 from ..monitoring import related, snapshot
 from ..monitoring.day import Day
 from ..monitoring.queues import queue_names
@@ -89,6 +89,7 @@ class OverviewPage(PagesAdmin):
             'all_schedules': SCHEDULES,
             'may_manage': manages,
             'may_stop_workers': user.has_perm('netbox_jobs.stop_worker'),
+            'may_limit': self._sees(request, QueueLimit),
             'may_pause': user.has_perm('netbox_jobs.pause_queue'),
             'live_every': EVERY,
             'counted': now.counted,

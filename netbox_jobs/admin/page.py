@@ -11,7 +11,7 @@ from django.urls import path
 
 from ..choices import JobStatusChoices
 from ..core import errors, formatting
-from ..models import Job
+from ..models import Job, Workflow
 from ..monitoring import related, waiting
 from . import actions, log, markup, stack, timeline
 from .base import PagesAdmin
@@ -105,6 +105,7 @@ class JobPage(PagesAdmin):
             'wait': formatting.wait(wait) if wait is not None else '',
             'object_link': markup.object_link(self.admin_site, request, job),
             'job_actions': possible,
+            'workflow': self._workflow(request, job),
             'steps': job.steps.using(job._state.db).defer('result')[:STEPS],
             'timeline': timeline.events(job, kin.attempts, wait),
             'related_jobs': kin,
@@ -118,6 +119,13 @@ class JobPage(PagesAdmin):
             **stack.context(request, job),
             'live_every': None if job.ended else _BUSY if soon else _IDLE,
         }
+
+    def _workflow(self, request: HttpRequest, job: Job) -> Any:
+        """Return the workflow that the job is a member of, if the user may see it."""
+        model_admin: Any = self.admin_site._registry.get(Workflow)
+        if job.workflow_id is None or model_admin is None or not model_admin.has_view_permission(request):
+            return None
+        return job.workflow
 
 
 def _data(job: Job) -> str:

@@ -169,6 +169,7 @@ def rq_options(stored: Mapping[str, Any]) -> dict[str, Any]:
         if key in options:
             options[key] = Callback(options[key]['path'], options[key]['timeout'])
     allow_failure = options.pop('allow_failure', False)
+    options.pop('on_failure_of', None)  # decided in the database
     if options.get('depends_on'):
         options['depends_on'] = Dependency(options['depends_on'], allow_failure=allow_failure)
     return options

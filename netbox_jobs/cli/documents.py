@@ -5,7 +5,7 @@ from typing import Any
 
 from ..core import clock
 from ..core.formatting import iso
-from ..models import Job, JobAttempt, JobLogEntry, JobStep, Schedule, Worker
+from ..models import Job, JobAttempt, JobLogEntry, JobStep, Schedule, Worker, Workflow
 from ..monitoring import related
 from ..monitoring.errors import ErrorGroup
 from ..monitoring.job_documents import Document, instance, job
@@ -16,7 +16,7 @@ from ..monitoring.workers import WorkerState
 __all__ = ('Document', 'instance', 'job')
 
 
-def usernames(rows: Iterable[Job | Schedule]) -> dict[Any, str]:
+def usernames(rows: Iterable[Job | Schedule | Workflow]) -> dict[Any, str]:
     """Return the names of these rows' users by their keys, from one query."""
     return {key: user.get_username() for key, user in related.users_of(rows).items()}
 
@@ -72,6 +72,7 @@ def queue(row: QueueState) -> Document:
         'oldest': iso(row.oldest),
         'workers': row.workers,
         'paused': iso(row.paused),
+        'limit': row.limit,
     }
 
 

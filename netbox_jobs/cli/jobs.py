@@ -96,6 +96,7 @@ def _fields(job: Job, worker: Worker | None) -> list[tuple[str, Cell]]:
         ('took', Cell(formatting.duration(job.execution_time))),
         ('time limit', Cell(_time_limit(job.job_timeout))),
         ('recurs', Cell(f'{recurs} (schedule {job.schedule_id})' if recurs else '')),
+        ('workflow', Cell(f'{job.workflow_id} (jobs workflow {job.workflow_id})' if job.workflow_id else '')),
         ('retry of', Cell(f'job {job.retry_of_id}' if job.retry_of_id else '')),
         ('job_id', Cell(str(job.job_id))),
         ('arguments', Cell(job.arguments_shown)),

@@ -25,6 +25,7 @@ from . import (
     signals,
     stack,
     top,
+    workflows,
 )
 
 
@@ -49,6 +50,7 @@ def build(parser: ArgumentParser) -> None:
     _about_errors(add)
     _about_queues(add)
     _about_schedules(add)
+    _about_workflows(add)
     _about_health(add)
     _about_audit(add)
     completing = add(
@@ -148,6 +150,9 @@ def _about_queues(add: Callable[..., Any]) -> None:
                 metavar='SECONDS',
                 help='wait at most this long (default: 3600)',
             )
+    limiting = add('limit', queues.limit, 'Say how many jobs of a queue run at once, from now on')
+    limiting.add_argument('queue', metavar='QUEUE')
+    limiting.add_argument('number', metavar='NUMBER', help="a number; 'none'; or 'settings' for what these say")
     timing = add(
         'performance', performance.show, 'Show how long jobs wait and run: half, 95 %%, 99 %% of them', json=True
     )
@@ -205,6 +210,17 @@ def _about_schedules(add: Callable[..., Any]) -> None:
     when.add_argument('--interval', type=int, metavar='MINUTES')
     when.add_argument('--cron', metavar='EXPRESSION', help="five fields, such as '0 3 * * 1-5'")
     changing.add_argument('--timezone', metavar='NAME', help='time zone of --cron (default: TIME_ZONE)')
+
+
+def _about_workflows(add: Callable[..., Any]) -> None:
+    parser = add(
+        'workflow', workflows.workflow, 'Show a workflow with its jobs; without an ID, list workflows', json=True
+    )
+    parser.add_argument('id', nargs='?', metavar='ID')
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument('--cancel', action='store_true', help='cancel the jobs that wait, stop those that run')
+    action.add_argument('--retry', action='store_true', help='enqueue again what has not completed, and what follows')
+    _confirmed(parser)
 
 
 def _id(parser: Any) -> Any:

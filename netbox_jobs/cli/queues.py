@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ..core import formatting, queues
 from ..exceptions import UnknownQueue
-from ..models import PausedQueue, Worker, database
+from ..models import PausedQueue, QueueLimit, Worker, database
 from ..monitoring import pauses
 from ..monitoring.queues import queue_states
 from ..monitoring.workers import worker_states
@@ -53,6 +53,25 @@ def resume(screen: Screen, options: Namespace) -> int:
         except UnknownQueue as error:
             raise usage_error(str(error)) from None
         screen.line(f'The queue {name} is resumed.' if resumed else f'The queue {name} was not paused.')
+    return SUCCESS
+
+
+def limit(screen: Screen, options: Namespace) -> int:
+    """`jobs limit`."""
+    if options.number == 'settings':
+        was_set = QueueLimit.reset(options.queue)
+        said = 'The settings say again how many jobs' if was_set else 'Nothing but the settings says how many jobs'
+        screen.line(f'{said} of the queue {options.queue} run at once.')
+        return SUCCESS
+    name = lookup.queue(options.queue)
+    if options.number != 'none' and not options.number.isdecimal():
+        raise usage_error(f"Expected a whole number from 1, 'none' or 'settings', not {options.number!r}.")
+    try:
+        QueueLimit.set(name, None if options.number == 'none' else int(options.number))
+    except ValueError as error:
+        raise usage_error(str(error)) from None
+    most = 'Any number of' if options.number == 'none' else f'At most {options.number}'
+    screen.line(f'{most} jobs of the queue {name} run at once.')
     return SUCCESS
 
 

@@ -53,6 +53,22 @@ def is_size(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_AT_ONCE
 
 
+#: The longest span of a rate, in seconds.
+LONGEST_PERIOD = 31 * 86_400
+
+
+def is_period(value: Any) -> bool:
+    """Return whether a value is a span of a rate."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0.01 <= value <= LONGEST_PERIOD
+
+
+def _is_rate(name: Any, value: Any) -> bool:
+    if not isinstance(name, str) or not name or not isinstance(value, dict) or value.keys() != {'most', 'per'}:
+        return False
+    most = value['most']
+    return isinstance(most, int) and not isinstance(most, bool) and most >= 1 and is_period(value['per'])
+
+
 def _is_version(value: Any) -> bool:
     try:
         return bool(Version(value))
@@ -83,6 +99,12 @@ SETTINGS: dict[str, Setting] = {
         {},
         f"a dictionary such as {{'low': {{'concurrency': 5}}}}, with whole numbers from 1 to {MOST_AT_ONCE:,}",
         lambda value: isinstance(value, dict) and all(map(_is_queue_option, value.values())),
+    ),
+    # How often runs may call what `self.rate(name)` stands for, within so many seconds.
+    'RATES': Setting(
+        {},
+        "a dictionary such as {'api': {'most': 100, 'per': 60}}, with whole numbers from 1 and seconds from 0.01",
+        lambda value: isinstance(value, dict) and all(_is_rate(*rate) for rate in value.items()),
     ),
     # Dotted paths of the classes whose values travel from the caller to the run; see `core.contexts.JobContext`.
     'CONTEXT': Setting(

@@ -14,7 +14,7 @@ from django.utils.formats import number_format
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
-from ..choices import JobStatusChoices
+from ..choices import JobStatusChoices, WorkflowStatusChoices
 from . import clock
 from .recurrence import cron_in_words
 from .waits import Wait, WaitKind
@@ -209,7 +209,7 @@ def recurrence(interval: int | None, cron: str = '', time_zone: str = '') -> str
 
 # States
 
-_STATUSES = dict(JobStatusChoices.CHOICES)
+_STATUSES = dict(JobStatusChoices.CHOICES) | dict(WorkflowStatusChoices.MEMBER_CHOICES)
 
 
 def status(value: str, *, stopping: bool = False) -> str:
@@ -238,15 +238,7 @@ def attempt(value: int) -> str:
 
 def wait(reason: Wait) -> str:
     """Return why a job waits, as a phrase after its status: 'no worker serves the queue low'."""
-    values = {
-        'queue': clean(reason.queue),
-        'schedule': reason.schedule,
-        'time': moment(reason.until),
-        'attempt': number(reason.attempt or 0),
-        'limit': clean(reason.limit),
-        'most': number(reason.most),
-        'signal': clean(reason.signal),
-    }
+    values = _wait_values(reason)
     match reason.kind:
         case WaitKind.UNSAVED:
             return _('waits until its object is saved')
@@ -254,16 +246,16 @@ def wait(reason: Wait) -> str:
             return _('waits until another transaction releases its schedule')
         case WaitKind.JOBS:
             return _wait_for_jobs(reason)
+        case WaitKind.WORKFLOW:
+            known = reason.workflow is not None
+            return _('waits for workflow %(workflow)s') % values if known else _('waits for its workflow')
         case WaitKind.PREVIOUS if reason.jobs:
             return _('waits for the previous occurrence, job %(job)s') % {'job': reason.jobs[0]}
         case WaitKind.PREVIOUS:
             return _('waits for the previous occurrence')
         case WaitKind.SCHEDULE_PAUSED:
-            return (
-                _('its schedule is paused')
-                if reason.schedule is None
-                else _('schedule %(schedule)s is paused') % values
-            )
+            known = reason.schedule is not None
+            return _('schedule %(schedule)s is paused') % values if known else _('its schedule is paused')
         case WaitKind.QUEUE_PAUSED:
             return _('the queue %(queue)s is paused') % values
         case WaitKind.DUE:
@@ -272,6 +264,10 @@ def wait(reason: Wait) -> str:
             return _('attempt %(attempt)s is due at %(time)s') % values
         case WaitKind.LIMIT:
             return _('waits for a slot: at most %(most)s jobs of %(limit)s run at once') % values
+        case WaitKind.RATE:
+            values['per'] = duration(reason.per)
+            text = _('waits for a rate: at most %(most)s jobs of %(limit)s begin within %(per)s') % values
+            return text if reason.until is None else f'{text}; {_("there is room at %(time)s") % values}'
         case WaitKind.SLEEP:
             return _('sleeps until %(time)s') % values
         case WaitKind.SIGNAL if reason.until is None:
@@ -284,6 +280,14 @@ def wait(reason: Wait) -> str:
             return _('Redis does not answer; the job runs when Redis is back')
         case _kind:
             return _('waits in line in the queue %(queue)s') % values
+
+
+def _wait_values(reason: Wait) -> dict[str, Any]:
+    return {
+        'queue': clean(reason.queue), 'limit': clean(reason.limit), 'signal': clean(reason.signal),
+        'schedule': reason.schedule, 'workflow': reason.workflow, 'time': moment(reason.until),
+        'attempt': number(reason.attempt or 0), 'most': number(reason.most),
+    }  # fmt: skip
 
 
 def _wait_for_jobs(reason: Wait) -> str:

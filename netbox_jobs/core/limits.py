@@ -13,6 +13,16 @@ from .conf import is_size
 
 #: The longest name of a limit; a longer one is cut, and ends with a hash of all of it.
 LONGEST_NAME = 255
+#: The columns of a job that say which limit, rate and turn it has by its runner and its arguments.
+COLUMNS = ('limit', 'limit_most', 'rate', 'rate_most', 'rate_per', 'fair_key')
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many jobs run at once; or, with `per`, how many begin within any so many milliseconds."""
+
+    most: int
+    per: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +39,7 @@ class Limit:
     def __post_init__(self) -> None:
         if not is_size(self.most):
             raise ValueError(f'The limit is {self.most!r}; expected a whole number from 1 to {conf.MOST_AT_ONCE:,}.')
-        if not (self.key is None or callable(self.key) or (isinstance(self.key, str) and self.key)):
-            raise ValueError(f'The key of the limit is {self.key!r}; expected the name of an argument or a function.')
-        if not isinstance(self.name, str):
-            raise ValueError(f'The name of the limit is {self.name!r}; expected a text.')
+        check_key('limit', self.key, self.name)
 
     def name_for(self, runner: str, run: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
         """Return the name under which a job with these arguments counts.
@@ -42,13 +49,40 @@ class Limit:
             run: Its `run()`, whose defaults stand for what the arguments omit.
             arguments: The arguments of `run()`.
         """
-        name = self.name or runner
-        if self.key is not None:
-            arguments = {**options.defaults_of(run), **arguments}
-            value = arguments.get(self.key) if isinstance(self.key, str) else self.key(**arguments)
-            label = self.key if isinstance(self.key, str) else 'key'
-            name = f'{name} {label}={_text(value)}'
-        return name if len(name) <= LONGEST_NAME else f'{name[: LONGEST_NAME - 18]}… {digest(name)[:16]}'
+        return name_of(self.name or runner, self.key, run, arguments)
+
+
+def check_key(what: str, key: Any, name: Any) -> None:
+    """Check the key and the name of a limit.
+
+    Args:
+        what: What it is called in messages.
+        key: Its key.
+        name: Its name.
+
+    Raises:
+        ValueError: One is not acceptable.
+    """
+    if not (key is None or callable(key) or (isinstance(key, str) and key)):
+        raise ValueError(f'The key of the {what} is {key!r}; expected the name of an argument or a function.')
+    if not isinstance(name, str):
+        raise ValueError(f'The name of the {what} is {name!r}; expected a text.')
+
+
+def name_of(
+    name: str, key: str | Callable[..., Any] | None, run: Callable[..., Any], arguments: Mapping[str, Any]
+) -> str:
+    """Return a name with the value that a key has for these arguments; a long one is cut."""
+    if key is not None:
+        arguments = {**options.defaults_of(run), **arguments}
+        value = arguments.get(key) if isinstance(key, str) else key(**arguments)
+        name = f'{name} {key if isinstance(key, str) else "key"}={text_of(value)}'
+    return cut(name)
+
+
+def cut(name: str) -> str:
+    """Return a name of a limit as it is stored."""
+    return name if len(name) <= LONGEST_NAME else f'{name[: LONGEST_NAME - 18]}… {digest(name)[:16]}'
 
 
 def digest(name: str) -> str:
@@ -109,7 +143,8 @@ def queue_limit_name(name: str) -> str:
     return f'queue {name}'
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Return the value of a key as it stands in names."""
     if isinstance(value, Model):
         return f'{value._meta.label_lower} {value.pk}'
     return str(value)

@@ -52,6 +52,8 @@ class EnqueueOptions(TypedDict, total=False):
     #: Run it in this process, before returning.
     immediate: bool
     queue_name: str | None
+    #: The priority within its queue, from 0 to 9; more is sooner, and 5 is that of jobs that name none.
+    priority: int | None
     #: When to notify the user: 'always', 'on_failure' or 'never'.
     notifications: str | None
     #: A cron expression of five fields instead of `interval`, and the name of its time zone.
@@ -65,6 +67,9 @@ class EnqueueOptions(TypedDict, total=False):
     job_timeout: int | str | None
     #: Jobs, or ids of jobs, that must have completed first.
     depends_on: Any
+    #: Jobs of ours that must have completed first; and jobs of which one must have failed or errored.
+    after: Any
+    on_failure_of: Any
     #: RQ's options.
     at_front: bool
     ttl: int | str | None
@@ -137,6 +142,11 @@ def untaken(function: Callable[..., Any], given: Collection[str], *, unbound: bo
     if '**' in taken:
         return []
     return [name for name in given if name not in taken[1 if unbound else 0 :]]
+
+
+def named_parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Return the names of the parameters that a function names itself."""
+    return _parameters(function)
 
 
 def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:

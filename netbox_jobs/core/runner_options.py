@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from ..exceptions import RunnerNotFound
-from . import import_path, limits, options, retries, unique
+from . import import_path, limits, options, order, rates, retries, unique
 
 #: How often a job whose process died is run again, if its runner has `on_crash = 'retry'` and no `max_crashes`.
 DEFAULT_MAX_CRASHES = 3
@@ -40,7 +40,9 @@ def check(runner: type[Any]) -> None:
             raise ValueError(f'version is {version!r}; expected a whole number, or a text of at most 50 characters.')
         run = getattr(runner, 'run', runner)
         limit = limits.of_meta(meta, run)
-        _check_sensitive(meta, run, limit)
+        rate = rates.of_meta(meta, run)
+        order.of_meta(meta, run)
+        _check_sensitive(meta, run, {each.key for each in (limit, rate) if each is not None})
         unique.of_meta(meta, run)
         for name in ('max_crashes', 'stop_grace'):
             value = getattr(meta, name, 0)
@@ -52,15 +54,17 @@ def check(runner: type[Any]) -> None:
         raise ImproperlyConfigured(f'{import_path.path_of(runner)}.Meta: {error}') from None
 
 
-def _check_sensitive(meta: Any, run: Any, limit: limits.Limit | None) -> None:
+def _check_sensitive(meta: Any, run: Any, keys: set[Any]) -> None:
     names = getattr(meta, 'sensitive', ())
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise ValueError(f"sensitive is {names!r}; expected the names of arguments of run(), such as ('token',).")
     for name in names:
         if inspect.isfunction(run) and list(options.untaken(run, {name: None}, unbound=True)):
             raise ValueError(f'sensitive names {name!r}, which run() does not take.')
-        if limit is not None and limit.key == name:
-            raise ValueError(f'sensitive names {name!r}, which is the key of its limit: pages show the values of keys.')
+        if name in keys:
+            raise ValueError(
+                f'sensitive names {name!r}, which is the key of its limit or rate: pages show the values of keys.'
+            )
 
 
 def sensitive(runner: Any) -> frozenset[str]:

@@ -23,6 +23,8 @@ class Run(Protocol):
     raised: BaseException | None
     #: The names of the steps that it has begun.
     steps: set[str]
+    #: Whether no transaction was open when it began: what is open now is that of `run()`.
+    owns_connection: bool
     #: How often it has begun to sleep, and to wait for a signal, by kind and name.
     pauses: Counter[tuple[str, str]]
     #: What it sleeps or waits for: it ends there, and its job is given back.

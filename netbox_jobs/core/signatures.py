@@ -26,11 +26,13 @@ Options:
     cron, timezone: Instead of `interval`: five fields, and the name of their time zone; the project's if omitted.
     immediate: Run it in this process before returning; meant for commands and tests. Not for `enqueue_once()`.
     queue_name: A queue of `RQ_QUEUES` or of a plugin; `Meta.queue`, or `default`, if omitted.
+    priority: Within its queue, from 0 to 9, where more is sooner; `Meta.priority`, or 5, if omitted.
     notifications: When to notify the user of the end: 'always' (if omitted), 'on_failure' or 'never'.
     max_retries, retry_backoff, retry_on: How often a failed attempt is retried, after how many seconds, and after
         which exceptions; those of `Meta` if omitted.
     job_timeout: The time limit of `run()`: seconds, a text such as '10m', or -1 for none.
     depends_on: A job, the id of one, or a list of them, which must have completed first.
+    after, on_failure_of: The same of jobs of ours: which must have completed; of which one must have failed.
     at_front, ttl, result_ttl, failure_ttl, meta, description, on_success, on_failure, on_stopped: RQ's; times in
         seconds.
     **arguments: The arguments of `run()`. Set options with `using()` if an argument is named like one.
@@ -46,6 +48,7 @@ def enqueue_signature(
     interval: int | Literal[Unchanged.UNCHANGED] | None = None,
     immediate: bool = False,
     queue_name: str | None = None,
+    priority: int | None = None,
     notifications: str | None = None,
     cron: str | None = None,
     timezone: str | None = None,
@@ -54,6 +57,8 @@ def enqueue_signature(
     retry_on: type[BaseException] | Sequence[type[BaseException]] | None = None,
     job_timeout: int | str | None = None,
     depends_on: Any = None,
+    after: Any = None,
+    on_failure_of: Any = None,
     at_front: bool = False,
     ttl: int | str | None = None,
     result_ttl: int | str | None = None,
@@ -77,6 +82,7 @@ def enqueue_once_signature(
     name: str = '',
     user: Any = None,
     queue_name: str | None = None,
+    priority: int | None = None,
     notifications: str | None = None,
     cron: str | None = None,
     timezone: str | None = None,
@@ -85,6 +91,8 @@ def enqueue_once_signature(
     retry_on: type[BaseException] | Sequence[type[BaseException]] | None = None,
     job_timeout: int | str | None = None,
     depends_on: Any = None,
+    after: Any = None,
+    on_failure_of: Any = None,
     at_front: bool = False,
     ttl: int | str | None = None,
     result_ttl: int | str | None = None,

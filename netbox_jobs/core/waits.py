@@ -10,6 +10,7 @@ class WaitKind(StrEnum):
 
     UNSAVED = 'unsaved'
     JOBS = 'jobs'
+    WORKFLOW = 'workflow'
     PREVIOUS = 'previous'
     SCHEDULE_LOCKED = 'schedule_locked'
     SCHEDULE_PAUSED = 'schedule_paused'
@@ -17,6 +18,7 @@ class WaitKind(StrEnum):
     DUE = 'due'
     BACKOFF = 'backoff'
     LIMIT = 'limit'
+    RATE = 'rate'
     SLEEP = 'sleep'
     SIGNAL = 'signal'
     NO_WORKER = 'no_worker'
@@ -33,13 +35,18 @@ class Wait:
     jobs: tuple[int, ...] = ()
     #: and how many there are beyond these.
     more: int = 0
+    #: The workflow that decides whether the job, a callback, is needed (WORKFLOW).
+    workflow: int | None = None
     #: The paused schedule.
     schedule: int | None = None
     queue: str = ''
     #: The limit that has no slot for it, and how many jobs of it run at once (LIMIT); `jobs` are some of these.
     limit: str = ''
     most: int = 0
-    #: When it can run (DUE, BACKOFF), wakes up (SLEEP), or waits no longer (SIGNAL, if it has a time-out).
+    #: The time of a rate, in seconds: `most` jobs of `limit` begin within it (RATE).
+    per: float = 0
+    #: When it can run (DUE, BACKOFF), wakes up (SLEEP), waits no longer (SIGNAL, if it has a time-out), or when
+    #: there is room again, as far as is known (RATE).
     until: datetime | None = None
     #: The signal that it waits for (SIGNAL).
     signal: str = ''

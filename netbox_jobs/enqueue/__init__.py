@@ -3,6 +3,6 @@
 Importing this package provides the services of `models/services.py` and connects the receivers of Django's signals.
 """
 
-from . import insert, join, retry, schedule_actions, unsaved
+from . import insert, join, retry, schedule_actions, unsaved, workflow_retry
 
-__all__ = ('insert', 'join', 'retry', 'schedule_actions', 'unsaved')
+__all__ = ('insert', 'join', 'retry', 'schedule_actions', 'unsaved', 'workflow_retry')

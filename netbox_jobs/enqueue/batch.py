@@ -12,7 +12,7 @@ from ..lifecycle import reservation
 from ..lifecycle.deliver import deliver_many_after_commit
 from ..models import Job, Schedule, database
 from . import bulk_insert
-from .insert import insert
+from .insert import insert, join_workflow
 from .request import EnqueueRequest, check
 from .rows import new_job, new_schedule, watch_unsaved
 from .unsaved import call_transaction
@@ -73,6 +73,8 @@ def insert_all(requests: list[EnqueueRequest]) -> list[Job]:
     successor of the job that runs here.
     """
     using = database()
+    for request in requests:
+        join_workflow(request)
     with call_transaction():
         # All are made before the first is written: arguments that cannot be stored are found here.
         jobs: list[Job | None] = [

@@ -6,13 +6,16 @@ from uuid import UUID
 
 from ..broker import delivery
 from ..choices import JobStatusChoices
-from ..core import arguments, clock, contexts, encryption, limits, runner_options, transactions
+from ..core import arguments, clock, contexts, encryption, limits, order, runner_options, transactions
 from ..exceptions import ArgumentsRefused
 from ..lifecycle.deliver import deliver_after_commit
 from ..lifecycle.dependencies import depend
 from ..models import Job, Schedule, database
 from ..models.schedules import SHARED
 from .request import EnqueueRequest
+
+#: What a delivery depends on: RQ knows the time limit, its options and the queue; a slot is one of a limit.
+_KNOWN_TO_RQ = {'job_timeout', 'options', 'queue_name', 'priority', 'limit', 'rate', 'fair_key'}
 
 
 def changes_of(job: Job, request: EnqueueRequest, given: Collection[str]) -> dict[str, Any]:
@@ -21,6 +24,8 @@ def changes_of(job: Job, request: EnqueueRequest, given: Collection[str]) -> dic
     changes = {name: getattr(request, name) for name in given & (SHARED | {'interval'})}
     if 'retry' in given:
         changes['retry_policy'] = request.retry
+    if 'priority' in given:
+        changes['priority'] = request.priority
     if 'schedule_at' in given:
         changes['scheduled'] = request.scheduled
     if request.options:
@@ -87,14 +92,13 @@ def _status_changes(
     """Return what the changes of a waiting job mean for its status, its time and its deliveries."""
     if waits_for_others:
         return {'status': JobStatusChoices.STATUS_PENDING, 'due': None}
-    held = (
-        bool(changes.get('limit', job.limit)) or limits.of_queue(changes.get('queue_name', job.queue_name)) is not None
-    )
+    named = any(changes.get(name, getattr(job, name)) for name in ('limit', 'rate', 'fair_key'))
+    named = named or changes.get('priority', job.priority) != order.DEFAULT
+    held = named or limits.of_queue(changes.get('queue_name', job.queue_name)) is not None
     own = {'held': held} if held or job.held else {}
     if job.due is None and job.status == JobStatusChoices.STATUS_PENDING:
         return own
-    # RQ knows the time limit, its options and the queue; a slot is one of a limit.
-    known_to_rq = bool(changes.keys() & {'job_timeout', 'options', 'queue_name', 'limit'})
+    known_to_rq = bool(changes.keys() & _KNOWN_TO_RQ)
     redeliver = known_to_rq and (job.status == JobStatusChoices.STATUS_PENDING or job.due is None)
     if 'scheduled' in changes and request.scheduled is not None:
         due = clock.to_ms(request.scheduled)

@@ -24,9 +24,10 @@ def inherit(request: EnqueueRequest, job: Job, named: Collection[str] | None, *,
     """
     if named is None:
         request.context, request.tenant = contexts.inherited(job.context, request.context), job.tenant
-    options = {name: value for name, value in job.options.items() if name not in ('depends_on', 'allow_failure')}
+    own = ('depends_on', 'allow_failure', 'on_failure_of')
+    options = {name: value for name, value in job.options.items() if name not in own}
     request.options = request.options | options if named is None else options | request.options
-    fields = {'job_timeout': 'job_timeout', 'retry': 'retry_policy'}
+    fields = {'job_timeout': 'job_timeout', 'retry': 'retry_policy', 'priority': 'priority'}
     if job.queue_name:  # a row made by hand need not have one
         fields['queue_name'] = 'queue_name'
     if wholly:

@@ -16,7 +16,7 @@ from ..lifecycle.reservation import UniqueSlot
 from ..models import Job, database, services
 from . import late, unique
 from .inherit import inherit, is_about_the_same
-from .request import EnqueueRequest, check
+from .request import EnqueueRequest, add_dependencies, check
 from .rows import insert_job, new_job, new_schedule
 from .successor import predecessor_of, succeed
 from .uniqueness import insert_unique
@@ -44,6 +44,7 @@ def _enqueue(func: Callable[..., Any], given: dict[str, Any]) -> Job:
 
 def insert(request: EnqueueRequest) -> Job:
     """Insert the job of a request, and deliver it after the commit if it is due."""
+    join_workflow(request)
     if (slot := reservation.unique_slot(request.key)) is not None:
         return unique.fill(slot, request) if isinstance(slot, UniqueSlot) else late.insert(slot, request)
     if request.recurrence and (predecessor := predecessor_of(request)):
@@ -75,8 +76,33 @@ def _insert_new(request: EnqueueRequest, using: str) -> Job:
     return job
 
 
+def join_workflow(request: EnqueueRequest) -> None:
+    """Make a request that of a member, if a workflow adds it.
+
+    Raises:
+        ValueError: It recurs.
+    """
+    place = reservation.membership(request.runner)
+    if place is None or request.workflow_id is not None:
+        return
+    if request.recurrence:
+        raise ValueError(f'A member of a workflow runs once; {request.name} has an interval or a cron expression.')
+    request.workflow_id, request.gated = place.workflow, place.gated
+    request.user_id = request.user_id if request.user_id is not None else place.user_id
+    add_dependencies(request, 'after', list(place.after))
+    add_dependencies(request, 'on_failure_of', list(place.on_failure_of))
+    if place.allow_failure:
+        request.options['allow_failure'] = True
+
+
 def run_now(request: EnqueueRequest) -> Job:
-    """Insert the job of a request as running in this process, and run it before returning."""
+    """Insert the job of a request as running in this process, and run it before returning.
+
+    Raises:
+        ValueError: A workflow adds it.
+    """
+    if reservation.membership(request.runner) is not None:
+        raise ValueError('A member of a workflow is run by a worker; add() takes no immediate=True.')
     using = database()
     job = new_job(request, immediate=True)
     job.status, job.started = JobStatusChoices.STATUS_RUNNING, timezone.now()

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from ..choices import JobStatusChoices
-from ..core import contexts, transactions
+from ..core import contexts, limits, transactions
 from ..exceptions import ArgumentsRefused, ContextNotRestored, InstanceGone, RunnerNotFound
 from ..lifecycle.dependencies import depend
 from ..lifecycle.finish import finish
@@ -142,7 +142,8 @@ def _request_of(job: Job, values: dict[str, Any]) -> EnqueueRequest:
         kwargs=kwargs,
         context=job.context,
         tenant=job.tenant,
+        priority=job.priority,
         given=given,
-        kept_limit={'limit': job.limit, 'limit_most': job.limit_most} if job.limit else {},
+        kept_limit={name: getattr(job, name) for name in limits.COLUMNS if getattr(job, name)},
         **{name: values[name] for name in WHEN},
     )

@@ -9,14 +9,15 @@ from uuid import UUID
 from django.contrib.contenttypes.models import ContentType
 
 from ..choices import JobNotificationChoices
-from ..core import clock, contexts, limits, options, queues, recurrence, retries, runner_options, unique
+from ..core import clock, contexts, limits, options, order, queues, rates, recurrence, retries, runner_options, unique
 from ..core.import_path import path_of
 from ..core.limits import Limit
 from ..core.options import UNCHANGED
+from ..core.rates import Rate
 from ..core.recurrence import Recurrence
 from ..core.text import storable_text
 from ..core.unique import Debounce, Sameness
-from ..models import Job, database
+from . import dependencies
 from .identify import content_type_of, identify_callable, identify_instance, identify_user, is_unsaved, schedule_key
 from .rq_options import check_rq_options, seconds
 from .unsaved import Unsaved
@@ -54,10 +55,19 @@ class EnqueueRequest:
     tenant: str = ''
     #: The limit of the runner, if it has one.
     limit: Limit | None = None
-    #: The columns of the limit of a row that the request was made from.
+    #: The rate of the runner, if it has one.
+    rate: Rate | None = None
+    #: The priority within the queue.
+    priority: int = order.DEFAULT
+    #: By which argument, or function, jobs of the runner take turns, if they do.
+    fair_by: str | Callable[..., Any] | None = None
+    #: The columns of the limits of a row that the request was made from.
     kept_limit: dict[str, Any] = field(default_factory=dict)
     #: Which jobs of the runner count as the same, if it says so.
     unique: Sameness | None = None
+    #: The workflow that the job is a member of, and whether it is a callback of it.
+    workflow_id: int | None = None
+    gated: bool = False
     #: The fields that the caller has named; the others are defaults.
     given: frozenset[str] = frozenset()
 
@@ -85,16 +95,22 @@ class EnqueueRequest:
 
     @property
     def limit_values(self) -> dict[str, Any]:
-        """The columns of the limit of the runner, by the arguments; none if it has none."""
-        if self.limit is None:
-            return self.kept_limit
-        name = self.limit.name_for(self.runner, self.kind.run, self.kwargs)
-        return {'limit': name, 'limit_most': self.limit.most}
+        """The columns of the limit and of the rate of the runner, by the arguments; none if it has none."""
+        values = self.kept_limit
+        if self.limit is not None:
+            name = self.limit.name_for(self.runner, self.kind.run, self.kwargs)
+            values = values | {'limit': name, 'limit_most': self.limit.most}
+        if self.rate is not None:
+            allowed, name = self.rate.allowance, self.rate.name_for(self.runner, self.kind.run, self.kwargs)
+            values = values | {'rate': name, 'rate_most': allowed.most, 'rate_per': allowed.per}
+        if self.fair_by is not None:
+            values = values | {'fair_key': order.key_of(self.fair_by, self.kind.run, self.kwargs)}
+        return values
 
     @property
     def waits(self) -> bool:
-        """Whether it cannot be delivered yet, whatever its time: it waits for other jobs, or for its object's row."""
-        return bool(self.dependencies) or self.unsaved is not None
+        """Whether it cannot be delivered yet, whatever its time: it waits for jobs, its workflow or its object."""
+        return bool(self.dependencies) or self.gated or self.unsaved is not None
 
 
 def check(
@@ -115,8 +131,8 @@ def check(
     given = {name: value for name, value in given.items() if value is not UNCHANGED}
     packed = options.take_run_arguments(given)
     immediate = bool(given.pop('immediate', False))
-    _check_immediate(immediate, given)
     runner, kind = identify_callable(func, importable=not immediate)
+    _check_immediate(immediate, given, func, kind)
     request = EnqueueRequest(target=func, runner=runner, name='', queue_name='')
     named = _take_plain_options(request, given, kind, func)
     named |= _take_recurrence(request, given)
@@ -126,13 +142,12 @@ def check(
         if given.pop(option, None):
             raise options.refusal(option)
     rq = {key: given.pop(key) for key in options.RQ_OPTIONS if key in given}
-    request.options, timeout, dependencies = check_rq_options(rq)
+    request.options, timeout, awaited = check_rq_options(rq)
     request.job_timeout = timeout
-    if kind is not None:
-        request.limit, request.unique = limits.of_meta(kind.Meta, kind.run), unique.of_meta(kind.Meta, kind.run)
+    named |= _take_flow(request, given.pop('priority', None), kind)
     if timeout is None and kind is not None:
         request.job_timeout = seconds(*runner_options.time_limit(kind))
-    _sort_dependencies(request, dependencies)
+    _take_order(request, awaited, given, func, kind)
     _check_debounced(request, counts=not immediate and call == 'enqueue')
     given |= packed
     # An `enqueue()` of the runner's own may translate the arguments of `enqueue_once()`; it is checked behind it.
@@ -154,13 +169,14 @@ def _captured(request: EnqueueRequest, call: str) -> dict[str, Any]:
     return contexts.capture(None if call == 'enqueue_once' else contexts.Call(request.runner, request.queue_name))
 
 
-def _check_immediate(immediate: bool, given: dict[str, Any]) -> None:
+def _check_immediate(immediate: bool, given: dict[str, Any], func: Any, kind: Any) -> None:
     if not immediate:
         return
     if given.get('schedule_at') is not None:
         raise ValueError('schedule_at and immediate exclude each other: a job runs now, or at its time.')
-    if given.get('depends_on'):
-        raise ValueError('depends_on and immediate exclude each other: a job runs now, or after others.')
+    for option in ('depends_on', *dependencies.OPTIONS):
+        if given.get(option) and not dependencies.is_argument(option, func, kind):
+            raise ValueError(f'{option} and immediate exclude each other: a job runs now, or after others.')
     instance = given.get('instance')
     if instance is not None:
         identify_instance(instance)  # an unsaved one cannot be run for
@@ -219,6 +235,18 @@ def _take_instance(request: EnqueueRequest, instance: Any) -> None:
         request.object_type, request.object_id, request.object_db = identify_instance(instance)
 
 
+def _take_flow(request: EnqueueRequest, priority: Any, kind: Any) -> set[str]:
+    """Take the priority of the call, and what the runner says of priority, turns, limits, rates and unique jobs."""
+    if kind is not None:
+        request.limit, request.unique = limits.of_meta(kind.Meta, kind.run), unique.of_meta(kind.Meta, kind.run)
+        request.rate = rates.of_meta(kind.Meta, kind.run)
+        request.priority, request.fair_by = order.of_meta(kind.Meta, kind.run)
+    if priority is None:
+        return set()
+    request.priority = order.check_priority(priority)
+    return {'priority'}
+
+
 def _take_recurrence(request: EnqueueRequest, given: dict[str, Any]) -> set[str]:
     """Take `interval`, or `cron` with its `timezone`, out of the call; return the names of the fields that it sets.
 
@@ -247,13 +275,18 @@ def _stored_retry(checked: dict[str, Any]) -> dict[str, Any]:
     return {**checked, 'on': paths}
 
 
-def _sort_dependencies(request: EnqueueRequest, job_ids: list[UUID]) -> None:
-    """Separate the jobs of ours that the request depends on from those of RQ alone."""
-    if not job_ids:
-        return
-    rows = Job.objects.using(database()).filter(job_id__in=job_ids)
-    ours = set(rows.values_list('job_id', flat=True))
-    theirs = [str(job_id) for job_id in job_ids if job_id not in ours]
+def add_dependencies(request: EnqueueRequest, option: str, job_ids: list[UUID]) -> None:
+    """Have a request wait for jobs of ours: `after` their completion, or `on_failure_of` one of them."""
+    request.dependencies += [job_id for job_id in job_ids if job_id not in request.dependencies]
+    if option == 'on_failure_of' and job_ids:
+        request.options[option] = [*request.options.get(option, []), *map(str, job_ids)]
+
+
+def _take_order(request: EnqueueRequest, depends_on: list[UUID], given: dict[str, Any], func: Any, kind: Any) -> None:
+    """Take out of a call which jobs the request waits for."""
+    ours, theirs = dependencies.split(depends_on)
     if theirs:
         request.options['depends_on'] = [*request.options.get('depends_on', []), *theirs]
-    request.dependencies = [job_id for job_id in job_ids if job_id in ours]
+    request.dependencies = ours
+    for option in dependencies.OPTIONS:
+        add_dependencies(request, option, dependencies.taken(option, given, func, kind))

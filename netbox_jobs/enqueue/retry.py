@@ -28,8 +28,11 @@ def retry(job: Job) -> Job:
                 notifications=job.notifications,
                 **as_keywords(job.get_arguments()),
             )
-        Job.objects.using(using).filter(pk=new.pk).update(retry_of=job)
+        # Repeated by itself, a member of a workflow can read the results of the others, and is no member.
+        kept = {} if job.workflow_id is None else {'workflow': job.workflow_id}
+        Job.objects.using(using).filter(pk=new.pk).update(retry_of=job, **kept)
         new.retry_of = job
+        new.workflow_id = job.workflow_id
         steps.take_over(new, job, runner_options.version(runner))
         if job.status != JobStatusChoices.STATUS_COMPLETED:
             job_signals.take_over(new, job)

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
-from ..core import arguments, clock, contexts, encryption, limits, runner_options
+from ..core import arguments, clock, contexts, encryption, limits, order, runner_options
 from ..core.import_path import path_of
 from ..core.shown import show, show_names
 from ..models import Job, Schedule, cached_insert
@@ -50,11 +50,14 @@ def _values(request: EnqueueRequest, immediate: bool, job_id: UUID) -> dict[str,
         'job_timeout': request.job_timeout,
         'options': request.options,
         'retry_policy': request.retry,
+        'workflow_id': request.workflow_id,
     }
     if request.scheduled is None and not immediate:
         request.scheduled = request.recurrence.first(timezone.now())
     values['scheduled'] = request.scheduled
     limited = {} if immediate else request.limit_values
+    if request.priority != order.DEFAULT and not immediate:
+        limited = {**limited, 'priority': request.priority}
     if limited or (not immediate and limits.of_queue(request.queue_name) is not None):
         values |= {**limited, 'held': True}
     now = clock.now_ms()

@@ -108,3 +108,22 @@ def _dependencies(value: Any) -> tuple[list[UUID], list[str], bool]:
         else:
             raise ValueError(f'depends_on contains {item!r}; expected jobs, ids of jobs, or a list of them.')
     return ours, theirs, allow_failure
+
+
+def ids_of_jobs(option: str, value: Any) -> list[UUID]:
+    """Return the `job_id`s of jobs of ours: of one, or of several.
+
+    Args:
+        option: The option, for the message.
+        value: A job, its `job_id`, or an iterable of these.
+
+    Raises:
+        ValueError: There is something else among them.
+    """
+    found: list[UUID] = []
+    for item in value if isinstance(value, Iterable) and not isinstance(value, str) else [value]:
+        job_id = item if isinstance(item, UUID) else getattr(item, 'job_id', None)
+        if not isinstance(job_id, UUID):
+            raise ValueError(f'{option} contains {item!r}; expected a job, its job_id, or a list of them.')
+        found.append(job_id)
+    return found

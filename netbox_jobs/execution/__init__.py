@@ -1,5 +1,6 @@
 """What happens around `run()`. RQ calls `perform()` by this path: it stands in Redis."""
 
+from . import workflows
 from .entry import perform
 
-__all__ = ('perform',)
+__all__ = ('perform', 'workflows')

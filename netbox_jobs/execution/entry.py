@@ -103,8 +103,7 @@ def run_immediately(job: Job, target: Callable[..., Any], kwargs: dict[str, Any]
         run.settle()
     if isinstance(run.failure, KeyboardInterrupt | SystemExit):
         raise run.failure
-    if run.suspension is not None and not job.ended:
-        job.claim = None  # a worker continues it
+    _let_go(run)
 
 
 @contextmanager
@@ -125,6 +124,13 @@ def attending(job: Job) -> Iterator[Execution]:
             run.settle()
             raise
         run.settle()
+    _let_go(run)
+
+
+def _let_go(run: Execution) -> None:
+    """Have the caller's object of a job that sleeps be one that was merely loaded: a worker continues the job."""
+    if run.suspension is not None and not run.job.ended:
+        run.job.claim = None
 
 
 def _lift_rq_limit() -> None:

@@ -58,9 +58,9 @@ class Execution:
         self.changed_arguments: dict[str, Any] | None = None
         self._arguments = dict(arguments) if arguments is not None else None
         self._using = job._state.db or database()
-        self._owns_connection = not connections[self._using].in_atomic_block
+        self.owns_connection = not connections[self._using].in_atomic_block
         self._alone = guards.is_in_memory(self._using)
-        self._log = LogWriter(job, own_connection=self._owns_connection and job.deliveries > 0 and not self._alone)
+        self._log = LogWriter(job, own_connection=self.owns_connection and job.deliveries > 0 and not self._alone)
         self._deadline: Deadline | None = None
         self._within = runs.current_run()
         self._stop = threading.Event()
@@ -79,7 +79,7 @@ class Execution:
             stack.enter_context(runs.running(self, sole=sole))
             if sole and runs.delivered_run() is self:
                 stack.enter_context(forks.of_run())
-            if self._owns_connection and not identity.is_child_of_worker() and not self._alone:
+            if self.owns_connection and not identity.is_child_of_worker() and not self._alone:
                 stack.enter_context(BorrowedLease(f'process {os.getpid()}'))
             yield
 
@@ -152,7 +152,7 @@ class Execution:
     @property
     def next_claim(self) -> NextClaim | None:
         """How this process claims its next job with the end of this one; None unless the end comes last."""
-        return self._next_claim if self.over and self._owns_connection else None
+        return self._next_claim if self.over and self.owns_connection else None
 
     def before_end(self) -> bool:
         """Lift the time limit, reset a broken connection, write the log.
@@ -163,10 +163,10 @@ class Execution:
         if self._deadline is not None:
             self._deadline.disarm()
         rolled_back = False
-        if self._owns_connection and guards.is_broken(self._using):
+        if self.owns_connection and guards.is_broken(self._using):
             rolled_back = connections[self._using].in_atomic_block
             guards.reset_connections()
-        elif self._owns_connection and guards.is_left_open(self._using):
+        elif self.owns_connection and guards.is_left_open(self._using):
             self.note('warning', 'run() has left autocommit off; what it has not committed is lost.')
             guards.reset_connections()
         self._log.close()
@@ -174,7 +174,7 @@ class Execution:
 
     def persist(self, write: Callable[[], T]) -> T:
         """Call `write`; reconnect and call it again while the database is away, for a minute at most."""
-        if not self._owns_connection:
+        if not self.owns_connection:
             return write()
         return guards.persist(write, self._using, f'Job {self.job.pk}: its end')
 
@@ -282,7 +282,7 @@ class Execution:
     def settle(self) -> None:
         """End what `handle()` left running; record again an end within a transaction that was rolled back."""
         job = self.job
-        if self._owns_connection and connections[self._using].in_atomic_block:
+        if self.owns_connection and connections[self._using].in_atomic_block:
             guards.reset_connections()
         status, error = job.status, job.error
         if reopen(job) and (self.failure is None or status != JobStatusChoices.STATUS_COMPLETED):

@@ -26,6 +26,7 @@ from ..models import Job, Schedule, database
 from ..models.querysets import JobQuerySet
 from .entry import attending
 from .once import enqueue_once
+from .rates import Rates
 from .runner_logger import runner_logger
 from .steps import Steps
 from .using import Using
@@ -40,7 +41,7 @@ class HasRun(Protocol[P]):
     def run(self, *args: P.args, **kwargs: P.kwargs) -> Any: ...
 
 
-class JobRunner(Steps, ABC):
+class JobRunner(Steps, Rates, ABC):
     """The code of one kind of background job: subclass it, name it in `Meta`, and implement `run()`.
 
     In `run()`, `self.job` is the job and `self.logger` writes to its log. What `run()` sets on `self.job.data`,
@@ -49,14 +50,13 @@ class JobRunner(Steps, ABC):
 
     `Meta` may hold:
 
-    - `name`: for people; the name of the class if omitted.
-    - `queue`, `job_timeout` (seconds): the defaults of the call's options. (A class attribute or a property
-      `job_timeout` of the runner, as newer NetBox plugins write it, counts as well.)
+    - `name`: for people, instead of the class's. `queue`, `job_timeout` (seconds): defaults of the call's options.
     - `max_retries`, `retry_backoff` (seconds on which an exponential backoff with full jitter is based, 10 if omitted;
       or a list of seconds), `retry_on` (exception classes; `Exception` if omitted, `JobFailed` only if named): whether
       and when a failed attempt is retried; the call's options override them.
     - `on_crash` (`'error'` or `'retry'`), `max_crashes`: whether a job whose process dies is run again.
-    - `concurrency` (a number) or `limit` (a `Limit`): how many of its jobs run at once.
+    - `concurrency` or `limit` (a `Limit`): how many of its jobs run at once; `rate` (a `Rate`): how many begin;
+      `priority` (0 to 9) and `fair_by` (the name of an argument): which of its jobs come first in their queue.
     - `unique` (a `Unique`), `throttle` or `debounce`: which jobs count as the same, of which `enqueue()` stores one.
     - `version`: of its steps, sleeps and waits: a job does not continue in the code of another version.
     - `log_level`: the least level of the lines that the job's log keeps, such as 'INFO'; all if omitted.

@@ -10,6 +10,17 @@ from ..models import Job
 P = ParamSpec('P')
 
 
+class Call:
+    """A runner with the options and the arguments of a call: what workflows are made of; see `Using.call()`."""
+
+    def __init__(self, runner: Any, keywords: dict[str, Any]) -> None:
+        """Args:
+        runner: The runner class.
+        keywords: Those of its `enqueue()`.
+        """
+        self.runner, self.keywords = runner, keywords
+
+
 class Using(Generic[P]):
     """A runner, and the options of the calls that are made with it; see `JobRunner.using()`."""
 
@@ -23,6 +34,10 @@ class Using(Generic[P]):
         """
         check_options(f'{runner.__name__}.using()', options)
         self._runner, self._options = runner, options
+
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call:
+        """Return a member of a workflow; takes the arguments of `run()`, by their names, and enqueues nothing."""
+        return Call(self._runner, {**self._options, **self._arguments(args, kwargs)})
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Store a new job; takes the arguments of `run()`, by their names."""

@@ -11,9 +11,10 @@ from ..core.suspension import SLEEP, WAIT, Suspended, Suspension
 from ..exceptions import SignalTimeout
 from ..lifecycle import job_signals, steps, suspend
 from ..models import Job, JobStep
+from .results import KeepsResults
 
 
-class Waits:
+class Waits(KeepsResults):
     """The part of a runner that sleeps, and waits for signals."""
 
     job: Job

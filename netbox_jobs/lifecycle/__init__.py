@@ -5,6 +5,6 @@ before the job, here and everywhere, so that no two callers wait for each other.
 services of `models/services.py` and connects the receivers of Django's signals.
 """
 
-from . import audit, cancel, claim, deletion, finish, job_signals, stop
+from . import audit, cancel, claim, deletion, finish, job_signals, queue_limits, stop, workflow_cancel
 
-__all__ = ('audit', 'cancel', 'claim', 'deletion', 'finish', 'job_signals', 'stop')
+__all__ = ('audit', 'cancel', 'claim', 'deletion', 'finish', 'job_signals', 'queue_limits', 'stop', 'workflow_cancel')

@@ -11,7 +11,7 @@ from ..core import conf, contexts, transactions
 from ..core.claim import Claim
 from ..models import Job, database
 from ..signals import job_end, job_start
-from . import notifications
+from . import notifications, workflows
 from .deliver import serve_limits_of
 from .dependencies import release_dependents
 from .limits import is_limited
@@ -38,7 +38,7 @@ class EndAnnouncement:
     schedule_id: int | None
 
     def __call__(self) -> None:
-        """Release the jobs that waited for this one or its slot, send `job_end`, and call the notification hook."""
+        """Release what waited for this job, tell its workflow, send `job_end`, and call the notification hook."""
         job = self.job
         if job.outcome is not None:
             job.outcome = replace(job.outcome, announcement=None)
@@ -47,6 +47,11 @@ class EndAnnouncement:
                 release_dependents(job)
             except Exception:  # recovery looks at them again
                 logger.exception('Job %s (%s): the jobs that depend on it could not be released yet.', job.pk, job.name)
+        if job.workflow_id is not None:
+            try:
+                workflows.settle(job)
+            except Exception:  # recovery does it
+                logger.exception('Job %s (%s): its workflow could not be told of its end yet.', job.pk, job.name)
         if is_limited(job):
             serve_limits_of(job)
         _send(job_end, job)
@@ -76,7 +81,9 @@ def receives(signal: Any, concerns: Callable[[Job], bool]) -> Callable[[F], F]:
 
 def is_silent(job: Job) -> bool:
     """Return whether no receiver wants the end of a job, so that it takes no time between this job and the next."""
-    if job.awaited or is_limited(job) or conf.get('NOTIFY') or job_end.has_listeners(job):
+    if job.awaited or job.workflow_id is not None or is_limited(job):
+        return False
+    if conf.get('NOTIFY') or job_end.has_listeners(job):
         return False
     return not any(concerns(job) for concerns, _receive in _selective[job_end])
 

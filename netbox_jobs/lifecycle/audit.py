@@ -15,7 +15,7 @@ from django.db.models import F, Model
 from ..core import actors, transactions
 from ..core.actors import Actor
 from ..core.text import storable_data, storable_text
-from ..models import AuditEntry, Job, MutedError, PausedQueue, Schedule, Worker, database, services
+from ..models import AuditEntry, Job, MutedError, PausedQueue, Schedule, Worker, Workflow, database, services
 from ..signals import job_audited
 
 #: How many keys the entry of an action on several objects lists.
@@ -24,6 +24,7 @@ LISTED = 1000
 _TYPES: dict[type[Model], tuple[str, tuple[str, ...]]] = {
     Job: ('job', ('status', 'stopping', 'runner', 'queue_name', 'object_id')),
     Schedule: ('schedule', ('interval', 'cron', 'time_zone', 'paused', 'suspended', 'runner', 'queue_name')),
+    Workflow: ('workflow', ('status', 'ending')),
     Worker: ('worker', ('leaving',)),
     PausedQueue: ('queue', ()),
     MutedError: ('error', ()),

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.contrib.contenttypes.models import ContentType
 from django.db import connections, models
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.sql import UpdateQuery
 from django.utils import timezone
 
@@ -15,7 +15,7 @@ from ..choices import JobStatusChoices
 from ..core import clock
 from ..models import cached_sql
 from ..models.jobs import Job
-from ..models.queues import PausedQueue
+from ..models.queues import PausedQueue, QueueLimit
 from .unlocked import made_without_waiting, update_unlocked
 
 # Stand for what differs from claim to claim, until their places among the parameters are known.
@@ -87,7 +87,8 @@ def loaded(row: Any, using: str) -> Job:
 
 def _claimable(job_id: UUID, using: str) -> Any:
     rows = Job.objects.using(using).filter(job_id=job_id, status=JobStatusChoices.STATUS_PENDING, due__isnull=False)
-    rows = rows.filter(held=False)
+    limited = QueueLimit.objects.using(using).filter(most__isnull=False).values('name')
+    rows = rows.filter(Q(slotted=True) | ~Q(queue_name__in=limited), held=False)
     return rows.exclude(queue_name__in=PausedQueue.objects.using(using).values('name'))
 
 

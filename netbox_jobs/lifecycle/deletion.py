@@ -13,7 +13,7 @@ from ..broker import delivery
 from ..choices import JobStatusChoices
 from ..core import transactions
 from ..models import Job, JobAttempt, JobLogEntry, JobStack, JobStep, Progress, Schedule, database, services
-from . import audit
+from . import audit, dependencies, workflows
 from .locks import lock_waiting
 
 
@@ -84,11 +84,10 @@ def before_delete(instance: Job, using: str, **kwargs: Any) -> None:
                 if following.pk != instance.pk:
                     following.delete()
     # Not by `awaited`, which a running job gets after the commit of what depends on it.
-    if not ended and (batch is None or not known or instance.pk in batch.awaited):
-        for dependent in instance.dependents.using(using).waiting():
-            if not dependent.options.get('allow_failure'):
-                error = f'It depends on job {instance.pk} ({instance.name}), which was deleted before it had ended.'
-                dependent.terminate(JobStatusChoices.STATUS_ERRORED, error=error)
+    if instance.awaited if ended else (batch is None or not known or instance.pk in batch.awaited):
+        dependencies.before_deletion(instance, using)
+    if instance.workflow_id is not None:
+        workflows.mark_before_deletion(instance, using)
 
 
 @receiver(post_delete, sender=Job, dispatch_uid='netbox_jobs.after_delete')

@@ -13,9 +13,11 @@ from ..broker import delivery
 from ..broker.delivery import Delivery
 from ..choices import JobStatusChoices
 from ..core import clock, transactions
+from ..core.order import DEFAULT
 from ..models import Job, PausedQueue, Schedule, database
 from ..models.querysets import JobQuerySet
 from . import limits
+from .order import is_ordered
 from .unlocked import update_unlocked
 
 logger = logging.getLogger('netbox_jobs')
@@ -32,7 +34,7 @@ def delivery_of(job: Job) -> Delivery:
         subject=f'Job {job.pk} ({job.name})',
         description=f'{job.name} ({job.runner})',
         timeout=job.job_timeout,
-        options=job.options,
+        options=job.options if job.priority <= DEFAULT else {**job.options, 'at_front': True},
     )
 
 
@@ -101,22 +103,32 @@ def serve(
         inline: False for recovery; see `delivery.deliver()`.
     """
     served = 0
-    for job in limits.serve(name, using, first):
-        made = delivery_of(job)
-        if (known := new.get(job.pk)) is not None:
-            known.status, known.due, known.held, known.deliveries = job.status, job.due, job.held, job.deliveries
-        else:
-            made = replace(made, options={**made.options, 'at_front': True})
-        delivery.deliver(made, inline=inline)
-        served += 1
+    for jobs in limits.serve(name, using, first):
+        made = [_made_for(job, new) for job in jobs]
+        at_front = [each for each in made if each.options.get('at_front')]
+        # Of those at the front of a queue, the one that is put there last is the first.
+        for each in [*reversed(at_front), *(each for each in made if each not in at_front)]:
+            delivery.deliver(each, inline=inline)
+        served += len(jobs)
     return served
+
+
+def _made_for(job: Job, new: Mapping[int, Job]) -> Delivery:
+    made = delivery_of(job)
+    if (known := new.get(job.pk)) is not None:
+        for name in ('status', 'due', 'held', 'slotted', 'deliveries'):
+            setattr(known, name, getattr(job, name))
+    if known is None and not is_ordered(job):  # it has waited: it is the next one
+        return replace(made, options={**made.options, 'at_front': True})
+    return made
 
 
 def serve_limits_of(job: Job) -> None:
     """Deliver the jobs that wait for a slot which this job had; what prevents that is left to recovery."""
     try:
-        for name in limits.limits_of(job):
-            serve(name, job._state.db or database())
+        using = job._state.db or database()
+        for name in limits.limits_of(job, limits.queue_limits(using)):
+            serve(name, using)
     except Exception:
         logger.exception('Job %s (%s): the slot that it had could not be given to another job yet.', job.pk, job.name)
 

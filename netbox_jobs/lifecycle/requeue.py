@@ -18,6 +18,7 @@ from .dependencies import depend
 from .finish import STOPPED, finish
 from .limits import is_limited
 from .locks import ScheduleLocked, lock_schedule, try_lock
+from .rates import note_requeued
 
 
 def requeue(
@@ -161,6 +162,7 @@ def _values(job: Job, delay: float, after: str | None, crashed: bool) -> dict[st
 
 
 def _keep_attempt(job: Job, after: str | None, crashed: bool) -> None:
+    note_requeued(job, began=after is not None)
     if after is None:  # it does not count
         return
     JobAttempt.objects.using(job._state.db).create(

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from ..core.recurrence import Recurrence
 from ..models import Job, Schedule
@@ -66,7 +67,24 @@ class LateSlot:
     filled: list[Any] = field(default_factory=list)
 
 
-Reservation = SuccessorOf | RetryOf | UniqueSlot | LateSlot
+@dataclass(frozen=True, slots=True)
+class MemberOf:
+    """What is enqueued for this runner becomes a member of a workflow, and waits for the other members named here."""
+
+    runner: str
+    workflow: int
+    #: The `job_id`s of the jobs that must have completed first, and of those of which one must have failed.
+    after: tuple[UUID, ...] = ()
+    on_failure_of: tuple[UUID, ...] = ()
+    #: Whether it runs after those of the first kind however they ended.
+    allow_failure: bool = False
+    #: Whether it is a callback, which waits until the workflow knows whether it is needed.
+    gated: bool = False
+    #: The user of the workflow.
+    user_id: Any = None
+
+
+Reservation = SuccessorOf | RetryOf | UniqueSlot | LateSlot | MemberOf
 
 _reservations: ContextVar[tuple[Reservation, ...]] = ContextVar('netbox_jobs.reservations', default=())
 
@@ -97,3 +115,11 @@ def predecessor() -> Job | None:
 def retried() -> Job | None:
     """Return the job that is being retried."""
     return next((held.job for held in reversed(_reservations.get()) if isinstance(held, RetryOf)), None)
+
+
+def membership(runner: str) -> MemberOf | None:
+    """Return the workflow that a job of this runner becomes a member of."""
+    for held in reversed(_reservations.get()):
+        if isinstance(held, MemberOf):
+            return held if held.runner == runner else None
+    return None

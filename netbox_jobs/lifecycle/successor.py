@@ -7,7 +7,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
-from ..core import arguments, clock, contexts, import_path, runs, transactions
+from ..core import arguments, clock, contexts, import_path, limits, runs, transactions
 from ..core.options import as_keywords
 from ..core.recurrence import Recurrence, check_cron
 from ..core.text import storable_text
@@ -196,8 +196,9 @@ def _copy(job: Job, recurrence: Recurrence, schedule: Schedule | None) -> Job | 
 
 
 _COPIED = {
-    'arguments_format', 'arguments_shown', 'context', 'job_timeout', 'limit', 'limit_most', 'name', 'notifications',
-    'object_db', 'object_id', 'object_type_id', 'options', 'queue_name', 'retry_policy', 'runner', 'tenant', 'user_id',
+    'arguments_format', 'arguments_shown', 'context', 'job_timeout', 'name', 'notifications', 'object_db', 'object_id',
+    'object_type_id', 'options', 'priority', 'queue_name', 'retry_policy', 'runner', 'tenant', 'user_id',
+    *limits.COLUMNS,
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from ..core.suspension import WAIT, Suspension
 from ..models import Job, JobStep, database
 from ..models.data import storable
 from .job_signals import wake
+from .rates import note_requeued
 from .requeue import give_back, waiting_values
 
 
@@ -31,6 +32,7 @@ def suspend(job: Job, suspension: Suspension) -> bool:
         deliveries = values['deliveries'] = 1
 
     def store() -> None:
+        note_requeued(job, began=True)
         row = {'deliveries': deliveries, 'until': suspension.until, 'completed': None}
         rows = JobStep.objects.using(using)
         if rows.filter(job=job.pk, key=suspension.key).update(**row):

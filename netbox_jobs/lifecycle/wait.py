@@ -7,8 +7,8 @@ from django.db.models import Case, Q, When
 
 from ..choices import JobStatusChoices
 from ..core import clock
-from ..models import Job, PausedQueue
-from .deliver import withdraw_after_commit
+from ..models import Job, PausedQueue, QueueLimit
+from .deliver import deliver_held, withdraw_after_commit
 from .limits import has_slot, is_limited
 from .unlocked import PATIENCE, update_unlocked
 
@@ -39,10 +39,18 @@ def hold_back(job_id: str, using: str) -> bool:
     Returns:
         Whether there is such a job.
     """
+    paused = Q(queue_name__in=PausedQueue.objects.using(using).values('name'))
+    limited = QueueLimit.objects.using(using).filter(most__isnull=False).values('name')
+    has_no_slot = Q(held=True) | Q(slotted=False, queue_name__in=limited)
     rows = Job.objects.using(using).filter(job_id=job_id, status=JobStatusChoices.STATUS_PENDING, due__isnull=False)
-    rows = rows.filter(Q(queue_name__in=PausedQueue.objects.using(using).values('name')) | Q(held=True))
-    held = Case(When(held=True, then=True), default=has_slot(using))
-    return bool(update_unlocked(rows, patience=PATIENCE, status=JobStatusChoices.STATUS_SCHEDULED, held=held))
+    held = Case(When(has_no_slot | has_slot(using), then=True), default=False)
+    values = {'status': JobStatusChoices.STATUS_SCHEDULED, 'held': held}
+    if not update_unlocked(rows.filter(paused | has_no_slot), patience=PATIENCE, **values):
+        return False
+    job = Job.objects.using(using).filter(job_id=job_id, held=True).first()
+    if job is not None:  # there may be a slot for it
+        deliver_held({job.pk: job}, using, inline=False)
+    return True
 
 
 def reschedule(job: Job, moment: datetime, **values: Any) -> bool:

@@ -22,8 +22,10 @@ from ..lifecycle.cancel import cancel
 from ..lifecycle.deliver import delivery_of, make_deliverable
 from ..lifecycle.dependencies import settle_dependent
 from ..lifecycle.unlocked import unless_locked
+from ..lifecycle.workflows import gated as gated_callback
 from ..models import Job, PausedQueue, RepairCount, database
 from ..models.querysets import JobQuerySet
+from . import workflows
 from .chains import continue_chains, follow_time_zone, make_pending_changes
 
 logger = logging.getLogger('netbox_jobs')
@@ -210,13 +212,15 @@ def settle_dependents(between: Callable[[], None] = _nothing) -> int:
     make_pending_changes(between)
     continue_chains(between)
     follow_time_zone(between)
+    workflows.recover(between)
     gated = Job.objects.using(database()).filter(status=JobStatusChoices.STATUS_PENDING, due=None)
     # Not rows made by hand, which wait for nothing and could not be run, nor those whose object is not saved yet.
     gated = gated.exclude(runner='').exclude(object_type__isnull=False, object_id=None)
+    gated = gated.exclude(gated_callback(database()))
     # Not those that rightly wait: there may be more of them than a batch, before the one that does not.
     free = gated.exclude(dependencies__status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES)
     batch = list(free.order_by('pk')[:_BATCH])
-    for job in batch:
+    for job in [*batch, *_after_failures(gated)]:
         between()
         try:
             settle_dependent(job, patience=0)
@@ -226,3 +230,11 @@ def settle_dependents(between: Callable[[], None] = _nothing) -> int:
             logger.exception('Job %s (%s), which waits for others, could not be settled.', job.pk, job.name)
     RepairCount.add(RepairCount.Kind.DEPENDENT, len(batch))
     return len(batch)
+
+
+def _after_failures(gated: JobQuerySet[Job]) -> list[Job]:
+    """Return jobs that one failure of several is enough for, and may have happened, while the others have not ended."""
+    wrong = (JobStatusChoices.STATUS_FAILED, JobStatusChoices.STATUS_ERRORED)
+    found = gated.filter(options__has_key='on_failure_of', dependencies__status__in=wrong)
+    found = found.filter(dependencies__status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES)
+    return list(found.distinct().order_by('pk')[:_BATCH])

@@ -14,6 +14,7 @@ from django.utils import timezone
 from ..core import conf
 from ..lifecycle.unlocked import is_locked, waiting_at_most
 from ..models import AuditEntry, Job, JobAttempt, JobLogEntry, JobStack, JobStep, Progress, database
+from . import workflows
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -49,6 +50,7 @@ def prune(days: int | None = None, *, limit: int | None = None, between: Callabl
     # expression, as a database takes the two conditions for independent, and the rows that fulfil them for few.)
     old = Job.objects.using(using).ended().alias(end=Coalesce('completed', 'created'))
     old = old.filter(created__lt=cutoff, end__lt=cutoff).order_by('created')
+    old = workflows.without_kept(old, cutoff, using)
     for relation in _references(using):
         if relation.on_delete in (PROTECT, RESTRICT):
             old = old.exclude(
@@ -70,6 +72,7 @@ def prune(days: int | None = None, *, limit: int | None = None, between: Callabl
         if len(batch) < size:
             for model, moment in _BELONGING:
                 _sweep(model, moment, cutoff, using)
+            workflows.prune(cutoff, using)
             break
     return deleted
 

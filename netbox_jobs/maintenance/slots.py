@@ -7,8 +7,9 @@ from collections.abc import Collection
 
 from ..choices import JobStatusChoices
 from ..core import clock, transactions
+from ..core.order import is_line
 from ..enqueue import uniqueness
-from ..lifecycle import deliver, job_signals, limits
+from ..lifecycle import deliver, job_signals, limits, lines, queue_limits, rates
 from ..lifecycle.wait import put_back
 from ..models import Job, LimitRow, database
 
@@ -16,20 +17,33 @@ from ..models import Job, LimitRow, database
 PATIENCE = 500
 
 
+def heed() -> None:
+    """Have jobs line up that were delivered, and get the slots that they need, when their queue was given a limit."""
+    queue_limits.heed(database())
+
+
 def give_slots() -> int:
     """Deliver the jobs in line for which a limit has a slot; return how many."""
     using = database()
-    lines = limits.with_line(using) if LimitRow.objects.using(using).exists() else []
-    if not lines:
+    waiting = limits.with_line(using) if LimitRow.objects.using(using).exists() else []
+    if not waiting:
         return 0
-    taken = limits.with_slot([row.key for row, _queues in lines], using)
+    taken = limits.with_slot([row.key for row, _queues in waiting], using)
     served = 0
-    for row, queues in lines:
-        if len(taken[row.key]) < row.most:
-            served += deliver.serve(row.name, using)
-        else:
+    for row, queues in waiting:
+        counts = row.per is None and not is_line(row.name)
+        full = counts and len(taken[row.key]) >= row.most
+        given = 0 if full else deliver.serve(row.name, using)
+        served += given
+        if full or (row.per is not None and not given):
             served += _take_back(row, queues, taken[row.key], using)
     return served
+
+
+def next_room() -> int | None:
+    """Return when the first of the rates for which jobs wait has room again, in milliseconds since the epoch."""
+    times = [rates.free_at(row, database()) for row, _queues in limits.with_line(database(), full=True)]
+    return min((time for time in times if time is not None), default=None)
 
 
 def wake_signaled() -> int:
@@ -69,9 +83,9 @@ def _take_back(row: LimitRow, queues: Collection[str], jobs: Collection[Job], us
 
 def _taken_before(queue: str, others: Collection[str], using: str) -> list[str]:
     """Return those of the other queues whose jobs a worker takes before the jobs of this one, or instead of them."""
-    orders = limits.orders(using)
+    orders = lines.orders(using)
     taken = {name for order in orders for name in order}
-    if queue not in limits.open_queues(using) or queue not in taken:
+    if queue not in lines.open_queues(using) or queue not in taken:
         return [name for name in others if name in taken]
     return [
         name

@@ -161,12 +161,39 @@ class Migration(migrations.Migration):
                 ('slot', models.BigIntegerField(editable=False, null=True, unique=True)),
                 ('limit', models.CharField(blank=True, default='', editable=False, max_length=255)),
                 ('limit_most', models.PositiveIntegerField(editable=False, null=True)),
+                ('rate', models.CharField(blank=True, default='', editable=False, max_length=255)),
+                ('rate_most', models.PositiveIntegerField(editable=False, null=True)),
+                ('rate_per', models.BigIntegerField(editable=False, null=True)),
+                (
+                    'priority',
+                    models.SmallIntegerField(
+                        default=5, editable=False, help_text='From 0 to 9; more is sooner', verbose_name='priority'
+                    ),
+                ),
+                (
+                    'fair_key',
+                    models.CharField(
+                        blank=True,
+                        default='',
+                        editable=False,
+                        help_text='Whose turn it is when it begins',
+                        max_length=64,
+                    ),
+                ),
                 (
                     'held',
                     models.BooleanField(
                         default=False,
                         editable=False,
                         help_text='Whether a worker may not claim it, as it has no slot of its limits',
+                    ),
+                ),
+                (
+                    'slotted',
+                    models.BooleanField(
+                        default=False,
+                        editable=False,
+                        help_text='Whether it was given slots, which its end gives to others',
                     ),
                 ),
                 (
@@ -262,6 +289,8 @@ class Migration(migrations.Migration):
                 ('key', models.CharField(max_length=64, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=255, verbose_name='name')),
                 ('most', models.PositiveIntegerField(help_text='How many jobs may run at once', verbose_name='most')),
+                ('per', models.BigIntegerField(null=True)),
+                ('full_until', models.BigIntegerField(null=True)),
             ],
             options={
                 'verbose_name': 'limit',
@@ -290,6 +319,29 @@ class Migration(migrations.Migration):
             ],
             options={
                 'abstract': False,
+            },
+        ),
+        migrations.CreateModel(
+            name='QueueLimit',
+            fields=[
+                ('name', models.CharField(max_length=100, primary_key=True, serialize=False, verbose_name='queue')),
+                (
+                    'most',
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text='Empty: no limit, whatever the settings say',
+                        null=True,
+                        verbose_name='jobs at once',
+                    ),
+                ),
+                (
+                    'changed',
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='changed'),
+                ),
+            ],
+            options={
+                'verbose_name': 'limit of a queue',
+                'verbose_name_plural': 'limits of queues',
             },
         ),
         migrations.CreateModel(
@@ -354,6 +406,21 @@ class Migration(migrations.Migration):
                 'verbose_name': 'worker',
                 'verbose_name_plural': 'workers',
                 'permissions': (('stop_worker', 'Can tell workers to finish and leave'),),
+            },
+        ),
+        migrations.CreateModel(
+            name='FairTurn',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('queue', models.CharField(max_length=100)),
+                ('key', models.CharField(blank=True, max_length=64)),
+                ('served', models.BigIntegerField(default=0)),
+            ],
+            options={
+                'verbose_name': 'turn of a key',
+                'verbose_name_plural': 'turns of keys',
+                'indexes': [models.Index(fields=['queue', 'served', 'id'], name='netbox_jobs_fair_served')],
+                'constraints': [models.UniqueConstraint(fields=('queue', 'key'), name='netbox_jobs_fair_once')],
             },
         ),
         migrations.CreateModel(
@@ -642,6 +709,104 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Workflow',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=200, verbose_name='name')),
+                (
+                    'status',
+                    models.CharField(
+                        choices=[
+                            ('running', 'Running'),
+                            ('completed', 'Completed'),
+                            ('failed', 'Failed'),
+                            ('canceled', 'Canceled'),
+                        ],
+                        default='running',
+                        editable=False,
+                        max_length=30,
+                        verbose_name='status',
+                    ),
+                ),
+                (
+                    'created',
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created'),
+                ),
+                ('completed', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='completed')),
+                ('deadline', models.DateTimeField(blank=True, null=True, verbose_name='deadline')),
+                ('ending', models.CharField(blank=True, default='', editable=False, max_length=30)),
+                ('error', models.TextField(blank=True, default='', editable=False, verbose_name='error')),
+                (
+                    'user',
+                    netbox_jobs.models.fields.UserKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=netbox_jobs.models.fields.forget_user,
+                        related_name='+',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'workflow',
+                'verbose_name_plural': 'workflows',
+                'permissions': (('cancel_workflow', 'Can cancel workflows'), ('retry_workflow', 'Can retry workflows')),
+            },
+        ),
+        migrations.AddField(
+            model_name='job',
+            name='workflow',
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name='+',
+                to='netbox_jobs.workflow',
+            ),
+        ),
+        migrations.CreateModel(
+            name='WorkflowMember',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.CharField(max_length=64)),
+                ('name', models.CharField(max_length=200, verbose_name='name')),
+                ('role', models.CharField(blank=True, default='', max_length=20)),
+                ('state', models.CharField(blank=True, default='', max_length=20)),
+                ('gated', models.BooleanField(default=False)),
+                (
+                    'job',
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name='+',
+                        to='netbox_jobs.job',
+                    ),
+                ),
+                (
+                    'workflow',
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name='members',
+                        to='netbox_jobs.workflow',
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'member of a workflow',
+                'verbose_name_plural': 'members of workflows',
+            },
+        ),
+        migrations.CreateModel(
             name='AuditEntry',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -678,6 +843,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ('job', 'Job'),
                             ('schedule', 'Schedule'),
+                            ('workflow', 'Workflow'),
                             ('queue', 'Queue'),
                             ('worker', 'Worker'),
                             ('error', 'Error'),
@@ -821,6 +987,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('limit', models.CharField(max_length=64)),
                 ('queue', models.CharField(blank=True, default='', max_length=100)),
+                ('key', models.CharField(blank=True, default='', max_length=64)),
                 ('since', models.BigIntegerField(null=True)),
                 (
                     'job',
@@ -837,13 +1004,48 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'slot of a limit',
                 'verbose_name_plural': 'slots of limits',
-                'indexes': [models.Index(fields=['limit', 'queue', 'since', 'id'], name='netbox_jobs_limit_line')],
+                'indexes': [
+                    models.Index(fields=['limit', 'queue', 'since', 'id'], name='netbox_jobs_limit_line'),
+                    models.Index(fields=['limit', 'queue', 'key', 'since', 'id'], name='netbox_jobs_limit_key'),
+                ],
                 'constraints': [models.UniqueConstraint(fields=('job', 'limit'), name='netbox_jobs_limit_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='RateStart',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('limit', models.CharField(max_length=64)),
+                ('until', models.BigIntegerField(null=True)),
+                (
+                    'job',
+                    models.ForeignKey(
+                        db_constraint=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name='+',
+                        to='netbox_jobs.job',
+                    ),
+                ),
+            ],
+            options={
+                'verbose_name': 'start that counts to a rate',
+                'verbose_name_plural': 'starts that count to a rate',
+                'indexes': [models.Index(fields=['limit', 'until'], name='netbox_jobs_rate_until')],
             },
         ),
         migrations.AddIndex(
             model_name='schedule',
             index=models.Index(fields=['object_type', 'object_id'], name='netbox_jobs_schedule_object'),
+        ),
+        migrations.AddIndex(
+            model_name='workflow',
+            index=models.Index(fields=['status', 'completed'], name='netbox_jobs_workflow_status'),
+        ),
+        migrations.AddIndex(
+            model_name='workflow',
+            index=models.Index(fields=['-created'], name='netbox_jobs_workflow_created'),
         ),
         migrations.AddIndex(
             model_name='job',
@@ -876,5 +1078,17 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='job',
             index=models.Index(fields=['runner', 'status'], name='netbox_jobs_job_runner'),
+        ),
+        migrations.AddIndex(
+            model_name='workflowmember',
+            index=models.Index(fields=['state', 'workflow', 'role'], name='netbox_jobs_member_state'),
+        ),
+        migrations.AddConstraint(
+            model_name='workflowmember',
+            constraint=models.UniqueConstraint(fields=('workflow', 'key'), name='netbox_jobs_member_name'),
+        ),
+        migrations.AddConstraint(
+            model_name='workflowmember',
+            constraint=models.UniqueConstraint(fields=('job',), name='netbox_jobs_member_once'),
         ),
     ]

@@ -3,12 +3,12 @@ from .audit import AuditEntry
 from .errors import MutedError
 from .fields import InstanceRelation
 from .jobs import Job, database
-from .limits import LimitRow, LimitSlot
+from .limits import FairTurn, LimitRow, LimitSlot, RateStart
 from .logs import JobLogEntry
 from .mixins import JobsMixin
 from .pending import PendingChange
 from .progress import Progress
-from .queues import PausedQueue
+from .queues import PausedQueue, QueueLimit
 from .repairs import RepairCount
 from .schedules import Schedule
 from .stacks import JobStack
@@ -16,9 +16,11 @@ from .statistics import HourlyStatistics
 from .steps import JobSignal, JobStep
 from .unique import UniqueJob
 from .workers import Worker
+from .workflows import Workflow, WorkflowMember
 
 __all__ = (
     'AuditEntry',
+    'FairTurn',
     'HourlyStatistics',
     'InstanceRelation',
     'Job',
@@ -34,9 +36,13 @@ __all__ = (
     'PausedQueue',
     'PendingChange',
     'Progress',
+    'QueueLimit',
+    'RateStart',
     'RepairCount',
     'Schedule',
     'UniqueJob',
     'Worker',
+    'Workflow',
+    'WorkflowMember',
     'database',
 )

@@ -31,6 +31,7 @@ class AuditEntry(models.Model):
     TYPES = (
         ('job', _('Job')),
         ('schedule', _('Schedule')),
+        ('workflow', _('Workflow')),
         ('queue', _('Queue')),
         ('worker', _('Worker')),
         ('error', _('Error')),

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..choices import JobNotificationChoices, JobStatusChoices
+from ..core import order
 from ..core.claim import Claim, Outcome
 from ..core.recurrence import Recurrence
 from .actions import JobActions
@@ -104,11 +105,26 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     dependencies = models.ManyToManyField(
         'self', symmetrical=False, related_name='dependents', blank=True, db_constraint=False
     )
+    # Without an index, which each INSERT would pay for: the rows of its members find the jobs of a workflow.
+    workflow = LooseForeignKey('netbox_jobs.Workflow', related_name='+', db_index=False)
     # How many jobs may run at once that have this limit; see `limits.py`.
     limit = models.CharField(max_length=255, blank=True, default='', editable=False)
     limit_most = models.PositiveIntegerField(null=True, editable=False)
+    # How many jobs may begin that have this rate, and within how many milliseconds.
+    rate = models.CharField(max_length=255, blank=True, default='', editable=False)
+    rate_most = models.PositiveIntegerField(null=True, editable=False)
+    rate_per = models.BigIntegerField(null=True, editable=False)
+    priority = models.SmallIntegerField(
+        _('priority'), default=order.DEFAULT, editable=False, help_text=_('From 0 to 9; more is sooner')
+    )
+    fair_key = models.CharField(
+        max_length=64, blank=True, default='', editable=False, help_text=_('Whose turn it is when it begins')
+    )
     held = models.BooleanField(
         default=False, editable=False, help_text=_('Whether a worker may not claim it, as it has no slot of its limits')
+    )
+    slotted = models.BooleanField(
+        default=False, editable=False, help_text=_('Whether it was given slots, which its end gives to others')
     )
     awaited = models.BooleanField(default=False, editable=False, help_text=_('Whether other jobs depend on it'))
     deliveries = models.PositiveIntegerField(default=0, editable=False)

@@ -1,4 +1,4 @@
-"""`PausedQueue`: a paused queue. In the database, so that the pause survives the loss of Redis."""
+"""`PausedQueue`: a paused queue. `QueueLimit`: a limit set while workers run. The rows survive the loss of Redis."""
 
 from typing import Any
 
@@ -8,6 +8,9 @@ from django.utils.translation import gettext_lazy as _
 
 from ..core import queues
 from . import services
+
+#: The largest limit of a queue.
+MOST = 1_000_000
 
 
 class PausedQueue(models.Model):
@@ -73,3 +76,48 @@ class PausedQueue(models.Model):
         if not resumed:
             queues.check(name)
         return bool(resumed)
+
+
+class QueueLimit(models.Model):
+    """How many jobs of a queue run at once, set while workers run; it counts instead of `NETBOX_JOBS['QUEUES']`."""
+
+    name = models.CharField(_('queue'), max_length=100, primary_key=True)
+    most = models.PositiveIntegerField(
+        _('jobs at once'), null=True, blank=True, help_text=_('Empty: no limit, whatever the settings say')
+    )
+    changed = models.DateTimeField(_('changed'), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _('limit of a queue')
+        verbose_name_plural = _('limits of queues')
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def set(cls, name: str, most: int | None) -> None:
+        """Say how many jobs of a queue run at once from now on; running jobs finish, and count.
+
+        Args:
+            name: The queue's full name.
+            most: The number, from 1; None for no limit, whatever the settings say.
+
+        Raises:
+            UnknownQueue: There is no such queue; the message lists those that are.
+            ValueError: The number is no whole number from 1.
+        """
+        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= MOST):
+            raise ValueError(f'The limit of a queue is {most!r}; expected a whole number from 1 to {MOST:,}, or None.')
+        services.limit_queue(queues.check(name), most)
+
+    @classmethod
+    def reset(cls, name: str) -> bool:
+        """Have the settings say again how many jobs of a queue run at once.
+
+        Args:
+            name: The queue's full name; also one that is configured no more.
+
+        Returns:
+            Whether `set()` had said something else.
+        """
+        return services.reset_queue_limit(name)

@@ -5,6 +5,7 @@ types; the room that does the work provides it with a decorator, and `apps.py` i
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar
 
 from django.core.exceptions import AppRegistryNotReady
@@ -17,6 +18,7 @@ F = TypeVar('F', bound=Callable[..., Any])
 # The models use this module, so it cannot import them.
 Job: TypeAlias = Any
 Schedule: TypeAlias = Any
+Workflow: TypeAlias = Any
 
 
 class Service(Generic[P, R]):
@@ -46,6 +48,9 @@ cancel: Service[[Job], bool] = Service('cancel')
 stop: Service[[Job], bool] = Service('stop')
 signal: Service[[Job, str, Any], None] = Service('signal')
 
+limit_queue: Service[[str, int | None], None] = Service('limit_queue')
+reset_queue_limit: Service[[str], bool] = Service('reset_queue_limit')
+
 delete_jobs: Service[[Any, Callable[[], Any]], Any] = Service('delete_jobs')
 
 # An action of a person, recorded in the audit trail
@@ -60,6 +65,13 @@ pause_schedule: Service[[Schedule], bool] = Service('pause_schedule')
 resume_schedule: Service[[Schedule], bool] = Service('resume_schedule')
 run_schedule_now: Service[[Schedule], Job | None] = Service('run_schedule_now')
 end_schedule: Service[[Schedule], None] = Service('end_schedule')
+
+# Workflows: `lifecycle`, `enqueue` and `execution`
+begin_workflow: Service[[dict[str, Any], dict[str, Any]], AbstractContextManager[Workflow]] = Service('begin_workflow')
+add_to_workflow: Service[[Workflow, str, Any, Any, Any, dict[str, Any]], Job] = Service('add_to_workflow')
+add_many_to_workflow: Service[[Workflow, Any, Any, str, Any, Any], list[Job]] = Service('add_many_to_workflow')
+cancel_workflow: Service[[Workflow, str, Any], bool] = Service('cancel_workflow')
+retry_workflow: Service[[Workflow, Any], list[Job]] = Service('retry_workflow')
 
 # Runs in this process: `execution`, for queues with `ASYNC: False` (by `job_id`) and for `immediate`
 run_delivered: Service[[str], Any] = Service('run_delivered')

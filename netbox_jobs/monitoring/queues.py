@@ -10,7 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models import QuerySet
 
 from ..choices import JobStatusChoices
-from ..core import clock, queues
+from ..core import clock, limits, queues
+from ..lifecycle.limits import queue_limits
 from ..models import Job, PausedQueue, Worker, database
 from . import counts
 from .day import last_day
@@ -37,6 +38,8 @@ class QueueState:
     workers: int = 0
     #: Since when the queue is paused; None if it is not.
     paused: datetime | None = None
+    #: How many of its jobs run at once; None if it has no limit.
+    limit: int | None = None
     configured: bool = True
 
     @property
@@ -73,6 +76,7 @@ def queue_states(
         for name in set(served_by(worker))
     )
     paused = dict(PausedQueue.objects.using(using).values_list('name', 'since'))
+    limited = queue_limits(using)
     names = queue_names(paused, failed)
     now = clock.now_ms()
     wanted, oldest = _queries(names, now)
@@ -89,6 +93,7 @@ def queue_states(
             oldest=None if since is None else clock.to_stored(datetime.fromtimestamp(min(since, now) / 1000, UTC)),
             workers=serving[name],
             paused=paused.get(name),
+            limit=limited[name] if name in limited else limits.of_queue(name),
             configured=configured,
         )
         used = state.waiting or state.running or state.scheduled or state.failed or state.paused

@@ -11,7 +11,7 @@ from django.db.models.functions import Left
 
 from ..choices import JobStatusChoices
 from ..core import contexts
-from ..models import Job, Progress, Schedule, database
+from ..models import Job, Progress, Schedule, Workflow, database
 
 #: Fields that may be large, and that no list shows. (Arguments may also hold what a user must not see.)
 LARGE_FIELDS = ('arguments', 'arguments_shown', 'data', 'error', 'options', 'retry_policy')
@@ -47,14 +47,14 @@ def progress_of(jobs: Iterable[Job]) -> dict[int, Progress]:
     return {pk: progress for pk, progress in found.items() if progress.attempt == attempts[pk]}
 
 
-def users_of(rows: Iterable[Job | Schedule]) -> dict[Any, Any]:
+def users_of(rows: Iterable[Job | Schedule | Workflow]) -> dict[Any, Any]:
     """Return the users of these rows by their keys. (Users may be in another database, so nothing is joined.)"""
     model = get_user_model()
     keys = {row.user_id for row in rows if row.user_id is not None}
     return dict(model._base_manager.using(router.db_for_read(model)).in_bulk(keys)) if keys else {}
 
 
-def attach_users(rows: Sequence[Job | Schedule]) -> None:
+def attach_users(rows: Sequence[Job | Schedule | Workflow]) -> None:
     """Set `related_user` of each row; None for a row without a user."""
     users = users_of(rows)
     for row in rows:

@@ -5,9 +5,11 @@ from dataclasses import replace
 from ..broker import connection
 from ..choices import JobStatusChoices
 from ..core import clock
+from ..core.order import is_line
+from ..core.rates import PREFIX
 from ..core.waits import Wait, WaitKind
-from ..lifecycle import job_signals
-from ..models import Job, JobStep, LimitRow, LimitSlot, PausedQueue, Schedule, Worker
+from ..lifecycle import job_signals, rates
+from ..models import Job, JobStep, LimitRow, LimitSlot, PausedQueue, Schedule, Worker, WorkflowMember
 from .queues import served_by
 
 #: How many of the jobs that a job waits for are named.
@@ -30,7 +32,7 @@ def reason(job: Job, *, ask_redis: bool = False) -> Wait | None:
     if job.due is None and job.status == JobStatusChoices.STATUS_SCHEDULED and job.runner:
         return Wait(WaitKind.SCHEDULE_LOCKED)
     if job.due is None:
-        return _dependencies(job)
+        return _workflow(job) or _dependencies(job)
     paused = job.paused_by
     if paused == 'schedule':
         return Wait(WaitKind.SCHEDULE_PAUSED, schedule=job.schedule_id)
@@ -42,6 +44,10 @@ def reason(job: Job, *, ask_redis: bool = False) -> Wait | None:
         return Wait(WaitKind.PREVIOUS, jobs=(previous,), schedule=job.schedule_id)
     if ask_redis and not connection.answers(job.queue_name):
         return Wait(WaitKind.REDIS, queue=job.queue_name)
+    return _in_queue(job)
+
+
+def _in_queue(job: Job) -> Wait:
     workers = Worker.objects.using(job._state.db).only('queues')
     served = any(job.queue_name in served_by(worker) for worker in workers)
     return Wait(WaitKind.IN_LINE if served else WaitKind.NO_WORKER, queue=job.queue_name)
@@ -49,7 +55,14 @@ def reason(job: Job, *, ask_redis: bool = False) -> Wait | None:
 
 def without_others(wait: Wait) -> Wait:
     """Return a reason without the numbers of other jobs and of the schedule, which a job's own user may not see."""
-    return replace(wait, jobs=(), more=0, schedule=None)
+    return replace(wait, jobs=(), more=0, schedule=None, workflow=None)
+
+
+def _workflow(job: Job) -> Wait | None:
+    if job.workflow_id is None:
+        return None
+    gated = WorkflowMember.objects.using(job._state.db).filter(job=job.pk, gated=True)
+    return Wait(WaitKind.WORKFLOW, workflow=job.workflow_id) if gated.exists() else None
 
 
 def _dependencies(job: Job) -> Wait:
@@ -66,8 +79,15 @@ def _limit(job: Job) -> Wait:
         return Wait(WaitKind.QUEUE_PAUSED, queue=job.queue_name)
     key = LimitSlot.objects.using(using).filter(job=job.pk, since__isnull=False).values_list('limit', flat=True).first()
     row = LimitRow.objects.using(using).filter(key=key or '').first()
+    if row is not None and is_line(row.name):
+        return _in_queue(job)
     if row is None:  # it has been given a slot at this moment
         return Wait(WaitKind.IN_LINE, queue=job.queue_name)
+    if row.per is not None:
+        free_at = rates.free_at(row, using)
+        until = None if free_at is None else clock.from_ms(free_at)
+        name = row.name.removeprefix(PREFIX)
+        return Wait(WaitKind.RATE, queue=job.queue_name, limit=name, most=row.most, per=row.per / 1000, until=until)
     slots = LimitSlot.objects.using(using).filter(limit=row.key, queue='', job__held=False)
     running = slots.filter(job__status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES).order_by('job_id')
     keys = tuple(running.values_list('job_id', flat=True)[:NAMED])

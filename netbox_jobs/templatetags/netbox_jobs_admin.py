@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 from ..admin import markup
 from ..core import formatting
-from ..monitoring import audit
+from ..monitoring import audit, workflows
 
 register = template.Library()
 
@@ -24,6 +24,7 @@ register.filter('moment', markup.moment)
 register.filter('status', markup.status)
 register.filter('job_status', markup.job_status)
 register.filter('schedule_state', markup.schedule_state)
+register.filter('workflow_status', markup.workflow_status)
 register.filter('progress', markup.progress)
 register.filter('breakable', markup.breakable)
 register.filter('sparkline', markup.sparkline)
@@ -34,6 +35,12 @@ register.filter('audit_changes', audit.changes)
 def duration(value: timedelta | float | None) -> str:
     """A length of time."""
     return formatting.duration(value)
+
+
+@register.filter
+def counted(counts: Any) -> list[tuple[str, int]]:
+    """The words for where members of a workflow stand, and how many stand there, without those of no member."""
+    return workflows.in_words(counts)
 
 
 @register.filter

@@ -13,6 +13,7 @@ from ..exceptions import JobFailed
 from ..execution.execution import Execution
 from ..lifecycle.claim import claim
 from ..lifecycle.deliver import deliver_held, make_deliverable
+from ..lifecycle.wait import hold_back
 from ..maintenance import recovery, slots
 from ..models import Job, PausedQueue, database
 from ..models.querysets import JobQuerySet
@@ -104,11 +105,12 @@ class _Loop:
         order = dict.fromkeys((*queues.DEFAULT_QUEUES, *sorted(queues.configured())))
         rank = Case(*(When(queue_name=name, then=Value(place)) for place, name in enumerate(order)), default=Value(-1))
         front = Case(When(options__at_front=True, then=Value(0)), default=Value(1))
-        return jobs.order_by(rank, front, 'due', 'pk')
+        return jobs.order_by(rank, front, '-priority', 'due', 'pk')
 
     def _settle(self) -> bool:
         """What recovery does; return whether something can be run for it."""
         recovery.settle_dependents()
+        slots.heed()
         slots.give_slots()
         slots.wake_signaled()
         self._commit()
@@ -118,7 +120,8 @@ class _Loop:
         """Move the clock to where the next job is due; return False if there is none until the end."""
         if self._until is None:
             return False
-        due = self._of_queues(recovery.scheduled()).order_by('due').values_list('due', flat=True).first()
+        first = self._of_queues(recovery.scheduled()).order_by('due').values_list('due', flat=True).first()
+        due = min((time for time in (first, slots.next_room()) if time is not None), default=None)
         if due is None or due > self._until:
             return False
         self.clock.move(max(due, clock.now_ms()))
@@ -133,7 +136,10 @@ class _Loop:
         self._runs += 1
         claimed = claim(str(job.job_id), identity.process_token(), self._using)
         self._commit()
-        if claimed is None or claimed.ended:  # a receiver of job_start has ended it
+        if claimed is None:
+            hold_back(str(job.job_id), self._using)
+            return
+        if claimed.ended:  # a receiver of job_start has ended it
             return
         self._ran.setdefault(claimed.pk, claimed)
         run = Execution(claimed)

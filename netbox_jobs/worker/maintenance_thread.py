@@ -165,6 +165,7 @@ class MaintenanceThread(threading.Thread):
         return self._observer.leads(self._lease.token)
 
     def _deliver_due(self) -> None:
+        slots.heed()
         recovery.deliver_due(0 if self._leads() else DEFERENCE, self._between)
         slots.give_slots()
         slots.wake_signaled()

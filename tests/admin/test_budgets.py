@@ -60,6 +60,7 @@ def test_every_page_is_small_and_asks_little(admin_client):
 
 
 @pytest.mark.browser
+@pytest.mark.once
 @pytest.mark.django_db(transaction=True)
 def test_every_page_makes_few_requests(visit):
     first, *others = paths(*fill())

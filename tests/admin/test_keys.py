@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from netbox_jobs.models import Job
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser, pytest.mark.once]
 
 
 def test_a_list_is_searched_and_opened_by_keys(visit, violations):

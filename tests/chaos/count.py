@@ -13,7 +13,7 @@ from netbox_jobs.models import Job, JobAttempt, Schedule
 from tests.app.models import Trace
 from tests.model.replay import Replay
 
-from . import attempts, claims, steered
+from . import attempts, claims, flows, steered
 from .state import State
 
 
@@ -115,6 +115,7 @@ def count(chaos: State, seconds: float, replay: Replay) -> Report:
         ],
         **attempts.wrong(chaos, jobs, traces, starts),
         **steered.wrong(chaos, jobs, traces),
+        **flows.wrong(),
         **claims.wrong(jobs, traces),
     }  # fmt: skip
     lateness = [

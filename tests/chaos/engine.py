@@ -20,7 +20,7 @@ from tests.model.observer import observing
 from tests.model.replay import replayed
 from tests.processes import RedisProcess
 
-from . import faults
+from . import faults, flows
 from .count import Report, count
 from .state import State
 
@@ -113,6 +113,8 @@ class Chaos(State):
             'steps': {'seconds': self.rng.uniform(0, 0.6), 'fails': self.rng.choice((0, 0, 1, 2))},
         }.get(kind, {})
         self.enqueue(runner, **more)
+        if len(self.enqueued) % 20 == 0:
+            flows.begin(self)
 
     def _bring_forward(self) -> None:
         """Have the next occurrences of periodic jobs happen now, until there were enough of them."""
@@ -141,7 +143,7 @@ class Chaos(State):
     def _heal(self) -> None:
         """Wait until all that can end has ended."""
         deadline = time.monotonic() + self.patience
-        while (self.waiting_acts or self._open().exists()) and time.monotonic() < deadline:
+        while (self.waiting_acts or self._open().exists() or flows.are_open()) and time.monotonic() < deadline:
             self._do_later()
             self._bring_forward()
             self._workers_live()

@@ -166,9 +166,10 @@ class PriorityTests(TestCase):
         self.assertEqual([job.data['return_value'] for job in run_jobs()], [5, 0, -5])
         self.assertEqual(results[5].task.priority, 5)
 
-    def test_a_queue_without_priorities_refuses_them(self):
-        with self.assertRaisesMessage(API.invalid_task, 'PRIORITY_QUEUES'):
-            tasks.placed.using(priority=1)
+    def test_in_a_queue_without_levels_the_priority_is_that_of_the_job(self):
+        for priority, expected in ((-100, 0), (-21, 3), (-1, 4), (0, 5), (1, 6), (70, 8), (100, 9)):
+            job = job_of(tasks.placed.using(priority=priority).enqueue())
+            self.assertEqual((job.priority, job.queue_name), (expected, tasks.placed.queue_name))
         result = tasks.placed.using(backend='eager', priority=70).enqueue()
         self.assertEqual(job_of(result).queue_name, 'high')
         self.assertIsNone(priorities.queue_for({'PRIORITY_QUEUES': {'a': {0: 'b', 9: 'c'}}}, 'a', -1))

@@ -39,6 +39,7 @@ APART = [
     'how-to/middleware.md',
     'how-to/netbox-plugins.md',
     'how-to/plugins.md',
+    'how-to/rates.md',
     'how-to/rest.md',
     'how-to/secrets.md',
     'how-to/test.md',

@@ -34,6 +34,8 @@ def main() -> int:
             off = found is None or any(found[what] for what in ('lost', 'twice', 'chains', 'violations'))
             if off:
                 print(f'{name}: {found or Path(folder, "case.log").read_text()[-3000:]}', file=sys.stderr)
+            elif found and found['errors']:
+                print(f'{name}: {found["errors"]}', file=sys.stderr)
             wrong = wrong or off
     return int(wrong)
 

@@ -63,7 +63,7 @@ def _case(case: Case, folder: Path, stack: ExitStack) -> dict[str, Any]:
         site.run_on(5)
         site.finish()
         connections.close_all()
-        counted = site.count((struck, over), servers.gone)
+        counted = site.count((struck, over), servers.gone, servers.forgotten)
         violations = replayed().violations
         site.close()
         stack.callback(connections.close_all)

@@ -144,9 +144,9 @@ class LoadedSite:
 
     def is_next_within(self, seconds: float) -> bool:
         """Return whether the next occurrence of each schedule is due within so many seconds."""
-        due = Job.objects.filter(status='scheduled', schedule__isnull=False).values_list('due', flat=True)
-        now = time.time() * 1000
-        return len(due) == _SCHEDULES and all(0 < moment - now < seconds * 1000 for moment in due)
+        due = Job.objects.filter(status__in=('scheduled', 'pending', 'running'), schedule__isnull=False)
+        most = (time.time() + seconds) * 1000
+        return due.count() == due.filter(due__lte=most).count() == _SCHEDULES
 
     def close(self) -> None:
         """End the workers."""
@@ -158,12 +158,13 @@ class LoadedSite:
             process.terminate()
             process.wait(30)
 
-    def count(self, struck: tuple[float, float], gone: set[int] = frozenset()) -> dict[str, Any]:  # type: ignore[assignment]
+    def count(self, struck: tuple[float, float], gone: set[int], forgotten: set[int]) -> dict[str, Any]:
         """Count what was lost, and what ran twice.
 
         Args:
             struck: When the fault began and when it was over, in seconds since the epoch.
-            gone: The jobs that the database itself has lost.
+            gone: The jobs that the database itself has lost; later ones may have got their keys.
+            forgotten: The jobs whose last changes it may have lost: it may have a run of theirs once more.
         """
         jobs = {job.pk: job for job in Job.objects.all()}
         starts: Counter[int] = Counter()
@@ -176,14 +177,17 @@ class LoadedSite:
                 began[int(pk), pid] = float(moment)
             elif (int(pk), pid) in began:
                 intervals[int(pk)].append((began.pop((int(pk), pid)), float(moment)))
-        for (pk, _pid), moment in began.items():  # it has not come to its end
-            intervals[pk].append((moment, moment))
+        unended = {pk: moment for (pk, _pid), moment in began.items()}
         lost = [pk for pk in self.enqueued if pk not in jobs and pk not in gone]
         lost += [pk for pk, job in jobs.items() if not job.ended and job.schedule_id is None]
-        twice = [pk for pk, job in jobs.items() if starts[pk] > 1 + job.crashes + job.retries]
-        twice += [pk for pk, found in intervals.items() if _overlap(found)]
+        starts.subtract(pk for pk in forgotten if starts[pk] > 1)
+        twice = [pk for pk, job in jobs.items() if pk not in gone and starts[pk] > 1 + job.crashes + job.retries]
+        for pk, moment in unended.items():
+            intervals[pk].append((moment, moment))
+        twice += [pk for pk, found in intervals.items() if pk not in gone and _overlap(found)]
         waiting = Counter(job.schedule_id for job in jobs.values() if not job.ended)
-        within = [pk for pk, found in intervals.items() if any(b >= struck[0] and a <= struck[1] for a, b in found)]
+        within = {pk for pk, found in intervals.items() if any(b >= struck[0] and a <= struck[1] for a, b in found)}
+        within |= {pk for pk, moment in unended.items() if moment <= struck[1]}
         errored = [job for job in jobs.values() if job.status == 'errored']
         return {
             'jobs': len(jobs),

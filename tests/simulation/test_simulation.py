@@ -8,6 +8,7 @@ from django.db import connection
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.model.mutations import MUTATIONS, mutated
 from tests.model.observer import observing
 
 from .machine import Story, Told
@@ -62,3 +63,12 @@ def test_no_story_breaks_a_promise(share):
 
 def test_a_seed_tells_the_same_stories_each_time():
     assert tell(7, 3) == tell(7, 3)
+
+
+@pytest.mark.parametrize(
+    'what', ['A requeue of a limited job waits for no slot', 'A delivery ignores that the job was claimed']
+)
+def test_a_story_finds_a_condition_that_is_missing(what):
+    mutation = next(known for known in MUTATIONS if known.what == what)
+    with mutated(mutation), pytest.raises(AssertionError, match='no write of the model makes'):
+        tell(3, 40)

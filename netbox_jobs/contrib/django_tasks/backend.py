@@ -42,8 +42,8 @@ class EnqueuesJobs:
         super().validate_task(task)  # type: ignore[misc]
         if priorities.queue_for(self.options, task.queue_name, task.priority) is None:
             raise self.api.invalid_task(
-                f'Tasks of the queue {task.queue_name!r} cannot have the priority {task.priority}: no queues for their '
-                f"priorities are configured. Set TASKS[{self.alias!r}]['OPTIONS'][{priorities.OPTION!r}]."
+                f'Tasks of the queue {task.queue_name!r} cannot have the priority {task.priority}: no queue for it is '
+                f"configured. Set TASKS[{self.alias!r}]['OPTIONS'][{priorities.OPTION!r}]."
             )
         try:
             retries.check(*(getattr(task, name, None) for name in retries.OPTIONS))
@@ -70,6 +70,7 @@ class EnqueuesJobs:
             arguments['using'] = using
         given = options_of(task, OF_CALL, self.options)
         given |= {'queue_name': queue_name, 'schedule_at': task.run_after, RUN_ARGUMENTS: RunArguments(arguments)}
+        given['priority'] = priorities.job_priority(self.options, task.queue_name, task.priority)
         # A queue with `ASYNC: False` runs the job with the end of this block: after the signal.
         inline = not queues.is_async(str(queue_name))
         with transactions.transacting(database()) if inline else nullcontext():

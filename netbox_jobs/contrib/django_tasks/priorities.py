@@ -1,9 +1,10 @@
-"""The priority of a task: it decides the queue. Workers serve queues in strict priority, and a queue in order."""
+"""The priority of a task: it decides the queue of its job, or the priority of the job within its queue."""
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Any
 
-from ...core import queues
+from ...core import order, queues
 from ...exceptions import UnknownQueue
 
 #: The option of the backend: for a queue that tasks name, the queues of their jobs by the least priority.
@@ -24,12 +25,29 @@ def queue_for(options: Mapping[str, Any], queue_name: str, priority: int) -> str
     Returns:
         The queue; None if the tasks of this queue cannot have this priority.
     """
-    by_priority = options.get(OPTION, DEFAULT).get(queue_name, {0: queue_name})
+    by_priority = options.get(OPTION, DEFAULT).get(queue_name)
+    if by_priority is None:
+        return queue_name
     reached = [least for least in by_priority if least <= priority]
-    if not reached or (len(by_priority) == 1 and priority):
+    if not reached:
         return None
     name: str = by_priority[max(reached)]
     return name
+
+
+def job_priority(options: Mapping[str, Any], queue_name: str, priority: int) -> int:
+    """Return the priority of the job of a task within its queue: the usual one if the priority decides the queue.
+
+    Args:
+        options: The options of the backend.
+        queue_name: The queue that the task names.
+        priority: Its priority.
+    """
+    if queue_name in options.get(OPTION, DEFAULT):
+        return order.DEFAULT
+    if priority < 0:  # the levels below the usual one, for as many priorities each
+        return order.DEFAULT - ceil(-priority * (order.DEFAULT - order.LEAST) / -LEAST)
+    return order.DEFAULT + ceil(priority * (order.MOST - order.DEFAULT) / MOST)
 
 
 def problem_of(option: Any) -> str | None:

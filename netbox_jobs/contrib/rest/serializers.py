@@ -127,6 +127,7 @@ class JobSerializer(RowSerializer):
     execution_time = Seconds(allow_null=True, help_text='Seconds')
     schedule = serializers.SerializerMethodField()
     retry_of = serializers.SerializerMethodField()
+    workflow = serializers.SerializerMethodField()
     error = serializers.CharField(source='error_start', help_text='A list has its first 300 characters')
     progress = ProgressSerializer(source='related_progress', allow_null=True)
 
@@ -135,7 +136,7 @@ class JobSerializer(RowSerializer):
         fields: Any = (
             'id', 'url', 'display_url', 'display', 'object_type', 'object_id', 'name', 'runner', 'status', 'created',
             'scheduled', 'interval', 'started', 'completed', 'execution_time', 'user', 'error', 'job_id', 'queue_name',
-            'notifications', 'schedule', 'attempt', 'retry_of', 'stopping', 'progress',
+            'notifications', 'schedule', 'attempt', 'retry_of', 'workflow', 'stopping', 'progress',
         )  # fmt: skip
 
     def get_fields(self) -> Any:
@@ -158,6 +159,10 @@ class JobSerializer(RowSerializer):
     def get_retry_of(self, job: Job) -> int | None:
         """The job that this one repeats, for users who may view all jobs."""
         return job.retry_of_id if self.sees_all else None
+
+    def get_workflow(self, job: Job) -> int | None:
+        """The workflow that the job belongs to, for users who may view all jobs."""
+        return job.workflow_id if self.sees_all else None
 
     @property
     def sees_all(self) -> bool:
@@ -257,6 +262,7 @@ class QueueSerializer(serializers.Serializer[Any]):
     oldest = Moment(allow_null=True, help_text='Since when its oldest waiting job could have run')
     workers = serializers.IntegerField()
     paused = Moment(allow_null=True, help_text='Since when it is paused')
+    limit = serializers.IntegerField(allow_null=True, help_text='How many of its jobs run at once')
     configured = serializers.BooleanField()
 
     @extend_schema_field({'type': 'string', 'format': 'uri'})
