@@ -78,8 +78,8 @@ MUTATIONS = (
         told.requeued_limited,
     ),
     Mutation(
-        'A slot is given that is not free', limits._room, 'allowed.most - sum', 'allowed.most + 1 - sum',
-        told.admitted_late,
+        'A slot is given that is not free', limits._room, 'return allowed.most -', 'return 1 + allowed.most -',
+        told.enqueued_beyond,
     ),
     Mutation(
         'A pause takes a job back that then waits for no slot', wait.put_back, 'held = is_limited(job)', 'held = False',
