@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from netbox_jobs.broker import delivery
-from netbox_jobs.lifecycle import claim, limits
+from netbox_jobs.lifecycle import claim
 from netbox_jobs.lifecycle.wait import put_back
 from netbox_jobs.maintenance import chains, recovery, retention, slots
 from netbox_jobs.models import Job, Schedule
@@ -94,4 +94,4 @@ def test_a_slot_is_not_taken_back_from_a_job_that_a_view_has_changed_and_a_stop_
         assert not slots._line_up_again(Job.objects.get(pk=job.pk), 'default')
         assert reap.begin_stop(str(running.job_id)) >= 0
     assert slots._line_up_again(Job.objects.get(pk=job.pk), 'default')
-    assert limits.waiting_in_line('default').get() == job
+    assert Job.objects.get(status='scheduled', due=None, held=True) == job
