@@ -108,6 +108,14 @@ def test_no_interface_writes_entries_itself():
     assert writing == ['lifecycle/audit.py']
 
 
+def test_what_an_action_does_within_is_no_entry_of_its_own(ada):
+    schedule = _schedule()
+    key = str(schedule.pk)
+    with acting(user=ada):
+        schedule.end()
+    assert told() == [('ada', 'python', 'end', 'schedule', key)]
+
+
 # One transaction
 
 
