@@ -96,7 +96,7 @@ class Process:
         os.close(self._descriptor)
 
 
-def run(arguments: list[str], env: dict[str, str], timeout: float = 90) -> subprocess.CompletedProcess[str]:
+def run(arguments: list[str], env: dict[str, str], timeout: float = 150) -> subprocess.CompletedProcess[str]:
     """Run `python -m django <arguments>` to its end, without a terminal."""
     with tempfile.TemporaryDirectory() as folder:
         output, errors = Path(folder, 'output'), Path(folder, 'errors')

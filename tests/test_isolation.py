@@ -71,7 +71,7 @@ def test_a_redis_database_with_other_keys_is_left_alone(foreign, options, number
         theirs.set('the:shop:basket', 'full')
         done = subprocess.run(
             pytest_command('tests/lifecycle/test_signals.py', *options),
-            cwd=ROOT, env=bare(TEST_REDIS_URL=f'{url}/0'), capture_output=True, text=True, timeout=120,
+            cwd=ROOT, env=bare(TEST_REDIS_URL=f'{url}/0'), capture_output=True, text=True, timeout=170,
         )  # fmt: skip
         said = done.stdout + done.stderr
         assert theirs.get('the:shop:basket') == b'full'
@@ -84,7 +84,7 @@ def test_a_redis_that_does_not_answer_is_named(foreign):
     foreign.kill()
     done = subprocess.run(
         pytest_command('tests/core'), cwd=ROOT, env=bare(TEST_REDIS_URL=foreign.url),
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=170,
     )  # fmt: skip
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert f'Redis at {foreign.url} cannot be used' in done.stdout + done.stderr

@@ -265,9 +265,8 @@ def wait(reason: Wait) -> str:
         case WaitKind.LIMIT:
             return _('waits for a slot: at most %(most)s jobs of %(limit)s run at once') % values
         case WaitKind.RATE:
-            values['per'] = duration(reason.per)
             text = _('waits for a rate: at most %(most)s jobs of %(limit)s begin within %(per)s') % values
-            return text if reason.until is None else f'{text}; {_("there is room at %(time)s") % values}'
+            return text + (_('; there is room at %(time)s') % values if reason.until else '')
         case WaitKind.SLEEP:
             return _('sleeps until %(time)s') % values
         case WaitKind.SIGNAL if reason.until is None:
@@ -286,7 +285,7 @@ def _wait_values(reason: Wait) -> dict[str, Any]:
     return {
         'queue': clean(reason.queue), 'limit': clean(reason.limit), 'signal': clean(reason.signal),
         'schedule': reason.schedule, 'workflow': reason.workflow, 'time': moment(reason.until),
-        'attempt': number(reason.attempt or 0), 'most': number(reason.most),
+        'attempt': number(reason.attempt or 0), 'most': number(reason.most), 'per': duration(reason.per),
     }  # fmt: skip
 
 

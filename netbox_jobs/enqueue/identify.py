@@ -5,6 +5,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 
@@ -81,8 +82,8 @@ def identify_user(user: Any) -> Any:
     """
     if user is None or getattr(user, 'is_anonymous', False):
         return None
-    if not isinstance(user, Model) or user.pk is None or user._state.adding:
-        raise ValueError(f'user is {user!r}; expected a saved user or None.')
+    if not isinstance(user, get_user_model()) or user.pk is None or user._state.adding:
+        raise ValueError(f'user is {user!r}; expected a saved {get_user_model()._meta.label} or None.')
     return user.pk
 
 

@@ -44,7 +44,7 @@ def delete_jobs(rows: Any, delete: Callable[[], Any]) -> Any:
         finally:
             _batch.reset(token)
         _delete_what_belongs_to(batch.deleted, using)
-        audit.record_deletion([(pk, batch.states[pk][0]) for pk in batch.deleted if pk in batch.states], using)
+        audit.record_deletion([(pk, batch.states[pk]) for pk in batch.deleted if pk in batch.states], using)
     return result
 
 

@@ -117,7 +117,7 @@ def _decide(callback: WorkflowMember, needed: bool, using: str) -> None:
     if needed:
         settle_dependent(job)
         return
-    job.notifications = JobNotificationChoices.NOTIFICATION_NEVER  # of this object alone: nobody waits for this news
+    job.notifications = JobNotificationChoices.NOTIFICATION_NEVER  # of this object alone: no user waits for this news
     job.terminate(
         JobStatusChoices.STATUS_CANCELED,
         error=f'It was not needed as the {callback.role} of workflow {callback.workflow_id}.',

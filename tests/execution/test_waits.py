@@ -202,6 +202,7 @@ def test_a_signal_does_not_cut_a_backoff_short_and_a_paused_queue_stays_paused()
     claimed.claim = None
     later = clock.now_ms() + 3_600_000
     Job.objects.filter(pk=job.pk).update(status='scheduled', due=later, worker=None)  # it has failed before it waits
+    reloaded(job).signal('approved')
     assert not slots.wake_signaled() and reloaded(job).due == later
     other = waiting_job()
     PausedQueue.pause('default')

@@ -60,7 +60,7 @@ CASES: dict[str, Case] = {
     ),
     'clock-ahead': Case("A worker's clock jumps an hour ahead, and back after 15 s", strikes.jump('+3600')),
     'clock-behind': Case("A worker's clock jumps an hour back, and ahead after 15 s", strikes.jump('-3600')),
-    'due-at-once': Case('50,000 jobs are due at once', strikes.due_at_once, rate=5),
+    'due-at-once': Case(f'{strikes.DUE:,} jobs are due at once', strikes.due_at_once, rate=5),
     'away-for-a-day': Case('The workers of five schedules of every minute are away for a day', strikes.away_for_a_day),
     'logs-full': Case("The disk of the workers' logs is full, and a worker is killed", strikes.fill_logs),
 }  # fmt: skip

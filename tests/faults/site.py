@@ -118,8 +118,8 @@ class LoadedSite:
     def enqueue_for_one_moment(self, number: int) -> None:
         """Enqueue so many jobs that are due in three seconds."""
         moment = timezone.now() + timedelta(seconds=3)
-        for _ in range(number // 5000):
-            made = Counted.enqueue_many([{}] * 5000, schedule_at=moment)
+        for first in range(0, number, 5000):
+            made = Counted.enqueue_many([{}] * min(5000, number - first), schedule_at=moment)
             self.enqueued += [job.pk for job in made]
 
     def is_drained(self) -> bool:
@@ -129,7 +129,7 @@ class LoadedSite:
     def put_back_a_day(self) -> dict[int, int]:
         """Have the next occurrences be due since yesterday; return the last job of each schedule."""
         day = timedelta(days=1)
-        waiting = Job.objects.waiting().filter(schedule__isnull=False)
+        waiting = Job.objects.waiting().filter(schedule__interval=1)  # not the system jobs of workers
         waiting.update(
             status='scheduled', due=F('due') - int(day.total_seconds() * 1000), scheduled=F('scheduled') - day
         )
@@ -144,7 +144,7 @@ class LoadedSite:
 
     def is_next_within(self, seconds: float) -> bool:
         """Return whether the next occurrence of each schedule is due within so many seconds."""
-        due = Job.objects.filter(status__in=('scheduled', 'pending', 'running'), schedule__isnull=False)
+        due = Job.objects.filter(status__in=('scheduled', 'pending', 'running'), schedule__interval=1)
         most = (time.time() + seconds) * 1000
         return due.count() == due.filter(due__lte=most).count() == _SCHEDULES
 

@@ -16,6 +16,8 @@ from .servers import Postgres, RedisServer, wait_until
 if TYPE_CHECKING:  # it imports models, and Django is set up later
     from .site import LoadedSite
 
+#: How many jobs are due at once.
+DUE = int(os.environ.get('FAULTS_DUE', '50000'))
 #: Name of the table that is locked.
 _JOBS = 'netbox_jobs_job'
 _DATABASE = 'test_netbox_jobs'
@@ -268,7 +270,7 @@ def fill_logs(servers: Servers, site: 'LoadedSite') -> None:
 
 def due_at_once(servers: Servers, site: 'LoadedSite') -> None:
     """So many jobs are due in the same moment, with periodic ones and callers beside them."""
-    site.enqueue_for_one_moment(int(os.environ.get('FAULTS_DUE', '50000')))
+    site.enqueue_for_one_moment(DUE)
     wait_until(site.is_drained, 850, 'the end of all that was due')
 
 

@@ -119,6 +119,7 @@ def test_a_deleted_member_counts_as_not_completed_and_the_workflow_goes_on_witho
     flow = of_three()
     flow.job('a').delete()
     assert flow.counts.deleted == 1
+    assert 'was deleted before it had ended' in flow.job('b').error
     run()
     assert list(states(flow).values()) == ['deleted', 'errored', 'completed']
     assert fresh(flow).status == 'failed'

@@ -74,10 +74,13 @@ MUTATIONS = (
     Mutation('A paused queue takes back a job that runs', wait.hold_back, f'{_PENDING}, ', '', told.held_back_late),
     Mutation('A change of the schedule moves a job that runs', wait.reschedule, '.waiting()', '', told.moved_late),
     Mutation(
-        'A requeue of a limited job waits for no slot', requeue._values, 'if is_limited(job):', 'if False:',
+        'A requeue of a limited job waits for no slot', requeue.waiting_values, 'if is_limited(job):', 'if False:',
         told.requeued_limited,
     ),
-    Mutation('A slot is given that is not free', limits._is_full, '>= most', '> most', told.admitted_late),
+    Mutation(
+        'A slot is given that is not free', limits._room, 'return allowed.most -', 'return 1 + allowed.most -',
+        told.enqueued_beyond,
+    ),
     Mutation(
         'A pause takes a job back that then waits for no slot', wait.put_back, 'held = is_limited(job)', 'held = False',
         told.paused_limited,

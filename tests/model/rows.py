@@ -151,6 +151,9 @@ WRITES: dict[str, Write] = {
     'release': Write(
         RUNNING, _to('scheduled'), {**_REQUEUED, 'releases': counted, 'attempt': taken_back}, null=('stopping',)
     ),
+    'take the slot': Write(
+        _to('scheduled'), _to('scheduled'), {'slot': own_schedule}, null=('slot',), not_null=('schedule',)
+    ),
     'suspend': Write(RUNNING, _to('scheduled'), {**_REQUEUED, 'attempt': taken_back}, null=('stopping',)),
     'link to a schedule': Write(RUNNING | ENDED, RUNNING | ENDED, {'schedule': given}, null=('schedule',)),
 }  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from netbox_jobs.lifecycle import cancel, claim, deliver, dependencies, limits, requeue, wait
+from netbox_jobs.lifecycle import cancel, claim, deliver, dependencies, requeue, wait
 from netbox_jobs.maintenance import orphans, recovery
 from netbox_jobs.models import Job, PausedQueue
 from tests.app.jobs import Plain, WorkingAgain
@@ -161,10 +161,10 @@ def requeued_limited(play: Play) -> None:
     requeue.requeue(held, 0, after='failed')
 
 
-def admitted_late(play: Play) -> None:
-    """Two processes give the last slot of a limit at once."""
+def enqueued_beyond(play: Play) -> None:
+    """A job comes whose limit has no slot left."""
     OfTenant.enqueue()
-    limits._admit(_fresh(OfTenant.enqueue()), 'default')
+    OfTenant.enqueue()
 
 
 def paused_limited(play: Play) -> None:

@@ -22,7 +22,7 @@ STEPS = {
     'end an orphan', 'end as canceled', 'end as completed', 'end as errored', 'end the schedule', 'enqueue',
     'enqueue, and Redis is away',
     'enqueue, dependent', 'open a dependent', 'Redis loses all ids', 'Redis repeats an id', 'release', 'retry', 'stop',
-    'enqueue, limited', 'give a slot, and deliver', 'give a slot, and die', 'put back', 'wait in line',
+    'enqueue, limited', 'give a slot, and deliver', 'give a slot, deliver, and die', 'put back', 'wait in line',
     'have it depend', 'take a batch', 'take an id', 'write under a lost claim',
 }  # fmt: skip
 

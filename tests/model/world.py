@@ -190,7 +190,7 @@ class Model:
             yield Step('give a slot, and deliver', 'system', _deliver(_with(world, number, given), number))
             if world.faults:  # its worker dies before it tells Redis
                 less = world._replace(faults=world.faults - 1)
-                yield Step('give a slot, and die', 'fault', _with(less, number, given))
+                yield Step('give a slot, deliver, and die', 'fault', _with(less, number, given))
 
     def _is_held(self, world: World, number: int) -> bool:
         """Whether the occurrence before it has not ended, another one runs, or an earlier one is to run again."""

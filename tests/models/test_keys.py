@@ -3,6 +3,7 @@
 import uuid
 
 import pytest
+from django.utils.functional import SimpleLazyObject
 
 from netbox_jobs.core import arguments
 from netbox_jobs.models import Job, Schedule
@@ -57,3 +58,12 @@ def test_as_an_argument_it_is_the_same_as_its_row(model, key, other, stored, set
     if isinstance(other, str):
         assert arguments.identity({'thing': made}) == arguments.identity({'thing': found})
     assert Plain.enqueue(thing=made).get_arguments() == {'thing': found}
+
+
+def test_an_object_of_another_model_is_no_user(django_user_model):
+    user = django_user_model.objects.create(username='x')
+    thing = Thing.objects.create(pk=user.pk)
+    with pytest.raises(ValueError, match='expected a saved'):
+        Plain.enqueue(user=thing)
+    assert Plain.enqueue(user=SimpleLazyObject(lambda: user)).user == user  # as `request.user` is
+    assert Plain.enqueue_once(instance=SimpleLazyObject(lambda: thing)) == Plain.enqueue_once(instance=thing)

@@ -53,7 +53,7 @@ class Told:
     steps: int = 0
     #: Acts after the last fault, until all has ended.
     healing: int = 0
-    #: Statements and commands to Redis, at each of which a fault could have struck.
+    #: Statements and commands to Redis, with those after the last fault.
     places: int = 0
     #: Faults that have struck: deaths, and acts between two statements.
     faults: int = 0

@@ -68,7 +68,7 @@ def _opened() -> Any:
     connection = connections.create_connection('default')
     kept = _kept.get(_nested)
     if kept:
-        connection.connection = kept.pop()
+        connection.connection, connection.autocommit = kept.pop(), True
         return connection
     with connection.cursor() as cursor:
         if connection.vendor == 'sqlite':

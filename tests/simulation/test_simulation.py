@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 
 import pytest
 from django.db import connection
@@ -16,8 +17,8 @@ from .sessions import kept_sessions
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
-#: `make simulate` sets others. A run of the tests tells the same stories each time.
-SEED = int(os.environ.get('SIMULATION_SEED', '1'))
+#: A run of the tests tells the same stories each time, and others on another Python; `make simulate` sets new seeds.
+SEED = int(os.environ.get('SIMULATION_SEED', 100 * sys.version_info.minor))
 STORIES = int(os.environ.get('SIMULATION_STORIES', '0'))
 STEPS = 100
 #: Shrinking may take minutes: the tests report the story as it was found.
@@ -55,20 +56,18 @@ def tell(number, stories, steps=STEPS):
 @pytest.mark.timeout(0 if SHRINKS else 600)
 @pytest.mark.parametrize('share', range(1 if STORIES else 4))
 def test_no_story_breaks_a_promise(share):
-    number = STORIES or (50 if connection.vendor == 'sqlite' else 10)
+    number = STORIES or (30 if connection.vendor == 'sqlite' else 8)
     told = tell(SEED + share, number)
-    assert told.stories == number
-    assert told.steps > 0.9 * number * STEPS
+    assert told.stories >= number
+    assert told.steps > number * STEPS / 2  # Hypothesis begins with short ones
 
 
 def test_a_seed_tells_the_same_stories_each_time():
     assert tell(7, 3) == tell(7, 3)
 
 
-@pytest.mark.parametrize(
-    'what', ['A requeue of a limited job waits for no slot', 'A delivery ignores that the job was claimed']
-)
+@pytest.mark.parametrize('what', ['The claim keeps the slot of the waiting job', 'The end keeps the claim'])
 def test_a_story_finds_a_condition_that_is_missing(what):
     mutation = next(known for known in MUTATIONS if known.what == what)
     with mutated(mutation), pytest.raises(AssertionError, match='no write of the model makes'):
-        tell(3, 40)
+        tell(3, 20)

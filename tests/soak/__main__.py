@@ -11,10 +11,12 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import django
+
+from tests.faults.servers import Postgres
 
 
 def main() -> int:
@@ -25,27 +27,36 @@ def main() -> int:
     parser.add_argument('--keep', type=float, default=600, help='seconds after which ended jobs are deleted')
     parser.add_argument('--every', type=float, default=10, help='seconds between two samples')
     parser.add_argument('--csv', default='soak.csv')
-    parser.add_argument('--database', default='postgres://postgres@127.0.0.1/netbox_jobs_soak')
+    parser.add_argument('--database', help='a PostgreSQL with default settings is started if it is omitted')
     options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix='netbox-jobs-soak-') as name, ExitStack() as stack:
+        folder = Path(name)
+        folder.chmod(0o755)  # the server has a user of its own
+        if options.database is None:
+            server = Postgres(folder / 'postgres')
+            stack.callback(server.kill)
+            server.create()
+            options.database = server.url
+        return _with_database(options, folder, stack)
+
+
+def _with_database(options: argparse.Namespace, folder: Path, stack: ExitStack) -> int:
     os.environ['TEST_DATABASE_URL'], os.environ['DJANGO_SETTINGS_MODULE'] = options.database, 'tests.settings'
 
     from tests import nursery
     from tests.processes import RedisProcess
 
     redis = RedisProcess()
+    stack.callback(redis.kill)
     os.environ['TEST_REDIS_URL'] = redis.url
     django.setup()
     from django.db import connection
 
     name = connection.settings_dict['NAME']
     connection.creation.create_test_db(verbosity=0, autoclobber=True)
-    try:
-        with tempfile.TemporaryDirectory(prefix='netbox-jobs-soak-') as folder:
-            return _soak(options, Path(folder), redis.url)
-    finally:
-        nursery.close()
-        redis.kill()
-        connection.creation.destroy_test_db(name, verbosity=0)
+    stack.callback(connection.creation.destroy_test_db, name, verbosity=0)
+    stack.callback(nursery.close)
+    return _soak(options, folder, redis.url)
 
 
 def _soak(options: argparse.Namespace, folder: Path, redis_url: str) -> int:

@@ -81,8 +81,8 @@ def test_p1_with_the_settings_as_they_come_a_dead_host_is_found_within_90_second
 
 def test_p1_killed_between_the_pop_and_the_claim_a_job_is_delivered_again_within_60_seconds(start_worker, tmp_path):
     (tmp_path / 'kill-worker-before-claim').touch()
+    job = Plain.enqueue()  # before a system job that the worker schedules as it starts
     first = start_worker(TEST_CHAOS=str(tmp_path))
-    job = Plain.enqueue()
     first.process.wait(60)
     assert not (tmp_path / 'kill-worker-before-claim').exists()
     assert str(job.job_id) not in delivery.queue('default').job_ids

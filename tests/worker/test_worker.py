@@ -163,7 +163,7 @@ def test_migrate_works_on_an_empty_database_with_redis_down(tmp_path):
     }
     done = subprocess.run(
         [sys.executable, '-W', 'error', '-m', 'django', 'migrate', '--no-color'],
-        env=environment, cwd=ROOT, capture_output=True, text=True, timeout=100,
+        env=environment, cwd=ROOT, capture_output=True, text=True, timeout=170,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert 'netbox_jobs.0001_initial... OK' in done.stdout

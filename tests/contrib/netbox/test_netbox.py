@@ -61,7 +61,7 @@ def test_a_plugin_of_netbox_runs_in_the_project_of_the_demonstration(tmp_path):
         },
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=170,
     )
     assert done.returncode == 0, done.stderr
     failed, completed, line = done.stdout.splitlines()[-3:]
