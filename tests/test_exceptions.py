@@ -24,6 +24,7 @@ BUILT_IN = {
     'JobExists': {ValueError},
     'JobFailed': set(),
     'NetBoxJobsError': set(),
+    'RateExceeded': {TimeoutError, OSError},
     'RunnerNotFound': set(),
     'SignalTimeout': {TimeoutError, OSError},
     'StepsChanged': set(),

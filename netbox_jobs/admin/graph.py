@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from ..core import formatting
@@ -32,7 +32,7 @@ def graph(members: list[MemberState], url: Any) -> SafeString | str:
     width = max(x for x, _y in places.values()) + _WIDTH
     height = max(y for _x, y in places.values()) + _HEIGHT
     lines = [
-        (*_line(places[name], places[member.name]), mark_safe(' nj-on-failure' if failing else ''))
+        (*_line(places[name], places[member.name]), ' nj-on-failure' if failing else '')
         for member in members
         for names, failing in ((member.after, False), (member.on_failure_of, True))
         for name in names

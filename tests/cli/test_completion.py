@@ -31,7 +31,7 @@ def completed(line):
 
 
 def test_bash_completes_commands_options_and_values():
-    assert completed('python manage.py jobs li') == ['list']
+    assert completed('python manage.py jobs lis') == ['list']
     assert {'list', 'stack', 'completion', 'schedules'} <= set(completed('python manage.py jobs '))
     assert completed('./manage.py jobs list --sear') == ['--search']
     assert completed('manage.py jobs list --status err') == ['errored']

@@ -148,7 +148,7 @@ def test_the_names_of_options_that_a_call_of_using_mistakes():
         TypeError, match=r"Exact\.using\(\) got an unknown option 'intervall'\. Did you mean 'interval'\?"
     ):
         Exact.using(intervall=5)
-    with pytest.raises(TypeError, match='The options are at_front, cron'):
+    with pytest.raises(TypeError, match='The options are after, at_front, cron'):
         Exact.using(zzzzz=5)
     with pytest.raises(UnsupportedOption, match='use max_retries='):
         Exact.using(retry=3)

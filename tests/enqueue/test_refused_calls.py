@@ -42,7 +42,7 @@ def bad(**given):
         (bad(instance='thing'), TypeError, 'model object'),
         (bad(name='n' * 201), ValueError, '201 characters'),
         (bad(notifications='sometimes'), ValueError, 'always, on_failure, never'),
-        (bad(user='ada'), ValueError, 'saved user'),
+        (bad(user='ada'), ValueError, 'saved auth.User'),
         (bad(job_timeout='soon'), ValueError, 'job_timeout'),
         (bad(job_timeout=0), ValueError, 'job_timeout'),
         (bad(meta=[1]), ValueError, 'meta'),

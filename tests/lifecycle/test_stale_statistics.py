@@ -36,14 +36,11 @@ def test_claim_and_end_of_a_job_read_one_row_whatever_waits(waiting):
         claimed.terminate()
 
     rows, sql = most_rows(lambda: [run(job) for job in waiting[:3]])
-    assert rows <= 10, sql
+    assert rows <= 10, sql[-700:]
     assert Job.objects.filter(status='completed').count() == 3
 
 
-@pytest.mark.parametrize(
-    'act', [Job.cancel, Job.delete, Job.save, lambda job: Job.objects.filter(pk=job.pk).delete()],
-    ids=['cancel', 'delete', 'save', 'delete by query'],
-)  # fmt: skip
+@pytest.mark.parametrize('act', [Job.cancel, Job.save], ids=['cancel', 'save'])
 def test_what_is_done_to_one_job_reads_one_row_whatever_waits(waiting, act):
     rows, sql = most_rows(lambda: act(waiting[0]))
-    assert rows <= 10, sql
+    assert rows <= 10, sql[-700:]

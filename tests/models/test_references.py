@@ -52,8 +52,8 @@ def test_no_reference_of_a_job_that_lacks_a_constraint_raises():
     loose = [
         field.name for field in Job._meta.concrete_fields if isinstance(field, ForeignKey) and not field.db_constraint
     ]
-    assert set(loose) == {'schedule', 'predecessor', 'retry_of', 'user'}
+    assert set(loose) == {'schedule', 'predecessor', 'retry_of', 'user', 'workflow'}
     Job.objects.filter(pk=job.pk).update(**{f'{name}_id': 999_999_999 for name in loose})
     job = Job.objects.get(pk=job.pk)
-    assert [getattr(job, name) for name in loose] == [None] * 4
+    assert [getattr(job, name) for name in loose] == [None] * 5
     assert status(job) == 'pending'

@@ -140,6 +140,6 @@ def test_a_snapshot_takes_the_same_few_queries_however_many_jobs_there_are(djang
             Plain.enqueue(queue_name=queue).start()
             Plain.enqueue(queue_name=queue)
             Worker.objects.create(token=f'{number}{queue}', name='w', host='h', pid=1, queues=queue)
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(10):
             taken = snapshot.take()
         assert len(taken.workers[-1].jobs) == 3 * (number + 1)

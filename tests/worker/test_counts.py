@@ -59,7 +59,7 @@ def run(child, jobs):
     with CaptureQueriesContext(connection) as captured:
         assert child._run(message)
     # Without what a new connection of MariaDB begins with.
-    return child._pipe.sent, [query['sql'] for query in captured if not query['sql'].startswith('SET ')]
+    return child._pipe.sent, [query['sql'] for query in captured if not query['sql'].startswith('SET SESSION')]
 
 
 class Remembering(JobRunner):
