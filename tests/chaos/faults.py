@@ -85,11 +85,11 @@ def suspend_run(chaos: State) -> None:
             chaos.later(0.1, suspend)
 
     def resume(pids: list[int]) -> None:
-        job.refresh_from_db()
-        if not job.ended:
+        found = Job.objects.filter(pk=job.pk).first()  # another fault may have deleted it
+        if found is not None and not found.ended:
             chaos.later(0.5, lambda: resume(pids))
             return
-        if job.status != 'completed':
+        if found is not None and found.status != 'completed':
             chaos.cannot_complete.add(job.pk)
         for pid in pids:
             _signal(pid, signal.SIGCONT)

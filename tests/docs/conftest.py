@@ -38,7 +38,7 @@ class Reader:
             self.folder = self.folder / words[1]
             return ''
         done = subprocess.run(
-            words, cwd=self.folder, env=self.environment, input=stdin, capture_output=True, text=True, timeout=150
+            words, cwd=self.folder, env=self.environment, input=stdin, capture_output=True, text=True, timeout=280
         )
         assert done.returncode == 0, f'{line}\n{done.stdout}{done.stderr}'
         return done.stdout + done.stderr

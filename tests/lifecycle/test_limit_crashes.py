@@ -130,13 +130,13 @@ def test_p10_killed_when_the_end_is_committed_and_before_anything_else_its_slot_
 def test_p10_a_dead_holder_keeps_no_slot(start_worker, tmp_path):
     worker = start_worker(**SOON)
     held = Two.enqueue_many([{'folder': str(tmp_path), 'until': 'go'}] * 2)
-    wait_for(lambda: Trace.objects.filter(what='start').count() == 1)
+    wait_for(lambda: Two.get_jobs().filter(status='running').count() == 1)
     other = start_worker(**SOON)
-    wait_for(lambda: Trace.objects.filter(what='start').count() == 2)
+    wait_for(lambda: Two.get_jobs().filter(status='running').count() == 2)
     waiting = Two.enqueue(folder=str(tmp_path))
     for pid in (worker.pid, *worker.horses()):
         os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: Two.get_jobs().filter(crashes=1).count() == 1, 60, other.output[-2000:])
+    wait_for(lambda: Two.get_jobs().filter(crashes__gte=1).exists(), 60, other.output[-2000:])
     (tmp_path / 'go').touch()
     wait_for(lambda: not Two.get_jobs().exclude(status='completed').exists(), 60)
     assert not Trace.objects.filter(what='overlap').exists()

@@ -63,7 +63,12 @@ def test_no_story_breaks_a_promise(share):
 
 
 def test_a_seed_tells_the_same_stories_each_time():
-    assert tell(7, 3) == tell(7, 3)
+    # Not by every statement: what a worker does once a second depends on how fast this machine is.
+    assert _acts(tell(7, 3)) == _acts(tell(7, 3))
+
+
+def _acts(told):
+    return told.stories, told.steps, told.healing, told.faults
 
 
 @pytest.mark.parametrize('what', ['The claim keeps the slot of the waiting job', 'The end keeps the claim'])

@@ -180,10 +180,10 @@ def test_p1_a_job_that_cannot_be_settled_keeps_no_other_from_recovery(monkeypatc
     Job.objects.filter(pk__in=(first.pk, second.pk)).update(status='completed')
     settle = recovery.settle_dependent
 
-    def fallible(job):
+    def fallible(job, **how):
         if job.pk == poison.pk:
             raise ValueError('poison')
-        settle(job)
+        settle(job, **how)
 
     monkeypatch.setattr(recovery, 'settle_dependent', fallible)
     assert recovery.settle_dependents() == 2
