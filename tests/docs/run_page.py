@@ -26,12 +26,14 @@ from shop.jobs import SyncJob
 from shop.models import Source
 
 from netbox_jobs.core import queues
+from netbox_jobs.models import Job
 
 
 def main() -> None:
     """Run all blocks, page by page and in order; what one raises ends the process."""
     call_command('check', fail_level='WARNING', stdout=io.StringIO())
     for name, blocks in groupby(json.load(sys.stdin), key=lambda block: block['page']):
+        Job.objects.all().delete()  # what the pages before it have left waiting, such as periodic jobs
         page = types.ModuleType('shop.page')
         sys.modules['shop.page'] = page
         vars(page).update(
