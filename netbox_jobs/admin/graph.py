@@ -52,7 +52,7 @@ def _line(start: tuple[int, int], end: tuple[int, int]) -> tuple[int, int, int, 
     return start[0] + _WIDTH, start[1] + _HEIGHT // 2, end[0], end[1] + _HEIGHT // 2
 
 
-def _curve(line: tuple[int, int, int, int, SafeString]) -> tuple[Any, ...]:
+def _curve(line: tuple[int, int, int, int, str]) -> tuple[Any, ...]:
     x, y, to_x, to_y, kind = line
     return x, y, (x + to_x) // 2, to_y, kind, to_x
 
