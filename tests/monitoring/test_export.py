@@ -69,8 +69,8 @@ def test_control_characters_are_not_exported_raw():
 def test_the_admin_exports_the_filtered_list_in_its_order(viewer):
     thing = Thing.objects.create(name='Berlin')
     user = User.objects.get(username='viewer')
-    old = make('=cmd', object=thing, user=user, error='=1+1', execution_time=timedelta(seconds=2.5))
-    new = make('new "x", y')
+    old = make('=cmd', object=thing, user=user, error='=1+1', execution_time=timedelta(seconds=2.5), due=1)
+    new = make('new "x", y', due=2)
     make('other', status='completed')
     found = rows(download(viewer, 'csv', status='errored'))
     assert [row['id'] for row in found] == [str(new.pk), str(old.pk)]
