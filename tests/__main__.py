@@ -78,7 +78,8 @@ class Pass:
         """Start it; `chosen` are the tests that are run alone."""
         self.failures.unlink(missing_ok=True)
         processes = 0 if chosen else self.processes
-        arguments = chosen or ('--dist', 'worksteal', '-m', self.marks, *sys.argv[1:])
+        slowest = ('--durations', '25', '--durations-min', '5')
+        arguments = chosen or ('--dist', 'worksteal', '-m', self.marks, *slowest, *sys.argv[1:])
         with self.log.open('wb') as output:
             return subprocess.Popen(
                 tied(
