@@ -121,13 +121,14 @@ class Supervisor:
             if by_rq:
                 self._worker.records.forget()
             begun = self._account(child, ended, by_rq=by_rq)
-            self._worker.deliveries.put_back(self._batch[begun : self._kept])
+            self._leave_to_others(child, begun)
         except SystemExit:  # a second SIGTERM: the worker ends at once; the child has been killed and waited for
             for number in (signal.SIGTERM, signal.SIGINT):  # a third one must not come between
                 signal.signal(number, signal.SIG_IGN)
             self._over = True
             child.kill()
             self._settle(child, (self.ended or (None, None, None))[1])
+            self._leave_to_others(child, self._position + 1)
             raise
         finally:
             self._batch, self.ended = [], None
@@ -186,8 +187,6 @@ class Supervisor:
             child.kill()
             status = ended[1] or _ENDED_UNASKED
             self._settle(child, ended[1])
-            for delivery in self._batch[begun : begun + 1]:
-                reap.requeue_claimed(delivery.job_id or '')
             if self._noted < begun:
                 self._record_death((ended[0], status, ended[2]))
             child.close()
@@ -202,6 +201,13 @@ class Supervisor:
         elif not child.done.more:
             self.dismiss()
         return begun
+
+    def _leave_to_others(self, child: ChildHandle, begun: int) -> None:
+        """Put back in their queue the jobs that were not begun; a child that has died may have claimed the first."""
+        if child.done is None:
+            for delivery in self._batch[begun : begun + 1]:
+                reap.requeue_claimed(delivery.job_id or '')
+        self._worker.deliveries.put_back(self._batch[begun : self._kept])
 
     def _note_ends(self, child: ChildHandle) -> None:
         """Have RQ's records take note of the jobs that have ended since."""
