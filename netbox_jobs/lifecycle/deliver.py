@@ -77,6 +77,9 @@ def deliver_held(jobs: Mapping[int, Job], using: str, *, inline: bool = True) ->
     Returns:
         How many jobs were delivered; others that waited before these may be among them.
     """
+    if admitted := limits.admit_at_once(jobs, using):
+        _deliver(admitted, jobs, inline)
+        return len(admitted)
     delivered, keys = 0, list(jobs)
     for first in range(0, len(keys), _BATCH):
         due = scheduled(using).filter(pk__in=keys[first : first + _BATCH], held=True, due__lte=clock.now_ms())
@@ -104,13 +107,17 @@ def serve(
     """
     served = 0
     for jobs in limits.serve(name, using, first):
-        made = [_made_for(job, new) for job in jobs]
-        at_front = [each for each in made if each.options.get('at_front')]
-        # Of those at the front of a queue, the one that is put there last is the first.
-        for each in [*reversed(at_front), *(each for each in made if each not in at_front)]:
-            delivery.deliver(each, inline=inline)
+        _deliver(jobs, new, inline)
         served += len(jobs)
     return served
+
+
+def _deliver(jobs: Sequence[Job], new: Mapping[int, Job], inline: bool) -> None:
+    made = [_made_for(job, new) for job in jobs]
+    at_front = [each for each in made if each.options.get('at_front')]
+    # Of those at the front of a queue, the one that is put there last is the first.
+    for each in [*reversed(at_front), *(each for each in made if each not in at_front)]:
+        delivery.deliver(each, inline=inline)
 
 
 def _made_for(job: Job, new: Mapping[int, Job]) -> Delivery:
@@ -127,7 +134,7 @@ def serve_limits_of(job: Job) -> None:
     """Deliver the jobs that wait for a slot which this job had; what prevents that is left to recovery."""
     try:
         using = job._state.db or database()
-        for name in limits.limits_of(job, limits.queue_limits(using)):
+        for name in limits.freed_by(job, using):
             serve(name, using)
     except Exception:
         logger.exception('Job %s (%s): the slot that it had could not be given to another job yet.', job.pk, job.name)

@@ -11,7 +11,7 @@ from django.db.models import Exists, Max, OuterRef, Q
 
 from ..choices import JobStatusChoices
 from ..core import clock, limits, order
-from ..models import FairTurn, Job, LimitSlot, Worker
+from ..models import FairTurn, Job, LimitSlot
 
 #: Seconds after which a key of which no job waits is forgotten.
 _FORGET = 3600
@@ -22,27 +22,19 @@ def is_ordered(job: Job) -> bool:
     return bool(job.priority != order.DEFAULT or job.fair_key)
 
 
-def room(name: str, using: str) -> int:
-    """Return how many jobs of a line may be delivered ahead now; slots of jobs that have begun are deleted.
-
-    A few at a time, unless that is all that wait.
+def room(name: str, most: int, ahead: int, using: str) -> int:
+    """Return how many jobs of a line are to be delivered ahead now: a few at a time, unless that is all that wait.
 
     Args:
         name: The name of the line.
+        most: How many may be ahead.
+        ahead: How many are.
         using: The alias of the database that holds the jobs.
     """
-    slots = LimitSlot.objects.using(using).filter(limit=limits.digest(name))
-    taken = dict(slots.filter(queue='').values_list('job_id', 'pk'))
-    pending = Job.objects.using(using).filter(pk__in=taken, status=JobStatusChoices.STATUS_PENDING, held=False)
-    ahead = set(pending.values_list('pk', flat=True))
-    if begun := [slot for pk, slot in taken.items() if pk not in ahead]:
-        slots.filter(pk__in=begun, queue='').delete()
-    queues = Worker.objects.using(using).values_list('queues', flat=True)
-    queue = name.removeprefix(order.line_name(''))
-    most = max(order.AHEAD, sum(queue in names.replace(',', ' ').split() for names in queues))
-    left = most - len(ahead)
-    if left <= 0 or len(ahead) * 2 <= most:
+    left = most - ahead
+    if left <= 0 or ahead * 2 <= most:
         return left
+    slots = LimitSlot.objects.using(using).filter(limit=limits.digest(name))
     waiting = len(slots.filter(since__isnull=False).values_list('pk')[: left + 1])
     return left if waiting <= left else 0
 
@@ -90,7 +82,10 @@ def note_turns(jobs: Iterable[Job], using: str) -> None:
     now = clock.now_ms() * 1000
     served = {(job.queue_name, job.fair_key): now + number for number, job in enumerate(jobs)}
     for (queue, key), moment in sorted(served.items()):
-        FairTurn.objects.using(using).filter(queue=queue, key=key).update(served=moment)
+        turn = FairTurn.objects.using(using).filter(queue=queue, key=key)
+        if not turn.update(served=moment) and key:  # the first job of this key, which did not wait
+            add_keys([(queue, key)], using)
+            turn.update(served=moment)
 
 
 def sweep(using: str) -> None:
