@@ -124,8 +124,10 @@ def _make_rows(allowed: dict[str, Allowance], using: str) -> None:
         rows.bulk_create([admission.row(name, allowed[name]) for name in missing.values()], ignore_conflicts=True)
 
 
-def serve(name: str, using: str, first: Collection[str] = ()) -> Iterator[list[Job]]:
+def serve(name: str, using: str, first: Collection[str] = ()) -> Iterator[tuple[list[Job], set[int]]]:
     """Give the free slots of a limit to the jobs in its line; yield those that are to be delivered next, in order.
+
+    With them, yield the primary keys of those that come behind what is in their queue already.
 
     Args:
         name: The limit's name.
@@ -136,7 +138,7 @@ def serve(name: str, using: str, first: Collection[str] = ()) -> Iterator[list[J
     while len(seen) < _MOST and not rates.rests(name, using):
         look = lines.Look(name, using)
         head, in_turns = lines.head(key, look, seen, using, first)
-        jobs = order.in_order(head, using)
+        jobs, at_back = order.in_order(head, using)
         if not jobs:
             return
         of_queues = queue_limits(using)
@@ -151,14 +153,14 @@ def serve(name: str, using: str, first: Collection[str] = ()) -> Iterator[list[J
             order.note_turns(admitted, using)
         if limits.queue_limit_name(jobs[0].queue_name) not in found:
             pace.note(name, look, len(admitted), using)
-        yield admitted
+        yield admitted, at_back
         whole = len(look.queues) == 1 and len(head) < lines.BATCH
         if len(admitted) >= room or (whole and len(admitted) == len(head)):
             return
 
 
-def admit_at_once(jobs: Mapping[int, Job], using: str) -> list[Job]:
-    """Give slots to new jobs that need not wait for them; return all of these jobs, or none.
+def admit_at_once(jobs: Mapping[int, Job], using: str) -> tuple[list[Job], set[int]]:
+    """Give slots to new jobs that need not wait for them; return all of these jobs, or none; see `serve()`.
 
     Args:
         jobs: Jobs that are held, by their primary keys.
@@ -168,26 +170,27 @@ def admit_at_once(jobs: Mapping[int, Job], using: str) -> list[Job]:
     if not 0 < len(new) <= lines.BATCH or any(
         job.deliveries or job.schedule_id is not None or job.due is None or job.due > now for job in new
     ):
-        return []
+        return [], set()
     of_queues = queue_limits(using)
     found = limits_of(new[0], of_queues)
     if not found or any(limits_of(job, of_queues) != found for job in new[1:]):
-        return []
+        return [], set()
     for name in found:
         if rates.rests(name, using):
-            return []
+            return [], set()
         look = lines.Look(name, using)
         if is_line(name):
             found[name] = pace.ahead(name, look, using)
         if look.queues or look.paused & {job.queue_name for job in new}:
-            return []
+            return [], set()
         if admission.guess(name, found[name], look, using) < len(new):
-            return []
-    if len(order.in_order(new, using)) < len(new):
-        return []
+            return [], set()
+    in_order, at_back = order.in_order(new, using)
+    if len(in_order) < len(new):
+        return [], set()
     admitted = transactions.retried(lambda: admission.admit(new, found, using, in_line=False), using)
     order.note_turns((job for job in admitted if job.fair_key), using)
-    return admitted
+    return admitted, at_back
 
 
 def _with_pace(found: dict[str, Allowance], look: lines.Look, using: str) -> dict[str, Allowance]:
