@@ -83,7 +83,9 @@ def rate(per_second: float) -> str:
         return _('%(number)s per second') % {'number': number(per_second, 1 if per_second < 10 else 0)}
     if per_second >= 1 / 60:
         return _('%(number)s per minute') % {'number': number(per_second * 60, 1 if per_second < 1 / 6 else 0)}
-    return _('%(number)s per hour') % {'number': number(per_second * 3600, 1)}
+    if per_second >= 1 / 3600:
+        return _('%(number)s per hour') % {'number': number(per_second * 3600, 1)}
+    return _('%(number)s per day') % {'number': number(per_second * 86400, 1 if per_second else 0)}
 
 
 def amount(current: int, total: int | None) -> str:

@@ -71,8 +71,9 @@ def test_numbers_have_separators_and_counts_a_limit():
     assert (formatting.percent(25), formatting.amount(120, 480), formatting.amount(1200, None)) == (
         '25%', '120 of 480', '1,200 done',
     )  # fmt: skip
-    assert [formatting.rate(rate) for rate in (40.2, 3.26, 0.5, 0.05, 0.001)] == [
-        '40 per second', '3.3 per second', '30 per minute', '3.0 per minute', '3.6 per hour',
+    assert [formatting.rate(rate) for rate in (40.2, 3.26, 0.5, 0.05, 0.001, 0.0001, 0)] == [
+        '40 per second', '3.3 per second', '30 per minute', '3.0 per minute', '3.6 per hour', '8.6 per day',
+        '0 per day',
     ]  # fmt: skip
     assert formatting.remaining(timedelta(seconds=8.7)) == 'about 9 s left'
 
