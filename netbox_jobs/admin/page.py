@@ -12,7 +12,7 @@ from django.urls import path
 from ..choices import JobStatusChoices
 from ..core import errors, formatting, reasons
 from ..models import Job, Workflow
-from ..monitoring import related, waiting
+from ..monitoring import comparison, related, waiting
 from . import actions, log, markup, stack, timeline
 from .base import PagesAdmin
 
@@ -116,6 +116,7 @@ class JobPage(PagesAdmin):
             'data_cut': len(_data(job)) > LONGEST,
             'arguments': formatting.cut(job.arguments_shown, LONGEST),
             'arguments_cut': len(job.arguments_shown) > LONGEST,
+            'comparison': comparison.with_completed(job),
             **stack.context(request, job),
             'live_every': None if job.ended else _BUSY if soon else _IDLE,
         }

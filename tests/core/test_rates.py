@@ -5,8 +5,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
 from netbox_jobs.core import conf, rates
-from netbox_jobs.core.reasons import in_words
 from netbox_jobs.core.limits import Allowance, Limit
+from netbox_jobs.core.reasons import in_words
 from netbox_jobs.core.waits import Wait, WaitKind
 from netbox_jobs.jobs import JobRunner, Rate
 from tests.windows import most_within
