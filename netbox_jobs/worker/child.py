@@ -61,6 +61,7 @@ class ChildProcess:
         self._like._func_name, self._like._instance, self._like._kwargs = ENTRY, None, {}
         self._like.worker_name = worker.name
         self._failed = False
+        self._handlers: dict[int, Any] = {}
         self._of_threads = ThreadConnections()
         self._claimed: Job | None = None  # the next job, claimed with the end of the one before
         # The batch: what RQ calls each delivery, the `job_id` of its job, and whether this process ends after them.
@@ -105,6 +106,7 @@ class ChildProcess:
         self._worker.setup_work_horse_signals()
         signal.signal(STOP, self._stop)
         time_limit.show_on(SHOW)
+        self._handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, STOP)}
 
     def _stop(self, *_args: Any) -> None:
         if self._page.stop == self._page.position:
@@ -199,7 +201,10 @@ class ChildProcess:
     def _tidy_up(self) -> bool:
         """After a job: leave nothing of it for the next one; False if this process had better end."""
         forks.undo()
-        self._set_signals()
+        if any(signal.getsignal(number) != handler for number, handler in self._handlers.items()):
+            self._set_signals()
+        else:
+            time_limit.show_on(SHOW)  # nothing tells whether the job has changed that
         reset_queries()
         opened = [c for c in connections.all(initialized_only=True) if c.connection is not None]
         if any(c.in_atomic_block or not c.autocommit for c in opened):
