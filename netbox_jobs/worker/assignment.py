@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from . import reap
 from .child_handle import ChildHandle
 from .dequeue import Delivery
 from .protocol import PLACES, More
@@ -121,3 +122,11 @@ class Assignment:
                 break  # what it failed with is on its way
             self._noted += 1
         return self._noted
+
+    def settle(self, status: int | None) -> None:
+        """The child has died, with this wait status: end the job that it was running."""
+        current, told, now = self.current, self._child.page.read(), time.monotonic()
+        if current.job_id is None:
+            return
+        overran = now >= told if told > 0 else told == 0 and 0 < self.limit <= now - self.began
+        reap.settle(current.job_id, status, limit=self.limit, overran=overran)

@@ -4,6 +4,8 @@ from .protocol import MOST
 
 #: Seconds of work that one batch has.
 WORK = 0.05
+#: Seconds up to which a job is short.
+SHORT = 0.5
 
 
 class BatchSize:
@@ -21,6 +23,11 @@ class BatchSize:
         mean = seconds / jobs
         # A job that takes long counts at once, one that is short by and by.
         self._seconds = mean if self._seconds is None else max(mean, (self._seconds + mean) / 2)
+
+    @property
+    def is_known_short(self) -> bool:
+        """Whether jobs are short, of late."""
+        return self._seconds is not None and self._seconds <= SHORT
 
     def fitting(self, waiting: int) -> int:
         """How many to take while so many wait: a worker's share of them, and no more than it runs in a moment."""

@@ -41,6 +41,13 @@ class Intake:
         share = (len(found) + worker.deliveries.waiting) // max(size.workers, 1)
         return self._keep(found, _plain(found), share)
 
+    @property
+    def has_more(self) -> bool:
+        """Whether this worker is going to run more jobs than it has, as far as it knows."""
+        worker = self._worker
+        left = self.max_jobs is None or worker.completed + worker.supervisor.assigned < self.max_jobs
+        return bool(left and worker.deliveries.waiting and not worker._stop_requested)
+
     def ends_child(self, jobs: int) -> bool:
         """Whether the child ends after so many jobs more."""
         return bool(self._worker.supervisor.child.jobs + jobs >= self._worker.jobs_per_child())

@@ -81,14 +81,15 @@ class Worker(Reconnecting, RQWorker):
             self._maintenance.stop()
             _give_back(lease)
 
-    def forking(self) -> AbstractContextManager[None]:
-        """Held around a fork."""
+    def forking(self, patience: float = 5) -> AbstractContextManager[bool]:
+        """Held around a fork; yields whether the maintenance thread is at nothing meanwhile, after so many seconds."""
         assert self._maintenance is not None
-        return self._maintenance.between_duties()
+        return self._maintenance.between_duties(patience)
 
     def live(self, pipe: Connection, page: SharedPage) -> None:
         """In a child: run jobs; does not return."""
-        parent, self.supervisor.child = os.getppid(), None
+        parent = os.getppid()
+        self.supervisor.forget()
         ChildProcess(self, pipe, page, parent, self.preload).live()
 
     def bootstrap(self, *args: Any, **kwargs: Any) -> None:
@@ -100,7 +101,7 @@ class Worker(Reconnecting, RQWorker):
         """What RQ does last, and the end of the child."""
         self._state = WorkerStatus.BUSY  # a SIGTERM does not come between
         self.records.flush()
-        self.supervisor.dismiss()
+        self.supervisor.end()
         super().teardown()
 
     # The loop

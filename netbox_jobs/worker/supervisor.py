@@ -25,6 +25,8 @@ logger = logging.getLogger('netbox_jobs')
 
 #: Seconds after which a job is a long one: RQ records that it runs, and the jobs behind it go back to their queue.
 LONG = 0.05
+#: Seconds for which the next child waits beside one that is at its job.
+SPARED = 2.0
 #: Seconds between two looks at a child: while its job may become a long one, while it is one, and while jobs wait
 #: behind it that queues which come first may push aside, or may come behind it.
 _SOON, _LOOK, _AHEAD = 0.05, 0.25, 0.02
@@ -38,6 +40,7 @@ class Supervisor:
     def __init__(self, worker: Any) -> None:
         self._worker = worker
         self.child: ChildHandle | None = None
+        self._spare: ChildHandle | None = None  # takes its place when it has ended
         #: Held while a batch is handed over or comes to its end, and while a stop looks which job is running: so that
         #: it never hits another one. (A signal handler of the same thread may want it.)
         self.lock = threading.RLock()
@@ -88,6 +91,8 @@ class Supervisor:
             self._over, self._stopping = False, None
             self._worker._stopped_job_id, self._worker._horse_pid = None, child.pid
         child.send(message)
+        if message.last and self.size.is_known_short and self._worker.intake.has_more:
+            self._bring_spare()
         self._worker.records.flush_if_due()
 
     def _finish(self, *, by_rq: bool = False) -> int:
@@ -108,7 +113,7 @@ class Supervisor:
                 signal.signal(number, signal.SIG_IGN)
             self._over = True
             child.kill()
-            self._settle(child, assignment, (self.ended or (None, None, None))[1])
+            assignment.settle((self.ended or (None, None, None))[1])
             raise
         finally:
             self._assignment, self.ended = None, None
@@ -135,6 +140,8 @@ class Supervisor:
                 child.signal(SHOW)
                 time.sleep(0.1)
                 self._kill(child, assignment, position)
+            if self._spare is not None and assignment.age > SPARED:
+                self._end_spare()
             self._worker.records.heartbeat()
 
     def _is_pushed_aside(self, assignment: Assignment) -> bool:
@@ -176,7 +183,7 @@ class Supervisor:
         if child.done is None:
             child.kill()
             status = ended[1] or _ENDED_UNASKED
-            self._settle(child, assignment, ended[1])
+            assignment.settle(ended[1])
             for delivery in assignment.deliveries[begun : begun + 1]:
                 reap.requeue_claimed(delivery.job_id or '')
             if noted < begun:
@@ -190,19 +197,11 @@ class Supervisor:
             if self._worker.preload.follow():
                 connections.close_all()  # what a module has asked at its import; no two processes share a session
                 share_memory()
+                self._end_spare()  # it would have to import that itself
         assignment.put_back(begun)
         if self.child is not None and child.done is not None and not child.done.more:
             self.dismiss()
         return begun
-
-    def _settle(self, child: ChildHandle, assignment: Assignment, status: int | None) -> None:
-        """The child has died: end the job that it was running."""
-        current, told, moment_ = assignment.current, child.page.read(), time.monotonic()
-        if current.job_id is None:
-            return
-        limit, began = assignment.limit, assignment.began
-        overran = moment_ >= told if told > 0 else told == 0 and 0 < limit <= moment_ - began
-        reap.settle(current.job_id, status, limit=limit, overran=overran)
 
     def _record_death(self, assignment: Assignment, ended: Ended) -> None:
         """Have RQ record the death of the child by its own code."""
@@ -258,12 +257,39 @@ class Supervisor:
         if self.child is not None and self.child.is_alive():
             return self.child
         self.dismiss()
-        with self._worker.forking():
-            self.child = ChildHandle.fork(self._worker.live)
+        self.child, self._spare = self._spare, None
+        if self.child is None or not self.child.is_alive():
+            self.dismiss()
+            with self._worker.forking():
+                self.child = ChildHandle.fork(self._worker.live)
         return self.child
+
+    def _bring_spare(self) -> None:
+        """Fork the next child already: it connects to the database while this one is at its only job."""
+        if self._spare is not None:
+            return
+        with self._worker.forking(patience=0) as undisturbed:
+            try:
+                self._spare = ChildHandle.fork(self._worker.live) if undisturbed else None
+            except OSError as error:
+                logger.debug('No second child could be forked (%s).', error)
+
+    def _end_spare(self) -> None:
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.dismiss()
 
     def dismiss(self) -> None:
         """End the child that waits, if there is one."""
         child, self.child = self.child, None
         if child is not None:
             child.dismiss()
+
+    def end(self) -> None:
+        """End all children."""
+        self.dismiss()
+        self._end_spare()
+
+    def forget(self) -> None:
+        """In a child: it has none of its own."""
+        self.child = self._spare = self._assignment = None
