@@ -213,18 +213,9 @@ def schedules(rows: Iterable[ScheduleState]) -> Table:
                 Cell(row.name),
                 Cell(row.runner),
                 instance(row),
-                Cell(
-                    formatting.recurrence(row.interval, row.cron, row.time_zone),
-                    brief=formatting.recurrence(row.interval, row.cron),
-                ),
+                Cell(formatting.recurrence(row.interval, row.cron, row.time_zone), brief=recurs),
                 Cell(formatting.full_moment(state.next_run) or '-', '' if state.next_run else style, brief),
-                Cell(
-                    formatting.full_moment(last.completed),
-                    last.status,
-                    f'{ended} {formatting.relative(last.completed)}',
-                )
-                if last
-                else Cell('-'),
+                Cell(formatting.full_moment(last.completed), last.status, ago) if last else Cell('-'),
                 Cell(ended),
                 Cell(formatting.number(row.runs)),
                 Cell(word, style),
