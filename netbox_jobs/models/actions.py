@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
+from asgiref.sync import sync_to_async
 from django.db.models import Model
 
 from ..choices import JobStatusChoices
@@ -163,6 +164,10 @@ class JobActions:
             TypeError: The payload cannot be stored.
         """
         services.signal(self, name, payload)
+
+    async def asignal(self, name: str, payload: Any = None) -> None:
+        """Call `signal()` from asynchronous code."""
+        await sync_to_async(self.signal)(name, payload)
 
     def delete(self, *args: Any, user: Any = None, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Delete the job and its log: a waiting one never runs, a running one is stopped, and a chain of jobs ends.

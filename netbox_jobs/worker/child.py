@@ -62,8 +62,8 @@ class ChildProcess:
         self._like._func_name, self._like._instance, self._like._kwargs = ENTRY, None, {}
         self._like.worker_name = worker.name
         self._failed = False
-        self._spent = False  # a job has left this process unable to run others
         self._handlers: dict[int, Any] = {}
+        self._spent = False  # a job has left this process unable to run others
         self._of_threads = ThreadConnections()
         self._claimed: Job | None = None  # the next job, claimed with the end of the one before
         # The batch: what RQ calls each delivery, the `job_id` of its job, and whether this process ends after them.

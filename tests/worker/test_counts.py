@@ -261,12 +261,12 @@ if connection.vendor == 'postgresql':  # which claims a job with the end of the 
         def die():
             raise Died
 
-        def end_worker(*args):
+        def end_worker(_child):
             raise SystemExit
 
         jobs, supervisor = Quiet.enqueue_many([{}] * 4), worker.supervisor
-        supervisor.child = SimpleNamespace(page=child._page, kill=lambda: None, jobs=0, failures={})
-        supervisor._assignment = Assignment(worker, supervisor.child, worker.deliveries.take(4), last=False)
+        supervisor._batch, supervisor._kept = worker.deliveries.take(4), 4
+        supervisor.child = SimpleNamespace(page=child._page, kill=lambda: None, done=None)
         monkeypatch.setattr(child, '_tidy_up', die)
         with pytest.raises(Died):
             run(child, jobs)
