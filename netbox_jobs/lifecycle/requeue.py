@@ -96,8 +96,7 @@ def give_back(
         given_back = write(to_slot=True)
     except ScheduleLocked:
         with transaction.atomic(using=using):
-            given_back = write(to_slot=False)
-            if given_back:
+            if given_back := write(to_slot=False):
                 PendingChange.leave(job, {'slot': True}, using)
     except IntegrityError:  # the next occurrence was made while this one ran, and has the slot of the waiting one
         with transaction.atomic(using=using):
