@@ -68,8 +68,11 @@ def end_own_orphans(token: str, job_id: str | None = None, unchanged: Callable[[
 def _end_each(orphans: Iterable[Job], reason: str) -> int:
     ended = 0
     for job in orphans:
-        logger.warning('Job %s (%s): %s', job.pk, job.name, reason)
         try:
+            if (recorded := record(job.pk, database())) is not None:  # its run is over
+                ended += recorded
+                continue
+            logger.warning('Job %s (%s): %s', job.pk, job.name, reason)
             ended += end_orphan(job, reason)
         except Exception:  # one that cannot be ended does not keep the others from it
             if not connections[database()].is_usable():
