@@ -37,7 +37,7 @@ def environment(**more: str) -> dict[str, str]:
         **os.environ,
         'DJANGO_SETTINGS_MODULE': 'tests.settings',
         'TEST_IN_WORKER': '1',
-        'TEST_REDIS_URL': settings.RQ_QUEUES['default']['URL'],
+        'TEST_REDIS_URL': settings.RQ_QUEUES['default'].get('URL', settings.REDIS_URL),
         'PYTHONPATH': str(ROOT),
         'PYTHONUNBUFFERED': '1',
         **more,

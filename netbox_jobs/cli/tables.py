@@ -111,7 +111,7 @@ def error_groups(rows: Iterable[ErrorGroup]) -> Table:
                 Cell(row.message + state, 'dim' if row.muted else 'errored'),
                 Cell(row.runner, brief=formatting.class_name(row.runner)),
                 _moment(row.first),
-                _moment(row.last),
+                Cell(formatting.full_moment(row.last), brief=formatting.relative(row.last)),
                 Cell(', '.join(row.queues)),
                 Cell(row.fingerprint),
             ]
@@ -135,12 +135,12 @@ def queues(rows: Iterable[QueueState], limit: int) -> Table:
     )
     styles = {'paused': 'paused', 'no_worker': 'errored'}
     for row in rows:
-        paused = f'{formatting.queue_state("paused")} {formatting.relative(row.paused)}' if row.paused else ''
+        paused = f'{formatting.queue_state("paused")} {formatting.age(row.paused, 1)}' if row.paused else ''
         table.rows.append(
             [
                 Cell(row.name),
                 Cell(formatting.capped(row.waiting, limit), 'pending' if row.waiting else 'dim'),
-                Cell(formatting.duration(row.oldest_age) or '-'),
+                Cell(formatting.duration(row.oldest_age) or '-', brief=formatting.duration(row.oldest_age, 1)),
                 Cell(formatting.capped(row.scheduled, limit), '' if row.scheduled else 'dim'),
                 Cell(formatting.capped(row.running, limit), 'running' if row.running else 'dim'),
                 Cell(formatting.number(row.failed), 'failed' if row.failed else 'dim'),
@@ -205,19 +205,17 @@ def schedules(rows: Iterable[ScheduleState]) -> Table:
         word, style = formatting.schedule_state(state.state), styles[state.state]
         brief = formatting.moment(state.next_run) or word
         ended = formatting.status(last.status) if last else '-'
+        recurs = formatting.recurrence(row.interval, row.cron)
+        ago = f'{ended} {formatting.relative(last.completed)}' if last else ''
         table.rows.append(
             [
                 Cell(str(row.pk)),
                 Cell(row.name),
                 Cell(row.runner),
                 instance(row),
-                Cell(formatting.recurrence(row.interval, row.cron, row.time_zone), brief=row.cron),
+                Cell(formatting.recurrence(row.interval, row.cron, row.time_zone), brief=recurs),
                 Cell(formatting.full_moment(state.next_run) or '-', '' if state.next_run else style, brief),
-                Cell(
-                    formatting.full_moment(last.completed), last.status, f'{ended} {formatting.moment(last.completed)}'
-                )
-                if last
-                else Cell('-'),
+                Cell(formatting.full_moment(last.completed), last.status, ago) if last else Cell('-'),
                 Cell(ended),
                 Cell(formatting.number(row.runs)),
                 Cell(word, style),

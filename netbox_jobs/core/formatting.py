@@ -178,11 +178,11 @@ def relative(value: datetime | None) -> str:
     return text % {'time': duration(abs(away), 1)}
 
 
-def age(value: datetime | None) -> str:
+def age(value: datetime | None, units: int = 2) -> str:
     """Return how long ago a moment was, in whole seconds: '4 min 10 s'."""
     if value is None:
         return ''
-    return duration(int((clock.to_utc(timezone.now()) - clock.to_utc(value)).total_seconds()))
+    return duration(int((clock.to_utc(timezone.now()) - clock.to_utc(value)).total_seconds()), units)
 
 
 def _local(value: datetime) -> datetime:

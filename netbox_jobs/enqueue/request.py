@@ -10,6 +10,7 @@ from django.contrib.contenttypes.models import ContentType
 
 from ..choices import JobNotificationChoices
 from ..core import clock, contexts, limits, options, order, queues, rates, recurrence, retries, runner_options, unique
+from ..core.home import unwrapped
 from ..core.import_path import path_of
 from ..core.limits import Limit
 from ..core.options import UNCHANGED
@@ -145,6 +146,7 @@ def check(
     request.options, timeout, awaited = check_rq_options(rq)
     request.job_timeout = timeout
     named |= _take_flow(request, given.pop('priority', None), kind)
+    _take_sameness(request, given, func, kind)
     if timeout is None and kind is not None:
         request.job_timeout = seconds(*runner_options.time_limit(kind))
     _take_order(request, awaited, given, func, kind)
@@ -187,7 +189,7 @@ def _check_debounced(request: EnqueueRequest, *, counts: bool) -> None:
         return
     if request.scheduled is not None or request.recurrence or request.waits:
         raise ValueError(
-            'Meta.debounce decides when a job of this runner is due: schedule_at, interval, cron, depends_on and an '
+            'debounce decides when a job of this runner is due: schedule_at, interval, cron, depends_on and an '
             'instance that is not saved cannot be given.'
         )
 
@@ -226,7 +228,7 @@ def _take_plain_options(request: EnqueueRequest, given: dict[str, Any], kind: An
 
 
 def _take_instance(request: EnqueueRequest, instance: Any) -> None:
-    if instance is None:
+    if (instance := unwrapped(instance)) is None:
         return
     request.object_type = content_type_of(instance)
     if is_unsaved(instance):
@@ -245,6 +247,16 @@ def _take_flow(request: EnqueueRequest, priority: Any, kind: Any) -> set[str]:
         return set()
     request.priority = order.check_priority(priority)
     return {'priority'}
+
+
+def _take_sameness(request: EnqueueRequest, given: dict[str, Any], func: Any, kind: Any) -> None:
+    """Take `debounce` or `throttle` out of the call, unless that is the name of an argument of `run()`."""
+    names = [name for name in unique.CALL_OPTIONS if not dependencies.is_argument(name, func, kind)]
+    found = {name: value for name in names if (value := given.pop(name, None)) is not None}
+    if found and kind is None:
+        raise ValueError(f'{" and ".join(found)} cannot be given here; they are for jobs of a JobRunner.')
+    if found:
+        request.unique = unique.of_call(found, kind.run)
 
 
 def _take_recurrence(request: EnqueueRequest, given: dict[str, Any]) -> set[str]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ..broker import connection
 from ..choices import JobStatusChoices
-from ..core import clock
+from ..core import clock, queues
 from ..core.order import is_line
 from ..core.rates import PREFIX
 from ..core.waits import BEHIND, Wait, WaitKind
@@ -43,7 +43,7 @@ def reason(job: Job, *, in_full: bool = False) -> Wait | None:
         return Wait(WaitKind.QUEUE_PAUSED, queue=job.queue_name)
     if (previous := _previous_occurrence(job)) is not None:
         return Wait(WaitKind.PREVIOUS, jobs=(previous,), schedule=job.schedule_id)
-    if in_full and not connection.answers(job.queue_name):
+    if in_full and job.queue_name in queues.configured() and not connection.answers(job.queue_name):
         return Wait(WaitKind.REDIS, queue=job.queue_name)
     return _in_queue(job, in_full)
 

@@ -7,11 +7,13 @@ import pytest
 
 from netbox_jobs.execution.entry import run_delivered
 from netbox_jobs.lifecycle import claim
-from netbox_jobs.maintenance import recovery
-from netbox_jobs.models import Job, PendingChange, Schedule
+from netbox_jobs.maintenance import recovery, slots
+from netbox_jobs.models import Job, LimitRow, PendingChange, Schedule
 from tests.app.jobs import Plain
+from tests.app.limited import OfTenant
 from tests.app.models import Thing
 from tests.processes import ROOT, environment, status, wait_for
+from tests.renaming import rename
 from tests.sessions import elsewhere
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,7 +66,7 @@ def test_p4_an_interval_that_run_has_set_counts_although_the_schedule_was_locked
 def test_why_a_chain_was_suspended_is_recorded_although_the_schedule_was_locked(settings):
     settings.NETBOX_JOBS = {'RUNNER_GRACE': 0}
     first = Plain.enqueue_once(interval=5)
-    Job.objects.update(runner='tests.app.gone.Runner')
+    rename(first, 'tests.app.gone.Runner')
     with elsewhere(lambda: Schedule.objects.update(name='held')):
         run_delivered(str(first.job_id))
         assert status(first) == 'errored'
@@ -145,3 +147,16 @@ with transaction.atomic():
     transaction.on_commit(lambda: os._exit(9))
     Plain.enqueue_once(instance=Thing.objects.get(), interval=5)
 """
+
+
+def test_p10_a_limit_that_a_suspended_process_keeps_locked_holds_up_no_worker_and_is_used_afterwards():
+    first, second = OfTenant.enqueue(), OfTenant.enqueue()
+    running = claim.claim(str(first.job_id), 'worker', 'default')
+    with elsewhere(lambda: LimitRow.objects.select_for_update().get(name__contains='OfTenant')):
+        running.terminate()
+        assert (status(first), status(second)) == ('completed', 'scheduled')
+        assert slots.give_slots() == 0
+        third = OfTenant.enqueue()
+        assert status(third) == 'scheduled'
+    assert slots.give_slots() == 1
+    assert (status(second), status(third)) == ('pending', 'scheduled')

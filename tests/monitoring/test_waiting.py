@@ -106,6 +106,13 @@ def test_whether_redis_answers_is_asked_only_on_demand(worker, settings):
     close_circuits()
 
 
+def test_no_worker_serves_a_queue_that_is_configured_no_more(worker, admin_client):
+    job = Job.objects.create(name='x', runner='a.B', status='pending', queue_name='gone', due=1)
+    assert reason(job, in_full=True) == Wait(WaitKind.NO_WORKER, queue='gone')
+    page = admin_client.get(f'/admin/netbox_jobs/job/{job.pk}/change/')
+    assert 'no worker serves the queue gone' in page.content.decode()
+
+
 def test_a_job_about_an_unsaved_object_waits_until_that_is_saved(worker):
     thing = Thing(name='new')
     job = Plain.enqueue(instance=thing)
