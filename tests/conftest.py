@@ -39,7 +39,11 @@ if _DATABASE.startswith('sqlite'):
     collect_ignore.append('enqueue/test_isolation.py')
     collect_ignore += ['enqueue/test_lock_order.py', 'enqueue/test_gap_locks.py']
     # Its one write lock is waited for.
-    collect_ignore += ['lifecycle/test_long_transactions.py', 'lifecycle/test_locked_jobs.py']
+    collect_ignore += [
+        'lifecycle/test_long_transactions.py',
+        'lifecycle/test_locked_jobs.py',
+        'lifecycle/test_left_outcomes.py',
+    ]
     collect_ignore.append('maintenance/test_locked_rows.py')
 
 

@@ -53,7 +53,7 @@ def _table(found: list[AuditEntry]) -> Table:
             Column('by', flexible=True),
             Column('action'),
             Column('object', flexible=True),
-            Column('change', flexible=True, extra=True),
+            Column('change', flexible=True),
         )
     )
     for entry in found:

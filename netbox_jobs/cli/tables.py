@@ -10,7 +10,7 @@ from ..models import Job, JobAttempt, JobStep, Progress, Schedule
 from ..monitoring.errors import ErrorGroup
 from ..monitoring.queues import QueueState
 from ..monitoring.schedules import ScheduleState
-from ..monitoring.workers import WorkerState
+from ..monitoring.workers import RunningJob, WorkerState
 from . import documents
 from .screen import Cell, Column, Table
 
@@ -39,15 +39,29 @@ def progress_cell(progress: Progress | None) -> Cell:
     return Cell(formatting.percent(progress.percent))
 
 
+_ID, _NAMES = Column('id', right=True), tuple(Column(name, flexible=True) for name in ('name', 'instance', 'queue'))
+
+
+def _names(job: Job, style: str = '') -> list[Cell]:
+    return [Cell(job.name, style), instance(job), Cell(job.queue_name)]
+
+
+def running(rows: Iterable[RunningJob]) -> Table:
+    """Jobs that run, with their progress."""
+    table = Table((_ID, *_NAMES, Column('progress', right=True), Column('for', right=True)))
+    for each in rows:
+        age = Cell('stopping' if each.job.stopping else formatting.age(each.job.started) or '-')
+        table.rows.append([Cell(str(each.job.pk)), *_names(each.job, 'running'), progress_cell(each.progress), age])
+    return table
+
+
 def jobs(rows: Iterable[Job], users: dict[Any, str], progress: dict[int, Progress]) -> Table:
     """Jobs. The column `when` has the time when a job ended, else when it started, else when it is due."""
     table = Table(
         (
-            Column('id', right=True),
+            _ID,
             Column('status'),
-            Column('name', flexible=True),
-            Column('instance', flexible=True),
-            Column('queue', flexible=True),
+            *_NAMES,
             Column('user', flexible=True, extra=True),
             Column('when'),
             Column('took', right=True),
@@ -65,9 +79,7 @@ def jobs(rows: Iterable[Job], users: dict[Any, str], progress: dict[int, Progres
             [
                 Cell(str(row.pk)),
                 status(row),
-                Cell(row.name),
-                instance(row),
-                Cell(row.queue_name),
+                *_names(row),
                 Cell(users.get(row.user_id, '-')),
                 _moment(when),
                 took,
@@ -99,7 +111,7 @@ def error_groups(rows: Iterable[ErrorGroup]) -> Table:
                 Cell(row.message + state, 'dim' if row.muted else 'errored'),
                 Cell(row.runner, brief=formatting.class_name(row.runner)),
                 _moment(row.first),
-                _moment(row.last),
+                Cell(formatting.full_moment(row.last), brief=formatting.relative(row.last)),
                 Cell(', '.join(row.queues)),
                 Cell(row.fingerprint),
             ]
@@ -123,12 +135,12 @@ def queues(rows: Iterable[QueueState], limit: int) -> Table:
     )
     styles = {'paused': 'paused', 'no_worker': 'errored'}
     for row in rows:
-        paused = f'{formatting.queue_state("paused")} {formatting.relative(row.paused)}' if row.paused else ''
+        paused = f'{formatting.queue_state("paused")} {formatting.age(row.paused, 1)}' if row.paused else ''
         table.rows.append(
             [
                 Cell(row.name),
                 Cell(formatting.capped(row.waiting, limit), 'pending' if row.waiting else 'dim'),
-                Cell(formatting.duration(row.oldest_age) or '-'),
+                Cell(formatting.duration(row.oldest_age) or '-', brief=formatting.duration(row.oldest_age, 1)),
                 Cell(formatting.capped(row.scheduled, limit), '' if row.scheduled else 'dim'),
                 Cell(formatting.capped(row.running, limit), 'running' if row.running else 'dim'),
                 Cell(formatting.number(row.failed), 'failed' if row.failed else 'dim'),
@@ -193,19 +205,17 @@ def schedules(rows: Iterable[ScheduleState]) -> Table:
         word, style = formatting.schedule_state(state.state), styles[state.state]
         brief = formatting.moment(state.next_run) or word
         ended = formatting.status(last.status) if last else '-'
+        recurs = formatting.recurrence(row.interval, row.cron)
+        ago = f'{ended} {formatting.relative(last.completed)}' if last else ''
         table.rows.append(
             [
                 Cell(str(row.pk)),
                 Cell(row.name),
                 Cell(row.runner),
                 instance(row),
-                Cell(formatting.recurrence(row.interval, row.cron, row.time_zone), brief=row.cron),
+                Cell(formatting.recurrence(row.interval, row.cron, row.time_zone), brief=recurs),
                 Cell(formatting.full_moment(state.next_run) or '-', '' if state.next_run else style, brief),
-                Cell(
-                    formatting.full_moment(last.completed), last.status, f'{ended} {formatting.moment(last.completed)}'
-                )
-                if last
-                else Cell('-'),
+                Cell(formatting.full_moment(last.completed), last.status, ago) if last else Cell('-'),
                 Cell(ended),
                 Cell(formatting.number(row.runs)),
                 Cell(word, style),

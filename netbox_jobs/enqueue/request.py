@@ -10,6 +10,7 @@ from django.contrib.contenttypes.models import ContentType
 
 from ..choices import JobNotificationChoices
 from ..core import clock, contexts, limits, options, order, queues, rates, recurrence, retries, runner_options, unique
+from ..core.home import unwrapped
 from ..core.import_path import path_of
 from ..core.limits import Limit
 from ..core.options import UNCHANGED
@@ -227,7 +228,7 @@ def _take_plain_options(request: EnqueueRequest, given: dict[str, Any], kind: An
 
 
 def _take_instance(request: EnqueueRequest, instance: Any) -> None:
-    if instance is None:
+    if (instance := unwrapped(instance)) is None:
         return
     request.object_type = content_type_of(instance)
     if is_unsaved(instance):

@@ -13,6 +13,7 @@ from tests.app.jobs import Plain
 from tests.app.limited import OfTenant
 from tests.app.models import Thing
 from tests.processes import ROOT, environment, status, wait_for
+from tests.renaming import rename
 from tests.sessions import elsewhere
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -65,7 +66,7 @@ def test_p4_an_interval_that_run_has_set_counts_although_the_schedule_was_locked
 def test_why_a_chain_was_suspended_is_recorded_although_the_schedule_was_locked(settings):
     settings.NETBOX_JOBS = {'RUNNER_GRACE': 0}
     first = Plain.enqueue_once(interval=5)
-    Job.objects.update(runner='tests.app.gone.Runner')
+    rename(first, 'tests.app.gone.Runner')
     with elsewhere(lambda: Schedule.objects.update(name='held')):
         run_delivered(str(first.job_id))
         assert status(first) == 'errored'

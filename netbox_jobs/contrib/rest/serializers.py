@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ...choices import JobNotificationChoices, JobStatusChoices
-from ...core import clock, formatting
+from ...core import clock, formatting, reasons
 from ...models import Job, JobAttempt, JobLogEntry, JobStep, Progress, Schedule
 from ...monitoring import related, waiting
 from ...monitoring.permissions import VIEW, may_see_arguments
@@ -114,7 +114,7 @@ class WaitSerializer(serializers.Serializer[Any]):
 
     def get_text(self, wait: Any) -> str:
         """The reason for people."""
-        return formatting.wait(wait)
+        return reasons.in_words(wait)
 
 
 class RowSerializer(ModelSerializer):

@@ -56,12 +56,12 @@ def _versions(workers: Iterable[Worker]) -> Iterator[Finding]:
 
 def _queue(state: QueueState, *, any_worker: bool) -> Iterator[Finding]:
     waiting = state.waiting + state.scheduled
-    count = formatting.number(waiting)
+    count = f'{formatting.number(waiting)} {"job waits" if waiting == 1 else "jobs wait"}'
     if not state.configured and waiting:
         yield Finding(
             'queues.unknown',
             ERROR,
-            f'{count} jobs wait in the queue {state.name}, which is not configured: no worker can serve it.',
+            f'{count} in the queue {state.name}, which is not configured: no worker can serve it.',
             'Add it to RQ_QUEUES, or install the plugin that declares it; or cancel the jobs.',
         )
     elif state.paused is not None:
@@ -69,11 +69,11 @@ def _queue(state: QueueState, *, any_worker: bool) -> Iterator[Finding]:
             yield Finding(
                 'queues.paused',
                 INFO,
-                f'The queue {state.name} is paused since {formatting.full_moment(state.paused)}; {count} jobs wait.',
+                f'The queue {state.name} is paused since {formatting.full_moment(state.paused)}; {count}.',
                 f'Resume it with "manage.py jobs resume {state.name}".',
             )
     elif state.unserved and (waiting or any_worker):
-        text = f'; {count} jobs wait in it' if waiting else ''
+        text = f'; {count} in it' if waiting else ''
         yield Finding(
             'queues.unserved',
             ERROR if waiting else WARNING,
@@ -102,6 +102,7 @@ def _schedules() -> Iterator[Finding]:
         yield Finding(
             'schedules.late',
             WARNING,
-            f'{formatting.number(late.count)} jobs of {runner} are late, by {late.seconds:.0f} seconds or less.',
+            f'{formatting.number(late.count)} {"job" if late.count == 1 else "jobs"} of {runner} '
+            f'{"is" if late.count == 1 else "are"} late, by at most {formatting.duration(round(late.seconds))}.',
             'See with "manage.py jobs show ID" why one of them waits.',
         )
