@@ -1,4 +1,4 @@
-"""A process that dies at any statement, as the tests play it: it leaves all that it can leave, and each of these once."""
+"""A process that dies at any statement, as the tests play it, leaves all that it can leave, and each of these once."""
 
 import pytest
 from django.db import transaction
