@@ -3,9 +3,10 @@
 A worker takes half a second of CPU to start, most of it for imports, and the tests start hundreds. A nursery is a
 process that has them behind it; each command is a fork of it, in a session of its own, with its own environment and
 output. The first one has imported libraries only, and its children set Django up themselves, as `python -m django`
-does; for an environment that is asked for again there is one that has set it up already. Environments that differ only
-in what the settings of the tests can be given late (another Redis, a shorter limit, a step to die at) share one. When
-the process that started a nursery ends, in order or not, the nursery ends with all that it has started.
+does; for the usual environment, and for one that is asked for again, there is one that has set it up already.
+Environments that differ only in what the settings of the tests can be given late (another Redis, a shorter limit, a
+step to die at) share one. When the process that started a nursery ends, in order or not, the nursery ends with all that
+it has started.
 """
 
 import gc
@@ -133,7 +134,8 @@ def _nursery_for(env: dict[str, str]) -> _Nursery:
         early = {name: value for name, value in env.items() if not _is_late(name)}
     key = frozenset(early.items())
     _asked[key] += 1
-    if _asked[key] == 1:
+    usual = all(early.get(name) == os.environ.get(name) for name in ('TEST_DATABASE_URL', 'DJANGO_SETTINGS_MODULE'))
+    if _asked[key] == 1 and not usual:
         return _nursery(None)
     return _nursery(key, early)
 
