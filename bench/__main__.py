@@ -62,11 +62,11 @@ def main() -> int:
     return 0
 
 
-GROUPS = ('enqueue', 'workers', 'many', 'drain', 'lines', 'idle')
+GROUPS = ('enqueue', 'workers', 'flow', 'many', 'drain', 'lines', 'idle')
 
 
 def _measure(options: argparse.Namespace) -> list:
-    from . import crews, draining, enqueueing, idling, lines, working
+    from . import crews, draining, enqueueing, flowing, idling, lines, working
 
     rounds = options.rounds or (3 if options.quick else 5)
     quick = options.quick
@@ -74,6 +74,7 @@ def _measure(options: argparse.Namespace) -> list:
     plans = {
         'enqueue': (enqueueing.rows(), enqueueing.measure, {'times': 3 if quick else 8}),
         'workers': (working.rows(), working.measure, {'jobs': 600 if quick else 1800}),
+        'flow': (flowing.rows(), flowing.measure, {'jobs': 1000 if quick else 4000}),
         'many': (crews.rows(), crews.measure, {'jobs': 400 if quick else 2000}),
         'drain': (draining.rows(), draining.measure, {'jobs': options.drain or (5_000 if quick else 50_000)}),
         'lines': (lines.rows(number), lines.measure, {'lines': number}),

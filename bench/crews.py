@@ -72,7 +72,7 @@ def crew(count: int, *options: str) -> Iterator[list[int]]:
     quiet = subprocess.DEVNULL
     processes = [subprocess.Popen(command, stdout=quiet, stderr=quiet, start_new_session=True) for _ in range(count)]
     try:
-        _wait_until(lambda: redis.scard('rq:workers') == count)
+        wait_until(lambda: redis.scard('rq:workers') == count)
         time.sleep(1)
         yield [process.pid for process in processes]
     finally:
@@ -90,12 +90,13 @@ def _rate(runner: Any, jobs: int, **arguments: Any) -> float:
     """Jobs a second, from the first begin to the last end."""
     _redis().delete('bench:runs')
     runner.enqueue_many([arguments] * jobs)
-    _wait_until(lambda: not Job.objects.exclude(status='completed').exists())
+    wait_until(lambda: not Job.objects.exclude(status='completed').exists())
     found = Job.objects.aggregate(begin=Min('started'), end=Max('completed'))
     return jobs / float((found['end'] - found['begin']).total_seconds())
 
 
-def _wait_until(true: Any) -> None:
+def wait_until(true: Any) -> None:
+    """Wait until it is so."""
     deadline = time.monotonic() + PATIENCE
     while not true():
         if time.monotonic() > deadline:

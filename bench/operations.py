@@ -15,7 +15,7 @@ from netbox_jobs.broker import delivery
 from netbox_jobs.lifecycle import claim
 from netbox_jobs.maintenance import orphans, recovery, retention
 from netbox_jobs.maintenance.observer import Observer
-from netbox_jobs.models import Job, Progress, Schedule, database
+from netbox_jobs.models import Job, Progress, Schedule, Workflow, database
 from netbox_jobs.monitoring import day, job_filters, queues, waiting, workers
 from tests.app.jobs import Plain
 from tests.app.models import Thing
@@ -126,6 +126,22 @@ PAGES: tuple[tuple[str, str, int | None], ...] = (
     ('admin:netbox_jobs_schedule_calendar', '', None),
     ('admin:netbox_jobs_worker_changelist', '', None),
     ('admin:netbox_jobs_job_overview', '', _ADDED_UP),
+    ('admin:netbox_jobs_job_errors', '', _ADDED_UP),
+    ('admin:netbox_jobs_job_performance', '', _ADDED_UP),
+    ('admin:netbox_jobs_workflow_changelist', '', _COUNTED),
+    ('admin:netbox_jobs_workflow_changelist', 'status__exact=failed', _COUNTED),
+    ('admin:netbox_jobs_auditentry_changelist', '', _COUNTED),
+    ('admin:netbox_jobs_auditentry_changelist', 'action__exact=cancel', _COUNTED),
+    ('admin:netbox_jobs_queuelimit_changelist', '', None),
+)
+#: Pages of one row, by what it is, the name of their URL, and the row.
+ROW_PAGES: tuple[tuple[str, str, Callable[[], Any]], ...] = (
+    ('of a completed job', 'job_change', lambda: Job.objects.filter(status='completed').latest('pk')),
+    ('of a running job', 'job_change', lambda: Job.objects.filter(status='running').latest('pk')),
+    ('of a waiting job', 'job_change', lambda: Job.objects.filter(status='pending', due__isnull=False).latest('pk')),
+    ('of an errored job', 'job_change', lambda: Job.objects.filter(status='errored').latest('pk')),
+    ('of a schedule', 'schedule_change', lambda: _schedules()[0]),
+    ('of a workflow', 'workflow_change', lambda: Workflow.objects.latest('pk')),
 )
 
 
@@ -139,6 +155,13 @@ def _pages() -> Iterator[Operation]:
             _client,
             times=1,
             bound=bound,
+        )
+    for what, name, find in ROW_PAGES:
+        yield Operation(
+            f'admin: {name} {what}',
+            lambda given: _expect(200, given[0].get(given[1]).status_code),
+            lambda name=name, find=find: (_client(), reverse(f'admin:netbox_jobs_{name}', args=(find().pk,))),  # type: ignore[misc]
+            times=1,
         )
 
 

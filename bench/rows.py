@@ -11,7 +11,8 @@ from django.db import connections
 from django.utils import timezone
 
 from netbox_jobs.core import arguments, clock
-from netbox_jobs.models import Job, JobLogEntry, Schedule, Worker
+from netbox_jobs.models import AuditEntry, Job, JobLogEntry, Schedule, Worker, Workflow, WorkflowMember
+from netbox_jobs.models.workflows import key_of
 from tests.app.jobs import Plain
 from tests.app.models import Thing
 
@@ -22,7 +23,7 @@ SPREAD = 80
 THINGS = 2000
 #: Finished jobs of the quiet thing and of each schedule that are there in any case, also in the empty table.
 ALWAYS = 20
-#: Errored jobs that are there in any case: more than a page of the admin's list shows.
+#: Errored jobs, workflows and audit entries that are there in any case: more than a page of the admin's lists shows.
 ERRORED = 120
 
 
@@ -76,6 +77,8 @@ def fill(using: str, finished: int, *, share: int = 20) -> None:
         ended = timezone.now() - timedelta(days=1, minutes=number)
         _new(template, using, created=ended, completed=ended, status='errored', error='no').save(using=using)
     _waiting(using, template)
+    _workflows(using, ERRORED + finished // 20)
+    _trail(using, ERRORED + finished // 10)
     template.delete()
     analyze(using)
 
@@ -93,7 +96,8 @@ def old(using: str, count: int, *, lines: bool) -> None:
 
 def clear(using: str) -> None:
     """Empty all that this module fills."""
-    tables = [model._meta.db_table for model in (Job, JobLogEntry, Schedule, Worker, Thing)]
+    models = (Job, JobLogEntry, Schedule, Worker, Thing, Workflow, WorkflowMember, AuditEntry)
+    tables = [model._meta.db_table for model in models]
     tables += [Job.dependencies.through._meta.db_table]
     with connections[using].cursor() as cursor:
         if connections[using].vendor == 'postgresql':
@@ -109,7 +113,7 @@ def analyze(using: str) -> None:
     """Let the database look at its tables, as it does by itself from time to time."""
     connection = connections[using]
     with connection.cursor() as cursor:
-        for model in (Job, JobLogEntry, Schedule, Thing):
+        for model in (Job, JobLogEntry, Schedule, Thing, Workflow, WorkflowMember, AuditEntry):
             word = 'VACUUM ANALYZE' if connection.vendor == 'postgresql' else 'ANALYZE TABLE'
             cursor.execute(f'{word} {model._meta.db_table}')
 
@@ -258,6 +262,37 @@ def _waiting(using: str, template: Job) -> None:
     tokens = list(Worker.objects.using(using).values_list('token', flat=True))
     running = [_new(template, using, status='running', completed=None, worker=tokens[n % 5]) for n in range(10)]
     Job.objects.using(using).bulk_create(running)
+
+
+def _workflows(using: str, count: int) -> None:
+    """Workflows of two members each, whose jobs retention has deleted."""
+    dialect = Dialect(using)
+    flows, members = Workflow._meta.db_table, WorkflowMember._meta.db_table
+    times = f'{dialect.ago(f"({count} - {dialect.n}) * 60 + 60")}, {dialect.ago(f"({count} - {dialect.n}) * 60")}'
+    key = connections[using].ops.quote_name('key')
+    with connections[using].cursor() as cursor:
+        cursor.execute(
+            f'INSERT INTO {flows} (name, status, created, completed, ending, error) '
+            f"SELECT CONCAT('Import ', {dialect.n}), CASE {dialect.n} % 5 WHEN 0 THEN 'failed' ELSE 'completed' END, "
+            f"{times}, '', '' FROM {dialect.series(count)}"
+        )
+        for name in ('fetch', 'store'):
+            cursor.execute(
+                f'INSERT INTO {members} (workflow_id, {key}, name, role, state, gated) '
+                f"SELECT w.id, '{key_of(name)}', '{name}', '', 'completed', false FROM {flows} w"
+            )
+
+
+def _trail(using: str, count: int) -> None:
+    """Audit entries, of which the latest are the youngest."""
+    dialect = Dialect(using)
+    with connections[using].cursor() as cursor:
+        cursor.execute(
+            f'INSERT INTO {AuditEntry._meta.db_table} '
+            '(created, actor, face, action, object_type, object_id, object_name, count, details) '
+            f"SELECT {dialect.ago(f'({count} - {dialect.n}) * 60')}, 'bench', 'admin', 'cancel', 'job', "
+            f"CAST({dialect.n} AS {dialect.text}), 'Plain', 1, '{{}}' FROM {dialect.series(count)}"
+        )
 
 
 def delivered(aliases: Iterable[str]) -> list[str]:

@@ -16,6 +16,7 @@ from rq import SimpleWorker
 from netbox_jobs.broker import connection, delivery
 from netbox_jobs.core import queues
 from netbox_jobs.execution import time_limit
+from netbox_jobs.lifecycle import pace
 from netbox_jobs.pytest_plugin import job_redis_url, job_worker
 
 from . import nursery
@@ -102,8 +103,9 @@ def no_hard_end() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def clean_redis() -> None:
-    """Each test begins with an empty Redis, and with no memory of an outage."""
+    """Each test begins with an empty Redis, and with no memory of an outage, or of lines of jobs."""
     connection.close_circuits()
+    pace.forget()
     delivery.queue('default').connection.flushdb()
 
 

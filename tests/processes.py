@@ -59,7 +59,8 @@ class RedisProcess:
             tied(
                 [
                     *(_valkey(), '--port', str(self.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'),
-                    *('--databases', '64'),
+                    # Else it would begin with what another server may have left in the directory.
+                    *('--databases', '64', '--dbfilename', f'none-{self.port}.rdb'),
                 ]
             ),
             stdout=subprocess.DEVNULL,

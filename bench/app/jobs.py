@@ -6,7 +6,7 @@ import time
 
 from django_rq import get_connection
 
-from netbox_jobs.jobs import JobRunner
+from netbox_jobs.jobs import JobRunner, Limit, Rate
 
 
 class Nothing(JobRunner):
@@ -16,6 +16,41 @@ class Nothing(JobRunner):
         name = 'Nothing'
 
     def run(self, **kwargs):
+        pass
+
+
+class Limited(Nothing):
+    """The same; only so many at once."""
+
+    class Meta:
+        name = 'Limited'
+        limit = Limit(20)
+
+
+class Rated(Nothing):
+    """The same; only so many within a minute."""
+
+    class Meta:
+        name = 'Rated'
+        rate = Rate(1_000_000, per=60)
+
+
+class Urgent(Nothing):
+    """The same; before others."""
+
+    class Meta:
+        name = 'Urgent'
+        priority = 7
+
+
+class InTurns(Nothing):
+    """The same; tenants take turns."""
+
+    class Meta:
+        name = 'In turns'
+        fair_by = 'tenant'
+
+    def run(self, tenant=0):
         pass
 
 

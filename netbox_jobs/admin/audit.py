@@ -10,15 +10,34 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ..core import formatting
+from ..core import actors, formatting
 from ..models import AuditEntry
 from ..monitoring import audit
 from . import markup
 from .base import PagesAdmin, notices
+from .filters import ChoiceFilter
 from .paginator import BoundedPaginator
 
 #: The pages of objects, by their type in the trail.
-_PAGES = {'job': 'admin:netbox_jobs_job_change', 'schedule': 'admin:netbox_jobs_schedule_change'}
+_PAGES = {
+    'job': 'admin:netbox_jobs_job_change',
+    'schedule': 'admin:netbox_jobs_schedule_change',
+    'workflow': 'admin:netbox_jobs_workflow_change',
+}
+
+
+class FaceFilter(admin.SimpleListFilter):
+    """By the interface. No entry is read to find the choices."""
+
+    title = gettext_lazy('interface')
+    parameter_name = 'face'
+    template = 'admin/netbox_jobs/job/filter.html'
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return [(face, face) for face in actors.FACES]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset if self.value() is None else queryset.filter(face=self.value())
 
 
 @admin.register(AuditEntry)
@@ -27,9 +46,11 @@ class AuditEntryAdmin(PagesAdmin):
 
     list_display: Any = ('created_column', 'actor_column', 'action', 'object_column', 'changes_column')
     list_display_links = None
-    list_filter = ('action', 'object_type', 'face')
+    list_filter = (('action', ChoiceFilter), ('object_type', ChoiceFilter), FaceFilter)
     search_fields = ('=object_id', '=actor')
     search_help_text = gettext_lazy('The ID of a job or a schedule, the name of a queue, or a user name')
+    search_placeholder = gettext_lazy('ID, queue or user name')
+    empty_text = gettext_lazy('No one has changed anything yet.')
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
     sortable_by = ()

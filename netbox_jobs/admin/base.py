@@ -80,6 +80,11 @@ class PagesAdmin(admin.ModelAdmin):
         """Return the address of a page of this app in this admin site."""
         return reverse(f'admin:netbox_jobs_{name}', args=args, current_app=self.admin_site.name)
 
+    def with_query(self, request: HttpRequest, name: str) -> str:
+        """Return the address of a page of this app, with the query of this request."""
+        query = request.GET.urlencode()
+        return self.url(name) + (f'?{query}' if query else '')
+
     def back(self, request: HttpRequest, default: str) -> HttpResponseRedirect:
         """Redirect to the page that the form names, if it is on this site."""
         wanted = request.POST.get('next', '')

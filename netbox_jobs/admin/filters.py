@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.contrib.admin import SimpleListFilter
+from django.contrib.admin import ChoicesFieldListFilter, SimpleListFilter
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.db import router
@@ -41,6 +41,17 @@ class JobFilter(SimpleListFilter):
 
     def has_output(self) -> bool:
         return bool(self.lookup_choices) or self.value() is not None
+
+
+class ChoiceFilter(ChoicesFieldListFilter):
+    """By a field with choices."""
+
+    template = 'admin/netbox_jobs/job/filter.html'
+
+    @property
+    def parameter_name(self) -> str:
+        """What the filter is called in the page."""
+        return self.field_path
 
 
 class StatusFilter(JobFilter):

@@ -45,11 +45,6 @@ class JobChangeList(ChangeList):
             job.object_link = markup.object_link(self.model_admin.admin_site, request, job)
 
     @property
-    def capped(self) -> bool:
-        """Whether there are more rows than can be paged through."""
-        return bool(self.paginator.capped)
-
-    @property
     def active(self) -> bool:
         """Whether a job on this page runs, or may start at any moment."""
         active = (JobStatusChoices.STATUS_RUNNING, JobStatusChoices.STATUS_PENDING)

@@ -62,6 +62,7 @@ class JobAdmin(
         filters.UserFilter,
         filters.ErrorFilter,
     )
+    empty_text = _('There are no jobs yet. Jobs appear here when they are enqueued.')
     search_placeholder = _('Number, ID, name or error')
     search_fields = ('name',)  # get_search_results() decides what is searched
     search_help_text = _(
@@ -105,8 +106,8 @@ class JobAdmin(
             'title': _('Jobs'),
             'job_actions': allowed,
             **notices(),
-            'live_url': self._with_query(request, 'job_live_list'),
-            'exports': [(name.upper(), self._with_query(request, f'job_export_{name}')) for name in FORMATS],
+            'live_url': self.with_query(request, 'job_live_list'),
+            'exports': [(name.upper(), self.with_query(request, f'job_export_{name}')) for name in FORMATS],
             'most_exported': export.MOST,
             'live_busy': _BUSY,
             'live_idle': _IDLE,
@@ -119,7 +120,3 @@ class JobAdmin(
         if hasattr(response, 'template_name'):
             response.template_name = 'admin/netbox_jobs/job/list_body.html'
         return response
-
-    def _with_query(self, request: HttpRequest, name: str) -> str:
-        query = request.GET.urlencode()
-        return self.url(name) + (f'?{query}' if query else '')

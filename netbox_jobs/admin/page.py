@@ -10,9 +10,9 @@ from django.http.response import HttpResponseBase
 from django.urls import path
 
 from ..choices import JobStatusChoices
-from ..core import errors, formatting
+from ..core import errors, formatting, reasons
 from ..models import Job, Workflow
-from ..monitoring import related, waiting
+from ..monitoring import comparison, related, waiting
 from . import actions, log, markup, stack, timeline
 from .base import PagesAdmin
 
@@ -97,12 +97,12 @@ class JobPage(PagesAdmin):
         related.attach([job])
         kin = timeline.RelatedJobs.of_job(job)
         soon = not job.ended and (job.status != JobStatusChoices.STATUS_SCHEDULED or job.attempt > 0)
-        wait = waiting.reason(job, ask_redis=True)
+        wait = waiting.reason(job, in_full=True)
         error = errors.in_words(job.error[: 2 * LONGEST]).strip()
         possible = [each for each in actions.ACTIONS.values() if each.fits(job) and each.allowed(request, self, job)]
         return {
             'job': job,
-            'wait': formatting.wait(wait) if wait is not None else '',
+            'wait': reasons.in_words(wait) if wait is not None else '',
             'object_link': markup.object_link(self.admin_site, request, job),
             'job_actions': possible,
             'workflow': self._workflow(request, job),
@@ -116,6 +116,7 @@ class JobPage(PagesAdmin):
             'data_cut': len(_data(job)) > LONGEST,
             'arguments': formatting.cut(job.arguments_shown, LONGEST),
             'arguments_cut': len(job.arguments_shown) > LONGEST,
+            'comparison': comparison.with_completed(job),
             **stack.context(request, job),
             'live_every': None if job.ended else _BUSY if soon else _IDLE,
         }

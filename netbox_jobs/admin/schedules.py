@@ -82,6 +82,7 @@ class ScheduleAdmin(CalendarPage):
     ordering = ('name', 'pk')
     sortable_by = ('name_column', 'queue_name')
     search_fields = ('name', 'runner')
+    empty_text = gettext_lazy('There are no schedules.')
     search_placeholder = gettext_lazy('Name or runner')
     show_facets = admin.ShowFacets.NEVER
 

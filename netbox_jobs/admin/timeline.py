@@ -10,7 +10,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from ..choices import JobStatusChoices
-from ..core import errors, formatting
+from ..core import errors, formatting, reasons
 from ..core.waits import Wait, WaitKind
 from ..models import Job, JobAttempt
 
@@ -85,7 +85,7 @@ def events(job: Job, attempts: list[JobAttempt], wait: Wait | None) -> list[Even
         what = _('Attempt %(number)d is due') % {'number': wait.attempt or 0}
         found.append(Event(what, wait.until, kind='future', after=_until(wait.until, now)))
     elif wait is not None and wait.kind != WaitKind.DUE:
-        found.append(Event(capfirst(formatting.wait(wait)), None, kind='now'))
+        found.append(Event(capfirst(reasons.in_words(wait)), None, kind='now'))
     if job.stopping is not None:
         found.append(Event(_('Stop requested'), job.stopping, kind='bad'))
     if job.completed is not None:

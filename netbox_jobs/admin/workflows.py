@@ -20,9 +20,11 @@ from ..models import Job, Workflow
 from ..monitoring import related, workflows
 from . import graph, markup
 from .base import PagesAdmin, notices
+from .filters import ChoiceFilter
+from .paginator import BoundedPaginator
 
-#: Milliseconds between two updates of the page of a workflow that runs.
-_BUSY = 2000
+#: Milliseconds between two updates of the page of a workflow that runs, and of the list.
+_BUSY, _IDLE = 2000, 5000
 #: The actions, with the permissions that they need.
 ACTIONS = {'cancel': 'netbox_jobs.cancel_workflow', 'retry': 'netbox_jobs.retry_workflow'}
 
@@ -53,12 +55,15 @@ class WorkflowAdmin(PagesAdmin):
         'end_column',
     )
     list_display_links = None
-    list_filter = ('status',)
+    list_filter = (('status', ChoiceFilter),)
     list_per_page = 50
     list_max_show_all = 50
     ordering = ('-created', '-pk')
     sortable_by = ()
     search_fields = ('name',)
+    search_placeholder = gettext_lazy('Name')
+    empty_text = gettext_lazy('There are no workflows.')
+    paginator = BoundedPaginator
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
 
@@ -76,8 +81,11 @@ class WorkflowAdmin(PagesAdmin):
             )
             for action in ACTIONS
         ]
-        live = path('<int:object_id>/live/', self.fragment(self.live_view), name='netbox_jobs_workflow_live')
-        return [live, *own, *super().get_urls()]
+        live = [
+            path('live/', self.fragment(self.live_list_view), name='netbox_jobs_workflow_live_list'),
+            path('<int:object_id>/live/', self.fragment(self.live_view), name='netbox_jobs_workflow_live'),
+        ]
+        return [*live, *own, *super().get_urls()]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A workflow is deleted by retention, after its jobs."""
@@ -85,7 +93,15 @@ class WorkflowAdmin(PagesAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list."""
-        return super().changelist_view(request, {'title': _('Workflows'), **notices(), **(extra_context or {})})
+        own = {'live_url': self.with_query(request, 'workflow_live_list'), 'live_every': _IDLE}
+        return super().changelist_view(request, {'title': _('Workflows'), **own, **notices(), **(extra_context or {})})
+
+    def live_list_view(self, request: HttpRequest) -> HttpResponse:
+        """The part of the list that updates itself."""
+        response: Any = self.changelist_view(request)
+        if hasattr(response, 'template_name'):
+            response.template_name = 'admin/netbox_jobs/workflow/list_body.html'
+        return response
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = '', extra_context: dict[str, Any] | None = None

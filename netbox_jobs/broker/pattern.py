@@ -22,7 +22,7 @@ from rq.utils import now, utcformat
 logger = logging.getLogger('netbox_jobs')
 
 #: The options of RQ that deliveries by a pattern may have, beside their descriptions.
-_OPTIONS = {'failure_ttl', 'result_ttl', 'description'}
+_OPTIONS = {'at_front', 'failure_ttl', 'result_ttl', 'description'}
 #: The fields that differ from one delivery to the next.
 _OWN = ('data', 'description', 'created_at', 'enqueued_at')
 #: Stands for an id until the pattern is known.
@@ -53,7 +53,9 @@ class Pattern:
                 own = ('data', _data(queue, self.function, call), 'description', call['description'])
                 when = ('created_at', moment, 'enqueued_at', moment)
                 pipeline.execute_command('HSET', RQJob.key_for(call['job_id']), *own, *when, *self.shared)
-            pipeline.rpush(queue.key, *(call['job_id'] for call in calls))
+            for push, front in ((pipeline.lpush, True), (pipeline.rpush, False)):
+                if ids := [call['job_id'] for call in calls if bool(call.get('at_front')) is front]:
+                    push(queue.key, *ids)
             pipeline.execute()
 
 
@@ -84,7 +86,7 @@ def _learn(queue: Queue, function: str, call: Mapping[str, Any]) -> Pattern | No
     """Have RQ write a delivery into a pipeline that is not sent, and see what it writes."""
     if type(queue) not in (DjangoRQ, Queue) or queue.job_class is not RQJob:
         return None  # a project's own class may do more than write
-    sample = {**call, 'args': (_ANY_ID,), 'job_id': _ANY_ID}
+    sample = {**call, 'args': (_ANY_ID,), 'job_id': _ANY_ID, 'at_front': False}
     try:
         with queue.connection.pipeline() as pipeline:
             queue.enqueue_call(function, **sample, pipeline=pipeline)

@@ -7,7 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
-from ..core import errors, formatting
+from ..core import errors, formatting, reasons
 from ..maintenance import bulk_action
 from ..models import Job, JobLogEntry, database
 from ..monitoring import errors as error_groups
@@ -45,8 +45,8 @@ def why(screen: Screen, options: Namespace) -> int:
 
 def _why(job: Job) -> str:
     state = formatting.status(job.status, stopping=job.stopping is not None)
-    if (wait := waiting.reason(job, ask_redis=True)) is not None:
-        return f'{state}: {formatting.wait(wait)}'
+    if (wait := waiting.reason(job, in_full=True)) is not None:
+        return f'{state}: {reasons.in_words(wait)}'
     if job.error:
         return f'{state}: {errors.line(job.error)}'
     if job.status == JobStatusChoices.STATUS_RUNNING:

@@ -2,7 +2,7 @@
 
 import time
 
-from ..core import formatting
+from ..core import reasons
 from ..models import Job, JobLogEntry
 from ..monitoring import log_lines, related, waiting
 from .exits import failure
@@ -55,9 +55,9 @@ class Follower:
             raise failure(f'Job {self.job.pk} ({self.job.name}) has been deleted.') from None
         # The status was read first, so a job that has ended has written all its lines.
         self.show_lines()
-        wait = waiting.reason(self.job, ask_redis=True)
+        wait = waiting.reason(self.job, in_full=True)
         progress = related.progress_of([self.job]).get(self.job.pk)
-        view.state(self.job, progress, formatting.wait(wait) if wait is not None else '')
+        view.state(self.job, progress, reasons.in_words(wait) if wait is not None else '')
         return self.job.ended
 
 

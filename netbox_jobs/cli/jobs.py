@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from ..choices import JobStatusChoices
-from ..core import errors, formatting
+from ..core import errors, formatting, reasons
 from ..exceptions import ArgumentsRefused, InstanceGone, RunnerNotFound
 from ..models import Job, JobLogEntry, Worker, database
 from ..monitoring import export, job_filters, related, waiting
@@ -79,12 +79,12 @@ def show(screen: Screen, options: Namespace) -> int:
 
 def _fields(job: Job, worker: Worker | None) -> list[tuple[str, Cell]]:
     progress = related.progress_of([job]).get(job.pk)
-    wait = waiting.reason(job, ask_redis=True)
+    wait = waiting.reason(job, in_full=True)
     name = documents.instance(job)
     schedule = job.schedule
     recurs = formatting.recurrence(schedule.interval, schedule.cron, schedule.time_zone) if schedule else ''
     given = [
-        ('status', Cell(tables.status(job).text + (f': {formatting.wait(wait)}' if wait else ''), job.status)),
+        ('status', Cell(tables.status(job).text + (f': {reasons.in_words(wait)}' if wait else ''), job.status)),
         ('progress', Cell(progress_text(progress) if progress else '')),
         ('worker', Cell(f'process {worker.pid} on {worker.host}' if worker else '')),
         ('attempt', Cell(str(job.attempt) if job.attempt > 1 else '')),

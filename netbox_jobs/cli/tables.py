@@ -10,7 +10,7 @@ from ..models import Job, JobAttempt, JobStep, Progress, Schedule
 from ..monitoring.errors import ErrorGroup
 from ..monitoring.queues import QueueState
 from ..monitoring.schedules import ScheduleState
-from ..monitoring.workers import WorkerState
+from ..monitoring.workers import RunningJob, WorkerState
 from . import documents
 from .screen import Cell, Column, Table
 
@@ -39,15 +39,29 @@ def progress_cell(progress: Progress | None) -> Cell:
     return Cell(formatting.percent(progress.percent))
 
 
+_ID, _NAMES = Column('id', right=True), tuple(Column(name, flexible=True) for name in ('name', 'instance', 'queue'))
+
+
+def _names(job: Job, style: str = '') -> list[Cell]:
+    return [Cell(job.name, style), instance(job), Cell(job.queue_name)]
+
+
+def running(rows: Iterable[RunningJob]) -> Table:
+    """Jobs that run, with their progress."""
+    table = Table((_ID, *_NAMES, Column('progress', right=True), Column('for', right=True)))
+    for each in rows:
+        age = Cell('stopping' if each.job.stopping else formatting.age(each.job.started) or '-')
+        table.rows.append([Cell(str(each.job.pk)), *_names(each.job, 'running'), progress_cell(each.progress), age])
+    return table
+
+
 def jobs(rows: Iterable[Job], users: dict[Any, str], progress: dict[int, Progress]) -> Table:
     """Jobs. The column `when` has the time when a job ended, else when it started, else when it is due."""
     table = Table(
         (
-            Column('id', right=True),
+            _ID,
             Column('status'),
-            Column('name', flexible=True),
-            Column('instance', flexible=True),
-            Column('queue', flexible=True),
+            *_NAMES,
             Column('user', flexible=True, extra=True),
             Column('when'),
             Column('took', right=True),
@@ -65,9 +79,7 @@ def jobs(rows: Iterable[Job], users: dict[Any, str], progress: dict[int, Progres
             [
                 Cell(str(row.pk)),
                 status(row),
-                Cell(row.name),
-                instance(row),
-                Cell(row.queue_name),
+                *_names(row),
                 Cell(users.get(row.user_id, '-')),
                 _moment(when),
                 took,

@@ -15,7 +15,7 @@ from ..monitoring.queues import QueueState
 from ..monitoring.workers import RunningJob
 from . import documents, tables
 from .exits import SUCCESS
-from .screen import Cell, Column, Screen, Table
+from .screen import Screen, Table
 
 #: Back to when errors are listed, and how many causes.
 PERIOD, CAUSES = timedelta(hours=1), 5
@@ -69,7 +69,7 @@ class Top:
         """Return the table of each part."""
         return {
             QUEUES: tables.queues(self.queues, queues.COUNTED),
-            RUNNING: _running(self.running),
+            RUNNING: tables.running(self.running),
             ERRORS: tables.error_groups(self.errors),
         }
 
@@ -144,29 +144,3 @@ def show(screen: Screen, options: Namespace) -> int:
     else:
         screen.live(top, options.every)
     return SUCCESS
-
-
-def _running(rows: list[RunningJob]) -> Table:
-    table = Table(
-        (
-            Column('id', right=True),
-            Column('name', flexible=True),
-            Column('instance', flexible=True),
-            Column('queue', flexible=True),
-            Column('progress', right=True),
-            Column('for', right=True),
-        )
-    )
-    for each in rows:
-        job = each.job
-        table.rows.append(
-            [
-                Cell(str(job.pk)),
-                Cell(job.name, 'running'),
-                tables.instance(job),
-                Cell(job.queue_name),
-                tables.progress_cell(each.progress),
-                Cell('stopping' if job.stopping else formatting.age(job.started) or '-'),
-            ]
-        )
-    return table

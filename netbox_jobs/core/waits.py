@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+#: How many jobs that come before another one are counted.
+BEHIND = 1_000
+
 
 class WaitKind(StrEnum):
     """The reasons why a job does not run yet."""
@@ -33,7 +36,8 @@ class Wait:
     kind: WaitKind
     #: The jobs that it waits for (JOBS, PREVIOUS): the first few,
     jobs: tuple[int, ...] = ()
-    #: and how many there are beyond these.
+    #: and how many there are beyond these. Of a job IN_LINE, how many come before it, as far as is known: `BEHIND` + 1
+    #: if there are more than are counted.
     more: int = 0
     #: The workflow that decides whether the job, a callback, is needed (WORKFLOW).
     workflow: int | None = None

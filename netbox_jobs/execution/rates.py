@@ -13,7 +13,7 @@ from django.db import connections
 from ..core import rates, runs
 from ..core.limits import Allowance
 from ..exceptions import JobCanceled, RateExceeded
-from ..lifecycle import limits
+from ..lifecycle import admission
 from ..models import Job, database
 
 #: So many seconds are slept at a time; between two of them, a stop is noticed.
@@ -83,7 +83,7 @@ class CallRate:
         # transaction.
         if connection.in_atomic_block and run.owns_connection and connection.vendor != 'sqlite':
             return _on_another_connection(self._name, self._allowed, self._job.pk, using)
-        return limits.take(self._name, self._allowed, self._job.pk, using) / 1000
+        return admission.take(self._name, self._allowed, self._job.pk, using) / 1000
 
 
 def _next(waits: Iterator[float]) -> float | None:
@@ -96,7 +96,7 @@ def _on_another_connection(name: str, allowed: Allowance, job_id: int, using: st
 
     def take() -> None:
         try:
-            found.append(limits.take(name, allowed, job_id, using))
+            found.append(admission.take(name, allowed, job_id, using))
         except BaseException as error:
             failure.append(error)
         finally:

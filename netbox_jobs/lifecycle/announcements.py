@@ -11,7 +11,7 @@ from ..core import conf, contexts, transactions
 from ..core.claim import Claim
 from ..models import Job, database
 from ..signals import job_end, job_start
-from . import notifications, workflows
+from . import notifications, pace, workflows
 from .deliver import serve_limits_of
 from .dependencies import release_dependents
 from .limits import is_limited
@@ -81,7 +81,9 @@ def receives(signal: Any, concerns: Callable[[Job], bool]) -> Callable[[F], F]:
 
 def is_silent(job: Job) -> bool:
     """Return whether no receiver wants the end of a job, so that it takes no time between this job and the next."""
-    if job.awaited or job.workflow_id is not None or is_limited(job):
+    if job.awaited or job.workflow_id is not None:
+        return False
+    if is_limited(job) and not pace.rests(job, job._state.db or database()):
         return False
     if conf.get('NOTIFY') or job_end.has_listeners(job):
         return False

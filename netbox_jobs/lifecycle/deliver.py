@@ -12,7 +12,7 @@ from django.db.models import F
 from ..broker import delivery
 from ..broker.delivery import Delivery
 from ..choices import JobStatusChoices
-from ..core import clock, transactions
+from ..core import clock, queues, transactions
 from ..core.order import DEFAULT
 from ..models import Job, PausedQueue, Schedule, database
 from ..models.querysets import JobQuerySet
@@ -77,6 +77,10 @@ def deliver_held(jobs: Mapping[int, Job], using: str, *, inline: bool = True) ->
     Returns:
         How many jobs were delivered; others that waited before these may be among them.
     """
+    admitted, at_back = limits.admit_at_once(jobs, using)
+    if admitted:
+        _deliver(admitted, at_back, jobs, inline)
+        return len(admitted)
     delivered, keys = 0, list(jobs)
     for first in range(0, len(keys), _BATCH):
         due = scheduled(using).filter(pk__in=keys[first : first + _BATCH], held=True, due__lte=clock.now_ms())
@@ -103,21 +107,31 @@ def serve(
         inline: False for recovery; see `delivery.deliver()`.
     """
     served = 0
-    for jobs in limits.serve(name, using, first):
-        made = [_made_for(job, new) for job in jobs]
-        at_front = [each for each in made if each.options.get('at_front')]
-        # Of those at the front of a queue, the one that is put there last is the first.
-        for each in [*reversed(at_front), *(each for each in made if each not in at_front)]:
-            delivery.deliver(each, inline=inline)
+    for jobs, at_back in limits.serve(name, using, first):
+        _deliver(jobs, at_back, new, inline)
         served += len(jobs)
     return served
 
 
-def _made_for(job: Job, new: Mapping[int, Job]) -> Delivery:
+def _deliver(jobs: Sequence[Job], at_back: Collection[int], new: Mapping[int, Job], inline: bool) -> None:
+    made = [_made_for(job, at_back, new) for job in jobs]
+    at_front = [each for each in made if each.options.get('at_front')]
+    # Of those at the front of a queue, the one that is put there last is the first.
+    made = [*reversed(at_front), *(each for each in made if not each.options.get('at_front'))]
+    if inline or all(queues.is_async(each.queue) for each in made):
+        delivery.deliver_many(made)
+        return
+    for each in made:
+        delivery.deliver(each, inline=False)
+
+
+def _made_for(job: Job, at_back: Collection[int], new: Mapping[int, Job]) -> Delivery:
     made = delivery_of(job)
     if (known := new.get(job.pk)) is not None:
         for name in ('status', 'due', 'held', 'slotted', 'deliveries'):
             setattr(known, name, getattr(job, name))
+    if job.pk in at_back:
+        return replace(made, options=job.options)
     if known is None and not is_ordered(job):  # it has waited: it is the next one
         return replace(made, options={**made.options, 'at_front': True})
     return made
@@ -127,7 +141,7 @@ def serve_limits_of(job: Job) -> None:
     """Deliver the jobs that wait for a slot which this job had; what prevents that is left to recovery."""
     try:
         using = job._state.db or database()
-        for name in limits.limits_of(job, limits.queue_limits(using)):
+        for name in limits.freed_by(job, using):
             serve(name, using)
     except Exception:
         logger.exception('Job %s (%s): the slot that it had could not be given to another job yet.', job.pk, job.name)

@@ -6,22 +6,21 @@ lock of the limits' rows. Until then, the row of the job is `held`: no worker ca
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from django.db import connections
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 
 from ..choices import JobStatusChoices
 from ..core import clock, limits, transactions
 from ..core.limits import Allowance
 from ..core.order import AHEAD, is_line, line_name, place
 from ..models import Job, LimitRow, LimitSlot, QueueLimit, RateStart
-from . import lines, order, rates
+from . import admission, lines, order, pace, rates
 from .unlocked import update_unlocked
 
 #: So many jobs of a line are looked at at once; the next look at all limits continues there.
 _MOST = 500
-_WITH_SLOT = (JobStatusChoices.STATUS_PENDING, JobStatusChoices.STATUS_RUNNING)
 
 
 def is_limited(job: Job) -> bool:
@@ -122,11 +121,13 @@ def _make_rows(allowed: dict[str, Allowance], using: str) -> None:
     for key in rows.filter(key__in=missing).values_list('key', flat=True):
         del missing[key]
     if missing:
-        rows.bulk_create([_row(name, allowed[name]) for name in missing.values()], ignore_conflicts=True)
+        rows.bulk_create([admission.row(name, allowed[name]) for name in missing.values()], ignore_conflicts=True)
 
 
-def serve(name: str, using: str, first: Collection[str] = ()) -> Iterator[list[Job]]:
+def serve(name: str, using: str, first: Collection[str] = ()) -> Iterator[tuple[list[Job], set[int]]]:
     """Give the free slots of a limit to the jobs in its line; yield those that are to be delivered next, in order.
+
+    With them, yield the primary keys of those that come behind what is in their queue already.
 
     Args:
         name: The limit's name.
@@ -135,131 +136,93 @@ def serve(name: str, using: str, first: Collection[str] = ()) -> Iterator[list[J
     """
     key, seen = limits.digest(name), set[int]()
     while len(seen) < _MOST and not rates.rests(name, using):
-        head, in_turns = lines.head(key, seen, using, first)
-        head = order.in_order(head, using)
-        if not head:
+        look = lines.Look(name, using)
+        head, in_turns = lines.head(key, look, seen, using, first)
+        jobs, at_back = order.in_order(head, using)
+        if not jobs:
             return
         of_queues = queue_limits(using)
-        found = limits_of(head[0], of_queues)
-        room = _room(name, found[name], using) if name in found else len(head)
+        found = _with_pace(limits_of(jobs[0], of_queues), look, using)
+        room = admission.guess(name, found[name], look, using) if name in found else len(jobs)
         if room <= 0:
             return
-        jobs = [job for job in head[:room] if limits_of(job, of_queues) == found]
+        jobs = [job for job in jobs[:room] if limits_of(job, of_queues).keys() == found.keys()]
         seen |= {job.pk for job in jobs}
-        admitted = transactions.retried(lambda jobs=jobs, found=found: _admit(jobs, found, using), using)  # type: ignore[misc]
+        admitted = transactions.retried(lambda jobs=jobs, found=found: admission.admit(jobs, found, using), using)  # type: ignore[misc]
         if in_turns:
             order.note_turns(admitted, using)
-        yield admitted
+        if limits.queue_limit_name(jobs[0].queue_name) not in found:
+            pace.note(name, look, len(admitted), using)
+        yield admitted, at_back
+        whole = len(look.queues) == 1 and len(head) < lines.BATCH
+        if len(admitted) >= room or (whole and len(admitted) == len(head)):
+            return
+
+
+def admit_at_once(jobs: Mapping[int, Job], using: str) -> tuple[list[Job], set[int]]:
+    """Give slots to new jobs that need not wait for them; return all of these jobs, or none; see `serve()`.
+
+    Args:
+        jobs: Jobs that are held, by their primary keys.
+        using: The alias of the database that holds the jobs.
+    """
+    new, now = list(jobs.values()), clock.now_ms()
+    if not 0 < len(new) <= lines.BATCH or any(
+        job.deliveries or job.schedule_id is not None or job.due is None or job.due > now for job in new
+    ):
+        return [], set()
+    of_queues = queue_limits(using)
+    found = limits_of(new[0], of_queues)
+    if not found or any(limits_of(job, of_queues) != found for job in new[1:]):
+        return [], set()
+    for name in found:
+        if rates.rests(name, using):
+            return [], set()
+        look = lines.Look(name, using)
+        if is_line(name):
+            found[name] = pace.ahead(name, look, using)
+        if look.queues or look.paused & {job.queue_name for job in new}:
+            return [], set()
+        if admission.guess(name, found[name], look, using) < len(new):
+            return [], set()
+    in_order, at_back = order.in_order(new, using)
+    if len(in_order) < len(new):
+        return [], set()
+    admitted = transactions.retried(lambda: admission.admit(new, found, using, in_line=False), using)
+    order.note_turns((job for job in admitted if job.fair_key), using)
+    return admitted, at_back
+
+
+def _with_pace(found: dict[str, Allowance], look: lines.Look, using: str) -> dict[str, Allowance]:
+    """Return what limits allow, with as many jobs in the order of a queue as its workers begin in a moment."""
+    return {name: pace.ahead(name, look, using) if is_line(name) else most for name, most in found.items()}
+
+
+def freed_by(job: Job, using: str) -> list[str]:
+    """Return the names of the limits whose lines are to be looked at after the end of a job."""
+    due, name = pace.count_end(job, using), limits.queue_limit_name(job.queue_name)
+    if name not in due:
+        return due
+    of_queues = queue_limits(using)
+    if of_queues.get(job.queue_name, limits.of_queue(job.queue_name)) is not None:
+        return due
+    pace.note_unlimited(job.queue_name, using)
+    return [other for other in due if other != name]
 
 
 def with_slot(keys: Iterable[str], using: str) -> dict[str, list[Job]]:
     """Return the jobs that have a slot, or a permit of a rate and have not begun, by the hashes of their limits."""
     taken = list(LimitSlot.objects.using(using).filter(limit__in=keys, queue='').values_list('limit', 'job_id'))
     taken += RateStart.objects.using(using).filter(limit__in=keys, until=None).values_list('limit', 'job_id')
-    rows = Job.objects.using(using).filter(pk__in={pk for _key, pk in taken}, held=False, status__in=_WITH_SLOT)
+    rows = Job.objects.using(using).filter(
+        pk__in={pk for _key, pk in taken}, held=False, status__in=admission.WITH_SLOT
+    )
     jobs = {job.pk: job for job in rows.only('status', 'held', 'due', 'queue_name', 'deliveries', 'job_id')}
     found: dict[str, list[Job]] = defaultdict(list)
     for key, pk in taken:
         if pk in jobs:
             found[key].append(jobs[pk])
     return found
-
-
-def _admit(jobs: list[Job], found: dict[str, Allowance], using: str) -> list[Job]:
-    """Give jobs in line a slot of each of their limits, in a transaction; return those that have got them.
-
-    Args:
-        jobs: Jobs that have the same limits, in their order.
-        found: The limits.
-        using: The alias of the database that holds the jobs.
-    """
-    rooms = {name: _room(name, found[name], using) for name in _locked(found, using)}
-    tightest = min(rooms, key=lambda name: rooms[name], default='')
-    size = max(0, rooms.get(tightest, len(jobs)))
-    slots = LimitSlot.objects.using(using)
-    if jobs[size:]:  # they wait in that line from now on: the others go past them
-        rest = [job.pk for job in jobs[size:]]
-        slots.filter(job_id__in=rest, since__isnull=False).update(limit=limits.digest(tightest))
-    now, columns = clock.now_ms(), ('deliveries', 'queue_name', 'limit', 'rate', 'priority', 'fair_key')
-    rows = lines.waiting_in_line(using).filter(pk__in=[job.pk for job in jobs[:size]])
-    skip = connections[using].features.has_select_for_update_skip_locked
-    rows = rows.order_by('pk').select_for_update(skip_locked=skip)
-    locked = {pk: as_read for pk, *as_read in rows.values_list('pk', *columns)}
-    admitted = [job for job in jobs[:size] if locked.get(job.pk) == [getattr(job, name) for name in columns]]
-    keys = [job.pk for job in admitted]
-    if not keys:
-        return []
-    pending = JobStatusChoices.STATUS_PENDING
-    rows = Job.objects.using(using).filter(pk__in=keys)
-    rows.update(status=pending, due=now, held=False, slotted=bool(found), deliveries=F('deliveries') + 1)
-    slots.filter(job_id__in=keys).delete()
-    at_once = [limits.digest(name) for name, allowed in found.items() if allowed.per is None]
-    slots.bulk_create([LimitSlot(limit=key, job_id=pk) for pk in keys for key in at_once])
-    if len(at_once) < len(found):
-        rates.permit(keys, [name for name, allowed in found.items() if allowed.per is not None], using)
-    for job in admitted:
-        job.status, job.due, job.held, job.slotted = pending, now, False, bool(found)
-        job.deliveries += 1
-    return admitted
-
-
-def _locked(found: dict[str, Allowance], using: str) -> Sequence[str]:
-    """Lock the rows of these limits in one order, and have them say how many jobs may run; return their names."""
-    by_key = {limits.digest(name): name for name in found}
-    rows = LimitRow.objects.using(using)
-    if not by_key:
-        return []
-    locked = _lock(by_key, using)
-    if locked.keys() != by_key.keys():
-        rows.bulk_create([_row(name, found[name]) for _key, name in sorted(by_key.items())], ignore_conflicts=True)
-        locked = _lock(by_key, using)
-    for key, allowed in locked.items():
-        if allowed != found[by_key[key]]:
-            changed = found[by_key[key]]
-            rows.filter(key=key).update(most=changed.most, per=changed.per, full_until=None)
-    return [by_key[key] for key in sorted(by_key)]
-
-
-def _lock(keys: Collection[str], using: str) -> dict[str, Allowance]:
-    rows = LimitRow.objects.using(using).filter(key__in=keys).order_by('key').select_for_update()
-    return {key: Allowance(most, per) for key, most, per in rows.values_list('key', 'most', 'per')}
-
-
-def _row(name: str, allowed: Allowance) -> LimitRow:
-    return LimitRow(key=limits.digest(name), name=name, most=allowed.most, per=allowed.per)
-
-
-def take(name: str, allowed: Allowance, job_id: int, using: str) -> int:
-    """Take a permit of a rate for a call of a run, in a transaction; see `rates.take()`."""
-
-    def take() -> int:
-        _locked({name: allowed}, using)
-        return rates.take(name, allowed, job_id, using)
-
-    return transactions.retried(take, using)
-
-
-def _room(name: str, allowed: Allowance, using: str) -> int:
-    """Return how many more jobs a limit allows; what is left of those that have ended is deleted.
-
-    Exact if its row is locked.
-    """
-    if allowed.per is not None:
-        return rates.room(name, allowed, using)
-    if is_line(name):
-        return order.room(name, using)
-    slots = LimitSlot.objects.using(using)
-    taken = dict(slots.filter(limit=limits.digest(name), queue='').values_list('job_id', 'pk'))
-    jobs = Job.objects.using(using).filter(pk__in=taken).values_list('pk', 'status', 'held')
-    states = {pk: (status, held) for pk, status, held in jobs}
-    over = [
-        slot
-        for pk, slot in taken.items()
-        if pk not in states or states[pk][0] in JobStatusChoices.TERMINAL_STATE_CHOICES
-    ]
-    if over:
-        slots.filter(pk__in=over).delete()
-    return allowed.most - sum(status in _WITH_SLOT and not held for status, held in states.values())
 
 
 def with_line(using: str, *, full: bool = False) -> list[tuple[LimitRow, set[str]]]:

@@ -1,9 +1,13 @@
 """The lines of jobs that wait for a slot of a limit: which of them come first, and which nothing else keeps waiting."""
 
 from collections.abc import Collection
+from functools import cached_property, lru_cache
+
+from django.db import connections
 
 from ..choices import JobStatusChoices
 from ..core import queues
+from ..core.limits import digest
 from ..core.order import band
 from ..models import Job, LimitSlot, PausedQueue, Worker
 from ..models.querysets import JobQuerySet
@@ -17,27 +21,99 @@ _DEEPEST = 20_000
 
 def waiting_in_line(using: str) -> JobQuerySet[Job]:
     """Return the jobs that wait for a slot."""
-    return Job.objects.using(using).filter(status=JobStatusChoices.STATUS_SCHEDULED, due=None, held=True)
+    return _held(using).filter(due=None)
 
 
-def head(key: str, seen: Collection[int], using: str, first: Collection[str]) -> tuple[list[Job], bool]:
+def waiting_for_slot(using: str) -> JobQuerySet[Job]:
+    """Return the jobs that need a slot, and do not wait in line for it yet."""
+    return _held(using).filter(due__isnull=False)
+
+
+def _held(using: str) -> JobQuerySet[Job]:
+    return Job.objects.using(using).filter(status=JobStatusChoices.STATUS_SCHEDULED, held=True)
+
+
+class Look:
+    """What one statement shows of a limit: whether jobs wait in its line, and how many have a slot."""
+
+    def __init__(self, name: str, using: str) -> None:
+        """Args:
+        name: The name of the limit.
+        using: The alias of the database that holds the jobs.
+        """
+        self._using = using
+        names = queues.configured()
+        key, pending, running = digest(name), JobStatusChoices.STATUS_PENDING, JobStatusChoices.STATUS_RUNNING
+        given = [key, running, key, pending]
+        for queue in names:
+            given += [queue, key, queue, key, queue]
+        with connections[using].cursor() as cursor:
+            cursor.execute(_look(using, len(names)), given)
+            running_now, self.pending, *found = cursor.fetchone()
+        #: The queues of which jobs wait, without those that are paused,
+        self.queues = [queue for queue, state in zip(names, found, strict=True) if state > 0]
+        #: those of them in which keys take turns,
+        self.in_turns = {queue for queue, state in zip(names, found, strict=True) if state == _TURNS}
+        #: and those that are paused.
+        self.paused = {queue for queue, state in zip(names, found, strict=True) if state == _PAUSED}
+        #: How many jobs have a slot, and run or were delivered.
+        self.taken = running_now + self.pending
+
+    @cached_property
+    def orders(self) -> list[list[str]]:
+        """The queues that each worker serves, in its order."""
+        return orders(self._using)
+
+    @property
+    def workers(self) -> int:
+        """How many workers serve the queues of which jobs wait."""
+        return sum(any(name in served for name in self.queues) for served in self.orders) if self.queues else 0
+
+
+_LINE, _TURNS, _PAUSED = 1, 2, -1
+
+
+@lru_cache
+def _look(using: str, number: int) -> str:
+    """The statement for so many queues. (It compares columns of indexes, so that a long line costs nothing.)"""
+    quote = connections[using].ops.quote_name
+    slot, job, paused = (quote(model._meta.db_table) for model in (LimitSlot, Job, PausedQueue))
+    limit, key = quote('limit'), quote('key')
+    # Of the names of tables and columns alone; values are parameters.
+    count = (
+        f'(SELECT COUNT(*) FROM {slot} INNER JOIN {job} ON {job}.id = {slot}.job_id WHERE {slot}.{limit} = %s '  # nosec B608
+        f"AND {slot}.queue = '' AND {job}.status = %s AND NOT {job}.held)"
+    )
+    line = f'EXISTS(SELECT 1 FROM {slot} WHERE {limit} = %s AND queue = %s AND since IS NOT NULL'  # nosec B608
+    state = (
+        f'CASE WHEN EXISTS(SELECT 1 FROM {paused} WHERE name = %s) THEN {_PAUSED} '  # nosec B608
+        f"WHEN {line} AND {key} > '') THEN {_TURNS} WHEN {line}) THEN {_LINE} ELSE 0 END"
+    )
+    return f'SELECT {", ".join((count, count, *[state] * number))}'
+
+
+def head(key: str, look: Look, seen: Collection[int], using: str, first: Collection[str]) -> tuple[list[Job], bool]:
     """Return the first jobs of a line, and whether they take turns.
 
     They are those of queues that a worker serves, or else others.
     """
-    names = open_queues(using)
-    served = {name for names in orders(using) for name in names}
-    for group in (set(first), served, set(names)):
-        jobs, in_turns = _first_of(key, group & set(names), seen, using)
+    names = set(look.queues)
+    groups = [names]
+    if len(names) > 1:
+        groups = [set(first), {name for names in look.orders for name in names}, names]
+    for group in groups:
+        jobs, in_turns = _first_of(key, group & names, look, seen, using)
         if jobs:
             return jobs, in_turns
     return [], False
 
 
-def _first_of(key: str, names: Collection[str], seen: Collection[int], using: str) -> tuple[list[Job], bool]:
+def _first_of(
+    key: str, names: Collection[str], look: Look, seen: Collection[int], using: str
+) -> tuple[list[Job], bool]:
     """Return the first jobs of these queues in a line; what is left there of jobs that are gone is deleted."""
     size = BATCH + len(seen)
-    turns = {name: order.keys_of(key, name, using, BATCH) for name in names}
+    turns = {name: order.keys_of(key, name, using, BATCH) if name in look.in_turns else [] for name in names}
     in_turns = any(turns.values())
     while size < _DEEPEST:
         places: list[tuple[int, int, int, LimitSlot]] = []

@@ -7,11 +7,11 @@ few jobs and not for all. Jobs of neither kind are delivered as ever.
 
 from collections.abc import Collection, Iterable
 
-from django.db.models import Exists, Max, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 
 from ..choices import JobStatusChoices
 from ..core import clock, limits, order
-from ..models import FairTurn, Job, LimitSlot, Worker
+from ..models import FairTurn, Job, LimitSlot
 
 #: Seconds after which a key of which no job waits is forgotten.
 _FORGET = 3600
@@ -22,52 +22,53 @@ def is_ordered(job: Job) -> bool:
     return bool(job.priority != order.DEFAULT or job.fair_key)
 
 
-def room(name: str, using: str) -> int:
-    """Return how many jobs of a line may be delivered ahead now; slots of jobs that have begun are deleted.
-
-    A few at a time, unless that is all that wait.
+def room(name: str, most: int, ahead: int, using: str) -> int:
+    """Return how many jobs of a line are to be delivered ahead now: a few at a time, unless that is all that wait.
 
     Args:
         name: The name of the line.
+        most: How many may be ahead.
+        ahead: How many are.
         using: The alias of the database that holds the jobs.
     """
-    slots = LimitSlot.objects.using(using).filter(limit=limits.digest(name))
-    taken = dict(slots.filter(queue='').values_list('job_id', 'pk'))
-    pending = Job.objects.using(using).filter(pk__in=taken, status=JobStatusChoices.STATUS_PENDING, held=False)
-    ahead = set(pending.values_list('pk', flat=True))
-    if begun := [slot for pk, slot in taken.items() if pk not in ahead]:
-        slots.filter(pk__in=begun, queue='').delete()
-    queues = Worker.objects.using(using).values_list('queues', flat=True)
-    queue = name.removeprefix(order.line_name(''))
-    most = max(order.AHEAD, sum(queue in names.replace(',', ' ').split() for names in queues))
-    left = most - len(ahead)
-    if left <= 0 or len(ahead) * 2 <= most:
+    left = most - ahead
+    if left <= 0 or ahead * 2 <= most:
         return left
+    slots = LimitSlot.objects.using(using).filter(limit=limits.digest(name))
     waiting = len(slots.filter(since__isnull=False).values_list('pk')[: left + 1])
     return left if waiting <= left else 0
 
 
-def in_order(jobs: list[Job], using: str) -> list[Job]:
+def in_order(jobs: list[Job], using: str) -> tuple[list[Job], set[int]]:
     """Return the jobs that may be delivered now without coming before jobs that are to come before them.
 
-    An urgent job is put at the front of its queue: not before the jobs that are there and as urgent have begun. A late
-    one is delivered when no job waits there that has no place in the order.
+    An urgent job is put at the front of its queue if less urgent ones are there, but not before the jobs that are as
+    urgent have begun. A late one is delivered when no job waits there that has no place in the order.
+
+    Returns:
+        The jobs, and the primary keys of the urgent ones among them that come behind what is there.
     """
     pending = Job.objects.using(using).filter(status=JobStatusChoices.STATUS_PENDING, due__isnull=False)
-    urgent = {job.queue_name for job in jobs if job.priority > order.DEFAULT}
-    late = {job.queue_name for job in jobs if job.priority < order.DEFAULT}
-    before: dict[str, int] = {}
-    for name in urgent:
-        there = pending.filter(queue_name=name, slotted=True, priority__gt=order.DEFAULT)
-        before[name] = there.aggregate(most=Max('priority'))['most'] or 0
-    busy = {name for name in late if pending.filter(queue_name=name, slotted=False).exists()}
-    return [
-        job
-        for job in jobs
-        if job.priority == order.DEFAULT
-        or (job.priority > order.DEFAULT and job.priority > before[job.queue_name])
-        or (job.priority < order.DEFAULT and job.queue_name not in busy)
-    ]
+    may, at_back = dict[tuple[str, int], bool](), set[int]()
+    for job in jobs:
+        place = job.queue_name, job.priority
+        if place not in may:
+            may[place] = True
+            there = pending.filter(queue_name=job.queue_name)
+            if job.priority < order.DEFAULT:
+                may[place] = not there.filter(slotted=False).exists()
+            elif job.priority > order.DEFAULT and there.filter(priority__lt=job.priority).exists():
+                may[place] = job.priority > _most_urgent(job.queue_name, using)
+            elif job.priority > order.DEFAULT:
+                at_back |= {other.pk for other in jobs if (other.queue_name, other.priority) == place}
+    return [job for job in jobs if may[job.queue_name, job.priority]], at_back
+
+
+def _most_urgent(queue: str, using: str) -> int:
+    """Return the highest priority among the jobs that were delivered ahead; by their slots, which are few."""
+    slots = LimitSlot.objects.using(using).filter(limit=limits.digest(order.line_name(queue)), queue='')
+    slots = slots.filter(job__status=JobStatusChoices.STATUS_PENDING, job__held=False)
+    return max((*slots.values_list('job__priority', flat=True), order.DEFAULT))
 
 
 def keys_of(key: str, queue: str, using: str, most: int) -> list[str]:
@@ -90,7 +91,10 @@ def note_turns(jobs: Iterable[Job], using: str) -> None:
     now = clock.now_ms() * 1000
     served = {(job.queue_name, job.fair_key): now + number for number, job in enumerate(jobs)}
     for (queue, key), moment in sorted(served.items()):
-        FairTurn.objects.using(using).filter(queue=queue, key=key).update(served=moment)
+        turn = FairTurn.objects.using(using).filter(queue=queue, key=key)
+        if not turn.update(served=moment) and key:  # the first job of this key, which did not wait
+            add_keys([(queue, key)], using)
+            turn.update(served=moment)
 
 
 def sweep(using: str) -> None:

@@ -7,7 +7,7 @@ from ..choices import JobStatusChoices
 from ..core import clock
 from ..core.order import is_line
 from ..core.rates import PREFIX
-from ..core.waits import Wait, WaitKind
+from ..core.waits import BEHIND, Wait, WaitKind
 from ..lifecycle import job_signals, rates
 from ..models import Job, JobStep, LimitRow, LimitSlot, PausedQueue, Schedule, Worker, WorkflowMember
 from .queues import served_by
@@ -16,19 +16,20 @@ from .queues import served_by
 NAMED = 5
 
 
-def reason(job: Job, *, ask_redis: bool = False) -> Wait | None:
+def reason(job: Job, *, in_full: bool = False) -> Wait | None:
     """Return why a job waits; None if it does not wait.
 
     Args:
         job: The job, as it was loaded.
-        ask_redis: Whether to find out whether the queue's Redis answers, which takes a moment if it does not.
+        in_full: Whether to find out also what costs more: whether the queue's Redis answers, which takes a moment if it
+            does not, and how many jobs of the queue come before it.
     """
     if job.status not in JobStatusChoices.WAITING_STATE_CHOICES:
         return None
     if job.due is None and job.object_type_id is not None and job.object_id is None:
         return Wait(WaitKind.UNSAVED)
     if job.due is None and job.held and job.status == JobStatusChoices.STATUS_SCHEDULED:
-        return _limit(job)
+        return _limit(job, in_full)
     if job.due is None and job.status == JobStatusChoices.STATUS_SCHEDULED and job.runner:
         return Wait(WaitKind.SCHEDULE_LOCKED)
     if job.due is None:
@@ -42,15 +43,36 @@ def reason(job: Job, *, ask_redis: bool = False) -> Wait | None:
         return Wait(WaitKind.QUEUE_PAUSED, queue=job.queue_name)
     if (previous := _previous_occurrence(job)) is not None:
         return Wait(WaitKind.PREVIOUS, jobs=(previous,), schedule=job.schedule_id)
-    if ask_redis and not connection.answers(job.queue_name):
+    if in_full and not connection.answers(job.queue_name):
         return Wait(WaitKind.REDIS, queue=job.queue_name)
-    return _in_queue(job)
+    return _in_queue(job, in_full)
 
 
-def _in_queue(job: Job) -> Wait:
+def _in_queue(job: Job, in_full: bool) -> Wait:
     workers = Worker.objects.using(job._state.db).only('queues')
-    served = any(job.queue_name in served_by(worker) for worker in workers)
-    return Wait(WaitKind.IN_LINE if served else WaitKind.NO_WORKER, queue=job.queue_name)
+    if not any(job.queue_name in served_by(worker) for worker in workers):
+        return Wait(WaitKind.NO_WORKER, queue=job.queue_name)
+    return Wait(WaitKind.IN_LINE, queue=job.queue_name, more=_before(job) if in_full else 0)
+
+
+def _before(job: Job) -> int:
+    """Return how many jobs of the queue come before a job that is due, up to `BEHIND` + 1; 0 if it is not known.
+
+    A job with a key has a place among those of its key, and nothing says how many of other keys come before.
+    """
+    using = job._state.db
+    ahead = Job.objects.using(using).filter(queue_name=job.queue_name, status=JobStatusChoices.STATUS_PENDING)
+    if not job.held:
+        earlier = ahead.filter(due__lt=job.due) | ahead.filter(due=job.due, pk__lt=job.pk)
+        return len(earlier.order_by().values_list('pk')[: BEHIND + 1])
+    own = LimitSlot.objects.using(using).filter(job=job.pk, since__isnull=False).first()
+    if own is None or own.key:
+        return 0
+    line = LimitSlot.objects.using(using).filter(limit=own.limit, queue=own.queue)
+    first = line.filter(since__lt=own.since) | line.filter(since=own.since, pk__lt=own.pk)
+    delivered = ahead.filter(due__isnull=False)
+    number = sum(len(rows.order_by().values_list('pk')[: BEHIND + 1]) for rows in (first, delivered))
+    return min(number, BEHIND + 1)
 
 
 def without_others(wait: Wait) -> Wait:
@@ -71,7 +93,7 @@ def _dependencies(job: Job) -> Wait:
     return Wait(WaitKind.JOBS, jobs=tuple(keys[:NAMED]), more=len(keys[NAMED:]))
 
 
-def _limit(job: Job) -> Wait:
+def _limit(job: Job, in_full: bool) -> Wait:
     using = job._state.db
     if job.schedule_id and Schedule.objects.using(using).filter(pk=job.schedule_id, paused=True).exists():
         return Wait(WaitKind.SCHEDULE_PAUSED, schedule=job.schedule_id)
@@ -80,7 +102,7 @@ def _limit(job: Job) -> Wait:
     key = LimitSlot.objects.using(using).filter(job=job.pk, since__isnull=False).values_list('limit', flat=True).first()
     row = LimitRow.objects.using(using).filter(key=key or '').first()
     if row is not None and is_line(row.name):
-        return _in_queue(job)
+        return _in_queue(job, in_full)
     if row is None:  # it has been given a slot at this moment
         return Wait(WaitKind.IN_LINE, queue=job.queue_name)
     if row.per is not None:

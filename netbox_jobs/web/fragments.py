@@ -22,7 +22,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from ..choices import JobStatusChoices
-from ..core import clock, contexts, errors, formatting
+from ..core import clock, contexts, errors, formatting, reasons
 from ..models import Job, JobAttempt, Progress
 from ..monitoring import log_lines, permissions, related, waiting
 
@@ -171,7 +171,7 @@ def _notes(context: dict[str, Any]) -> list[str]:
         notes += [context['attempt']] if context['attempt'] else []
         notes.append(_('started at %(time)s') % when)
     elif (wait := waiting.reason(job)) is not None:
-        notes.append(formatting.wait(waiting.without_others(wait)))
+        notes.append(reasons.in_words(waiting.without_others(wait)))
     return notes
 
 

@@ -4,6 +4,8 @@ from .protocol import MOST
 
 #: Seconds of work that one batch has.
 WORK = 0.05
+#: Seconds up to which a job is short.
+SHORT = 0.5
 
 
 class BatchSize:
@@ -22,11 +24,20 @@ class BatchSize:
         # A job that takes long counts at once, one that is short by and by.
         self._seconds = mean if self._seconds is None else max(mean, (self._seconds + mean) / 2)
 
-    def next(self, waiting: int) -> int:
+    @property
+    def is_known_short(self) -> bool:
+        """Whether jobs are short, of late."""
+        return self._seconds is not None and self._seconds <= SHORT
+
+    def fitting(self, waiting: int) -> int:
         """How many to take while so many wait: a worker's share of them, and no more than it runs in a moment."""
         if self._seconds is None:
-            return 1
-        return max(1, min(int(WORK / max(self._seconds, WORK / MOST)), waiting // max(self.workers, 1)))
+            return 0
+        return min(int(WORK / max(self._seconds, WORK / MOST)), waiting // max(self.workers, 1))
+
+    def next(self, waiting: int) -> int:
+        """The same for a worker that has nothing else to do: one at least."""
+        return max(1, self.fitting(waiting))
 
     def share(self, taken: int, waiting: int) -> int:
         """How many of the taken jobs to keep, while so many others wait: none that another worker could run."""

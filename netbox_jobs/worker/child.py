@@ -28,7 +28,7 @@ from ..models import Job
 from . import child_end, records
 from .connections import ThreadConnections, connect, keep_connections, prepare_claim
 from .preload import Preload
-from .protocol import Batch, Done, Failed, RunWithRQ, SharedPage
+from .protocol import Batch, Done, Failed, More, RunWithRQ, SharedPage
 from .watchdog import Watchdog
 
 logger = logging.getLogger('netbox_jobs')
@@ -61,8 +61,12 @@ class ChildProcess:
         self._like._func_name, self._like._instance, self._like._kwargs = ENTRY, None, {}
         self._like.worker_name = worker.name
         self._failed = False
+        self._handlers: dict[int, Any] = {}
         self._of_threads = ThreadConnections()
         self._claimed: Job | None = None  # the next job, claimed with the end of the one before
+        # The batch: what RQ calls each delivery, the `job_id` of its job, and whether this process ends after them.
+        self._jobs: list[tuple[str, str]] = []
+        self._last = False
 
     def live(self) -> NoReturn:
         """Run what the parent sends until it sends None, or the last batch is done."""
@@ -92,15 +96,17 @@ class ChildProcess:
             self._of_threads.close_ended()
             connect(again=True)
         try:
-            message: Batch | RunWithRQ | None = self._pipe.recv()
+            message: Batch | RunWithRQ | More | None = self._pipe.recv()
         except EOFError:
             return None
-        return message
+        # One that followed a batch which was over: what was not begun is the parent's.
+        return self._receive() if isinstance(message, More) else message
 
     def _set_signals(self) -> None:
         self._worker.setup_work_horse_signals()
         signal.signal(STOP, self._stop)
         time_limit.show_on(SHOW)
+        self._handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, STOP)}
 
     def _stop(self, *_args: Any) -> None:
         if self._page.stop == self._page.position:
@@ -109,8 +115,8 @@ class ChildProcess:
     def _run(self, message: Batch | RunWithRQ) -> bool:
         """Run what a message asks for; returns whether this child takes another."""
         begun, fit = 0, True
-        count = len(message.jobs) if isinstance(message, Batch) else 1
-        while begun < count and fit:
+        self._jobs, self._last = list(message.jobs) if isinstance(message, Batch) else [], message.last
+        while fit and (self._has(begun) if isinstance(message, Batch) else not begun):
             runs.expect_delivered_run()
             self._failed = False
             if not self._page.begin(begun, time.monotonic()) and self._claimed is None:
@@ -118,7 +124,7 @@ class ChildProcess:
             # A context of its own, so that no context variable, language or time zone reaches the next job.
             context = contextvars.copy_context()
             if isinstance(message, Batch):
-                context.run(self._run_job, begun, message)
+                context.run(self._run_job, begun)
             else:
                 context.run(self._run_with_rq, message)
             self._page.end(begun, -time.monotonic() if self._failed else time.monotonic())
@@ -126,22 +132,33 @@ class ChildProcess:
         if self._claimed is not None:  # it cannot be begun here any more
             take_hold(self._claimed)
             requeue(self._claimed, 0)
-        more = fit and not (message.last and begun == count)
+        more = fit and not (self._last and begun == max(len(self._jobs), 1))
         if not more and self._preload is not None:
             self._preload.tell(import_path.imported[self._imported :])
         self._pipe.send(Done(begun, more))
         return more
 
-    def _run_job(self, position: int, message: Batch) -> None:
+    def _has(self, position: int) -> bool:
+        """Whether the batch has a job at this position; the parent may have sent more meanwhile."""
+        while position >= len(self._jobs) and self._pipe.poll():
+            try:
+                more: More = self._pipe.recv()
+            except EOFError:  # the parent has died
+                return False
+            self._jobs += more.jobs
+            self._last = more.last
+        return position < len(self._jobs)
+
+    def _run_job(self, position: int) -> None:
         """Run one of our jobs; what RQ records of a failure is sent to the parent."""
-        worker, (delivery_id, job_id) = self._worker, message.jobs[position]
+        worker, (delivery_id, job_id) = self._worker, self._jobs[position]
         os.environ['RQ_JOB_ID'] = delivery_id
         job = copy(self._like)
         job._id, job._args = delivery_id, (job_id,)
         _make_current(job)
         try:
             claimed, self._claimed = self._claimed, None
-            following = NextClaim(lambda: self._offer(position + 1, message))
+            following = NextClaim(lambda: self._offer(position + 1))
             run = entry.run_delivered(job_id, sole=True, claimed=claimed, next_claim=following)
             self._claimed = following.job
             failure = None
@@ -156,10 +173,10 @@ class ChildProcess:
             worker.handle_exception(job, *described)
             self._pipe.send(Failed(position, ''.join(traceback.format_exception(*described))))
 
-    def _offer(self, position: int, message: Batch) -> str | None:
+    def _offer(self, position: int) -> str | None:
         """Return the `job_id` of the job at this position, if this child may begin it."""
-        if position < len(message.jobs) and not _has_children() and self._page.may_claim(position):
-            return message.jobs[position][1]
+        if self._has(position) and not _has_children() and self._page.may_claim(position):
+            return self._jobs[position][1]
         return None
 
     def _run_with_rq(self, message: RunWithRQ) -> None:
@@ -184,7 +201,10 @@ class ChildProcess:
     def _tidy_up(self) -> bool:
         """After a job: leave nothing of it for the next one; False if this process had better end."""
         forks.undo()
-        self._set_signals()
+        if any(signal.getsignal(number) != handler for number, handler in self._handlers.items()):
+            self._set_signals()
+        else:
+            time_limit.show_on(SHOW)  # nothing tells whether the job has changed that
         reset_queries()
         opened = [c for c in connections.all(initialized_only=True) if c.connection is not None]
         if any(c.in_atomic_block or not c.autocommit for c in opened):

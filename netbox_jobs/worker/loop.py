@@ -23,9 +23,10 @@ from ..execution.heartbeat import Lease
 from .child import SHOW, ChildProcess
 from .child_handle import Ended
 from .dequeue import Delivery, Dequeue
+from .intake import Intake
 from .maintenance_thread import MaintenanceThread
 from .preload import Preload
-from .protocol import MOST, SharedPage
+from .protocol import SharedPage
 from .reconnecting import Reconnecting
 from .records import Records
 from .startup import begin
@@ -46,7 +47,6 @@ class Worker(Reconnecting, RQWorker):
     _next_suspension = 0.0
     _commanded = False  # one of RQ's commands is being obeyed
     _told: str | None = None  # the state that Redis has
-    _max_jobs: int | None = None
     _state: str
     _stopped_job_id: Any
     _horse_pid: int
@@ -54,8 +54,9 @@ class Worker(Reconnecting, RQWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.supervisor, self.records, self.preload = Supervisor(self), Records(self), Preload()
-        self.deliveries = Dequeue(self)
-        self._completed = 0
+        self.deliveries, self.intake = Dequeue(self), Intake(self)
+        #: How many jobs it has run.
+        self.completed = 0
 
     def jobs_per_child(self) -> int:
         """How many jobs a child runs before another takes its place."""
@@ -71,23 +72,24 @@ class Worker(Reconnecting, RQWorker):
         identity.adopt_token(lease.token)
         begin(lease)
         time_limit.show_on(SHOW)  # which its children inherit
-        self._max_jobs = max_jobs
+        self.intake.max_jobs = max_jobs
         self._maintenance = MaintenanceThread(lease, self._at_work, self._stop_job)
         self._maintenance.start()
         try:
-            return super().work(*args, **kwargs) or bool(self._completed)
+            return super().work(*args, **kwargs) or bool(self.completed)
         finally:
             self._maintenance.stop()
             _give_back(lease)
 
-    def forking(self) -> AbstractContextManager[None]:
-        """Held around a fork."""
+    def forking(self, patience: float = 5) -> AbstractContextManager[bool]:
+        """Held around a fork; yields whether the maintenance thread is at nothing meanwhile, after so many seconds."""
         assert self._maintenance is not None
-        return self._maintenance.between_duties()
+        return self._maintenance.between_duties(patience)
 
     def live(self, pipe: Connection, page: SharedPage) -> None:
         """In a child: run jobs; does not return."""
-        parent, self.supervisor.child = os.getppid(), None
+        parent = os.getppid()
+        self.supervisor.forget()
         ChildProcess(self, pipe, page, parent, self.preload).live()
 
     def bootstrap(self, *args: Any, **kwargs: Any) -> None:
@@ -99,7 +101,7 @@ class Worker(Reconnecting, RQWorker):
         """What RQ does last, and the end of the child."""
         self._state = WorkerStatus.BUSY  # a SIGTERM does not come between
         self.records.flush()
-        self.supervisor.dismiss()
+        self.supervisor.end()
         super().teardown()
 
     # The loop
@@ -138,8 +140,8 @@ class Worker(Reconnecting, RQWorker):
         """
         if self._stop_requested:
             raise StopRequested
-        if self._max_jobs is not None and self._completed >= self._max_jobs:
-            self.log.info('Worker %s: finished executing %d jobs, quitting', self.name, self._completed)
+        if self.intake.max_jobs is not None and self.completed >= self.intake.max_jobs:
+            self.log.info('Worker %s: finished executing %d jobs, quitting', self.name, self.completed)
             raise StopRequested
         self.heartbeat()
         if time.monotonic() >= self._next_suspension:
@@ -152,39 +154,33 @@ class Worker(Reconnecting, RQWorker):
     def _take(self) -> list[Delivery]:
         """The jobs of the next batch, out of the waiting ones."""
         self._state = WorkerStatus.BUSY  # a SIGTERM comes when they are run
-        size, self.supervisor.size.workers = self.supervisor.size, self.served_by
-        found = self.deliveries.take(min(size.next(self.deliveries.waiting), self._room()))
+        found = self.intake.take()
         if self._stop_requested:
             self.deliveries.put_back(found)
             raise StopRequested
-        # The first that is more than one of ours has a batch to itself, and so has what waits behind it.
-        keep = next((number for number, delivery in enumerate(found) if not delivery.plain), len(found)) or 1
-        keep = min(keep, size.share(len(found), self.deliveries.waiting))
-        self.deliveries.put_back(found[keep:])
-        return found[:keep]
+        return found
 
-    def _room(self) -> int:
-        """How many jobs the child, and this worker, may still run."""
-        child, most = self.supervisor.child, self._max_jobs or MOST + self._completed
-        return max(1, min(MOST, self.jobs_per_child() - (child.jobs if child else 0), most - self._completed))
+    def log_taken(self, batch: list[Delivery]) -> None:
+        """Say which jobs are about to be run."""
+        for delivery in batch:
+            self.log.info('Worker %s: %s: %s (%s)', self.name, delivery.queue.name, delivery.description, delivery.id)
 
     def _run(self, batch: list[Delivery]) -> tuple[Any, Any] | None:
         """Run a batch of ours; a job of other code is returned, with its queue."""
         first = batch[0]
-        for delivery in batch:
-            self.log.info('Worker %s: %s: %s (%s)', self.name, delivery.queue.name, delivery.description, delivery.id)
+        self.log_taken(batch)
         if first.job_id is None:
             self.records.flush()
             job = first.load(self)
             job.redis_server_version = self.get_redis_server_version()
             return job, first.queue
         try:
-            last = self.supervisor.ready().jobs + len(batch) >= self.jobs_per_child()
+            self.supervisor.ready()
         except OSError:  # no child could be forked
             self.deliveries.put_back(batch)
             raise
         run: Any = self.supervisor.run if first.plain else self.supervisor.run_with_rq
-        self._completed += run(batch, last=last)
+        self.completed += run(batch, last=self.intake.ends_child(len(batch)))
         if not self._stop_requested:
             try:
                 self.supervisor.ready()
@@ -206,7 +202,7 @@ class Worker(Reconnecting, RQWorker):
 
     def execute_job(self, job: Any, queue: Any) -> None:
         """Run a job of other code, as RQ does."""
-        self._completed += 1
+        self.completed += 1
         try:
             super().execute_job(job, queue)
         except RedisError as error:

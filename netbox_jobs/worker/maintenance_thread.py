@@ -72,11 +72,18 @@ class MaintenanceThread(threading.Thread):
         self._next = dict.fromkeys(self._every, begin) | {self._prune: begin + 60, self._add_up: begin + 30}
 
     @contextmanager
-    def between_duties(self) -> Iterator[None]:
-        """For a fork, so that the child inherits nothing half done; a duty that takes long is not waited for."""
-        held = self._busy.acquire(timeout=5)
+    def between_duties(self, patience: float = 5) -> Iterator[bool]:
+        """For a fork, so that the child inherits nothing half done; a duty that takes long is not waited for.
+
+        Args:
+            patience: Seconds to wait for the duty that the thread is at.
+
+        Yields:
+            Whether it is at none.
+        """
+        held = self._busy.acquire(timeout=patience)
         try:
-            yield
+            yield held
         finally:
             if held:
                 self._busy.release()

@@ -5,6 +5,7 @@ There are two ways between them, both made before the fork.
 The pipe carries messages, each a tuple of this module:
 
     parent -> child   Batch           run these jobs, in this order
+                      More            and these after them; a child whose batch is over passes it by
                       RunWithRQ       run this one job by RQ's own code, with its callbacks
                       None            end
     child -> parent   Failed          a job of the batch has failed, for RQ's failed registry
@@ -26,14 +27,22 @@ from typing import Any, NamedTuple
 
 from ..execution.time_limit import Span
 
-#: The most jobs that one batch has.
-MOST = 64
+#: The most jobs that a child is sent at once, and the most that one batch has in the end.
+MOST, PLACES = 64, 512
 
 
 class Batch(NamedTuple):
     """Run these jobs."""
 
     #: RQ's id of each delivery, and the `job_id` of its job.
+    jobs: tuple[tuple[str, str], ...]
+    #: Whether the child ends after them, unless some of them are taken back.
+    last: bool
+
+
+class More(NamedTuple):
+    """Run these jobs after those of the batch."""
+
     jobs: tuple[tuple[str, str], ...]
     #: Whether the child ends after them, unless some of them are taken back.
     last: bool
@@ -84,7 +93,7 @@ class SharedPage(Span):
     _SLOTS = 24  # behind the numbers: when each job began and ended
 
     def __init__(self) -> None:
-        super().__init__(self._SLOTS + 16 * MOST)
+        super().__init__(self._SLOTS + 16 * PLACES)
         self.reset(0)
 
     def reset(self, jobs: int) -> None:

@@ -12,7 +12,8 @@ from rq.utils import now
 from rq.worker import Worker as RQWorker
 
 from . import reap
-from .batches import BatchSize
+from .assignment import Assignment
+from .batches import WORK, BatchSize
 from .child import SHOW, STOP
 from .child_handle import ChildHandle, Ended
 from .dequeue import Delivery
@@ -24,8 +25,10 @@ logger = logging.getLogger('netbox_jobs')
 
 #: Seconds after which a job is a long one: RQ records that it runs, and the jobs behind it go back to their queue.
 LONG = 0.05
+#: Seconds for which the next child waits beside one that is at its job.
+SPARED = 2.0
 #: Seconds between two looks at a child: while its job may become a long one, while it is one, and while jobs wait
-#: behind it that queues which come first may push aside.
+#: behind it that queues which come first may push aside, or may come behind it.
 _SOON, _LOOK, _AHEAD = 0.05, 0.25, 0.02
 # What RQ receives for a process that ended with 0 in the middle of its job, which RQ takes for success.
 _ENDED_UNASKED = 1 << 8
@@ -37,6 +40,7 @@ class Supervisor:
     def __init__(self, worker: Any) -> None:
         self._worker = worker
         self.child: ChildHandle | None = None
+        self._spare: ChildHandle | None = None  # takes its place when it has ended
         #: Held while a batch is handed over or comes to its end, and while a stop looks which job is running: so that
         #: it never hits another one. (A signal handler of the same thread may want it.)
         self.lock = threading.RLock()
@@ -45,35 +49,19 @@ class Supervisor:
         self.sent = 0
         #: How the child has ended, while RQ's own code records that.
         self.ended: Ended | None = None
-        self._batch: list[Delivery] = []
-        self._kept = 0  # how many of them have not been taken back
-        self._noted = 0  # the ends of how many have been noted
-        self._long = -1  # the position of the long job
-        self._handed_over = 0.0
+        self._assignment: Assignment | None = None
         self._over = True  # no job is stopped any more
         self._stopping: tuple[int, float] | None = None  # which job is to stop, and when it is killed
 
     @property
     def current(self) -> Delivery | None:
         """What the child runs, or was running when it died; None between two batches."""
-        batch = self._batch
-        return batch[min(self._position, len(batch) - 1)] if batch else None
+        return self._assignment.current if self._assignment is not None else None
 
     @property
-    def _position(self) -> int:
-        """The place of that in the batch; a child that has not begun is at the first."""
-        return max(self.child.page.position, 0) if self.child is not None else 0
-
-    @property
-    def _began(self) -> float:
-        """When that began."""
-        return (self.child.page.times(self._position)[0] if self.child is not None else 0.0) or self._handed_over
-
-    @property
-    def _limit(self) -> int:
-        """Its time limit, in seconds; 0 or less for none."""
-        current = self.current
-        return int((current and current.entry.get(b'timeout')) or 0)
+    def assigned(self) -> int:
+        """How many jobs the child has been sent that have not been accounted for."""
+        return len(self._assignment.deliveries) if self._assignment is not None else 0
 
     def run(self, batch: list[Delivery], *, last: bool) -> int:
         """Have the child run these; returns how many it has begun. The others are in their queue again.
@@ -82,7 +70,7 @@ class Supervisor:
             batch: Jobs of ours.
             last: Whether the child ends after them.
         """
-        self._hand_over(batch, Batch(tuple((delivery.id, delivery.job_id or '') for delivery in batch), last))
+        self._hand_over(list(batch), Batch(tuple((delivery.id, delivery.job_id or '') for delivery in batch), last))
         return self._finish()
 
     def run_with_rq(self, batch: list[Delivery], *, last: bool) -> int:
@@ -91,105 +79,115 @@ class Supervisor:
         _job, execution = self._worker.records.opened(delivery, now())
         message = (delivery.id, delivery.entry, delivery.queue.name, execution.id, execution.created_at)
         self._hand_over(batch, RunWithRQ(*message, last))
-        self._long = 0
+        assert self._assignment is not None
+        self._assignment.long = 0
         return self._finish(by_rq=True)
 
     def _hand_over(self, batch: list[Delivery], message: Batch | RunWithRQ) -> None:
         child = self.ready()
         with self.lock:
-            child.page.reset(len(batch))
-            child.jobs += len(batch)
-            child.last, child.done = message.last, None
-            child.failures.clear()
+            self._assignment = Assignment(self._worker, child, batch, last=message.last)
             self.sent += len(batch)
-            self._batch, self._kept, self._noted, self._long = batch, len(batch), 0, -1
-            self._over, self._stopping, self._handed_over = False, None, time.monotonic()
+            self._over, self._stopping = False, None
             self._worker._stopped_job_id, self._worker._horse_pid = None, child.pid
         child.send(message)
+        if message.last and self.size.is_known_short and self._worker.intake.has_more:
+            self._bring_spare()
         self._worker.records.flush_if_due()
 
     def _finish(self, *, by_rq: bool = False) -> int:
         """Wait for the end of the batch, and account for each of its jobs."""
-        child = self.child
-        assert child is not None
+        child, assignment = self.child, self._assignment
+        assert child is not None and assignment is not None
         try:
-            ended = self._watch(child)
+            ended = self._watch(child, assignment)
             with self.lock:
                 self._over = True
                 if child.takes_more:
                     self._worker._horse_pid = 0
             if by_rq:
                 self._worker.records.forget()
-            begun = self._account(child, ended, by_rq=by_rq)
-            self._worker.deliveries.put_back(self._batch[begun : self._kept])
+            begun = self._account(child, assignment, ended, by_rq=by_rq)
         except SystemExit:  # a second SIGTERM: the worker ends at once; the child has been killed and waited for
             for number in (signal.SIGTERM, signal.SIGINT):  # a third one must not come between
                 signal.signal(number, signal.SIG_IGN)
             self._over = True
             child.kill()
-            self._settle(child, (self.ended or (None, None, None))[1])
+            assignment.settle((self.ended or (None, None, None))[1])
             raise
         finally:
-            self._batch, self.ended = [], None
+            self._assignment, self.ended = None, None
             self._worker._horse_pid, self._worker._stopped_job_id = 0, None
         return begun
 
-    def _watch(self, child: ChildHandle) -> Ended:
-        waits_before = self._worker.deliveries.waits_before
+    def _watch(self, child: ChildHandle, assignment: Assignment) -> Ended:
         while True:
-            behind = self._kept - 1 > child.page.position
-            pause = _AHEAD if behind else _LOOK if self._long == self._position else _SOON
+            behind, grows = assignment.behind > 0, assignment.room > 0 and self._worker.deliveries.waiting > 0
+            pause = _AHEAD if behind or grows else _LOOK if assignment.long == assignment.position else _SOON
             if (ended := child.look(pause)) is not None:
                 return ended
-            position, moment_ = self._position, time.monotonic()
-            if self._long != position and moment_ - self._began >= LONG and child.page.position == position:
-                self._meet_long_job(child, position)
-            elif behind and (self._worker._stop_requested or waits_before(self._batch[0].queue)):
-                self._take_back(child)
+            position, moment_ = assignment.position, time.monotonic()
+            began, limit = assignment.began, assignment.limit
+            if assignment.long != position and moment_ - began >= LONG and child.page.position == position:
+                self._meet_long_job(assignment, position)
+            elif behind and (self._worker._stop_requested or self._is_pushed_aside(assignment)):
+                assignment.take_back()
+            elif grows:
+                self._extend(assignment)
             if self._stopping is not None and self._stopping[0] == position and moment_ > self._stopping[1]:
-                self._kill(child, position)
-            if reap.has_overrun(self._limit, self._began, child.page.read(), moment_):
+                self._kill(child, assignment, position)
+            if reap.has_overrun(limit, began, child.page.read(), moment_):
                 child.signal(SHOW)
                 time.sleep(0.1)
-                self._kill(child, position)
+                self._kill(child, assignment, position)
+            if self._spare is not None and assignment.age > SPARED:
+                self._end_spare()
             self._worker.records.heartbeat()
 
-    def _meet_long_job(self, child: ChildHandle, position: int) -> None:
-        """The job at this position takes a while: what waits behind it goes back, and RQ records that it runs."""
-        self._take_back(child)
-        self._note_ends(child)
-        if self._noted > position:  # it has ended in this moment
-            return
-        self._long = position
-        self._worker.records.flush()
-        self._worker.records.open(self._batch[position], moment(self._began))
-        self._worker.look_for_stop()  # one that came before RQ knew whom to tell
+    def _is_pushed_aside(self, assignment: Assignment) -> bool:
+        """Whether jobs that should have been over by now hold up a queue that comes first."""
+        return assignment.age > WORK and bool(self._worker.deliveries.waits_before(assignment.deliveries[-1].queue))
 
-    def _take_back(self, child: ChildHandle) -> None:
-        """Put back in their queue the jobs that the child has not begun."""
-        child.page.limit = child.page.position + 1
-        keep = max(self._position, child.page.claiming) + 1  # it may have gone one step further
-        back, self._kept = self._batch[keep : self._kept], min(keep, self._kept)
-        self._worker.deliveries.put_back(back)
+    def _extend(self, assignment: Assignment) -> None:
+        """Send the child more jobs before it has come to the end of these, so that it does not stand still."""
+        worker = self._worker
+        if assignment.is_ample or self._stopping is not None:
+            return
+        if not (more := worker.intake.take_more(assignment.room)):
+            return
+        with self.lock:
+            if self._stopping is None:
+                worker.log_taken(more)
+                self.sent += len(more)
+                assignment.extend(more, last=worker.intake.ends_child(len(more)))
+                return
+        worker.deliveries.put_back(more)
+
+    def _meet_long_job(self, assignment: Assignment, position: int) -> None:
+        """The job at this position takes a while: what waits behind it goes back, and RQ records that it runs."""
+        assignment.take_back()
+        if assignment.note_ends() > position:  # it has ended in this moment
+            return
+        assignment.long = position
+        self._worker.records.flush()
+        self._worker.records.open(assignment.deliveries[position], moment(assignment.began))
+        self._worker.look_for_stop()  # one that came before RQ knew whom to tell
 
     # The end
 
-    def _account(self, child: ChildHandle, ended: Ended, *, by_rq: bool) -> int:
+    def _account(self, child: ChildHandle, assignment: Assignment, ended: Ended, *, by_rq: bool) -> int:
         """Account for the jobs of the batch; returns how many were begun."""
-        if by_rq:
-            self._noted = int(child.done is not None)
-        self._note_ends(child)
-        begun = child.done.begun if child.done is not None else self._position + 1
-        child.jobs -= len(self._batch) - begun
-        self.size.learn(begun, time.monotonic() - self._handed_over)
+        noted = assignment.note_ends(by_rq=by_rq)
+        begun = child.done.begun if child.done is not None else assignment.position + 1
+        self.size.learn(begun, time.monotonic() - assignment.handed_over)
         if child.done is None:
             child.kill()
             status = ended[1] or _ENDED_UNASKED
-            self._settle(child, ended[1])
-            for delivery in self._batch[begun : begun + 1]:
+            assignment.settle(ended[1])
+            for delivery in assignment.deliveries[begun : begun + 1]:
                 reap.requeue_claimed(delivery.job_id or '')
-            if self._noted < begun:
-                self._record_death((ended[0], status, ended[2]))
+            if noted < begun:
+                self._record_death(assignment, (ended[0], status, ended[2]))
             child.close()
             self.child = None
         elif child.last:
@@ -199,39 +197,16 @@ class Supervisor:
             if self._worker.preload.follow():
                 connections.close_all()  # what a module has asked at its import; no two processes share a session
                 share_memory()
-        elif not child.done.more:
+                self._end_spare()  # it would have to import that itself
+        assignment.put_back(begun)
+        if self.child is not None and child.done is not None and not child.done.more:
             self.dismiss()
         return begun
 
-    def _note_ends(self, child: ChildHandle) -> None:
-        """Have RQ's records take note of the jobs that have ended since."""
-        records = self._worker.records
-        while self._noted < max(self._kept, child.done.begun if child.done is not None else 0):
-            began, ended = child.page.times(self._noted)
-            if not ended:
-                return
-            delivery, times = self._batch[self._noted], (moment(began), moment(abs(ended)))
-            if ended > 0:
-                records.add(delivery, *times)
-            elif self._noted in child.failures:
-                records.fail(delivery, *times, child.failures[self._noted])
-            else:
-                return  # what it failed with is on its way
-            self._noted += 1
-
-    def _settle(self, child: ChildHandle, status: int | None) -> None:
-        """The child has died: end the job that it was running."""
-        current, told, moment_ = self.current, child.page.read(), time.monotonic()
-        if current is None or current.job_id is None:
-            return
-        overran = moment_ >= told if told > 0 else told == 0 and 0 < self._limit <= moment_ - self._began
-        reap.settle(current.job_id, status, limit=self._limit, overran=overran)
-
-    def _record_death(self, ended: Ended) -> None:
+    def _record_death(self, assignment: Assignment, ended: Ended) -> None:
         """Have RQ record the death of the child by its own code."""
-        current = self.current
-        assert current is not None
-        job, execution = self._worker.records.opened(current, moment(self._began))
+        current = assignment.current
+        job, execution = self._worker.records.opened(current, moment(assignment.began))
         self.ended = ended
         try:
             RQWorker.monitor_work_horse(self._worker, job, current.queue, *([execution] if TAKES_EXECUTION else []))
@@ -246,14 +221,14 @@ class Supervisor:
         """Stop the job of this delivery, if it is running, and leave it the grace of its runner. (In any thread.)"""
         grace = reap.begin_stop(delivery_id)
         with self.lock:
-            child, current = self.child, self.current
-            if self._over or child is None or current is None or current.id != delivery_id:
+            child, assignment = self.child, self._assignment
+            if self._over or child is None or assignment is None or assignment.current.id != delivery_id:
                 if self._worker._stopped_job_id == delivery_id:
                     self._worker._stopped_job_id = None  # the job is over; the request hits no other
                 return
             if self._stopping is not None:
                 return
-            position = self._position
+            position = assignment.position
             self._stopping = position, time.monotonic() + grace
             self._worker._stopped_job_id = delivery_id
             child.page.limit = min(child.page.limit, position + 1)
@@ -261,12 +236,12 @@ class Supervisor:
                 child.page.stop = position
                 child.signal(STOP)
             else:
-                self._kill(child, position)
+                self._kill(child, assignment, position)
 
-    def _kill(self, child: ChildHandle, position: int) -> None:
+    def _kill(self, child: ChildHandle, assignment: Assignment, position: int) -> None:
         """Kill the child, if it still is at the job at this position."""
         child.suspend()
-        if self._position == position and not child.page.times(position)[1]:
+        if assignment.position == position and not child.page.times(position)[1]:
             child.kill()
         else:
             child.signal(signal.SIGCONT)
@@ -282,12 +257,39 @@ class Supervisor:
         if self.child is not None and self.child.is_alive():
             return self.child
         self.dismiss()
-        with self._worker.forking():
-            self.child = ChildHandle.fork(self._worker.live)
+        self.child, self._spare = self._spare, None
+        if self.child is None or not self.child.is_alive():
+            self.dismiss()
+            with self._worker.forking():
+                self.child = ChildHandle.fork(self._worker.live)
         return self.child
+
+    def _bring_spare(self) -> None:
+        """Fork the next child already: it connects to the database while this one is at its only job."""
+        if self._spare is not None:
+            return
+        with self._worker.forking(patience=0) as undisturbed:
+            try:
+                self._spare = ChildHandle.fork(self._worker.live) if undisturbed else None
+            except OSError as error:
+                logger.debug('No second child could be forked (%s).', error)
+
+    def _end_spare(self) -> None:
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.dismiss()
 
     def dismiss(self) -> None:
         """End the child that waits, if there is one."""
         child, self.child = self.child, None
         if child is not None:
             child.dismiss()
+
+    def end(self) -> None:
+        """End all children."""
+        self.dismiss()
+        self._end_spare()
+
+    def forget(self) -> None:
+        """In a child: it has none of its own."""
+        self.child = self._spare = self._assignment = None

@@ -9,7 +9,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from example_plugin.models import Source
-from netbox_jobs.models import Job, JobLogEntry, Progress, Schedule, Worker
+from netbox_jobs.models import Job, JobLogEntry, PausedQueue, Progress, QueueLimit, Schedule, Worker, Workflow
 from tests.app.jobs import Plain, Sleeping
 from tests.processes import wait_for
 
@@ -48,6 +48,11 @@ def test_every_page_passes_axe_and_fits_its_window(visit, violations, width, sch
     Plain.enqueue_once(interval=60)
     schedule = Schedule.objects.get()
     Worker.objects.create(token='w', name='w', host='h', pid=1, queues='default')
+    with Workflow.begin('Import <b>') as flow:
+        flow.add('fetch', Plain)
+        flow.add('count', Plain, after='fetch')
+    QueueLimit.set('low', 3)
+    PausedQueue.pause('high')
     page = visit(url('job_changelist'), width=width, scheme=scheme)
     home = page.url.removesuffix(url('job_changelist'))
     for path in (
@@ -63,6 +68,11 @@ def test_every_page_passes_axe_and_fits_its_window(visit, violations, width, sch
         url('schedule_change', schedule.pk),
         url('schedule_end', schedule.pk),
         url('worker_changelist'),
+        url('schedule_calendar'),
+        url('workflow_changelist'),
+        url('workflow_change', flow.pk),
+        url('auditentry_changelist'),
+        url('queuelimit_changelist'),
         reverse('admin:example_plugin_source_change', args=(source.pk,)),
     ):
         page.goto(home + path)
@@ -185,11 +195,46 @@ def test_the_filters_of_schedules_stand_above_a_list_as_wide_as_the_page(visit):
     expect(page.locator('#result_list')).to_have_count(0)
 
 
+def test_a_workflow_is_watched_canceled_and_retried_on_its_page(visit, work):
+    with Workflow.begin('Import') as flow:
+        flow.add('fetch', Plain)
+        flow.add('count', Plain, after='fetch')
+    page = visit(url('workflow_changelist'))
+    expect(page.get_by_role('row', name='Import')).to_contain_text('0 of 2')
+    page.get_by_role('link', name='Import').click()
+    graph = page.get_by_role('region', name='Graph')
+    expect(graph.get_by_role('link')).to_have_count(2)
+    page.get_by_role('button', name='Cancel the workflow').click()
+    expect(page.locator('.nj-now')).to_contain_text('Canceled')
+    page.get_by_role('button', name='Retry from the failed jobs').click()
+    expect(page.locator('.nj-now')).to_contain_text('0 of 2 jobs have ended')
+    work()
+    expect(page.locator('.nj-now')).to_contain_text('Completed')  # without a click: the page updates itself
+    expect(graph).to_contain_text('Completed')
+    graph.get_by_role('link', name='count').click()
+    expect(page.get_by_role('main').get_by_role('link', name='Import')).to_be_visible()
+
+
+def test_the_list_of_workflows_updates_itself_and_is_filtered(visit, work):
+    for name in ('First', 'Second'):
+        with Workflow.begin(name) as flow:
+            flow.add('fetch', Plain)
+    flow.cancel()
+    page = visit(url('workflow_changelist'))
+    work()
+    expect(page.get_by_role('row', name='First')).to_contain_text('Completed')
+    page.locator('#nj-filter-status summary').click()
+    page.get_by_role('link', name='Canceled').click()
+    expect(page.locator('#result_list tbody tr')).to_have_count(1)
+    expect(page.get_by_role('row', name='Second')).to_be_visible()
+
+
 def test_a_queue_is_paused_and_a_schedule_ended_from_the_overview(visit):
     Plain.enqueue_once(interval=60)
     page = visit(url('job_overview'))
     page.get_by_role('button', name='Pause default').click()
     expect(page.get_by_role('button', name='Resume default')).to_be_visible()
+    page.get_by_role('main').get_by_role('link', name='Plain').first.click()
     page.get_by_role('link', name='End… Plain').click()
     page.get_by_role('button', name='End the schedule').click()
     expect(page.get_by_text('The schedule "Plain" has ended.')).to_be_visible()

@@ -9,13 +9,16 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from netbox_jobs.models import Job, JobLogEntry, Schedule, Worker
+from netbox_jobs.models import Job, JobLogEntry, QueueLimit, Schedule, Worker, Workflow
+from tests.app.jobs import Plain
 from tests.app.models import Thing
+
+from .helpers import user
 
 SIZE, QUERIES, REQUESTS = 100_000, 30, 3
 PAGES = (
     'job_changelist', 'job_overview', 'job_errors', 'job_performance', 'schedule_changelist', 'schedule_calendar',
-    'worker_changelist',
+    'worker_changelist', 'workflow_changelist', 'auditentry_changelist', 'queuelimit_changelist',
 )  # fmt: skip
 
 
@@ -37,14 +40,22 @@ def fill():
         )  # fmt: skip
     job = Job.objects.create(status='running', started=now, worker='w', attempt=1, **common)
     JobLogEntry.objects.bulk_create(JobLogEntry(job=job, level='info', message=f'line {n}') for n in range(100))
-    return job, made
+    with Workflow.begin('Import') as flow:
+        flow.add_many(Plain, [{} for _ in range(100)], name='Part')
+    for number in range(50):
+        with Workflow.begin(f'Import {number}') as other:
+            other.add('fetch', Plain)
+        other.cancel(user=user())
+    QueueLimit.set('low', 3)
+    return job, made, flow
 
 
-def paths(job, made):
+def paths(job, made, flow):
     found = [reverse(f'admin:netbox_jobs_{name}') for name in PAGES]
     found += [found[0] + '?q=error:no', found[0] + '?status=errored']
     found.append(reverse('admin:netbox_jobs_job_change', args=(job.pk,)))
     found.append(reverse('admin:netbox_jobs_schedule_change', args=(made.pk,)))
+    found.append(reverse('admin:netbox_jobs_workflow_change', args=(flow.pk,)))
     return found
 
 

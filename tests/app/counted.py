@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from netbox_jobs.jobs import JobRunner, Limit, Unique
+from netbox_jobs.jobs import JobRunner, Limit, Rate, Unique
 
 from . import faults
 from .jobs import Working, WorkingAgain
@@ -33,6 +33,29 @@ class WorkingByKey(WorkingAgain):
         limit = Limit(1, key='key')
 
     def run(self, key='', **kwargs):
+        super().run(**kwargs)
+
+
+class WorkingRated(WorkingAgain):
+    """Four in two seconds."""
+
+    class Meta:
+        name = 'Working, rated'
+        on_crash = 'retry'
+        max_crashes = 20
+        rate = Rate(4, per=2)
+
+
+class WorkingInTurns(WorkingAgain):
+    """The keys take turns."""
+
+    class Meta:
+        name = 'Working, in turns'
+        on_crash = 'retry'
+        max_crashes = 20
+        fair_by = 'tenant'
+
+    def run(self, tenant='', **kwargs):
         super().run(**kwargs)
 
 

@@ -52,6 +52,18 @@ class WorkingAsleep(WorkingAgain):
         self.step('second', trace, self.job, 'end')
 
 
+class WorkingSignaled(WorkingAgain):
+    """Of the chaos test: waits for two signals, and keeps what they brought."""
+
+    class Meta(WorkingAgain.Meta):
+        name = 'Working, and signaled'
+
+    def run(self):
+        self.step('first', trace, self.job, 'start')
+        self.job.data = [self.wait_for('go'), self.wait_for('go')]
+        self.step('second', trace, self.job, 'end')
+
+
 class Catching(JobRunner):
     """Catches what ends its run."""
 

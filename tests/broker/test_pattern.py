@@ -52,7 +52,14 @@ def test_what_redis_has_of_them_is_to_rq_what_it_writes_itself(number, options, 
     ]
 
 
-@pytest.mark.parametrize('options', [{'at_front': True}, {'meta': {'x': 1}}, {'ttl': 60}])
+def test_what_is_put_at_the_front_comes_before_the_others_the_last_one_first(learned):
+    jobs = [Plain.enqueue(), *Plain.enqueue_many([{'at_front': True}, {}, {'at_front': True}])]
+    assert waiting() == [str(jobs[number].job_id) for number in (3, 1, 0, 2)]
+    assert None not in [found for _queue, found in learned.values()]
+    assert len(learned) == 1
+
+
+@pytest.mark.parametrize('options', [{'meta': {'x': 1}}, {'ttl': 60}])
 def test_jobs_with_other_options_of_rq_are_written_by_rq(options, learned):
     jobs = Plain.enqueue_many([{}, {}], **options)
     assert sorted(waiting()) == sorted(str(job.job_id) for job in jobs)

@@ -13,7 +13,7 @@ from netbox_jobs.models import Job, JobAttempt, Schedule
 from tests.app.models import Trace
 from tests.model.replay import Replay
 
-from . import attempts, claims, flows, steered
+from . import attempts, claims, flows, order, signaled, steered
 from .state import State
 
 
@@ -115,8 +115,10 @@ def count(chaos: State, seconds: float, replay: Replay) -> Report:
         ],
         **attempts.wrong(chaos, jobs, traces, starts),
         **steered.wrong(chaos, jobs, traces),
-        **flows.wrong(),
-        **claims.wrong(jobs, traces),
+        **flows.wrong(chaos),
+        **claims.wrong(chaos, jobs, traces),
+        **signaled.wrong(jobs, traces),
+        **order.wrong(chaos, jobs),
     }  # fmt: skip
     lateness = [
         job.due / 1000 - job.scheduled.timestamp()

@@ -13,14 +13,21 @@ from redis.exceptions import RedisError
 from netbox_jobs.models import Job
 from netbox_jobs.signals import job_end
 from tests.app import faults as within
-from tests.app.counted import WorkingByKey, WorkingInSteps, WorkingLimited, WorkingUnique
+from tests.app.counted import (
+    WorkingByKey,
+    WorkingInSteps,
+    WorkingInTurns,
+    WorkingLimited,
+    WorkingRated,
+    WorkingUnique,
+)
 from tests.app.jobs import Working, WorkingAgain, WorkingRetried, WorkingRetriedAgain
-from tests.app.waiting import WorkingAsleep
+from tests.app.waiting import WorkingAsleep, WorkingSignaled
 from tests.model.observer import observing
 from tests.model.replay import replayed
 from tests.processes import RedisProcess
 
-from . import faults, flows
+from . import faults, flows, order, signaled
 from .count import Report, count
 from .state import State
 
@@ -28,7 +35,8 @@ GENERATIONS = 3  # so many occurrences of each periodic job are made to happen
 AHEAD = 150  # so many jobs wait or run at any time, so that the workers have work while recovery repairs what was lost
 _OTHERS: dict[str, type[Working]] = {
     'limited': WorkingLimited, 'keyed': WorkingByKey, 'unique': WorkingUnique, 'steps': WorkingInSteps,
-    'asleep': WorkingAsleep,
+    'asleep': WorkingAsleep, 'signaled': WorkingSignaled, 'rated': WorkingRated, 'in turns': WorkingInTurns,
+    'ordered': WorkingAgain,
 }  # fmt: skip
 POLL = 0.2  # seconds between two looks
 
@@ -49,6 +57,8 @@ class Chaos(State):
             with override_settings(RQ_QUEUES={'default': {'URL': self.redis.url, 'DEFAULT_TIMEOUT': 60}}):
                 self.workers = [self.start_worker() for _ in range(self.size)]
                 self._strike()
+                self._heal()
+                order.begin(self)
                 self._heal()
                 return count(self, time.monotonic() - begin, replayed())
         finally:
@@ -110,9 +120,13 @@ class Chaos(State):
             'limited': {'seconds': self.rng.uniform(0.05, 0.5), 'interval': self.rng.choice((None, None, 60))},
             'keyed': {'key': self.rng.choice('abc'), 'seconds': 0.2, 'fails': self.rng.choice((0, 0, 1))},
             'unique': {'page': self.rng.randrange(3), 'seconds': 0.3},
+            'in turns': {'tenant': self.rng.choice('aab'), 'seconds': self.rng.uniform(0, 0.2)},
+            'ordered': {'priority': self.rng.choice((0, 3, 7, 9)), 'seconds': self.rng.uniform(0, 0.2)},
             'steps': {'seconds': self.rng.uniform(0, 0.6), 'fails': self.rng.choice((0, 0, 1, 2))},
         }.get(kind, {})
-        self.enqueue(runner, **more)
+        job = self.enqueue(runner, **more)
+        if kind == 'signaled':
+            signaled.signal_later(self, job)
         if len(self.enqueued) % 20 == 0:
             flows.begin(self)
 

@@ -9,9 +9,9 @@ from django.db import transaction
 
 from netbox_jobs.broker import delivery
 from netbox_jobs.models import Job, Worker
-from tests.app.counted import WorkingByKey, WorkingInSteps, WorkingLimited
+from tests.app.counted import WorkingByKey, WorkingInSteps, WorkingInTurns, WorkingLimited, WorkingRated
 from tests.app.jobs import Working, WorkingAgain, WorkingRetried, WorkingRetriedAgain, WorkingTwice
-from tests.app.waiting import WorkingAsleep
+from tests.app.waiting import WorkingAsleep, WorkingSignaled
 from tests.processes import cut_sessions
 
 from . import steering
@@ -197,6 +197,9 @@ SELF_INFLICTED = (
     _within('after it is given back', WorkingRetried, WorkingRetriedAgain, fails=2),
     _within('over time', WorkingRetried, job_timeout=1),
     _within('killed', WorkingLimited, WorkingInSteps),
+    _within('killed', WorkingRated, WorkingInTurns),
+    _within('before the terminal write', WorkingLimited, WorkingRated, WorkingInTurns),
+    _within('after it', WorkingLimited, WorkingRated, WorkingInTurns),
     _within('before that is committed', WorkingByKey, fails=1, key='a'),
     _within('before the terminal write', WorkingInSteps),
 )
@@ -225,7 +228,9 @@ def delete_waiting(chaos: State) -> None:
     """A job that waits, and has never run, is deleted for good."""
     with transaction.atomic():
         waiting = Job.objects.select_for_update().waiting().filter(name__startswith='Working', attempt=0)
-        job = waiting.exclude(name=WorkingAsleep.name).first()  # which may have run without an attempt that counts
+        job = waiting.exclude(
+            name__in=(WorkingAsleep.name, WorkingSignaled.name)
+        ).first()  # which may have run without an attempt that counts
         if job is not None:
             chaos.deleted_waiting[job.pk] = job.predecessor_id
             job.delete()

@@ -21,14 +21,16 @@ def begin(chaos: State) -> None:
     rng = random.Random(chaos.seed * 100_000 + len(chaos.enqueued))  # of its own: the plan of the faults stays
     if rng.random() < 0.5:
         fails = rng.choice((None, 2))
-        calls = [{'fails': number == fails, 'queue_name': rng.choice(chaos.queues)} for number in range(4)]
-        batch(Part, calls, name='Chaos', **CALLBACKS)
+        size = rng.choice((4, 4, 30))
+        calls = [{'fails': number == fails, 'queue_name': rng.choice(chaos.queues)} for number in range(size)]
+        chaos.members[batch(Part, calls, name='Chaos', **CALLBACKS).pk] = size
         return
     with Workflow.begin('Chaos', **CALLBACKS) as flow:
         flow.add('a', Part, queue_name=rng.choice(chaos.queues), fails=rng.random() < 0.3)
         flow.add('b', Part, reads=['a'], after='a')
         flow.add('c', Part, after='a')
         flow.add('alarm', Part, on_failure_of=['b', 'c'])
+    chaos.members[flow.pk] = 4
 
 
 def are_open() -> bool:
@@ -36,15 +38,26 @@ def are_open() -> bool:
     return _running().exists() or _open_jobs().exists()
 
 
-def wrong() -> dict[str, list[Any]]:
+def wrong(chaos: State) -> dict[str, list[Any]]:
     """What must be nought."""
     found: dict[str, list[Any]] = {
         'workflows that have not ended': list(_running().values_list('pk', flat=True)),
         'jobs of workflows that have not ended': list(_open_jobs().values_list('pk', flat=True)),
+        'workflows that do not have each of their members, ended': [
+            flow.pk
+            for flow in Workflow.objects.filter(pk__in=chaos.members)
+            if not flow.counts.total == flow.counts.done == chaos.members[flow.pk]
+        ],
+        'workflows that are gone': sorted(
+            chaos.members.keys() - set(Workflow.objects.values_list('pk', flat=True)),
+        ),
+        'completed members of workflows that never ran': [],
         'callbacks that ran without need, or not although they were needed': [],
         'callbacks that ran again without leave': [],
     }
     runs = Counter(Trace.objects.filter(what='ran').values_list('job_pk', flat=True))
+    members = Job.objects.filter(workflow__isnull=False, name=Part.name, status='completed')
+    found['completed members of workflows that never ran'] = [job.pk for job in members if not runs[job.pk]]
     for flow in Workflow.objects.all():
         for member, job in _callbacks(flow):
             counts = flow.counts

@@ -57,6 +57,12 @@ class State:
         self.pressed: list[set[int]] = []
         self.retried: dict[int, int] = {}
         self.fails: dict[int, int] = {}
+        #: Queues that had a limit for a while: how many at once, and from when to when.
+        self.limited_queues: list[tuple[str, int, float, float]] = []
+        #: How many members each workflow has.
+        self.members: dict[int, int] = {}
+        #: After the fire: the crowd, the first job of a small tenant, an urgent job, and a late one.
+        self.ordered: tuple[list[int], int, int, int] = ([], 0, 0, 0)
         self.paused_queues: list[tuple[str, float, float]] = []
         self.paused_schedules: list[tuple[int, float, float]] = []
         self.deaths: dict[tuple[int, int], tuple[float, str]] = {}

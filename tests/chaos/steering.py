@@ -9,11 +9,11 @@ from django.db import connections, models, transaction
 from django.utils import timezone
 
 from netbox_jobs.exceptions import ArgumentsRefused, RunnerNotFound
-from netbox_jobs.models import Job, PausedQueue, Schedule
+from netbox_jobs.models import Job, PausedQueue, QueueLimit, Schedule
 from tests.app.counted import WorkingUnique
 from tests.app.jobs import WorkingAgain, WorkingUntilStopped
 from tests.app.models import Thing
-from tests.app.waiting import WorkingAsleep
+from tests.app.waiting import WorkingAsleep, WorkingSignaled
 
 from .state import State
 
@@ -72,7 +72,7 @@ def cancel_between_attempts(chaos: State) -> None:
 
 def retry_by_hand(chaos: State) -> None:
     """A job that has ended is enqueued once more."""
-    without = (WorkingUntilStopped.name, WorkingUnique.name, WorkingAsleep.name)
+    without = (WorkingUntilStopped.name, WorkingUnique.name, WorkingAsleep.name, WorkingSignaled.name)
     for job in _some(chaos, Job.objects.ended().exclude(name__in=without)):
         try:
             again = job.retry()
@@ -133,6 +133,21 @@ def pause_queue(chaos: State) -> None:
         chaos.later(PAUSE, resume)
 
 
+def limit_queue(chaos: State) -> None:
+    """A queue has a limit for a while, as if it was set in the admin."""
+    name, most = chaos.rng.choice(chaos.queues), chaos.rng.choice((1, 2))
+    if QueueLimit.objects.filter(name=name).exists():
+        return
+    QueueLimit.set(name, most)
+    began = time.time()
+
+    def reset() -> None:
+        chaos.limited_queues.append((name, most, began, time.time()))
+        QueueLimit.reset(name)
+
+    chaos.later(PAUSE, reset)
+
+
 def pause_schedule(chaos: State) -> None:
     """A schedule is paused for a while."""
     waiting = Job.objects.waiting().exclude(schedule=None).order_by('pk').values_list('schedule', flat=True)
@@ -150,7 +165,7 @@ def pause_schedule(chaos: State) -> None:
 
 ALL = (
     stop_running, stop_endless, stop_and_roll_back, cancel_waiting, cancel_between_attempts, retry_by_hand,
-    press_at_once, press_unique_at_once, pause_queue, pause_schedule,
+    press_at_once, press_unique_at_once, pause_queue, limit_queue, pause_schedule,
 )  # fmt: skip
 
 

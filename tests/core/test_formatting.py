@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone, translation
 
-from netbox_jobs.core import formatting
+from netbox_jobs.core import formatting, reasons
 from netbox_jobs.core.waits import Wait, WaitKind
 
 
@@ -71,8 +71,9 @@ def test_numbers_have_separators_and_counts_a_limit():
     assert (formatting.percent(25), formatting.amount(120, 480), formatting.amount(1200, None)) == (
         '25%', '120 of 480', '1,200 done',
     )  # fmt: skip
-    assert [formatting.rate(rate) for rate in (40.2, 3.26, 0.5, 0.05, 0.001)] == [
-        '40 per second', '3.3 per second', '30 per minute', '3.0 per minute', '3.6 per hour',
+    assert [formatting.rate(rate) for rate in (40.2, 3.26, 0.5, 0.05, 0.001, 0.0001, 0)] == [
+        '40 per second', '3.3 per second', '30 per minute', '3.0 per minute', '3.6 per hour', '8.6 per day',
+        '0 per day',
     ]  # fmt: skip
     assert formatting.remaining(timedelta(seconds=8.7)) == 'about 9 s left'
 
@@ -162,13 +163,15 @@ def test_states_are_words():
         (Wait(WaitKind.NO_WORKER, queue='low\x1b[2J'), 'no worker serves the queue low'),
         (Wait(WaitKind.REDIS, queue='low'), 'Redis does not answer; the job runs when Redis is back'),
         (Wait(WaitKind.IN_LINE, queue='low'), 'waits in line in the queue low'),
+        (Wait(WaitKind.IN_LINE, queue='low', more=1), 'waits in line in the queue low behind 1 other job'),
+        (Wait(WaitKind.IN_LINE, queue='low', more=1001), 'waits in line in the queue low behind 1,000+ other jobs'),
     ],
 )
 def test_every_reason_to_wait_has_words(wait, text):
-    assert formatting.wait(wait) == text
+    assert reasons.in_words(wait) == text
 
 
 def test_no_kind_of_wait_is_without_words():
     moment = datetime(2020, 1, 2, 3, 4, 5)
-    words = [formatting.wait(Wait(kind, until=moment)) for kind in WaitKind]
+    words = [reasons.in_words(Wait(kind, until=moment)) for kind in WaitKind]
     assert all(words) and len(set(words)) == len(words)

@@ -5,8 +5,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
 from netbox_jobs.core import conf, rates
-from netbox_jobs.core.formatting import wait
 from netbox_jobs.core.limits import Allowance, Limit
+from netbox_jobs.core.reasons import in_words
 from netbox_jobs.core.waits import Wait, WaitKind
 from netbox_jobs.jobs import JobRunner, Rate
 from tests.windows import most_within
@@ -57,7 +57,7 @@ def test_a_rate_that_is_not_in_the_settings_is_named_with_those_that_are():
 
 
 def test_the_reason_says_the_rate():
-    text = wait(Wait(WaitKind.RATE, limit='shop.jobs.SyncJob tenant=a', most=100, per=60))
+    text = in_words(Wait(WaitKind.RATE, limit='shop.jobs.SyncJob tenant=a', most=100, per=60))
     assert text == 'waits for a rate: at most 100 jobs of shop.jobs.SyncJob tenant=a begin within 1 min'
 
 

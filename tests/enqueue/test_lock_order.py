@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from django.db import transaction
 
-from netbox_jobs.core import arguments, formatting, transactions
+from netbox_jobs.core import arguments, reasons, transactions
 from netbox_jobs.core.waits import WaitKind
 from netbox_jobs.exceptions import ArgumentsUnknown
 from netbox_jobs.lifecycle import claim
@@ -70,7 +70,7 @@ def test_a_job_whose_schedule_is_being_made_joins_it_when_that_was_rolled_back()
             job = Plain.enqueue_once(instance=thing, interval=5, word='x')
         assert (status(job), job.schedule_id, job.due) == ('scheduled', None, None)
         assert reason(job).kind is WaitKind.SCHEDULE_LOCKED
-        assert 'schedule' in formatting.wait(reason(job))
+        assert 'schedule' in reasons.in_words(reason(job))
         assert recovery.deliver_due() == 0
     recovery.settle_dependents()
     assert status(job) == 'pending'

@@ -88,6 +88,7 @@ def test_p10_a_process_that_dies_while_it_gives_permits_gives_none_too_many():
         take(job).terminate()
 
     def later():
+        slots.sweep()  # those that have ended count from their start on
         RateStart.objects.filter(until__isnull=False).update(until=1)
         LimitRow.objects.update(full_until=None)
 
@@ -104,7 +105,7 @@ def test_p10_a_process_that_dies_while_it_gives_permits_gives_none_too_many():
         for job in Hourly.get_jobs().filter(status='pending'):
             take(job).terminate()
         later()
-        Hourly.enqueue_many([{}])
+        Hourly.enqueue_many([{}] * 2)
 
 
 def test_p10_many_processes_that_give_permits_at_once_give_none_too_many():

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from netbox_jobs.core.claim import Claim
-from netbox_jobs.lifecycle import cancel, claim_sql, deliver, dependencies, finish, limits, requeue, stop, wait
+from netbox_jobs.lifecycle import admission, cancel, claim_sql, deliver, dependencies, finish, requeue, stop, wait
 
 from . import stories as told
 from .stories import Play
@@ -78,7 +78,7 @@ MUTATIONS = (
         told.requeued_limited,
     ),
     Mutation(
-        'A slot is given that is not free', limits._room, 'return allowed.most -', 'return 1 + allowed.most -',
+        'A slot is given that is not free', admission._left, 'return allowed.most -', 'return 1 + allowed.most -',
         told.enqueued_beyond,
     ),
     Mutation(

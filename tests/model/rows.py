@@ -133,9 +133,7 @@ WRITES: dict[str, Write] = {
     'gate': Write(WAITING, _to('pending'), {'due': emptied, 'held': either}),
     'wait in line': Write(_to('scheduled'), _to('scheduled'), {'due': emptied}, not_null=('due',)),
     'leave the line': Write(_to('scheduled'), _to('scheduled'), {'due': given}, null=('due',)),
-    'give a slot': Write(
-        _to('scheduled'), _to('pending'), {'due': given, 'deliveries': counted, 'held': let_go}, null=('due',)
-    ),
+    'give a slot': Write(_to('scheduled'), _to('pending'), {'due': given, 'deliveries': counted, 'held': let_go}),
     'lift a limit': Write(_to('scheduled'), _to('scheduled'), {'held': let_go}),
     'open and hold': Write(_to('pending'), _to('scheduled'), {'due': given}, null=('due',)),
     'open and deliver': Write(_to('pending'), _to('pending'), {'due': given, 'deliveries': counted}, null=('due',)),

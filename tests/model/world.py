@@ -183,7 +183,6 @@ class Model:
         """What limits do: a job that is due waits in line, and is delivered when there is a slot for it."""
         if row.due is not None:
             yield Step('wait in line', 'system', _with(world, number, write('wait in line', row, due=None)))
-            return
         taken = sum(isinstance(other, Row) and other.has_slot for other in world.rows)
         if self.holds('give: a slot is free', taken < self.limit):
             given = write('give a slot', row, status='pending', due=0, held=False, deliveries=row.deliveries + 1)

@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from netbox_jobs.broker.connection import close_circuits
+from netbox_jobs.core import order
 from netbox_jobs.core.waits import Wait, WaitKind
 from netbox_jobs.models import Job, PausedQueue, Worker
 from netbox_jobs.monitoring import waiting
@@ -27,6 +28,26 @@ def worker():
 def test_no_worker_serves_the_queue_or_the_job_waits_in_line(worker):
     assert reason(Plain.enqueue(queue_name='low')) == Wait(WaitKind.NO_WORKER, queue='low')
     assert reason(Plain.enqueue()) == Wait(WaitKind.IN_LINE, queue='default')
+
+
+def test_a_job_in_line_says_behind_how_many_others_it_is(worker, monkeypatch):
+    first, *others = (Plain.enqueue() for _ in range(4))
+    Plain.enqueue(queue_name='high')
+    assert reason(first, in_full=True) == Wait(WaitKind.IN_LINE, queue='default')
+    assert [reason(job, in_full=True).more for job in others] == [1, 2, 3]
+    assert reason(others[-1]).more == waiting.without_others(reason(others[-1], in_full=True)).more == 0
+    monkeypatch.setattr(waiting, 'BEHIND', 1)  # no more than are needed are counted
+    assert reason(others[-1], in_full=True).more == 2
+    first.start()
+    assert reason(others[0], in_full=True).more == 0
+
+
+def test_an_urgent_job_is_behind_those_that_are_as_urgent_or_delivered(worker, monkeypatch):
+    monkeypatch.setattr(order, 'AHEAD', 1)
+    jobs = [Plain.enqueue(priority=8) for _ in range(4)]
+    delivered = [job for job in jobs if not Job.objects.get(pk=job.pk).held]
+    assert len(delivered) == 1
+    assert [reason(job, in_full=True).more for job in jobs] == [0, 1, 2, 3]
 
 
 def test_a_paused_queue_and_a_paused_schedule_come_first(worker):
@@ -81,7 +102,7 @@ def test_whether_redis_answers_is_asked_only_on_demand(worker, settings):
     job = Plain.enqueue()
     settings.RQ_QUEUES = {'default': {'URL': 'redis://127.0.0.1:1/0'}}  # where nothing answers
     assert reason(job).kind == WaitKind.IN_LINE
-    assert reason(job, ask_redis=True) == Wait(WaitKind.REDIS, queue='default')
+    assert reason(job, in_full=True) == Wait(WaitKind.REDIS, queue='default')
     close_circuits()
 
 

@@ -15,6 +15,7 @@ from netbox_jobs.jobs import JobRunner
 from netbox_jobs.lifecycle.warm_up import warm_up
 from netbox_jobs.models import Job
 from netbox_jobs.signals import job_end
+from netbox_jobs.worker.assignment import Assignment
 from netbox_jobs.worker.child import ChildProcess
 from netbox_jobs.worker.persistent import FastWorker
 from netbox_jobs.worker.protocol import Batch, SharedPage
@@ -31,6 +32,9 @@ class Pipe:
 
     def send(self, message):
         self.sent.append(message)
+
+    def poll(self):
+        return False
 
 
 @pytest.fixture
@@ -193,13 +197,13 @@ def test_redis_commands_of_a_job(commands, settings, number, most):
 if connection.vendor == 'postgresql':  # which claims a job with the end of the one before
 
     def test_a_job_that_is_claimed_with_the_end_of_the_one_before_is_not_taken_back(child, worker):
-        jobs, offer, supervisor = Quiet.enqueue_many([{}] * 4), child._offer, worker.supervisor
-        supervisor._batch, supervisor._kept = worker.deliveries.take(4), 4
-        supervisor.child = SimpleNamespace(page=child._page)
+        jobs, offer = Quiet.enqueue_many([{}] * 4), child._offer
+        handle = SimpleNamespace(page=child._page, jobs=0, failures={})
+        assignment = Assignment(worker, handle, worker.deliveries.take(4), last=False)
 
-        def take_back_meanwhile(position, message):
-            offered = offer(position, message)
-            supervisor._take_back(supervisor.child)
+        def take_back_meanwhile(position):
+            offered = offer(position)
+            assignment.take_back()
             return offered
 
         child._offer = take_back_meanwhile

@@ -40,6 +40,7 @@ ALIASES: dict[str, dict[str, str]] = {
     'core.signals': {name: f'netbox_jobs.signals.{name}' for name in ('job_end', 'job_start')},
     'core.tables': _JOB_TABLE,
     'core.tables.jobs': _JOB_TABLE,
+    'core.utils': {'stop_rq_job': f'{_HERE}.actions.stop_rq_job'},
     'netbox': {},
     'netbox.config': {'get_config': f'{_HERE}.configuration.get_config'},
     'netbox.constants': {

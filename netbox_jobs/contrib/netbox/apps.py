@@ -4,7 +4,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
-from . import aliases
+from . import aliases, configuration
 
 
 class NetBoxAliasesConfig(AppConfig):
@@ -21,7 +21,9 @@ class NetBoxAliasesConfig(AppConfig):
     def __init__(self, app_name: str, app_module: Any) -> None:
         super().__init__(app_name, app_module)
         aliases.install()
+        configuration.provide_settings()
 
     def ready(self) -> None:
-        # The checks look for modules of the project, which may import models: they are loaded now.
+        # The checks look for modules of the project, which may import models, and so does what follows: now they can.
         import_module(f'{self.name}.checks')
+        import_module(f'{self.name}.actions').install()

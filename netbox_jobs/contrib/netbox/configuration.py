@@ -4,7 +4,9 @@ from typing import Any
 
 from django.conf import LazySettings, settings
 
-from ...core import conf
+from ...constants import RQ_QUEUE_DEFAULT
+from ...core import conf, queues
+from .registry import registry
 
 #: The version of NetBox that plugins are told of.
 VERSION = conf.get('NETBOX_VERSION')
@@ -28,3 +30,19 @@ def setting(name: str) -> Any:
     if name.startswith('_'):
         raise AttributeError(name)
     return getattr(settings, name)
+
+
+def provide_settings() -> None:
+    """Give the project those settings of NetBox that job code reads, where it does not have them itself."""
+    provided = {
+        'PLUGINS': registry['plugins']['installed'],
+        'PLUGINS_CONFIG': {},
+        'QUEUE_MAPPINGS': {},
+        'RQ_DEFAULT_TIMEOUT': queues.timeout(RQ_QUEUE_DEFAULT),
+        'RQ_RETRY_INTERVAL': 0,
+        'RQ_RETRY_MAX': 0,
+        'VERSION': VERSION,
+    }
+    for name, value in provided.items():
+        if not hasattr(settings, name):
+            setattr(settings, name, value)

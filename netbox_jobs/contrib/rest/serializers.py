@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ...choices import JobNotificationChoices, JobStatusChoices
-from ...core import formatting
+from ...core import formatting, reasons
 from ...models import Job, JobAttempt, JobLogEntry, Progress, Schedule
 from ...monitoring import related, waiting
 from ...monitoring.permissions import VIEW, may_see_arguments
@@ -94,7 +94,7 @@ class WaitSerializer(serializers.Serializer[Any]):
 
     def get_text(self, wait: Any) -> str:
         """The reason for people."""
-        return formatting.wait(wait)
+        return reasons.in_words(wait)
 
 
 class RowSerializer(ModelSerializer):

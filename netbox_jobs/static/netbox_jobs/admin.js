@@ -156,7 +156,9 @@
       button.addEventListener('click', () => help.showModal());
     });
 
-    const rows = () => [...document.querySelectorAll('#result_list .nj-name, .nj-errors tbody th a, .nj-calendar .nj-name')];
+    // Of each row of a list, the link that names it, or the first one.
+    const nameOf = (row) => row.querySelector('.nj-name') || row.querySelector('a');
+    const rows = () => [...document.querySelectorAll('#content-main tbody tr')].map(nameOf).filter(Boolean);
     const step = (by) => {
       const all = rows();
       const row = document.activeElement.closest('tr');

@@ -13,6 +13,7 @@ from rq import Retry
 
 from netbox_jobs import choices, constants, exceptions, jobs, models, signals
 from netbox_jobs.contrib.netbox import aliases, checks, plugins
+from netbox_jobs.core import queues
 from netbox_jobs.core.registry import system_jobs
 from tests.docs.blocks import DOCS, names, rows
 
@@ -165,3 +166,11 @@ def test_the_page_names_all_aliases_and_checks():
         assert {name for name in provided if not name.startswith('_')} <= table.get(module, set()), module
     ids = set(re.findall(r"'(netbox_jobs_netbox\.[EW]\d+)'", inspect.getsource(checks)))
     assert ids == set(re.findall(r'netbox_jobs_netbox\.[EW]\d+', page.read_text()))
+
+
+def test_job_code_reads_those_settings_of_netbox_that_the_project_does_not_have():
+    assert queues.timeout('default') == settings.RQ_DEFAULT_TIMEOUT
+    assert (settings.RQ_RETRY_MAX, settings.RQ_RETRY_INTERVAL) == (0, 0)
+    assert settings.NETBOX_JOBS['NETBOX_VERSION'] == settings.VERSION
+    assert 'tests.contrib.netbox.inventory' in settings.PLUGINS
+    assert settings.QUEUE_MAPPINGS == {'device': 'low'}, 'the setting of the project stays'

@@ -2,12 +2,14 @@
 
 import logging
 import re
+import uuid
 from contextlib import contextmanager
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.messages import get_messages
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import Http404
 from django.test import RequestFactory
 from netbox.context import current_request, events_queue
 from netbox.jobs import AsyncViewJob
@@ -152,3 +154,26 @@ def test_a_plugin_chooses_the_columns_of_its_table(client, user):
         'interval': '1 h 30 min',
         'log_entries': 0,
     }
+
+
+def test_a_page_of_the_plugin_lists_the_jobs_that_its_user_may_act_on():
+    owner, other, admin = (get_user_model().objects.create(username=name, is_superuser=name == 'a') for name in 'uva')
+    device = Device.objects.create(name='switch')
+    job = SyncDeviceJob.enqueue_sync(device, user=owner)
+    for jobs in (Job.objects, Job.objects.filter(name=job.name), device.jobs):
+        assert list(jobs.restrict(owner, 'view')) == [job]
+        assert not jobs.restrict(owner, 'delete').exists()
+        assert not jobs.restrict(other).exists()
+        assert list(jobs.restrict(admin, 'delete')) == [job]
+
+
+def test_a_page_of_the_plugin_stops_a_job_by_its_id():
+    from core.utils import stop_rq_job
+
+    job = SyncDeviceJob.enqueue_sync(Device.objects.create(name='switch'))
+    assert stop_rq_job(str(job.job_id)) == [str(job.job_id)]
+    assert Job.objects.get(pk=job.pk).status == 'canceled'
+    assert stop_rq_job(str(job.job_id)) == []
+    for unknown in (str(uuid.uuid4()), 'no id'):
+        with pytest.raises(Http404, match=unknown):
+            stop_rq_job(unknown)

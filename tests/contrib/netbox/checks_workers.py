@@ -4,9 +4,13 @@ import os
 import signal
 
 import pytest
+from django.contrib.auth import get_user_model
+from django_rq import get_queue
+from rq.job import Job as RQJob
+from rq.job import JobStatus
 
 from netbox_jobs.models import Job
-from tests.contrib.netbox.inventory.jobs import BackupRunner, SyncDeviceJob
+from tests.contrib.netbox.inventory.jobs import BackupRunner, ImportRunner, SyncDeviceJob
 from tests.contrib.netbox.inventory.models import Device
 from tests.processes import status, wait_for
 
@@ -37,3 +41,20 @@ def test_a_job_of_the_plugin_whose_process_is_killed_ends(start_worker):
     os.kill(child, signal.SIGKILL)
     wait_for(lambda: status(job) == 'errored', what='the end')
     assert Job.objects.get(pk=job.pk).error
+
+
+@pytest.mark.parametrize('kind', [[], ['--fast']], ids=['forking', 'persistent'])
+def test_other_processes_read_in_rq_what_a_run_reports_there(start_worker, kind):
+    job = ImportRunner.enqueue(names=['a', 'b'], user=get_user_model().objects.create(username='u'), pause=True)
+    queue = get_queue(job.queue_name)
+
+    def task():
+        return RQJob.fetch(str(job.job_id), connection=queue.connection, serializer=queue.serializer)
+
+    assert task().get_status() == JobStatus.QUEUED
+    assert task().get_position() == 0
+    start_worker(*kind, **SETTINGS)
+    wait_for(lambda: task().meta.get('processed') == 1, what='the report of the first device')
+    wait_for(lambda: task().get_status() == JobStatus.STARTED, what='the status in RQ')
+    Device.objects.create(name='proceed')
+    wait_for(lambda: status(job) == 'completed', what='the end')

@@ -1,6 +1,8 @@
 """A runner that overrides `handle()`, keeps its state in the job's data, and reports its progress to RQ."""
 
 import logging
+import time
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import NoReturn
 
@@ -46,19 +48,21 @@ class ImportRunner(OwnedRunner):
         self._save_data(phase='failed', message=message)
         raise JobFailed
 
-    def run(self, names, dry_run=False):
+    def run(self, names, dry_run=False, pause=False):
         user = self.job.user
         if user is None:
             self._fail('The user of this import is gone.')
         self._save_data(phase='importing', job_type=self.job_type)
         with event_tracking(NetBoxFakeRequest({'user': user, 'method': 'POST', 'id': self.job.job_id})):
             try:
-                with transaction.atomic():
+                with transaction.atomic() if not pause else nullcontext():
                     for number, name in enumerate(names, 1):
                         Device.objects.create(name=name)
                         if rq_job := get_current_job():
                             rq_job.meta.update({'processed': number})
                             rq_job.save_meta()
+                        while pause and not Device.objects.filter(name='proceed').exists():
+                            time.sleep(0.05)
                     if dry_run:
                         raise AbortTransaction()
             except AbortTransaction:
