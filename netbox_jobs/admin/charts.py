@@ -10,6 +10,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 4, 8, 20
 
 
 #: Ends of an axis of durations, in seconds: they and their halves are written in one unit.
+#: Of numbers of jobs, whose half is a number of jobs as well.
+COUNTS = (2, 4, 6, 8, 10)
 DURATIONS = (1, 2, 4, 10, 20, 40, 60, 120, 240, 600, 1200, 2400, 3600, 7200, 14_400, 28_800, 43_200, 86_400, 172_800)
 
 
@@ -127,7 +129,7 @@ def _round_up(value: float, steps: Sequence[float]) -> float:
     """Round up to one of the steps, or to 1, 2 or 5 times a power of ten, for an axis that is easy to read."""
     if value <= 0:
         return 0
-    if steps and steps[0] / 2 < value <= steps[-1]:
+    if steps and steps[0] / 2 <= value <= steps[-1]:
         return next(step for step in steps if value <= step)
     power = 1.0
     while power * 10 < value:

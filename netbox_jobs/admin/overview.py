@@ -133,6 +133,7 @@ def _charts(day: Day) -> list[charts.Chart]:
             ],
             _number,
             _('%(count)s jobs ended in the last day; %(errored)s of them errored and %(failed)s failed.') % counts,
+            steps=charts.COUNTS,
         ),
         charts.bars(
             'waiting',

@@ -137,7 +137,7 @@ class ScheduleAdmin(CalendarPage):
                 elif self._change(request, schedule, form):
                     return HttpResponseRedirect(self.url('schedule_change', schedule.pk))
         states = schedule_states(Schedule.objects.filter(pk=schedule.pk))
-        jobs = list(related.defer_large_fields(Job.objects.filter(schedule=schedule)).order_by('-pk')[:20])
+        jobs = list(related.defer_large_fields(schedule.latest_jobs)[:20])
         related.attach(jobs)
         related.attach_objects([schedule])
         related.attach_users([schedule])

@@ -114,13 +114,18 @@ class Schedule(AtHome):
 
     @property
     def ended_jobs(self) -> JobQuerySet[Job]:
-        """Its jobs that have ended, the latest first, by the index on schedule and key.
+        """Its jobs that have ended, the latest first."""
+        return self.latest_jobs.ended()
+
+    @property
+    def latest_jobs(self) -> JobQuerySet[Job]:
+        """Its jobs, the latest first, by the index on schedule and key.
 
         As a range of one key: for an equality, a planner takes the order by key alone, and may look for the newest of
         a schedule that has rested for long among the jobs of all.
         """
-        ended = Job.objects.using(self._state.db).ended().filter(schedule_id__gte=self.pk, schedule_id__lte=self.pk)
-        return ended.order_by('-schedule_id', '-pk')
+        jobs = Job.objects.using(self._state.db).filter(schedule_id__gte=self.pk, schedule_id__lte=self.pk)
+        return jobs.order_by('-schedule_id', '-pk')
 
     def change(
         self,

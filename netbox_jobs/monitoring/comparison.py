@@ -55,8 +55,8 @@ def with_completed(job: Job) -> Comparison | None:
 def _earlier(job: Job) -> 'Iterator[QuerySet[Job]]':
     """Jobs of the runner before this one, the closest relatives first; an index serves each query."""
     jobs = Job.objects.using(job._state.db).filter(runner=job.runner, pk__lt=job.pk)
-    if job.schedule_id is not None:
-        yield jobs.filter(schedule_id=job.schedule_id).order_by('-pk')
+    if (key := job.schedule_id) is not None:  # see `Schedule.latest_jobs`
+        yield jobs.filter(schedule_id__gte=key, schedule_id__lte=key).order_by('-schedule_id', '-pk')
     if job.object_type_id is not None and job.object_id is not None:
         yield jobs.filter(object_type_id=job.object_type_id, object_id=job.object_id).order_by('-created')
     yield jobs.filter(pk__gte=job.pk - BEFORE).order_by('-pk')

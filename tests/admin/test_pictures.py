@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from example_plugin.models import Source
+from netbox_jobs.core.clock import to_ms
 from netbox_jobs.core.errors import fingerprint
 from netbox_jobs.models import Job, JobLogEntry, JobStack, Progress, Schedule, Worker
 
@@ -51,7 +52,8 @@ def scene():
         source, took = dice.choice(sources), timedelta(seconds=dice.randint(1, 190))
         Job.objects.create(
             name=f'{runner.rpartition(".")[2]} {source}', runner=runner, status=status, object=source, due=1,
-            queue_name=dice.choice(('default', 'low', 'high')), created=began, started=began, attempt=1,
+            queue_name=dice.choice(('default', 'low', 'high')), created=began - timedelta(seconds=took.seconds // 9),
+            started=began, attempt=1,
             completed=began + took, execution_time=took, error=error,
             fingerprint=fingerprint(runner, error) if error else '',
         )  # fmt: skip
@@ -59,7 +61,8 @@ def scene():
         common = {'runner': RUNNERS[1], 'name': name, 'queue_name': 'default'}
         made = Schedule.objects.create(key=uuid.uuid4().hex, runs=17, **recurs, **common)
         due = now + timedelta(hours=hours)
-        Job.objects.create(status='scheduled', schedule=made, slot=made.pk, scheduled=due, due=1, **common)
+        due = made.recurrence.next(due, now) if made.cron else due
+        Job.objects.create(status='scheduled', schedule=made, slot=made.pk, scheduled=due, due=to_ms(due), **common)
     began = now - timedelta(minutes=14)
     job = Job.objects.create(
         name='Sync Warehouse Berlin', runner=RUNNERS[0], status='running', worker='w', object=sources[0], attempt=1,

@@ -1,18 +1,16 @@
 """P4 beside transactions of others that take long: the end of a job does not wait for them."""
 
-import subprocess
-import sys
-
 import pytest
 
 from netbox_jobs.execution.entry import run_delivered
 from netbox_jobs.lifecycle import claim
 from netbox_jobs.maintenance import recovery, slots
 from netbox_jobs.models import Job, LimitRow, PendingChange, Schedule
+from tests import nursery
 from tests.app.jobs import Plain
 from tests.app.limited import OfTenant
 from tests.app.models import Thing
-from tests.processes import ROOT, environment, status, wait_for
+from tests.processes import environment, status, wait_for
 from tests.renaming import rename
 from tests.sessions import elsewhere
 
@@ -130,7 +128,7 @@ def test_p4_a_worker_that_is_killed_between_the_end_and_the_successor_breaks_no_
 def test_p1_a_late_job_joins_its_schedule_although_its_process_died_after_the_commit(start_worker):
     thing = Thing.objects.create()
     with elsewhere(lambda: Plain.enqueue_once(instance=thing, interval=7)):
-        died = subprocess.run([sys.executable, '-c', DIES], env=environment(), cwd=ROOT, timeout=150)
+        died = nursery.run(['-c', DIES], environment())
         assert died.returncode == 9
     assert PendingChange.objects.count() == 1
     start_worker('low')

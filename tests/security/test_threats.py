@@ -42,6 +42,7 @@ def rows():
     return {waiting.pk, held.pk, waiting.schedule_id}
 
 
+@pytest.mark.once
 def test_no_get_changes_a_row(rows):
     boss = Client()
     boss.force_login(get_user_model().objects.create_superuser('boss'))
@@ -55,6 +56,7 @@ def test_no_get_changes_a_row(rows):
     assert not PausedQueue.objects.exists()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('who', ['anonymous', 'a user', 'staff without permissions'])
 def test_no_address_does_anything_for_those_without_permission(rows, who):
     browser = Client()

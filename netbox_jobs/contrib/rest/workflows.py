@@ -103,7 +103,7 @@ class WorkflowViewSet(JobsAPI, GenericViewSet[Workflow]):
         related.attach_users(rows)
         counts = workflows.counts(rows, database())
         for row in rows:
-            row.counted = counts[row.pk]  # type: ignore[attr-defined]
+            row.counted = counts[row.pk]
         return self.get_paginated_response(self.get_serializer(rows, many=True).data)
 
     @described(response=WorkflowDetailSerializer, problems=(404,))
