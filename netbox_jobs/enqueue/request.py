@@ -11,7 +11,6 @@ from django.contrib.contenttypes.models import ContentType
 from ..choices import JobNotificationChoices
 from ..core import clock, contexts, limits, options, order, queues, rates, recurrence, retries, runner_options, unique
 from ..core.home import unwrapped
-from ..core.import_path import path_of
 from ..core.limits import Limit
 from ..core.options import UNCHANGED
 from ..core.rates import Rate
@@ -138,7 +137,7 @@ def check(
     named = _take_plain_options(request, given, kind, func)
     named |= _take_recurrence(request, given)
     retry = retries.check(*(given.pop(option, None) for option in retries.OPTIONS))
-    request.retry = _stored_retry(retry)
+    request.retry = retries.stored(retry)
     for option in options.REFUSED:
         if given.pop(option, None):
             raise options.refusal(option)
@@ -274,17 +273,6 @@ def _take_recurrence(request: EnqueueRequest, given: dict[str, Any]) -> set[str]
             raise ValueError('interval and cron exclude each other; give one of them.')
         request.cron, request.time_zone = recurrence.check_cron(cron, given.pop('timezone', None))
     return named
-
-
-def _stored_retry(checked: dict[str, Any]) -> dict[str, Any]:
-    """Return how to retry, as the row keeps it: exception classes by their paths."""
-    if 'on' not in checked:
-        return checked
-    paths = [path_of(kind) for kind in checked['on']]
-    for path in paths:
-        if '<' in path or path.startswith('__main__.'):
-            raise ValueError(f'retry_on names {path}, which a worker cannot import; define it in a module.')
-    return {**checked, 'on': paths}
 
 
 def add_dependencies(request: EnqueueRequest, option: str, job_ids: list[UUID]) -> None:
