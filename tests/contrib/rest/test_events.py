@@ -173,7 +173,7 @@ def test_on_an_asgi_server_many_streams_follow_a_job_at_once(boss, monkeypatch):
         await asyncio.gather(*(each.connect() for each in streams))
         await asyncio.gather(*(each.until('job') for each in streams))
         assert events.places.taken == 8
-        await sync_to_async(job.terminate, thread_sensitive=False)()
+        await sync_to_async(job.terminate)()
         found = await asyncio.gather(*(each.until('end') for each in streams))
         await asyncio.gather(*(each.leave() for each in streams))
         return found
