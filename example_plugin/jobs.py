@@ -75,7 +75,7 @@ class SyncAllReportJob(JobRunner):
 
 
 class PurgeSourceJob(JobRunner):
-    """Deletes the records that a source has not listed for a month, once somebody has approved that.
+    """Deletes the records that a source has not listed for a month, once a person has approved that.
 
     `manage.py jobs signal ID approved` approves it; it waits for a week, and keeps no worker meanwhile.
     """
@@ -91,7 +91,7 @@ class PurgeSourceJob(JobRunner):
         try:
             self.wait_for('approved', timeout=timedelta(days=7))
         except TimeoutError:
-            raise JobFailed('Nobody has approved it within a week') from None
+            raise JobFailed('It was not approved within a week') from None
         with self.step('delete') as step:  # what it deletes and that it has done so are stored together
             if not step.done:
                 step.result, _by_model = stale.filter(pk__in=keys).delete()  # not those that are listed again

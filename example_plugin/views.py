@@ -91,4 +91,4 @@ class SyncAllView(LoginRequiredMixin, View):
 
 def _begun(jobs: Any) -> Any:
     """Those that run, ran, or are about to; not those that merely stand in the calendar."""
-    return jobs.exclude(status=JobStatusChoices.STATUS_SCHEDULED, attempt=0)
+    return jobs.exclude(status=JobStatusChoices.STATUS_SCHEDULED, attempt=0, scheduled__isnull=False)

@@ -117,13 +117,24 @@ def _check_time(name: str, value: object) -> None:
         raise ValueError(f'{name} is {value!r}; expected a timedelta of at most {_LONGEST.days} days.')
 
 
-def of_call(given: Mapping[str, Any], run: Callable[..., Any]) -> Sameness | None:
-    """Return what `debounce` or `throttle` of a call say; see `of_meta()`.
+def taken(given: dict[str, Any], func: Callable[..., Any], runner: Any) -> Sameness | None:
+    """Take `debounce` or `throttle` out of a call, unless that is the name of an argument of `run()`.
+
+    Args:
+        given: The keywords of the call.
+        func: What is called.
+        runner: Its runner, if it has one.
 
     Raises:
         ValueError: It is not acceptable.
     """
-    return of_meta(SimpleNamespace(**given), run)
+    known = options.named_parameters(func if runner is None else runner.run)
+    found = {name: value for name in CALL_OPTIONS if name not in known and (value := given.pop(name, None)) is not None}
+    if not found:
+        return None
+    if runner is None:
+        raise ValueError(f'{" and ".join(found)} cannot be given here; they are for jobs of a JobRunner.')
+    return of_meta(SimpleNamespace(**found), runner.run)
 
 
 def of_meta(meta: Any, run: Callable[..., Any]) -> Sameness | None:

@@ -145,7 +145,7 @@ def check(
     request.options, timeout, awaited = check_rq_options(rq)
     request.job_timeout = timeout
     named |= _take_flow(request, given.pop('priority', None), kind)
-    _take_sameness(request, given, func, kind)
+    request.unique = unique.taken(given, func, kind) or request.unique
     if timeout is None and kind is not None:
         request.job_timeout = seconds(*runner_options.time_limit(kind))
     _take_order(request, awaited, given, func, kind)
@@ -246,16 +246,6 @@ def _take_flow(request: EnqueueRequest, priority: Any, kind: Any) -> set[str]:
         return set()
     request.priority = order.check_priority(priority)
     return {'priority'}
-
-
-def _take_sameness(request: EnqueueRequest, given: dict[str, Any], func: Any, kind: Any) -> None:
-    """Take `debounce` or `throttle` out of the call, unless that is the name of an argument of `run()`."""
-    names = [name for name in unique.CALL_OPTIONS if not dependencies.is_argument(name, func, kind)]
-    found = {name: value for name in names if (value := given.pop(name, None)) is not None}
-    if found and kind is None:
-        raise ValueError(f'{" and ".join(found)} cannot be given here; they are for jobs of a JobRunner.')
-    if found:
-        request.unique = unique.of_call(found, kind.run)
 
 
 def _take_recurrence(request: EnqueueRequest, given: dict[str, Any]) -> set[str]:

@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from django.http import Http404
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,10 +18,55 @@ from ...models.queues import MOST
 from ...monitoring import permissions
 from ...monitoring.queues import QueueState, queue_states
 from ...monitoring.workers import worker_states
-from .base import JobsAPI, require
+from .base import JobsAPI, address, require
 from .fields import StrictSerializer, Whole
 from .schema import described
-from .serializers import QueueSerializer, WorkerSerializer
+from .serializers import Moment
+
+
+class QueueSerializer(serializers.Serializer[Any]):
+    """A queue. Jobs are counted up to 5,000 in each status; 5,001 stands for more."""
+
+    name = serializers.CharField()
+    url = serializers.SerializerMethodField()
+    state = serializers.ChoiceField(('active', 'paused', 'no_worker'))
+    waiting = serializers.IntegerField()
+    scheduled = serializers.IntegerField()
+    running = serializers.IntegerField()
+    failed = serializers.IntegerField(help_text='Jobs that failed or errored within the last day')
+    oldest = Moment(allow_null=True, help_text='Since when its oldest waiting job could have run')
+    workers = serializers.IntegerField()
+    paused = Moment(allow_null=True, help_text='Since when it is paused')
+    limit = serializers.IntegerField(allow_null=True, help_text='How many of its jobs run at once')
+    configured = serializers.BooleanField()
+
+    @extend_schema_field({'type': 'string', 'format': 'uri'})
+    def get_url(self, queue: Any) -> str:
+        """The address of the queue in this API."""
+        return address(self.context['request'], 'queues-detail', queue.name)
+
+
+class WorkerSerializer(serializers.Serializer[Any]):
+    """A worker with the jobs that it runs."""
+
+    id = serializers.IntegerField(source='worker.pk')
+    name = serializers.CharField(source='worker.name')
+    host = serializers.CharField(source='worker.host')
+    pid = serializers.IntegerField(source='worker.pid')
+    queues = serializers.ListField(child=serializers.CharField())
+    started = Moment(source='worker.started')
+    version = serializers.CharField(source='worker.version')
+    heartbeats = serializers.IntegerField(source='worker.beats')
+    silent = serializers.FloatField(
+        allow_null=True, help_text='Seconds for which the heartbeat has stood still, if it has'
+    )
+    jobs = serializers.SerializerMethodField()
+
+    def get_jobs(self, state: Any) -> list[int]:
+        """The jobs that it runs, for users who may view all jobs."""
+        if not self.context['request'].user.has_perm(permissions.VIEW):
+            return []
+        return [each.job.pk for each in state.jobs]
 
 
 class LimitSerializer(StrictSerializer):
