@@ -9,14 +9,16 @@ from django.contrib.auth import get_user_model
 from django.db import connections, transaction
 from django.test import Client
 from django.urls import reverse
+from prometheus_client import CollectorRegistry, generate_latest
 
 from netbox_jobs.admin import paginator
 from netbox_jobs.broker import delivery
+from netbox_jobs.contrib.metrics import JobsCollector
 from netbox_jobs.lifecycle import claim
 from netbox_jobs.maintenance import orphans, recovery, retention
 from netbox_jobs.maintenance.observer import Observer
 from netbox_jobs.models import Job, Progress, Schedule, Workflow, database
-from netbox_jobs.monitoring import day, job_filters, queues, waiting, workers
+from netbox_jobs.monitoring import day, job_filters, queues, recent, waiting, workers
 from tests.app.jobs import Plain
 from tests.app.models import Thing
 
@@ -103,6 +105,13 @@ def _questions() -> Iterator[Operation]:
     yield Operation('why an occurrence waits', lambda job: waiting.reason(job), lambda: Plain.enqueue_once(interval=60))
     yield Operation('jobs workers', lambda _: workers.worker_states())
     yield Operation('jobs queues', lambda _: queues.queue_states(), times=2, bound=day.ADDED_UP + 1)
+    yield Operation('scrape of /metrics', lambda _: _scrape(), times=2, bound=recent.ADDED_UP + 1)
+
+
+def _scrape() -> bytes:
+    registry = CollectorRegistry()
+    registry.register(JobsCollector())
+    return generate_latest(registry)
 
 
 #: How many rows one of a page's statements reads at the most: most count up to a limit,

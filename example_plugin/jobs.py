@@ -1,11 +1,13 @@
 """The sync of a source. `models.py` imports this module to schedule it, so this one imports no models."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from netbox_jobs.exceptions import JobFailed
-from netbox_jobs.jobs import JobRunner
+from netbox_jobs.jobs import JobRunner, Limit, Rate
 from netbox_jobs.plugins import get_plugin_config
 
 from . import remote
@@ -26,6 +28,8 @@ class SyncSourceJob(JobRunner):
         max_retries = 2
         retry_backoff = [3, 10]  # seconds before the second and before the third attempt
         stop_grace = 10  # seconds in which a run that is stopped may finish its page
+        limit = Limit(4)  # "Sync all" leaves workers for other jobs
+        rate = Rate(100, per=60)  # and sources are not asked more often than that
 
     def run(self) -> None:
         source = self.job.object
@@ -68,3 +72,27 @@ class SyncAllReportJob(JobRunner):
         received = sum(data['received'] for data in self.results.values())
         self.job.data = {'sources': counts.total, 'synced': counts.completed, 'received': received}
         self.logger.info('%d of %d sources were synced, %d records came', counts.completed, counts.total, received)
+
+
+class PurgeSourceJob(JobRunner):
+    """Deletes the records that a source has not listed for a month, once somebody has approved that.
+
+    `manage.py jobs signal ID approved` approves it; it waits for a week, and keeps no worker meanwhile.
+    """
+
+    class Meta:
+        name = 'Purge source'
+        api = True
+
+    def run(self) -> None:
+        stale = self.job.object.records.filter(last_seen__lt=timezone.now() - timedelta(days=30))
+        keys = self.step('find', lambda: list(stale.values_list('pk', flat=True)))
+        self.logger.info('%d records have not been listed for a month', len(keys))
+        try:
+            self.wait_for('approved', timeout=timedelta(days=7))
+        except TimeoutError:
+            raise JobFailed('Nobody has approved it within a week') from None
+        with self.step('delete') as step:  # what it deletes and that it has done so are stored together
+            if not step.done:
+                step.result, _by_model = stale.filter(pk__in=keys).delete()  # not those that are listed again
+        self.job.data = {'deleted': step.result}

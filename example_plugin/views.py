@@ -1,3 +1,4 @@
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -8,6 +9,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.generic import CreateView, DetailView, ListView, UpdateView, View
 
 from netbox_jobs.choices import JobStatusChoices
+from netbox_jobs.jobs import Throttle
 from netbox_jobs.permissions import visible_jobs
 from netbox_jobs.workflows import batch
 
@@ -70,7 +72,9 @@ class SyncView(LoginRequiredMixin, View):
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         source = get_object_or_404(Source, pk=pk)
         # On demand, beside whatever is scheduled.
-        SyncSourceJob.enqueue(instance=source, user=request.user)
+        # A double click is one sync.
+        throttle = Throttle(timedelta(seconds=2), by=('instance',))
+        SyncSourceJob.enqueue(instance=source, user=request.user, throttle=throttle)
         messages.success(request, f'{source} is being synced.')
         return redirect(source)
 

@@ -14,7 +14,7 @@ leaves in it that dies. CONTRIBUTING.md says how to choose.
 
 Each pass but Pages is divided among `TEST_PROCESSES` processes (2), that on SQLite among half as many more. Each has a
 database of its own, and one of Redis, from that of the URL on; the tests empty them, and refuse those that hold other
-keys than RQ's. `TEST_VOLUME` (10,000) is the number of jobs that two workers share on PostgreSQL. With
+keys than RQ's. `TEST_VOLUME` (2,000) is the number of jobs that two workers share on PostgreSQL. With
 `REQUIRE_SERVICES=1`, a missing service is a failure.
 
 The tests start some thousand processes on a machine that is busy with all passes at once. So a pass in which at most

@@ -1,17 +1,19 @@
-"""Starts Django commands from an interpreter that has imported what they need.
+"""Starts Django commands, modules and code from an interpreter that has imported what they need.
 
 A worker takes half a second of CPU to start, most of it for imports, and the tests start hundreds. A nursery is a
 process that has them behind it; each command is a fork of it, in a session of its own, with its own environment and
 output. The first one has imported libraries only, and its children set Django up themselves, as `python -m django`
-does; for an environment that is asked for again there is one that has set it up already. Environments that differ only
-in what the settings of the tests can be given late (another Redis, a shorter limit, a step to die at) share one. When
-the process that started a nursery ends, in order or not, the nursery ends with all that it has started.
+does; for the usual environment, and for one that is asked for again, there is one that has set it up already.
+Environments that differ only in what the settings of the tests can be given late (another Redis, a shorter limit, a
+step to die at) share one. When the process that started a nursery ends, in order or not, the nursery ends with all that
+it has started.
 """
 
 import gc
 import importlib
 import json
 import os
+import runpy
 import select
 import signal
 import subprocess
@@ -42,12 +44,12 @@ _IMPORTED = (
     'cronsim', 'packaging.version', 'psycopg', 'pymysql', 'redis', 'rq', 'rq.scheduler', 'rq.worker',
 )  # fmt: skip
 
-#: Variables that `tests.settings` and `tests.app` read, and that a child of a nursery which has set them up reads anew.
-_LATE = ('PYTEST_CURRENT_TEST', 'TEST_CHAOS', 'TEST_INLINE', 'TEST_KILL_AT', 'TEST_OTHER_REDIS', 'TEST_REDIS_URL',
-         'TEST_SERIALIZER')  # fmt: skip
+#: Variables that a child of a nursery reads anew: those of the terminal, of `tests.settings` and of `tests.app`.
+_LATE = ('COLUMNS', 'PYTEST_CURRENT_TEST', 'TERM', 'TEST_CHAOS', 'TEST_INLINE', 'TEST_KILL_AT', 'TEST_OTHER_REDIS',
+         'TEST_REDIS_URL', 'TEST_SERIALIZER')  # fmt: skip
 _LATE_PREFIX = 'TEST_NETBOX_JOBS_'
 _SETTINGS = 'tests.settings'
-_FILES = ('output', 'errors')
+_FILES = ('input', 'output', 'errors')
 #: A variable that tells the processes of one nursery from all others.
 _MARK = 'NURSERY'
 
@@ -97,7 +99,7 @@ class Process:
 
 
 def run(arguments: list[str], env: dict[str, str], timeout: float = 150) -> subprocess.CompletedProcess[str]:
-    """Run `python -m django <arguments>` to its end, without a terminal."""
+    """Run `python -m django <arguments>` to its end, without a terminal; or what `start()` runs instead."""
     with tempfile.TemporaryDirectory() as folder:
         output, errors = Path(folder, 'output'), Path(folder, 'errors')
         process = start(arguments, env, output, errors)
@@ -109,11 +111,16 @@ def run(arguments: list[str], env: dict[str, str], timeout: float = 150) -> subp
         return subprocess.CompletedProcess(arguments, code, output.read_text(), errors.read_text())
 
 
-def start(arguments: list[str], env: dict[str, str], output: Path, errors: Path | None = None) -> Process:
-    """Start `python -m django <arguments>`; what it says is added to the file `output`, or to that and `errors`."""
+def start(
+    arguments: list[str], env: dict[str, str], output: Path, errors: Path | None = None, input_: Path | None = None
+) -> Process:
+    """Start `python -m django <arguments>`, or `python <arguments>` where they begin with -m or -c.
+
+    What it says is added to the file `output`, or to that and `errors`. A file may be a terminal, which it then has.
+    """
     nursery = _nursery_for(env)
-    request = {'arguments': arguments, 'env': env, 'output': str(output), 'errors': str(errors or output)}
-    return Process(_ask(nursery, request), nursery)
+    files = {'input': str(input_ or os.devnull), 'output': str(output), 'errors': str(errors or output)}
+    return Process(_ask(nursery, {'arguments': arguments, 'env': env, **files}), nursery)
 
 
 _Nursery = subprocess.Popen[str]
@@ -127,7 +134,8 @@ def _nursery_for(env: dict[str, str]) -> _Nursery:
         early = {name: value for name, value in env.items() if not _is_late(name)}
     key = frozenset(early.items())
     _asked[key] += 1
-    if _asked[key] == 1:
+    usual = all(early.get(name) == os.environ.get(name) for name in ('TEST_DATABASE_URL', 'DJANGO_SETTINGS_MODULE'))
+    if _asked[key] == 1 and not usual:
         return _nursery(None)
     return _nursery(key, early)
 
@@ -195,15 +203,14 @@ def _become(request: dict[str, Any]) -> list[str]:
     mark = os.environ[_MARK]
     os.environ.clear()
     os.environ.update(request['env'], **{_MARK: mark})
-    files = ((os.devnull, os.O_RDONLY), *((request[name], os.O_WRONLY | os.O_APPEND | os.O_CREAT) for name in _FILES))
-    for number, (path, mode) in enumerate(files):
-        descriptor = os.open(path, mode, 0o644)
+    for number, name in enumerate(_FILES):
+        mode = os.O_WRONLY | os.O_APPEND | os.O_CREAT if number else os.O_RDONLY
+        descriptor = os.open(request[name], mode, 0o644)
         os.dup2(descriptor, number)
         os.close(descriptor)
     if apps.ready and os.environ['DJANGO_SETTINGS_MODULE'] == _SETTINGS:
         _read_late_settings()
-    sys.argv = ['django', *request['arguments']]
-    return sys.argv
+    return ['django', *request['arguments']]
 
 
 def _read_late_settings() -> None:
@@ -215,5 +222,15 @@ def _read_late_settings() -> None:
 
 
 if __name__ == '__main__':
-    if (arguments := _serve()) is not None:
-        execute_from_command_line(arguments)
+    match _serve():
+        case None:
+            pass
+        case [_, '-m', module, *arguments]:
+            sys.argv = [module, *arguments]
+            runpy.run_module(module, run_name='__main__', alter_sys=True)
+        case [_, '-c', code, *arguments]:
+            sys.argv = ['-c', *arguments]
+            exec(code, {'__name__': '__main__'})
+        case arguments:
+            sys.argv = arguments
+            execute_from_command_line(arguments)

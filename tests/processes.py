@@ -37,7 +37,7 @@ def environment(**more: str) -> dict[str, str]:
         **os.environ,
         'DJANGO_SETTINGS_MODULE': 'tests.settings',
         'TEST_IN_WORKER': '1',
-        'TEST_REDIS_URL': settings.RQ_QUEUES['default']['URL'],
+        'TEST_REDIS_URL': settings.RQ_QUEUES['default'].get('URL', settings.REDIS_URL),
         'PYTHONPATH': str(ROOT),
         'PYTHONUNBUFFERED': '1',
         **more,
@@ -59,7 +59,8 @@ class RedisProcess:
             tied(
                 [
                     *(_valkey(), '--port', str(self.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'),
-                    *('--databases', '64'),
+                    # Else it would begin with what another server may have left in the directory.
+                    *('--databases', '64', '--dbfilename', f'none-{self.port}.rdb'),
                 ]
             ),
             stdout=subprocess.DEVNULL,

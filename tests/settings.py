@@ -58,6 +58,9 @@ PASSWORD_HASHERS = ['django.contrib.auth.hashers.MD5PasswordHasher']
 # Where no test runs there is nothing to empty: no server listens on port 0.
 REDIS_URL = os.environ.get('TEST_REDIS_URL', 'redis://127.0.0.1:0/0')
 RQ_QUEUES = {'default': {'URL': REDIS_URL, 'DEFAULT_TIMEOUT': 60}}
+if 'TEST_SENTINELS' in os.environ:  # their ports
+    _SENTINELS = [('127.0.0.1', int(port)) for port in os.environ['TEST_SENTINELS'].split()]
+    RQ_QUEUES['default'] = {'SENTINELS': _SENTINELS, 'MASTER_NAME': 'jobs', 'DB': 0, 'DEFAULT_TIMEOUT': 60}
 if 'TEST_OTHER_REDIS' in os.environ:
     RQ_QUEUES['elsewhere'] = {'URL': os.environ['TEST_OTHER_REDIS']}
 if django.VERSION < (6, 0) and find_spec('django_tasks'):  # newer ones have tasks of their own
@@ -75,7 +78,8 @@ if 'TEST_INLINE' in os.environ:
 if 'TEST_SERIALIZER' in os.environ:
     RQ_QUEUES['coded'] = {**RQ_QUEUES['default'], 'SERIALIZER': os.environ['TEST_SERIALIZER']}
 PLUGINS_CONFIG = {'tests.app': {'token': 'x'}}
-NETBOX_JOBS = {
+NETBOX_JOBS = {'REDIS_TIMEOUT': 1}  # a busy machine may take longer than the default
+NETBOX_JOBS |= {
     key.removeprefix('TEST_NETBOX_JOBS_'): json.loads(value)
     for key, value in os.environ.items()
     if key.startswith('TEST_NETBOX_JOBS_')

@@ -85,6 +85,7 @@ BAD = {
     'MIDDLEWARE': ['tests.app.Middleware', 1, None, [1]],
     'ENCRYPT': [1, 'no', None],
     'ENCRYPTION_KEYS': [None, 5, [b'key'], {}],
+    'EVENT_STREAMS': [-1, '50', 1.5, None, True],
     'NETBOX_VERSION': ['new', '', None, 4.5],
 }
 

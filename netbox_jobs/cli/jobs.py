@@ -241,6 +241,8 @@ def run(screen: Screen, options: Namespace) -> int:
         given['instance'] = lookup.instance(options.instance)
     if options.queue:
         given['queue_name'] = lookup.queue(options.queue)
+    if options.priority is not None:
+        given['priority'] = options.priority
     if options.user:
         given['user'] = lookup.user(options.user)
     try:

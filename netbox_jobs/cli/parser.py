@@ -116,6 +116,7 @@ def _about_run(add: Callable[..., Any]) -> None:
     )
     running.add_argument('--instance', metavar='APP.MODEL:PK', help='the object of the job')
     running.add_argument('--queue', help='the full name of a queue (default: that of the runner)')
+    running.add_argument('--priority', type=int, metavar='N', help='0 to 9 within the queue; more is sooner')
     running.add_argument('--user', help='the name of the user of the job')
     running.add_argument(
         '--wait',

@@ -133,6 +133,8 @@ SETTINGS: dict[str, Setting] = {
     'ENCRYPT': Setting(False, 'True or False', lambda value: isinstance(value, bool)),
     # What Prometheus sends to read the metrics of `contrib.metrics`; without one, only users may who may view jobs.
     'METRICS_TOKEN': Setting('', 'a text, or an empty one', lambda value: isinstance(value, str)),
+    # How many streams of events of `contrib.rest` stay open in a process.
+    'EVENT_STREAMS': _number(50, 'streams', 0, 10_000, whole=True),
     # The version of NetBox that `min_version` and `max_version` of plugins are compared with.
     'NETBOX_VERSION': Setting(API_VERSION, "a version of NetBox such as '4.5.10'", _is_version),
 }

@@ -33,6 +33,13 @@ _DIFFERENT = (
 )
 
 
+def released(error: BaseException) -> BaseException:
+    """Return what a run has raised; a `MemoryError` without what its frames hold: the end of the job needs memory."""
+    if isinstance(error, MemoryError):
+        traceback.clear_frames(error.__traceback__)
+    return error
+
+
 def in_words(text: Any) -> str:
     """Return an error as a person writes it: 'ValueError: no route', 'exceeded its time limit of 3 s'.
 

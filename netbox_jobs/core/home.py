@@ -5,6 +5,19 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import router
 from django.db.models import Model
+from django.utils.functional import LazyObject, empty
+
+
+def unwrapped(instance: Any) -> Any:
+    """Return the object that a lazy one stands for, such as a `SimpleLazyObject`; what is none, as it is.
+
+    What is saved, and passed to the receivers of signals, is that object.
+    """
+    while issubclass(type(instance), LazyObject):
+        if instance._wrapped is empty:
+            instance._setup()
+        instance = instance._wrapped
+    return instance
 
 
 def home_of(instance: Model) -> str:
@@ -12,6 +25,7 @@ def home_of(instance: Model) -> str:
 
     Without a router, that is where it was read from.
     """
+    instance = unwrapped(instance)
     return router.db_for_write(type(instance), instance=instance)
 
 

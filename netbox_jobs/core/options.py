@@ -70,6 +70,9 @@ class EnqueueOptions(TypedDict, total=False):
     #: Jobs of ours that must have completed first; and jobs of which one must have failed or errored.
     after: Any
     on_failure_of: Any
+    #: Which calls count as the same for this one: instead of what `Meta` says. (`Debounce`, `Throttle`.)
+    debounce: Any
+    throttle: Any
     #: RQ's options.
     at_front: bool
     ttl: int | str | None

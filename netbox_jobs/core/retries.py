@@ -7,6 +7,7 @@ from typing import Any
 from redis.backoff import FullJitterBackoff
 
 from ..exceptions import JobFailed
+from .import_path import path_of
 
 #: Seconds on which the exponential backoff is based, unless the runner or the call says otherwise.
 DEFAULT_BACKOFF = 10.0
@@ -83,3 +84,14 @@ def check(max_retries: Any = None, backoff: Any = None, on: Any = None) -> dict[
             raise ValueError(f'retry_on is {on!r}; expected an exception class, or a list of them.')
         given['on'] = tuple(kinds)
     return given
+
+
+def stored(checked: dict[str, Any]) -> dict[str, Any]:
+    """Return how to retry, as the row keeps it: exception classes by their paths."""
+    if 'on' not in checked:
+        return checked
+    paths = [path_of(kind) for kind in checked['on']]
+    for path in paths:
+        if '<' in path or path.startswith('__main__.'):
+            raise ValueError(f'retry_on names {path}, which a worker cannot import; define it in a module.')
+    return {**checked, 'on': paths}

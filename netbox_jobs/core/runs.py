@@ -25,6 +25,8 @@ class Run(Protocol):
     steps: set[str]
     #: Whether no transaction was open when it began: what is open now is that of `run()`.
     owns_connection: bool
+    #: Whether its outcome is left to recovery if another transaction keeps the row of its job locked.
+    leaves: bool
     #: How often it has begun to sleep, and to wait for a signal, by kind and name.
     pauses: Counter[tuple[str, str]]
     #: What it sleeps or waits for: it ends there, and its job is given back.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
+from types import SimpleNamespace
 from typing import Any, Literal, TypeAlias
 
 from . import arguments, options
@@ -82,6 +83,8 @@ class Debounce:
         _check_by(self.by)
 
 
+#: Those that a call may name.
+CALL_OPTIONS = ('debounce', 'throttle')
 #: What makes jobs of a runner count as the same.
 Sameness: TypeAlias = Unique | Debounce
 
@@ -112,6 +115,15 @@ def _check_by(by: object) -> None:
 def _check_time(name: str, value: object) -> None:
     if not isinstance(value, timedelta) or not timedelta() < value <= _LONGEST:
         raise ValueError(f'{name} is {value!r}; expected a timedelta of at most {_LONGEST.days} days.')
+
+
+def of_call(given: Mapping[str, Any], run: Callable[..., Any]) -> Sameness | None:
+    """Return what `debounce` or `throttle` of a call say; see `of_meta()`.
+
+    Raises:
+        ValueError: It is not acceptable.
+    """
+    return of_meta(SimpleNamespace(**given), run)
 
 
 def of_meta(meta: Any, run: Callable[..., Any]) -> Sameness | None:

@@ -10,7 +10,7 @@ from django.contrib.contenttypes.models import ContentType
 
 from ..choices import JobNotificationChoices
 from ..core import clock, contexts, limits, options, order, queues, rates, recurrence, retries, runner_options, unique
-from ..core.import_path import path_of
+from ..core.home import unwrapped
 from ..core.limits import Limit
 from ..core.options import UNCHANGED
 from ..core.rates import Rate
@@ -137,7 +137,7 @@ def check(
     named = _take_plain_options(request, given, kind, func)
     named |= _take_recurrence(request, given)
     retry = retries.check(*(given.pop(option, None) for option in retries.OPTIONS))
-    request.retry = _stored_retry(retry)
+    request.retry = retries.stored(retry)
     for option in options.REFUSED:
         if given.pop(option, None):
             raise options.refusal(option)
@@ -145,6 +145,7 @@ def check(
     request.options, timeout, awaited = check_rq_options(rq)
     request.job_timeout = timeout
     named |= _take_flow(request, given.pop('priority', None), kind)
+    _take_sameness(request, given, func, kind)
     if timeout is None and kind is not None:
         request.job_timeout = seconds(*runner_options.time_limit(kind))
     _take_order(request, awaited, given, func, kind)
@@ -187,7 +188,7 @@ def _check_debounced(request: EnqueueRequest, *, counts: bool) -> None:
         return
     if request.scheduled is not None or request.recurrence or request.waits:
         raise ValueError(
-            'Meta.debounce decides when a job of this runner is due: schedule_at, interval, cron, depends_on and an '
+            'debounce decides when a job of this runner is due: schedule_at, interval, cron, depends_on and an '
             'instance that is not saved cannot be given.'
         )
 
@@ -226,7 +227,7 @@ def _take_plain_options(request: EnqueueRequest, given: dict[str, Any], kind: An
 
 
 def _take_instance(request: EnqueueRequest, instance: Any) -> None:
-    if instance is None:
+    if (instance := unwrapped(instance)) is None:
         return
     request.object_type = content_type_of(instance)
     if is_unsaved(instance):
@@ -247,6 +248,16 @@ def _take_flow(request: EnqueueRequest, priority: Any, kind: Any) -> set[str]:
     return {'priority'}
 
 
+def _take_sameness(request: EnqueueRequest, given: dict[str, Any], func: Any, kind: Any) -> None:
+    """Take `debounce` or `throttle` out of the call, unless that is the name of an argument of `run()`."""
+    names = [name for name in unique.CALL_OPTIONS if not dependencies.is_argument(name, func, kind)]
+    found = {name: value for name in names if (value := given.pop(name, None)) is not None}
+    if found and kind is None:
+        raise ValueError(f'{" and ".join(found)} cannot be given here; they are for jobs of a JobRunner.')
+    if found:
+        request.unique = unique.of_call(found, kind.run)
+
+
 def _take_recurrence(request: EnqueueRequest, given: dict[str, Any]) -> set[str]:
     """Take `interval`, or `cron` with its `timezone`, out of the call; return the names of the fields that it sets.
 
@@ -262,17 +273,6 @@ def _take_recurrence(request: EnqueueRequest, given: dict[str, Any]) -> set[str]
             raise ValueError('interval and cron exclude each other; give one of them.')
         request.cron, request.time_zone = recurrence.check_cron(cron, given.pop('timezone', None))
     return named
-
-
-def _stored_retry(checked: dict[str, Any]) -> dict[str, Any]:
-    """Return how to retry, as the row keeps it: exception classes by their paths."""
-    if 'on' not in checked:
-        return checked
-    paths = [path_of(kind) for kind in checked['on']]
-    for path in paths:
-        if '<' in path or path.startswith('__main__.'):
-            raise ValueError(f'retry_on names {path}, which a worker cannot import; define it in a module.')
-    return {**checked, 'on': paths}
 
 
 def add_dependencies(request: EnqueueRequest, option: str, job_ids: list[UUID]) -> None:

@@ -33,7 +33,7 @@ def insert_unique(request: EnqueueRequest, insert: Callable[[], Job], using: str
     """Insert the job of a request, or return the one that is the same.
 
     Args:
-        request: The request of a runner with `Meta.unique`, `Meta.throttle` or `Meta.debounce`.
+        request: The request of a call, or of a runner, that says which jobs are the same.
         insert: Inserts its job.
         using: The alias of the database that holds the jobs.
         anyway: Whether to insert it in any case: from then on, others are compared with it.

@@ -38,3 +38,19 @@ def call(target: Callable[..., Any], job: Any, kwargs: dict[str, Any]) -> Any:
     if named or (code.co_flags & inspect.CO_VARKEYWORDS and not takes_first):
         return target(job=job, **kwargs)
     return target(job, **kwargs)
+
+
+def arguments_of(job: Any) -> dict[str, Any]:
+    """Return the arguments of a job before its code is imported: for a row without our signature, nothing is.
+
+    Raises:
+        ArgumentsRefused: It has none.
+        InstanceGone: An object among them no longer exists.
+        RunnerNotFound: The code of the job is missing, or that of a class among them.
+    """
+    try:
+        found: dict[str, Any] = job.get_arguments()
+    except ArgumentsUnknown:
+        import_path.resolve(job.runner)  # if it is missing too, that is what to say
+        raise
+    return found

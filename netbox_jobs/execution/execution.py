@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 from django.db import connections
 
 from ..choices import JobStatusChoices
-from ..core import contexts, guards, identity, import_path, middleware, queues, runner_options, runs
+from ..core import contexts, errors, guards, identity, import_path, middleware, queues, runner_options, runs
 from ..core.secrets import Secrets
 from ..core.suspension import Suspended, Suspension
 from ..exceptions import ArgumentsRefused, InstanceGone, JobCanceled, RunnerNotFound
@@ -21,7 +21,7 @@ from ..lifecycle.claim_next import NextClaim
 from ..lifecycle.finish import finish, reopen
 from ..models import Job, database
 from . import forks
-from .call import call, check_taken
+from .call import arguments_of, call, check_taken
 from .coroutines import CoroutineRunner
 from .ending import end_as, end_as_stopped, is_retried, refuse, requeue_or_end, retry_later, suspend_run
 from .heartbeat import BorrowedLease
@@ -60,15 +60,14 @@ class Execution:
         self._using = job._state.db or database()
         self.owns_connection = not connections[self._using].in_atomic_block
         self._alone = guards.is_in_memory(self._using)
+        self.leaves = False
         self._log = LogWriter(job, own_connection=self.owns_connection and job.deliveries > 0 and not self._alone)
         self._deadline: Deadline | None = None
         self._within = runs.current_run()
-        self._stop = threading.Event()
-        self._next_look = 0.0
+        self._stop, self._next_look = threading.Event(), 0.0
         self._coroutines = CoroutineRunner()
         self._retry_after: BaseException | None = None
-        self._pid = os.getpid()
-        self._next_claim = next_claim
+        self._pid, self._next_claim = os.getpid(), next_claim
         #: Whether none of the user's code is left to be run.
         self.over = False
 
@@ -79,6 +78,7 @@ class Execution:
             stack.enter_context(runs.running(self, sole=sole))
             if sole and runs.delivered_run() is self:
                 stack.enter_context(forks.of_run())
+                self.leaves = self.owns_connection and not self._alone
             if self.owns_connection and not identity.is_child_of_worker() and not self._alone:
                 stack.enter_context(BorrowedLease(f'process {os.getpid()}'))
             yield
@@ -90,8 +90,8 @@ class Execution:
         self._log.add(level, self._mask(message), created)
 
     def note(self, level: str, message: str) -> None:
-        """Write a line of the framework's own to the job's log."""
-        self._log.add(level, self._mask(message), time.time())
+        """Write a line of the framework's own to the job's log, at the end of the run: it starts no thread for it."""
+        self._log.add(level, self._mask(message), time.time(), soon=False)
 
     def flush(self) -> None:
         """Write the lines kept so far."""
@@ -181,7 +181,7 @@ class Execution:
     # The run
 
     def perform(self) -> None:
-        """Restore the context, import the code, decode the arguments, call it within its time limit, end the job."""
+        """Restore the context, decode the arguments, import the code, call it within its time limit, end the job."""
         with ExitStack() as stack:
             self._perform(stack)
 
@@ -189,8 +189,8 @@ class Execution:
         job = self.job
         try:
             stack.enter_context(contexts.restored(job))
+            kwargs = arguments_of(job)
             target = import_path.resolve(job.runner)
-            kwargs = job.get_arguments()
             self.hide(target, kwargs)
             check_taken(target, kwargs)
             limit = job.job_timeout or queues.timeout(job.queue_name)
@@ -267,7 +267,7 @@ class Execution:
 
     def failed_with(self, error: BaseException) -> None:
         """Record what ended the run."""
-        self.failure = self.raised = error
+        self.failure = self.raised = errors.released(error)
 
     def end_with(self, error: BaseException) -> None:
         """End the job as what was raised says; or requeue it, if it is retried after such an error."""

@@ -59,8 +59,15 @@ class LogWriter:
         self._reported = False  # whether the latest progress is written
         self._next_report = 0.0
 
-    def add(self, level: str, message: str, created: float) -> None:
-        """Accept one line; `created` in seconds since the epoch."""
+    def add(self, level: str, message: str, created: float, *, soon: bool = True) -> None:
+        """Accept one line.
+
+        Args:
+            level: Its level.
+            message: Its text.
+            created: In seconds since the epoch.
+            soon: Whether to have it written within a second; else at the end of the run, if no thread writes it before.
+        """
         line = JobLogEntry(
             job_id=self._job_id,
             attempt=self._attempt,
@@ -77,7 +84,8 @@ class LogWriter:
             self.flush()  # this process may be killed
             return
         if self._threaded and not self._closed:
-            self._start()
+            if soon:
+                self._start()
             if held >= BATCH:
                 self._wake(wait=held >= HELD)
         elif held >= BATCH and not connections[self._using].in_atomic_block:
@@ -162,8 +170,16 @@ class LogWriter:
 
     def _start(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name=f'log of job {self._job_id}', daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._work, name=f'log of job {self._job_id}', daemon=True)
+            try:
+                thread.start()
+            except (RuntimeError, MemoryError) as error:
+                self._threaded = False
+                logger.warning(
+                    'Job %s: its log is written at its end, as no thread can be started (%s).', self._job_id, error
+                )
+                return
+            self._thread = thread
 
     def _wake(self, *, wait: bool) -> None:
         with self._changed:

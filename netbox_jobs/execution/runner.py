@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from django.db import models
 from django.utils.functional import classproperty
 
-from ..core import recurrence, runner_options, runs
+from ..core import home, recurrence, runner_options, runs
 from ..core.contexts import current_tenant
 from ..core.import_path import path_of
 from ..core.options import OPTIONS, UNCHANGED, EnqueueOptions, Unchanged, check_arguments
@@ -164,7 +164,7 @@ class JobRunner(Steps, Rates, ABC):
         Rows that were made by hand, and that no runner has handled, count by their name.
         """
         jobs = Job.objects.filter(models.Q(runner=path_of(cls)) | models.Q(runner='', name=cls.name))
-        if instance is None:
+        if (instance := home.unwrapped(instance)) is None:
             return jobs
         if is_unsaved(instance):
             return jobs.filter(job_id__in=job_ids_of(instance))

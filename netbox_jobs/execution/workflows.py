@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any
 
+from asgiref.sync import sync_to_async
+
 from ..enqueue import workflows
 from ..models import Job, Workflow, services
 from .using import Call, Using
@@ -50,6 +52,10 @@ class Canvas:
         with begun as workflow:
             self.add_to(workflow)
         return workflow
+
+    async def aenqueue(self, name: str = '', **given: Any) -> Workflow:
+        """Call `enqueue()` from asynchronous code."""
+        return await sync_to_async(self.enqueue)(name, **given)
 
     def add_to(self, workflow: Workflow, after: Any = ()) -> list[Job]:
         """Add the jobs to a workflow that is being made or runs.
@@ -134,6 +140,11 @@ def batch(
     with begun as workflow:
         workflow.add_many(what, calls)
     return workflow
+
+
+async def abatch(what: Any, calls: Iterable[Mapping[str, Any]], **given: Any) -> Workflow:
+    """Call `batch()` from asynchronous code."""
+    return await sync_to_async(batch)(what, calls, **given)
 
 
 def as_call(what: Any, given: Mapping[str, Any] | None = None) -> Call:

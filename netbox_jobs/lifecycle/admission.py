@@ -1,5 +1,6 @@
 """How jobs get their slots: counted and given in one transaction, under the lock of the rows of their limits."""
 
+import time
 from collections.abc import Collection, Sequence
 
 from django.db import connections
@@ -12,8 +13,14 @@ from ..core.order import is_line
 from ..models import Job, LimitRow, LimitSlot
 from . import lines, order, rates
 
+#: Seconds for which the lock of a limit is tried: others give slots within milliseconds.
+PATIENCE = 0.3
 #: A job has its slot in these states.
 WITH_SLOT = (JobStatusChoices.STATUS_PENDING, JobStatusChoices.STATUS_RUNNING)
+
+
+class LimitLocked(Exception):
+    """Another transaction keeps the row of a limit locked for longer than a moment."""
 
 
 def admit(jobs: list[Job], found: dict[str, Allowance], using: str, *, in_line: bool = True) -> list[Job]:
@@ -24,6 +31,9 @@ def admit(jobs: list[Job], found: dict[str, Allowance], using: str, *, in_line: 
         found: The limits.
         using: The alias of the database that holds the jobs.
         in_line: Whether they wait in line; else all of them are new, and get their slots, or none does.
+
+    Raises:
+        LimitLocked: Another transaction keeps the row of a limit locked for longer than a moment.
     """
     ended: set[int] = set()
     rooms = {name: room(name, found[name], using, ended) for name in _locked(found, using)}
@@ -74,14 +84,24 @@ def _left(allowed: Allowance, taken: int) -> int:
 
 
 def _locked(found: dict[str, Allowance], using: str) -> Sequence[str]:
-    """Lock the rows of these limits in one order, and have them say how many jobs may run; return their names."""
+    """Lock the rows of these limits in one order, and have them say how many jobs may run; return their names.
+
+    Raises:
+        LimitLocked: One is locked, as by a process that was suspended. Neither the loop of a worker nor its heartbeat
+            stands still beside it; the maintenance threads try again.
+    """
     by_key = {limits.digest(name): name for name in found}
     rows = LimitRow.objects.using(using)
     if not by_key:
         return []
-    locked = _lock(by_key, using)
-    if locked.keys() != by_key.keys():
+    locked, give_up = _lock(by_key, using), time.monotonic() + PATIENCE
+    if locked.keys() != by_key.keys() and rows.filter(key__in=by_key).count() < len(by_key):
         rows.bulk_create([row(name, found[name]) for _key, name in sorted(by_key.items())], ignore_conflicts=True)
+        locked = _lock(by_key, using)
+    while locked.keys() != by_key.keys():
+        if time.monotonic() > give_up:
+            raise LimitLocked
+        time.sleep(0.005)
         locked = _lock(by_key, using)
     for key, allowed in locked.items():
         changed = found[by_key[key]]
@@ -91,7 +111,8 @@ def _locked(found: dict[str, Allowance], using: str) -> Sequence[str]:
 
 
 def _lock(keys: Collection[str], using: str) -> dict[str, Allowance]:
-    rows = LimitRow.objects.using(using).filter(key__in=keys).order_by('key').select_for_update()
+    skip = connections[using].features.has_select_for_update_skip_locked
+    rows = LimitRow.objects.using(using).filter(key__in=keys).order_by('key').select_for_update(skip_locked=skip)
     return {key: Allowance(most, per) for key, most, per in rows.values_list('key', 'most', 'per')}
 
 
@@ -107,7 +128,10 @@ def take(name: str, allowed: Allowance, job_id: int, using: str) -> int:
         _locked({name: allowed}, using)
         return rates.take(name, allowed, job_id, using)
 
-    return transactions.retried(take, using)
+    try:
+        return transactions.retried(take, using)
+    except LimitLocked:
+        return 1
 
 
 def room(name: str, allowed: Allowance, using: str, ended: set[int]) -> int:

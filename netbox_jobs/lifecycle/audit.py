@@ -15,7 +15,18 @@ from django.db.models import F, Model
 from ..core import actors, transactions
 from ..core.actors import Actor
 from ..core.text import storable_data, storable_text
-from ..models import AuditEntry, Job, MutedError, PausedQueue, Schedule, Worker, Workflow, database, services
+from ..models import (
+    AuditEntry,
+    Job,
+    MutedError,
+    PausedQueue,
+    QueueLimit,
+    Schedule,
+    Worker,
+    Workflow,
+    database,
+    services,
+)
 from ..signals import job_audited
 
 #: How many keys the entry of an action on several objects lists.
@@ -27,6 +38,7 @@ _TYPES: dict[type[Model], tuple[str, tuple[str, ...]]] = {
     Workflow: ('workflow', ('status', 'ending')),
     Worker: ('worker', ('leaving',)),
     PausedQueue: ('queue', ()),
+    QueueLimit: ('queue', ('most',)),
     MutedError: ('error', ()),
 }
 _EXISTS: dict[type[Model], str] = {PausedQueue: 'paused', MutedError: 'muted'}

@@ -35,7 +35,8 @@ _batch: ContextVar[_Batch | None] = ContextVar('netbox_jobs.deletion', default=N
 def delete_jobs(rows: Any, delete: Callable[[], Any]) -> Any:
     """Delete many jobs with what belongs to them; see `JobQuerySet.delete()`."""
     using = rows._db or database()
-    with transaction.atomic(using=using):
+
+    def delete_once() -> Any:
         states = dict(rows.order_by().using(using).values_list('pk', 'status'))
         batch = _Batch(states, _awaited(states, using))
         token = _batch.set(batch)
@@ -45,7 +46,9 @@ def delete_jobs(rows: Any, delete: Callable[[], Any]) -> Any:
             _batch.reset(token)
         _delete_what_belongs_to(batch.deleted, using)
         audit.record_deletion([(pk, batch.states[pk]) for pk in batch.deleted if pk in batch.states], using)
-    return result
+        return result
+
+    return transactions.retried(delete_once, using)
 
 
 def _awaited(states: dict[int, str], using: str) -> set[int]:

@@ -19,9 +19,11 @@ from ..core.claim import Claim, Outcome
 from ..core.text import storable_error
 from ..models import Job, PendingChange, Schedule, cached_sql, database, services
 from ..models.data import storable
+from . import left
 from .announcements import EndAnnouncement
 from .locks import ScheduleLocked, lock_schedule, try_lock
 from .successor import make_successor
+from .unlocked import is_locked, wait_again
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -43,7 +45,7 @@ def finish(
     """End the job in a terminal status, with its successor if it is periodic, in one transaction.
 
     The holder of the claim ends the job. An object that was merely loaded takes it over, unless the job has ended: the
-    first end stands.
+    first end stands. If another transaction keeps the row locked, the end of a worker's run is left to recovery.
 
     Args:
         job: The job.
@@ -54,7 +56,7 @@ def finish(
         wait: Whether to wait for locks that other transactions hold on the job or its schedule.
 
     Returns:
-        Whether this call ended it.
+        Whether this call ended it, or has left its end.
 
     Raises:
         OperationalError: `wait` is False, and another transaction holds a lock.
@@ -73,8 +75,19 @@ def finish(
     end = _End(job, *outcome_values(job, status, error), only, wait, run)
     if run.persist(end.write) if run is not None else transactions.again(end.write, end.using):
         return True
-    end.explain()
-    return False
+    return end.explain()
+
+
+def finish_as_left(job: Job, claim: Claim, status: str, values: dict[str, Any]) -> bool:
+    """End a job with the columns that its run has left; return whether its row was still under the claim.
+
+    Raises:
+        OperationalError: Another transaction holds a lock on the job or its schedule.
+    """
+    job.claim, job.outcome = claim, None
+    job.interval = values.get('interval', job.interval)  # what run() has set counts for the successor
+    end = _End(job, status, values, None, False, None)
+    return end.write() or end.explain()
 
 
 class _End:
@@ -95,13 +108,24 @@ class _End:
         self._announcement = EndAnnouncement(job, job.claim, job.status, job.schedule_id)
         self._periodic = job.schedule_id is not None or job.interval is not None
         self._takes_claim = only is None
+        self._leaves = wait and only is None and left.is_left(job)
         if only is None and job.claim is not None:
             self._conditions = job.claim.conditions
         else:
             self._conditions = {'status__in': only or JobStatusChoices.ENQUEUED_STATE_CHOICES}
 
     def write(self) -> bool:
-        """Write the end; return whether the row still met the conditions."""
+        """Write the end, or leave it; return whether the row still met the conditions."""
+        try:
+            return self._end()
+        except OperationalError as error:
+            if not (self._leaves and is_locked(error)):
+                raise
+        left.leave_end(self._job, self._values, self.using)
+        self._show()
+        return True
+
+    def _end(self) -> bool:
         if not self._periodic and self._wait:  # one statement, which needs no transaction of its own
             return self._write(None)
         with transactions.transacting(self.using, savepoint=False):
@@ -128,12 +152,12 @@ class _End:
 
     def _write(self, schedule: Schedule | None) -> bool:
         job = self._job
-        if not _update(job, self.using, self._values, {'id': job.pk, **self._conditions}, self._next):
+        conditions = {'id': job.pk, **self._conditions}
+        if not _update(job, self.using, self._values, conditions, self._next, patient=not self._leaves):
             return False
-        for name, value in self._values.items():
-            if name != 'data':  # the object keeps what the user's code put there
-                setattr(job, name, value)
-        job.outcome = Outcome(job.status, job.attempt, job.completed, self._announcement)
+        if self._leaves and self._periodic:
+            wait_again(self.using)
+        self._show(self._announcement)
         if schedule is not None and job.attempt:
             Schedule.objects.using(self.using).filter(pk=schedule.pk).update(runs=F('runs') + 1)
         # First: what the user's code wants done after the commit may raise.
@@ -142,8 +166,15 @@ class _End:
             make_successor(job, schedule)
         return True
 
-    def explain(self) -> None:
-        """Log why the end was not recorded; an object whose claim is gone has lost it."""
+    def _show(self, announcement: EndAnnouncement | None = None) -> None:
+        job = self._job
+        for name, value in self._values.items():
+            if name != 'data':  # the object keeps what the user's code put there
+                setattr(job, name, value)
+        job.outcome = Outcome(job.status, job.attempt, job.completed, announcement)
+
+    def explain(self) -> bool:
+        """Log why the end was not recorded; an object whose claim is gone has lost it. Returns False."""
         job = self._job
         found = Job.objects.using(self.using).filter(pk=job.pk).values_list('status', flat=True).first()
         claimed = self._takes_claim and job.claim is not None
@@ -157,6 +188,7 @@ class _End:
             job.claim = replace(job.claim, lost=True)
         log = logger.warning if claimed else logger.info
         log('Job %s (%s): the end as %s was not recorded: %s.', job.pk, job.name, self._status, reason)
+        return False
 
 
 def reopen(job: Job) -> bool:
@@ -220,7 +252,9 @@ def _is_too_large(error: OperationalError) -> bool:
     return str(getattr(error.__cause__, 'sqlstate', None) or '').startswith('54') or error.args[:1] == (1153,)
 
 
-def _update(job: Job, using: str, values: dict[str, Any], conditions: dict[str, Any], following: Any) -> int:
+def _update(
+    job: Job, using: str, values: dict[str, Any], conditions: dict[str, Any], following: Any, *, patient: bool
+) -> int:
     """Write the end; data that only this database refuses (MariaDB's JSON has 32 levels) makes the job errored."""
     connection = connections[using]
     guarded = connection.vendor == 'mysql' and connection.in_atomic_block and values.get('data') is not None
@@ -228,7 +262,7 @@ def _update(job: Job, using: str, values: dict[str, Any], conditions: dict[str, 
         if following is not None:
             return int(following.update(job, using, values, conditions))
         with transaction.atomic(using=using) if guarded else nullcontext():
-            return cached_sql.update(using, values, conditions)
+            return cached_sql.update(using, values, conditions, patient=patient)
     except (DataError, IntegrityError, OperationalError) as problem:
         if isinstance(problem, OperationalError) and not _is_too_large(problem):
             raise
@@ -238,4 +272,4 @@ def _update(job: Job, using: str, values: dict[str, Any], conditions: dict[str, 
         error = storable_error(error)
         values |= {'status': JobStatusChoices.STATUS_ERRORED, 'error': error}
         values['fingerprint'] = errors.fingerprint(job.runner, error)
-        return cached_sql.update(using, values, conditions)
+        return cached_sql.update(using, values, conditions, patient=patient)

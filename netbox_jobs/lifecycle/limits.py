@@ -148,7 +148,10 @@ def serve(name: str, using: str, first: Collection[str] = ()) -> Iterator[tuple[
             return
         jobs = [job for job in jobs[:room] if limits_of(job, of_queues).keys() == found.keys()]
         seen |= {job.pk for job in jobs}
-        admitted = transactions.retried(lambda jobs=jobs, found=found: admission.admit(jobs, found, using), using)  # type: ignore[misc]
+        try:
+            admitted = _admit(jobs, found, using)
+        except admission.LimitLocked:
+            return
         if in_turns:
             order.note_turns(admitted, using)
         if limits.queue_limit_name(jobs[0].queue_name) not in found:
@@ -188,9 +191,16 @@ def admit_at_once(jobs: Mapping[int, Job], using: str) -> tuple[list[Job], set[i
     in_order, at_back = order.in_order(new, using)
     if len(in_order) < len(new):
         return [], set()
-    admitted = transactions.retried(lambda: admission.admit(new, found, using, in_line=False), using)
+    try:
+        admitted = _admit(new, found, using, in_line=False)
+    except admission.LimitLocked:
+        return [], set()
     order.note_turns((job for job in admitted if job.fair_key), using)
     return admitted, at_back
+
+
+def _admit(jobs: list[Job], found: dict[str, Allowance], using: str, *, in_line: bool = True) -> list[Job]:
+    return transactions.retried(lambda: admission.admit(jobs, found, using, in_line=in_line), using)
 
 
 def _with_pace(found: dict[str, Allowance], look: lines.Look, using: str) -> dict[str, Allowance]:

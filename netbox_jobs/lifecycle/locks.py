@@ -1,20 +1,30 @@
 """Row locks: the schedule of a chain first, then its jobs."""
 
 import time
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connections
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
-from ..models import Job, Schedule
+from ..models import Job, Schedule, cached_sql
 from ..models.querysets import JobQuerySet
+
+M = TypeVar('M', bound=Model)
 
 #: Seconds for which the end of a job waits for the lock of its schedule: short transactions have released it by then.
 PATIENCE = 0.1
 
 
-class ScheduleLocked(Exception):
-    """Another transaction keeps a schedule locked for longer than a moment."""
+class RowLocked(Exception):
+    """Another transaction keeps a row locked for longer than a moment."""
+
+
+class ScheduleLocked(RowLocked):
+    """The row is that of a schedule."""
+
+
+class JobLocked(RowLocked):
+    """The row is that of a job."""
 
 
 def lock_schedule(job: Job, using: str, wait: bool) -> Schedule | None:
@@ -34,20 +44,21 @@ def lock_schedule(job: Job, using: str, wait: bool) -> Schedule | None:
     return poll_lock(schedules, PATIENCE)
 
 
-def poll_lock(schedules: QuerySet[Schedule], patience: float) -> Schedule | None:
-    """Return the schedule, locked; None if there is none. Never waits in the database, so that no deadlock comes of it.
+def poll_lock(rows: QuerySet[M], patience: float, locked: type[RowLocked] = ScheduleLocked) -> M | None:
+    """Return the row, locked; None if there is none. Never waits in the database, so that no deadlock comes of it.
 
     Args:
-        schedules: The one schedule.
+        rows: The one row.
         patience: Seconds for which to try.
+        locked: What to raise.
 
     Raises:
-        ScheduleLocked: Another transaction still holds the lock.
+        RowLocked: Another transaction still holds the lock.
     """
     give_up, pause = time.monotonic() + patience, 0.005
-    while (found := schedules.select_for_update(skip_locked=True).first()) is None and schedules.exists():
+    while (found := rows.select_for_update(skip_locked=True).first()) is None and rows.exists():
         if time.monotonic() >= give_up:
-            raise ScheduleLocked
+            raise locked
         time.sleep(pause)
         pause = min(pause * 2, 0.1)
     return found
@@ -61,6 +72,16 @@ def lock_waiting(jobs: JobQuerySet[Job]) -> list[Job]:
     # Locked by their keys: along another index, MariaDB would lock the running ones as well.
     keys = list(jobs.waiting().order_by('pk').values_list('pk', flat=True))
     return list(jobs.waiting().filter(pk__in=keys).select_for_update().order_by('pk')) if keys else []
+
+
+def lock_job(pk: int, using: str) -> None:
+    """Lock the row of a job, if it is there.
+
+    Raises:
+        JobLocked: Another transaction keeps it locked.
+    """
+    if connections[using].features.has_select_for_update_skip_locked:
+        poll_lock(Job.objects.using(using).filter(pk=pk).only('pk'), cached_sql.PATIENCE, JobLocked)
 
 
 def try_lock(rows: Any, using: str) -> None:

@@ -11,6 +11,7 @@ from ..choices import JobStatusChoices
 from ..core import limits, transactions
 from ..models import Job, LimitRow, LimitSlot, QueueLimit, database, services
 from ..models.querysets import JobQuerySet
+from .unlocked import PATIENCE, update_unlocked
 
 _BATCH = 500
 #: The limit of a row whose queue has none any more, until what waits there has been delivered.
@@ -53,9 +54,12 @@ def reset_queue_limit(name: str) -> bool:
 
 
 def _tell_row(name: str, most: int | None, using: str) -> None:
-    """Have the row of the limit say what it allows, so that a slot more is used within a second."""
+    """Have the row of the limit say what it allows, so that a slot more is used within a second.
+
+    If another transaction keeps it locked, who next gives a slot does so.
+    """
     rows = LimitRow.objects.using(using).filter(key=limits.digest(limits.queue_limit_name(name)))
-    rows.update(most=_UNLIMITED if most is None else most)
+    update_unlocked(rows, patience=PATIENCE, most=_UNLIMITED if most is None else most)
 
 
 def _delivered(name: str, using: str) -> JobQuerySet[Job]:

@@ -13,11 +13,12 @@ from ..core.claim import Claim
 from ..core.text import storable_error
 from ..models import Job, JobAttempt, PendingChange, database
 from ..models.data import storable
+from . import left
 from .deliver import serve_limits_of, withdraw_after_commit
 from .dependencies import depend
 from .finish import STOPPED, finish
 from .limits import is_limited
-from .locks import ScheduleLocked, lock_schedule, try_lock
+from .locks import JobLocked, ScheduleLocked, lock_job, lock_schedule, try_lock
 from .rates import note_requeued
 
 
@@ -41,13 +42,18 @@ def requeue(
         wait: Whether to wait for a lock that another transaction holds on the job.
 
     Returns:
-        Whether it was requeued; False if this call has ended it as canceled (see `job.ended`), or the claim is lost.
+        Whether it was requeued, or is to be by recovery, as its row is locked (see `left.py`). False if this call has
+        ended it as canceled (see `job.ended`), or the claim is lost.
 
     Raises:
         OperationalError: `wait` is False, and another transaction holds a lock.
     """
     values = _values(job, delay, after, crashed)
-    return give_back(job, values, lambda: _keep_attempt(job, after, crashed), claim=claim, wait=wait)
+    try:
+        return give_back(job, values, lambda: _keep_attempt(job, after, crashed), claim=claim, wait=wait)
+    except JobLocked:
+        left.leave_requeue(job, values['due'], after, job._state.db or database())
+        return True
 
 
 def give_back(
@@ -66,18 +72,19 @@ def give_back(
         Whether it waits; see `requeue()`.
 
     Raises:
+        JobLocked: Another transaction keeps the job locked, whose outcome may be left to recovery.
         OperationalError: `wait` is False, and another transaction holds a lock.
     """
     using = job._state.db
     claim = claim or job.claim
     rows = Job.objects.using(using).filter(pk=job.pk, **(claim.conditions if claim is not None else {}))
+    leaves = wait and left.is_left(job)
 
     def write(*, to_slot: bool) -> bool:
         with transaction.atomic(using=using):
             if to_slot:  # else a transaction that makes the next occurrence, and so has the slot, would be waited for
                 lock_schedule(job, using, wait)
-            if not wait:
-                try_lock(Job.objects.using(using).filter(pk=job.pk), using)
+            _lock(job, using, wait, leaves)
             # A stop that is requested at this moment is meant for every attempt.
             if not rows.filter(stopping=None).update(**values, **({'slot': F('schedule_id')} if to_slot else {})):
                 return False
@@ -89,8 +96,7 @@ def give_back(
         given_back = write(to_slot=True)
     except ScheduleLocked:
         with transaction.atomic(using=using):
-            given_back = write(to_slot=False)
-            if given_back:
+            if given_back := write(to_slot=False):
                 PendingChange.leave(job, {'slot': True}, using)
     except IntegrityError:  # the next occurrence was made while this one ran, and has the slot of the waiting one
         with transaction.atomic(using=using):
@@ -100,6 +106,13 @@ def give_back(
     elif job.claim is not None:
         job.claim = replace(job.claim, lost=True)
     return given_back
+
+
+def _lock(job: Job, using: str, wait: bool, leaves: bool) -> None:
+    if not wait:
+        try_lock(Job.objects.using(using).filter(pk=job.pk), using)
+    elif leaves:
+        lock_job(job.pk, using)
 
 
 def take_slot(job: Job, using: str) -> None:

@@ -129,12 +129,12 @@ def _through_enqueue(job: Job, recurrence: Recurrence) -> Job | None:
     try:
         if job.object_id is not None and job.object is None:
             return None  # without its object, enqueue() would begin another chain; the row can be copied as it is
-        runner = import_path.resolve(job.runner)
-        if not getattr(runner, 'is_job_runner', False):
-            return None
         run = runs.run_of(job)
         changed = run.changed_arguments if run is not None else None
         kwargs = changed if changed is not None else job.get_arguments()
+        runner = import_path.resolve(job.runner)
+        if not getattr(runner, 'is_job_runner', False):
+            return None
         with transaction.atomic(using=job._state.db):
             with reserved(SuccessorOf(job)):
                 runner.enqueue(

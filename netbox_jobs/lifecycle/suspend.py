@@ -9,19 +9,28 @@ from ..core.suspension import WAIT, Suspension
 from ..models import Job, JobStep, database
 from ..models.data import storable
 from .job_signals import wake
+from .left import leave_suspension
+from .locks import JobLocked
 from .rates import note_requeued
 from .requeue import give_back, waiting_values
 
 
-def suspend(job: Job, suspension: Suspension) -> bool:
+def suspend(job: Job, suspension: Suspension, *, wait: bool = True) -> bool:
     """Have a claimed job wait until its sleep is over, or its signal has come. One that is to be stopped ends instead.
 
     The run does not count as an attempt. What it has left in `job.data` is written.
 
+    Args:
+        job: The job; it loses its claim.
+        suspension: What it waits for.
+        wait: Whether to wait for a lock that another transaction holds on the job.
+
     Returns:
-        Whether the job waits; False if this call has ended it as canceled (see `job.ended`), or the claim is lost.
+        Whether the job waits, or is to by recovery, as its row is locked (see `left.py`). False if this call has ended
+        it as canceled (see `job.ended`), or the claim is lost.
 
     Raises:
+        OperationalError: `wait` is False, and another transaction holds a lock.
         TypeError, ValueError: `job.data` cannot be stored.
     """
     using = job._state.db or database()
@@ -41,8 +50,12 @@ def suspend(job: Job, suspension: Suspension) -> bool:
         step.version, step.attempt, step.started = suspension.version, job.attempt, suspension.started
         step.save(using=using, force_insert=True)
 
-    if not give_back(job, values, store):
-        return False
+    try:
+        if not give_back(job, values, store, wait=wait):
+            return False
+    except JobLocked:
+        leave_suspension(job, suspension, using)
+        return True
     job.status, job.due, job.deliveries = JobStatusChoices.STATUS_SCHEDULED, values['due'], deliveries
     job.started, job.worker, job.attempt = None, None, job.attempt - 1
     if suspension.kind == WAIT:  # the signal may have come between the look for it and this commit

@@ -107,6 +107,12 @@ def unless_locked(using: str, what: str, *, seconds: int = 1) -> Iterator[None]:
         logger.info('%s is locked by another transaction; recovery tries again.', what)
 
 
+def wait_again(using: str) -> None:
+    """Have the statements of this transaction that follow wait for locks as the project's session does."""
+    if connections[using].vendor == 'postgresql':  # see `cached_sql.impatient()`
+        _execute('SET LOCAL lock_timeout TO DEFAULT', using)
+
+
 def is_locked(error: BaseException) -> bool:
     """Return whether a statement failed because another transaction has locked what it needs."""
     cause: Any = error.__cause__ or error

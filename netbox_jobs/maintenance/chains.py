@@ -13,6 +13,8 @@ from django.utils import timezone
 
 from ..choices import JobStatusChoices
 from ..enqueue import join
+from ..lifecycle.left import OUTCOME
+from ..lifecycle.record import record
 from ..lifecycle.requeue import take_slot
 from ..lifecycle.successor import continue_chain, take_over
 from ..lifecycle.unlocked import unless_locked
@@ -86,7 +88,13 @@ def follow_time_zone(between: Callable[[], None]) -> int:
 
 
 def _continue_after(change: PendingChange, using: str) -> bool:
-    """Make the successor of a job that ended while its schedule was locked; return whether there is one now."""
+    """Do what was left for a job whose run is over: record its outcome, give it its slot, or make its successor.
+
+    Returns:
+        Whether it is done.
+    """
+    if OUTCOME in change.values:
+        return bool(record(change.pk, using))
     job = Job.objects.using(using).filter(pk=change.job_id).first()
     if job is not None and not job.ended:
         if 'slot' in change.values:

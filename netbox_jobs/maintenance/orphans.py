@@ -11,6 +11,7 @@ from ..choices import JobStatusChoices
 from ..core import conf, runner_options
 from ..core.claim import Claim
 from ..lifecycle.finish import STOPPED, finish, reopen
+from ..lifecycle.record import record
 from ..lifecycle.requeue import requeue
 from ..models import Job, JobLogEntry, RepairCount, Worker, database
 from . import sessions
@@ -67,8 +68,11 @@ def end_own_orphans(token: str, job_id: str | None = None, unchanged: Callable[[
 def _end_each(orphans: Iterable[Job], reason: str) -> int:
     ended = 0
     for job in orphans:
-        logger.warning('Job %s (%s): %s', job.pk, job.name, reason)
         try:
+            if (recorded := record(job.pk, database())) is not None:  # its run is over
+                ended += recorded
+                continue
+            logger.warning('Job %s (%s): %s', job.pk, job.name, reason)
             ended += end_orphan(job, reason)
         except Exception:  # one that cannot be ended does not keep the others from it
             if not connections[database()].is_usable():
@@ -94,9 +98,11 @@ def end_orphan(job: Job, reason: str, *, may_retry: bool = True) -> bool:
         may_retry: False for a death that another attempt would only repeat, such as that of a time limit.
 
     Returns:
-        Whether this call accounted for it; False if another one has, or if a lock is in the way, which is removed for
-        the next time.
+        Whether this call accounted for it, perhaps by the outcome that its run has left; False if another one has, or
+        if a lock is in the way, which is removed for the next time.
     """
+    if (recorded := record(job.pk, job._state.db or database())) is not None:
+        return recorded
     reopen(job)  # an earlier call for this object may have been rolled back
     claim = job.claim or Claim(
         job=job.pk, token=job.worker or '', attempt=job.attempt, database=job._state.db or database()
@@ -121,7 +127,7 @@ def end_orphan(job: Job, reason: str, *, may_retry: bool = True) -> bool:
 def _end_or_requeue(job: Job, claim: Claim, reason: str, *, may_retry: bool) -> bool:
     if job.stopping is not None:
         return finish(job, JobStatusChoices.STATUS_CANCELED, STOPPED, claim=claim, wait=False)
-    limit = runner_options.crash_limit(job.runner) if may_retry else 0
+    limit = runner_options.crash_limit(job.runner) if may_retry and job.is_signed else 0
     if job.crashes < limit:
         done = requeue(job, 0, claim=claim, after=reason, crashed=True, wait=False) or job.ended
         if not job.ended:

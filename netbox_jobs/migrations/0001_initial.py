@@ -280,6 +280,7 @@ class Migration(migrations.Migration):
                     ('cancel_job', 'Can cancel or stop jobs'),
                     ('retry_job', 'Can retry jobs'),
                     ('inspect_job', 'Can see the stack of running jobs'),
+                    ('signal_job', 'Can send signals to jobs'),
                 ),
             },
         ),

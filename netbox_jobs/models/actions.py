@@ -5,10 +5,12 @@ from datetime import datetime
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
+from asgiref.sync import sync_to_async
 from django.db.models import Model
 
 from ..choices import JobStatusChoices
-from ..core import arguments, clock, contexts
+from ..core import arguments, clock, contexts, transactions
+from ..exceptions import ArgumentsRefused
 from . import services
 from .progress import Progress
 from .queues import PausedQueue
@@ -163,6 +165,10 @@ class JobActions:
         """
         services.signal(self, name, payload)
 
+    async def asignal(self, name: str, payload: Any = None) -> None:
+        """Call `signal()` from asynchronous code."""
+        await sync_to_async(self.signal)(name, payload)
+
     def delete(self, *args: Any, user: Any = None, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Delete the job and its log: a waiting one never runs, a running one is stopped, and a chain of jobs ends.
 
@@ -171,8 +177,12 @@ class JobActions:
             user: The user who deletes it, for the audit trail.
             **kwargs: Those of Django's `delete()`.
         """
-        delete = super().delete  # type: ignore[misc]
-        deleted: tuple[int, dict[str, int]] = services.act('delete', self, lambda: delete(*args, **kwargs), user)
+        delete, using = super().delete, kwargs.get('using') or self._state.db  # type: ignore[misc]
+
+        def delete_once() -> Any:  # a conflict with what others do to the job meanwhile is tried again
+            return transactions.retried(lambda: delete(*args, **kwargs), using)
+
+        deleted: tuple[int, dict[str, int]] = services.act('delete', self, delete_once, user)
         return deleted
 
     for _action in (start, terminate, cancel, stop, retry, delete, signal):
@@ -196,6 +206,16 @@ class JobActions:
             self.runner,
             contexts.signed_text(self.context),
         )
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether the row carries our signature of its code, its arguments and its context; else it is not run."""
+        signed = bytes(self.arguments), self.arguments_signature, self.job_id, self.runner
+        try:
+            arguments.verify(self.arguments_format, *signed, contexts.signed_text(self.context))
+        except ArgumentsRefused:
+            return False
+        return True
 
     @property
     def paused_by(self) -> str:

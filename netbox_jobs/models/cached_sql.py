@@ -14,6 +14,9 @@ from django.db.models.sql import UpdateQuery
 from .jobs import Job
 
 T = TypeVar('T')
+
+#: Seconds for which the end of a run waits while another transaction keeps the row of its job locked.
+PATIENCE = 1
 # By what the SQL depends on; None where it cannot be used again.
 _texts: dict[Any, str | None] = {}
 _converters: dict[str, list[tuple[int, list[Any], Any]]] = {}
@@ -25,12 +28,33 @@ _PLAIN: dict[Any, Any] = {
 _NATIVE: dict[Any, Any] = {models.UUIDField: UUID, models.DurationField: timedelta, models.DateTimeField: datetime}
 
 
-def update(using: str, values: dict[str, Any], conditions: dict[str, Any]) -> int:
-    """`Job.objects.using(using).filter(**conditions).update(**values)`, for plain values and conditions."""
+def update(using: str, values: dict[str, Any], conditions: dict[str, Any], *, patient: bool = True) -> int:
+    """`Job.objects.using(using).filter(**conditions).update(**values)`, for plain values and conditions.
+
+    Args:
+        using: The alias of the database.
+        values: What is written.
+        conditions: Those of the rows.
+        patient: Whether to wait for as long as another transaction keeps the row locked; see `impatient()`.
+    """
     made = made_ready(using, values, conditions)
     if made is None:
         return int(Job.objects.using(using).filter(**conditions).update(**values))
-    return execute(using, *made, lambda cursor: int(cursor.rowcount))
+    text, given = made
+    return execute(using, text if patient else impatient(text, using), given, lambda cursor: int(cursor.rowcount))
+
+
+def impatient(text: str, using: str) -> str:
+    """Have an UPDATE fail that has waited for `PATIENCE` for a locked row; see `lifecycle.unlocked.is_locked()`.
+
+    On PostgreSQL, the limit stays until the end of the transaction, which is that of the statement in autocommit.
+    """
+    connection: Any = connections[using]
+    if connection.vendor == 'postgresql':
+        return f"{text} AND (SELECT set_config('lock_timeout', '{PATIENCE}s', true)) IS NOT NULL"
+    if connection.vendor == 'mysql' and connection.mysql_is_mariadb:
+        return f'SET STATEMENT innodb_lock_wait_timeout = {PATIENCE} FOR {text}'
+    return text
 
 
 def execute(using: str, text: str, parameters: list[Any], result: Callable[[Any], T]) -> T:

@@ -33,8 +33,11 @@ from django.utils.functional import cached_property
 
 from ..core import contexts
 from ..core.home import key_of
-from .cascades import jobs_of
+from .cascades import jobs_of, object_types_of
 from .loose import NoneIfGone
+
+# Of an object: Django's collector has been given the jobs that are deleted with it.
+_COLLECTED = '_netbox_jobs_collected'
 
 
 class AsText(models.Func):
@@ -194,9 +197,10 @@ class InstanceRelation(GenericRelation):
         home = router.db_for_write(self.remote_field.model)
         if using != home:
             return self.remote_field.model._base_manager.db_manager(home).none()
-        object_type = ContentType.objects.db_manager(using).get_for_model(self.model, for_concrete_model=False)
-        keys = [key_of(instance) for instance in objs]
-        return jobs_of(self.remote_field.model, keys, object_type.pk, using).filter(**contexts.tenant_filter())
+        for instance in objs:
+            vars(instance)[_COLLECTED] = True
+        keys, object_types = [key_of(instance) for instance in objs], object_types_of(self.model, using)
+        return jobs_of(self.remote_field.model, keys, object_types, using).filter(**contexts.tenant_filter())
 
     def get_joining_fields(self, reverse_join: bool = False) -> Any:
         return ()
@@ -234,30 +238,30 @@ class _InJobs(In):
 
 
 def _forget_instance(instance: models.Model, using: str, **kwargs: Any) -> None:
-    """What is left of a deleted object: its schedules, and its jobs if they are in another database.
+    """What is left of a deleted object: its schedules, and the jobs that were not deleted with it.
 
-    There they are deleted once its deletion is certain. (Two databases have no common transaction: a process that
-    dies in between leaves them, and each ends as errored, since its object is gone.)
+    Those in another database are deleted once its deletion is certain. (Two databases have no common transaction: a
+    process that dies in between leaves them, and each ends as errored, since its object is gone.)
     """
     job_model, schedule_model = apps.get_model('netbox_jobs.Job'), apps.get_model('netbox_jobs.Schedule')
     home = router.db_for_write(job_model)
-    object_type = ContentType.objects.db_manager(home).get_for_model(instance, for_concrete_model=False)
-    about = {
-        'object_type': object_type,
+    about: dict[str, Any] = {
+        'object_type__in': object_types_of(type(instance), home),
         'object_id': key_of(instance),
         'object_db': '' if using == home else using,
         **contexts.tenant_filter(),
     }
-    if using == home:
-        schedule_model._base_manager.using(home).filter(**about).delete()
-        return
 
     def forget() -> None:
         with transaction.atomic(using=home):
-            for job in job_model._base_manager.using(home).filter(**about):
-                job.delete()
+            # Of an object that goes with one of a model which extends its own, Django collects nothing that is related.
+            if not vars(instance).pop(_COLLECTED, False):
+                job_model.objects.using(home).filter(**about).delete()
             schedule_model._base_manager.using(home).filter(**about).delete()
 
+    if using == home:
+        forget()
+        return
     transaction.on_commit(forget, using=using, robust=True)
 
 

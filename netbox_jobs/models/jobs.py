@@ -170,6 +170,7 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
             ('cancel_job', _('Can cancel or stop jobs')),
             ('retry_job', _('Can retry jobs')),
             ('inspect_job', _('Can see the stack of running jobs')),
+            ('signal_job', _('Can send signals to jobs')),
         )
         verbose_name = _('job')
         verbose_name_plural = _('jobs')

@@ -1,4 +1,4 @@
-"""`PendingChange`: what is to be done with a schedule once another transaction has released its lock."""
+"""`PendingChange`: what is to be written to a schedule or a job once another transaction has released its lock."""
 
 from typing import Any
 
@@ -9,27 +9,27 @@ from .home import AtHome
 
 
 class PendingChange(AtHome):
-    """A change of a schedule that did not wait for the transaction which keeps the schedule locked.
+    """A change that did not wait for the transaction which keeps its row locked.
 
     Either `enqueue_once()` has stored a job that is to join its schedule, or a job of the schedule has ended and has no
-    successor yet, or it was requeued and has no slot yet. Recovery makes the change, if the process that stored it has
-    not.
+    successor yet, or it was requeued and has no slot yet; or the run of a job is over, and its outcome is not in the
+    row of the job yet. Recovery makes the change, if the process that stored it has not.
     """
 
     # Without a foreign key constraint, as `Progress`.
     job_id = models.BigIntegerField(primary_key=True)
-    #: The key of the schedule that the job is to join; empty if its job has ended, or was requeued.
+    #: The key of the schedule that the job is to join; empty if its job has ended, was requeued, or is over.
     key = models.CharField(max_length=64, blank=True, default='', db_index=True)
     values = models.JSONField(default=dict)
     created = models.DateTimeField(default=timezone.now)
 
     @classmethod
     def leave(cls, job: Any, values: dict[str, Any], using: str) -> None:
-        """Leave something to be done with the schedule of a job, beside what was left for it before."""
+        """Leave something to be done with a job or its schedule, beside what was left for it before."""
         change, made = cls._default_manager.using(using).get_or_create(job_id=job.pk, defaults={'values': values})
         if not made:
             change.values = {**change.values, **values}
             change.save(using=using, update_fields=['values'])
 
     def __str__(self) -> str:
-        return f'of the schedule of job {self.job_id}'
+        return f'of job {self.job_id}, or of its schedule'

@@ -95,12 +95,13 @@ class QueueLimit(models.Model):
         return self.name
 
     @classmethod
-    def set(cls, name: str, most: int | None) -> None:
+    def set(cls, name: str, most: int | None, *, user: Any = None) -> None:
         """Say how many jobs of a queue run at once from now on; running jobs finish, and count.
 
         Args:
             name: The queue's full name.
             most: The number, from 1; None for no limit, whatever the settings say.
+            user: The user who sets it, for the audit trail.
 
         Raises:
             UnknownQueue: There is no such queue; the message lists those that are.
@@ -108,16 +109,18 @@ class QueueLimit(models.Model):
         """
         if most is not None and (isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= MOST):
             raise ValueError(f'The limit of a queue is {most!r}; expected a whole number from 1 to {MOST:,}, or None.')
-        services.limit_queue(queues.check(name), most)
+        name = queues.check(name)
+        services.act('change', cls(name=name), lambda: services.limit_queue(name, most) is None, user)
 
     @classmethod
-    def reset(cls, name: str) -> bool:
+    def reset(cls, name: str, *, user: Any = None) -> bool:
         """Have the settings say again how many jobs of a queue run at once.
 
         Args:
             name: The queue's full name; also one that is configured no more.
+            user: The user who resets it, for the audit trail.
 
         Returns:
             Whether `set()` had said something else.
         """
-        return services.reset_queue_limit(name)
+        return bool(services.act('change', cls(name=name), lambda: services.reset_queue_limit(name), user))

@@ -12,9 +12,15 @@ from ..models.querysets import JobQuerySet
 VIEW, CANCEL, RETRY, DELETE = (f'netbox_jobs.{action}_job' for action in ('view', 'cancel', 'retry', 'delete'))
 #: To see the stack of a running job.
 INSPECT = 'netbox_jobs.inspect_job'
+#: To send a signal to a job, which may be the approval that it waits for.
+SIGNAL = 'netbox_jobs.signal_job'
 #: To enqueue jobs through the REST API.
 ENQUEUE = 'netbox_jobs.add_job'
 VIEW_SCHEDULES, MANAGE_SCHEDULES = 'netbox_jobs.view_schedule', 'netbox_jobs.manage_schedule'
+VIEW_WORKFLOWS, CANCEL_WORKFLOWS, RETRY_WORKFLOWS = (
+    f'netbox_jobs.{action}_workflow' for action in ('view', 'cancel', 'retry')
+)
+CHANGE_LIMITS = 'netbox_jobs.change_queuelimit'
 VIEW_WORKERS, PAUSE_QUEUES = 'netbox_jobs.view_worker', 'netbox_jobs.pause_queue'
 
 
@@ -44,6 +50,11 @@ def may_inspect(user: Any, job: Job) -> bool:
 def may_cancel(user: Any, job: Job) -> bool:
     """Whether the user may cancel the job while it waits, and stop it while it runs."""
     return _is_own(user, job) or bool(user.has_perm(CANCEL) and may_view(user, job))
+
+
+def may_signal(user: Any, job: Job) -> bool:
+    """Whether the user may send signals to the job. (Its own user may not, for that alone: it may ask for approval.)"""
+    return bool(user.has_perm(SIGNAL)) and may_view(user, job)
 
 
 def may_retry(user: Any, job: Job) -> bool:

@@ -95,9 +95,12 @@ class Assignment:
         back, self._kept = self.deliveries[keep : self._kept], min(keep, self._kept)
         self._worker.deliveries.put_back(back)
 
-    def put_back(self, begun: int) -> None:
-        """Put back in their queue the jobs behind those that were begun."""
+    def leave_to_others(self, begun: int) -> None:
+        """Put back in their queue the jobs behind those that were begun; a child that has died may have claimed one."""
         self._child.jobs -= len(self.deliveries) - begun
+        if self._child.done is None:
+            for delivery in self.deliveries[begun : begun + 1]:
+                reap.requeue_claimed(delivery.job_id or '')
         self._worker.deliveries.put_back(self.deliveries[begun : self._kept])
 
     def note_ends(self, *, by_rq: bool = False) -> int:

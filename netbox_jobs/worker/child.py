@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
 import rq.job
+from django.db import Error as DBError
 from django.db import connections, reset_queries
 from redis.exceptions import RedisError
 from rq.executions import Execution
@@ -62,6 +63,7 @@ class ChildProcess:
         self._like.worker_name = worker.name
         self._failed = False
         self._handlers: dict[int, Any] = {}
+        self._spent = False  # a job has left this process unable to run others
         self._of_threads = ThreadConnections()
         self._claimed: Job | None = None  # the next job, claimed with the end of the one before
         # The batch: what RQ calls each delivery, the `job_id` of its job, and whether this process ends after them.
@@ -162,10 +164,12 @@ class ChildProcess:
             run = entry.run_delivered(job_id, sole=True, claimed=claimed, next_claim=following)
             self._claimed = following.job
             failure = None
-            if run is not None and run.job.status in _FAILURES:
-                failure = run.told_failure or JobFailed(run.job.error)
+            if run is not None:
+                self._spent = isinstance(run.raised, MemoryError)
+                if run.job.status in _FAILURES:
+                    failure = run.told_failure or JobFailed(run.job.error)
         except BaseException as error:  # it could not be claimed; recovery delivers it again
-            run, failure = None, error
+            run, failure, self._spent = None, error, not isinstance(error, DBError)
         if failure is not None:
             job.origin = run.job.queue_name if run is not None else ''
             self._failed = True
@@ -211,7 +215,8 @@ class ChildProcess:
             guards.reset_connections()
         self._of_threads.close_ended()
         child_end.flush_output()
-        return not _has_children()  # what a job has started, and not waited for, ends with it; so does this process
+        # What a job has started, and not waited for, ends with it; so does this process.
+        return not (self._spent or _has_children())
 
 
 def _has_children() -> bool:

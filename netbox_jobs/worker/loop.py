@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -95,7 +95,8 @@ class Worker(Reconnecting, RQWorker):
     def bootstrap(self, *args: Any, **kwargs: Any) -> None:
         """What RQ does first, and the first child."""
         super().bootstrap(*args, **kwargs)
-        self.supervisor.ready()
+        with suppress(OSError):  # no child could be forked; it is tried again when there is a job
+            self.supervisor.ready()
 
     def teardown(self) -> None:
         """What RQ does last, and the end of the child."""
@@ -126,8 +127,11 @@ class Worker(Reconnecting, RQWorker):
                 self._state = WorkerStatus.BUSY
                 if found and (foreign := self._run(found)):
                     return foreign
-            except RedisError as error:
-                self.log_redis_down(error)
+            except (RedisError, OSError) as error:
+                if isinstance(error, RedisError):
+                    self.log_redis_down(error)
+                else:  # what was taken is in its queue again
+                    logger.error('No child could be forked (%s); the worker tries again.', error)
                 self._state = WorkerStatus.IDLE  # a SIGTERM ends the wait
                 time.sleep(pause)
                 pause = min(pause * 2, self.max_connection_wait_time)

@@ -108,12 +108,14 @@ class Supervisor:
             if by_rq:
                 self._worker.records.forget()
             begun = self._account(child, assignment, ended, by_rq=by_rq)
+            assignment.leave_to_others(begun)
         except SystemExit:  # a second SIGTERM: the worker ends at once; the child has been killed and waited for
             for number in (signal.SIGTERM, signal.SIGINT):  # a third one must not come between
                 signal.signal(number, signal.SIG_IGN)
             self._over = True
             child.kill()
             assignment.settle((self.ended or (None, None, None))[1])
+            assignment.leave_to_others(assignment.position + 1)
             raise
         finally:
             self._assignment, self.ended = None, None
@@ -184,8 +186,6 @@ class Supervisor:
             child.kill()
             status = ended[1] or _ENDED_UNASKED
             assignment.settle(ended[1])
-            for delivery in assignment.deliveries[begun : begun + 1]:
-                reap.requeue_claimed(delivery.job_id or '')
             if noted < begun:
                 self._record_death(assignment, (ended[0], status, ended[2]))
             child.close()
@@ -198,8 +198,7 @@ class Supervisor:
                 connections.close_all()  # what a module has asked at its import; no two processes share a session
                 share_memory()
                 self._end_spare()  # it would have to import that itself
-        assignment.put_back(begun)
-        if self.child is not None and child.done is not None and not child.done.more:
+        elif not child.done.more:
             self.dismiss()
         return begun
 

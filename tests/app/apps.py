@@ -26,3 +26,5 @@ def install_faults():
     if folder := os.environ.get('TEST_CHAOS'):
         faults.install_before_claim(folder)
         job_end.connect(faults.trace_end)
+    if path := os.environ.get('TEST_FORKS_FAIL'):
+        faults.install_failing_forks(path)

@@ -1,8 +1,11 @@
 """Runners whose runs are counted: in a file that no server loses, in their steps, and against their limits."""
 
 import os
+import resource
 import time
+from contextlib import nullcontext, suppress
 from pathlib import Path
+from typing import ClassVar
 
 from netbox_jobs.jobs import JobRunner, Limit, Rate, Unique
 
@@ -122,6 +125,25 @@ class CountedAgain(Counted):
     class Meta:
         name = 'Counted again'
         on_crash = 'retry'
+
+
+class Starving(Counted):
+    """Takes all the memory that its process may have; keeps it beyond its end if `for_good`."""
+
+    class Meta:
+        name = 'Starving'
+
+    taken: ClassVar[list[bytearray]] = []
+
+    def run(self, path='', for_good=False):
+        note(path or os.environ['TEST_COUNTED'], 'start', self.job.pk, os.getpid())
+        used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + 32 * 1024**2, resource.RLIM_INFINITY))
+        taken = self.taken if for_good else []
+        for size in (1024**2, 1024, 64):
+            with suppress(MemoryError) if size > 64 else nullcontext():
+                while True:
+                    taken.append(bytearray(size))
 
 
 class Soaking(JobRunner):

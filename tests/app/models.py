@@ -41,6 +41,11 @@ class ChildThing(Thing):
         return self.extra
 
 
+class ProxyChildThing(ChildThing):
+    class Meta:
+        proxy = True
+
+
 class Trace(models.Model):
     """A run's start or end, written by the run itself."""
 

@@ -28,6 +28,7 @@ def test_redis_down_the_call_succeeds_within_a_second_with_one_warning(caplog, w
     assert {status(job) for job in jobs} == {'pending'}
 
 
+@override_settings(NETBOX_JOBS={})
 def test_redis_silent_costs_well_under_a_second_once_and_nothing_after(monkeypatch):
     """Packets that vanish: the port accepts, and no server answers."""
     with socket.create_server(('127.0.0.1', 0)) as silent:

@@ -32,6 +32,7 @@ from .count import Report, count
 from .state import State
 
 GENERATIONS = 3  # so many occurrences of each periodic job are made to happen
+BURSTS = {'limited': 5, 'keyed': 3, 'rated': 10}  # so many of a kind come together: more than may run, or begin
 AHEAD = 150  # so many jobs wait or run at any time, so that the workers have work while recovery repairs what was lost
 _OTHERS: dict[str, type[Working]] = {
     'limited': WorkingLimited, 'keyed': WorkingByKey, 'unique': WorkingUnique, 'steps': WorkingInSteps,
@@ -124,7 +125,8 @@ class Chaos(State):
             'ordered': {'priority': self.rng.choice((0, 3, 7, 9)), 'seconds': self.rng.uniform(0, 0.2)},
             'steps': {'seconds': self.rng.uniform(0, 0.6), 'fails': self.rng.choice((0, 0, 1, 2))},
         }.get(kind, {})
-        job = self.enqueue(runner, **more)
+        for _ in range(BURSTS.get(kind, 1)):
+            job = self.enqueue(runner, **more)
         if kind == 'signaled':
             signaled.signal_later(self, job)
         if len(self.enqueued) % 20 == 0:

@@ -13,6 +13,7 @@ from tests.app.counted import WorkingByKey, WorkingInSteps, WorkingInTurns, Work
 from tests.app.jobs import Working, WorkingAgain, WorkingRetried, WorkingRetriedAgain, WorkingTwice
 from tests.app.waiting import WorkingAsleep, WorkingSignaled
 from tests.processes import cut_sessions
+from tests.renaming import rename
 
 from . import steering
 from .state import State
@@ -212,7 +213,7 @@ def rename_runner(chaos: State) -> None:
     """A runner is no longer where the row says."""
     with transaction.atomic():
         job = chaos.enqueue(Working)
-        Job.objects.filter(pk=job.pk).update(runner='tests.app.jobs.WorkingElsewhere')
+        rename(job, 'tests.app.jobs.WorkingElsewhere')
     chaos.cannot_complete.add(job.pk)
 
 

@@ -50,7 +50,7 @@ def wrong(jobs: dict[int, Job], traces: dict[int, list[Trace]]) -> dict[str, lis
             for what in ('start', 'end')
             if sum(trace.what == what for trace in traces[pk]) > 1 + job.crashes + job.retries
         ],
-        'signals that nobody waits for': list(
+        'signals for which no job waits': list(
             JobSignal.objects.filter(job_id__in=[job.pk for job in done]).values_list('job_id', flat=True)
         ),
     }

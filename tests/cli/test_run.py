@@ -32,6 +32,12 @@ class TwinTwo(JobRunner):
 # run
 
 
+def test_run_enqueues_with_a_priority(jobs):
+    assert jobs('run', 'tests.app.jobs.Plain', '--priority', '0').code == 0
+    assert Job.objects.get().priority == 0
+    assert 'expected a whole number from 0 to 9' in jobs('run', 'tests.app.jobs.Plain', '--priority', '10').err
+
+
 def test_run_enqueues_with_arguments_instance_queue_and_user(jobs, work):
     thing, user = UUIDThing.objects.create(), User.objects.create(username='ada')
     said = jobs(

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -19,7 +20,6 @@ from netbox_jobs.models import Job, PausedQueue
 from tests import nursery
 from tests.app.jobs import Narrating, Plain, Sleeping, Spawning
 from tests.app.models import Trace
-from tests.lifetime import tied
 from tests.processes import ROOT, environment, is_alive, status, wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.once]
@@ -51,40 +51,46 @@ def begin():
     """Start the command line and leave it running; it is ended after the test."""
     begun = []
 
-    def _begin(*arguments, **kwargs):
-        kwargs = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, 'stdin': subprocess.DEVNULL, **kwargs}
-        process = subprocess.Popen(
-            tied(command(*arguments)), cwd=ROOT, env=environment(TERM='xterm', COLUMNS='80'), **kwargs
-        )
+    def _begin(*arguments, output, on_terminal=False):
+        env, input_ = environment(TERM='xterm', COLUMNS='80'), output if on_terminal else None
+        process = nursery.start(['jobs', *map(str, arguments)], env, output, input_=input_)
         begun.append(process)
         return process
 
     yield _begin
     for process in begun:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+        process.kill()
+        process.wait(60)
 
 
-class Reader:
-    """What a process writes, gathered as it comes."""
+class Terminal:
+    """A terminal, and what processes write to it."""
 
-    def __init__(self, descriptor):
-        self._descriptor, self.text = descriptor, ''
+    def __init__(self):
+        self._ours, self._theirs = pty.openpty()
+        self.path, self.text = Path(os.ttyname(self._theirs)), ''
 
     def __str__(self):
         return self.text[-4000:]
 
     def shows(self, words):
-        while select.select([self._descriptor], [], [], 0)[0]:
-            try:
-                read = os.read(self._descriptor, 65536)
-            except OSError:  # the other end of a terminal is gone
-                break
-            if not read:
-                break
-            self.text += read.decode(errors='replace')
+        while select.select([self._ours], [], [], 0)[0]:
+            self.text += os.read(self._ours, 65536).decode(errors='replace')
         return words in self.text
+
+    def type(self, text):
+        os.write(self._ours, text.encode())
+
+    def close(self):
+        os.close(self._ours)
+        os.close(self._theirs)
+
+
+@pytest.fixture
+def terminal():
+    opened = Terminal()
+    yield opened
+    opened.close()
 
 
 @pytest.mark.parametrize(('runner', 'code', 'ends'), [('Plain', 0, 'completed'), ('Failing', 1, 'failed')])
@@ -101,15 +107,15 @@ def test_log_follow_prints_the_lines_while_run_holds_a_transaction(start_worker,
     go = tmp_path / 'go'
     job = Narrating.enqueue(until=str(go))
     wait_for(lambda: status(job) == 'running')
-    process = begin('log', job.pk, '--follow')
-    shown = Reader(process.stdout.fileno())
+    shown = tmp_path / 'shown'
+    process = begin('log', job.pk, '--follow', output=shown)
     if connection.vendor != 'sqlite':  # its one writer is the transaction; the lines come after it
-        wait_for(lambda: shown.shows('within the transaction'))
+        wait_for(lambda: 'within the transaction' in shown.read_text())
         assert status(job) == 'running'
     go.touch()
-    wait_for(lambda: shown.shows('RuntimeError: rolled back'))
+    wait_for(lambda: 'RuntimeError: rolled back' in shown.read_text())
     assert process.wait(60) == 0
-    assert shown.text.count('within the transaction') == 1
+    assert shown.read_text().count('within the transaction') == 1
 
 
 def test_stop_ends_a_running_job_with_all_that_it_has_started(start_worker):
@@ -160,57 +166,47 @@ def test_a_pause_outlives_the_worker(start_worker):
 def test_ctrl_c_ends_the_watching_and_not_the_job(start_worker, begin, tmp_path):
     start_worker()
     go = tmp_path / 'go'
-    process = begin('run', 'Sleeping', '--arg', f'until={go}', '--wait')
+    shown = tmp_path / 'shown'
+    process = begin('run', 'Sleeping', '--arg', f'until={go}', '--wait', output=shown)
     wait_for(lambda: Sleeping.get_jobs().running().exists())
-    heard = Reader(process.stderr.fileno())
-    wait_for(lambda: heard.shows('is running'))
+    wait_for(lambda: 'is running' in shown.read_text())
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
     job = Sleeping.get_jobs().get()
-    assert heard.shows(f'Follow it with "jobs log {job.pk} --follow"')
-    assert 'Traceback' not in heard.text
+    assert f'Follow it with "jobs log {job.pk} --follow"' in shown.read_text()
+    assert 'Traceback' not in shown.read_text()
     assert status(job) == 'running'
     go.touch()
     wait_for(lambda: status(job) == 'completed')
 
 
-def test_a_terminal_shows_a_bar_and_the_log_above_it(start_worker, begin, tmp_path):
+def test_a_terminal_shows_a_bar_and_the_log_above_it(start_worker, begin, terminal, tmp_path):
     start_worker()
     go = tmp_path / 'go'
-    ours, theirs = pty.openpty()
-    process = begin(
-        'run', 'tests.cli.test_terminal.Counting', '--arg', f'until={go}', '--wait',
-        stdin=theirs, stdout=theirs, stderr=theirs,
-    )  # fmt: skip
-    os.close(theirs)
-    shown = Reader(ours)
-    wait_for(lambda: shown.shows('number 2'))
+    arguments = 'run', 'tests.cli.test_terminal.Counting', '--arg', f'until={go}', '--wait'
+    process = begin(*arguments, output=terminal.path, on_terminal=True)
+    wait_for(lambda: terminal.shows('number 2'))
     if connection.vendor != 'sqlite':
-        wait_for(lambda: shown.shows('500 of 1,000'))
-        assert 'Counting running' in shown.text
-        assert 'counting on' in shown.text
+        wait_for(lambda: terminal.shows('500 of 1,000'))
+        assert 'Counting running' in terminal.text
+        assert 'counting on' in terminal.text
     go.touch()
-    wait_for(lambda: shown.shows('(Counting) completed in'))
+    wait_for(lambda: terminal.shows('(Counting) completed in'))
     assert process.wait(60) == 0
-    os.close(ours)
-    assert '\x1b[' in shown.text
+    assert '\x1b[' in terminal.text
 
 
 @pytest.mark.parametrize(
     ('answer', 'code', 'says', 'left'),
     [('n', 1, 'Nothing was done.', 'pending'), ('y', 0, '(Sleeping): canceled.', 'canceled')],
 )
-def test_a_question_is_answered_on_a_terminal(begin, answer, code, says, left):
+def test_a_question_is_answered_on_a_terminal(begin, terminal, answer, code, says, left):
     job = Sleeping.enqueue()
-    ours, theirs = pty.openpty()
-    process = begin('cancel', job.pk, stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    shown = Reader(ours)
-    wait_for(lambda: shown.shows(f'Cancel job {job.pk} "Sleeping"? [y/N]'))
-    os.write(ours, f'{answer}\n'.encode())
-    wait_for(lambda: shown.shows(says))
+    process = begin('cancel', job.pk, output=terminal.path, on_terminal=True)
+    wait_for(lambda: terminal.shows(f'Cancel job {job.pk} "Sleeping"? [y/N]'))
+    terminal.type(f'{answer}\n')
+    wait_for(lambda: terminal.shows(says))
     assert process.wait(60) == code
-    os.close(ours)
     assert status(job) == left
 
 

@@ -2,8 +2,6 @@
 
 import io
 import json
-import os
-import pty
 
 import pytest
 from django.core.management import call_command
@@ -12,10 +10,10 @@ from netbox_jobs.cli.top import ERRORS, QUEUES, RUNNING, Top
 from netbox_jobs.models import Job, PausedQueue
 from tests.app.jobs import Erring, Plain, Sleeping
 from tests.app.models import Thing
-from tests.cli.test_terminal import Reader, begin
+from tests.cli.test_terminal import begin, terminal
 from tests.processes import status, wait_for
 
-__all__ = ('begin',)  # a fixture
+__all__ = ('begin', 'terminal')  # fixtures
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
@@ -96,21 +94,17 @@ def test_keys_of_an_empty_part_do_nothing_and_q_quits():
 
 
 @pytest.mark.process
-def test_on_a_terminal_the_picture_follows_the_job_and_its_keys_work(start_worker, begin, tmp_path):
+def test_on_a_terminal_the_picture_follows_the_job_and_its_keys_work(start_worker, begin, terminal, tmp_path):
     start_worker('default')
-    ours, theirs = pty.openpty()
-    process = begin('top', '--every', '0.2', stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    reader = Reader(ours)
-    wait_for(lambda: reader.shows('Running jobs'))
+    process = begin('top', '--every', '0.2', output=terminal.path, on_terminal=True)
+    wait_for(lambda: terminal.shows('Running jobs'))
     job = Sleeping.enqueue(name='Sleeping \x1b]0;bad\x07', until=str(tmp_path / 'never'))
     wait_for(lambda: status(job) == 'running')
-    wait_for(lambda: reader.shows('Sleeping'), what=reader)
-    os.write(ours, b's')
-    wait_for(lambda: reader.shows(f'Stop job {job.pk} "Sleeping"?'), what=reader)
-    os.write(ours, b'y')
-    wait_for(lambda: reader.shows('is being stopped') and status(job) == 'canceled', what=reader)
-    assert '\x1b]0;bad' not in reader.text
-    os.write(ours, b'q')
+    wait_for(lambda: terminal.shows('Sleeping'), what=terminal)
+    terminal.type('s')
+    wait_for(lambda: terminal.shows(f'Stop job {job.pk} "Sleeping"?'), what=terminal)
+    terminal.type('y')
+    wait_for(lambda: terminal.shows('is being stopped') and status(job) == 'canceled', what=terminal)
+    assert '\x1b]0;bad' not in terminal.text
+    terminal.type('q')
     assert process.wait(60) == 0
-    os.close(ours)

@@ -1,7 +1,5 @@
 """P5: `enqueue_once()` means once, under many callers, on every database."""
 
-import subprocess
-import sys
 import time
 
 import pytest
@@ -9,24 +7,22 @@ from django.db import connection, transaction
 
 from netbox_jobs.broker import delivery
 from netbox_jobs.models import Job, Schedule
+from tests import nursery
 from tests.app.jobs import Sleeping
 from tests.app.models import Thing
-from tests.processes import ROOT, environment, wait_for
+from tests.processes import environment, wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
 
-def callers(processes, calls, keys):
-    return subprocess.Popen(
-        [sys.executable, '-m', 'tests.app.callers', str(processes), str(calls), str(keys)],
-        env=environment(), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+def call(processes, calls, keys):
+    done = nursery.run(['-m', 'tests.app.callers', str(processes), str(calls), str(keys)], environment())
+    assert done.stdout == '0 calls failed\n', done.stderr[-3000:]
 
 
 def test_p5_sixteen_processes_for_one_key_make_one_waiting_job_and_one_delivery():
     Thing.objects.create()
-    output, _ = callers(16, 50, 1).communicate(timeout=150)
-    assert output.splitlines()[-1] == '0 calls failed', output[-3000:]
+    call(16, 50, 1)
     assert Sleeping.get_jobs().waiting().count() == 1
     assert Job.objects.count() == 1
     assert Schedule.objects.count() == 1
@@ -36,24 +32,20 @@ def test_p5_sixteen_processes_for_one_key_make_one_waiting_job_and_one_delivery(
 def test_p5_sixteen_processes_for_sixteen_keys_make_sixteen_jobs():
     for _ in range(16):
         Thing.objects.create()
-    output, _ = callers(16, 10, 16).communicate(timeout=150)
-    assert output.splitlines()[-1] == '0 calls failed', output[-3000:]
+    call(16, 10, 16)
     assert Sleeping.get_jobs().waiting().count() == 16
     assert Job.objects.values('object_id').distinct().count() == 16
     assert len(delivery.queue('default').job_ids) == 16
 
 
-def test_p5_no_caller_waits_for_another_keys_lock():
+def test_p5_no_caller_waits_for_another_keys_lock(tmp_path):
     held, free = Thing.objects.create(), Thing.objects.create()
     Thing.objects.filter(pk=held.pk).update(name='held')
     with transaction.atomic():
         Sleeping.enqueue_once(instance=held, interval=10)
         # The other process takes the first object by primary key: make that the free one.
         assert free.pk > held.pk
-        process = subprocess.Popen(
-            [sys.executable, '-c', CALL.format(pk=free.pk)],
-            env=environment(), cwd=ROOT, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+        process = nursery.start(['-c', CALL.format(pk=free.pk)], environment(), tmp_path / 'output')
         if connection.vendor == 'sqlite':
             # Its one write lock is not ours to divide: the caller waits for our transaction, and then succeeds.
             deadline = time.monotonic() + 2
@@ -61,8 +53,8 @@ def test_p5_no_caller_waits_for_another_keys_lock():
                 time.sleep(0.05)
         else:
             wait_for(lambda: process.poll() is not None, 60, 'the caller of the other key')
-    output, _ = process.communicate(timeout=90)
-    assert output.strip() == 'returned'
+    assert process.wait(90) == 0
+    assert (tmp_path / 'output').read_text() == 'returned\n'
     assert Sleeping.get_jobs().waiting().count() == 2
 
 

@@ -8,11 +8,13 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
 from django.utils import timezone
 
+from netbox_jobs.core import clock
 from netbox_jobs.jobs import Debounce, JobRunner, Throttle, Unique
 from netbox_jobs.lifecycle import claim
 from netbox_jobs.models import Job
 from netbox_jobs.testing import run_jobs
 from tests.app.debounced import Debounced, DebouncedPages, ThrottledPages
+from tests.app.jobs import Plain
 from tests.app.models import Thing
 from tests.dying import at_each_statement
 from tests.processes import status
@@ -163,3 +165,40 @@ def test_what_meta_says_is_checked(options, said):
 def test_what_cannot_be_meant_is_refused(make):
     with pytest.raises(ValueError, match='expected'):
         make()
+
+
+def test_a_call_can_be_debounced_or_throttled_whatever_its_runner_says():
+    late = Plain.using(debounce=Debounce(timedelta(minutes=5)))
+    first, last = late.enqueue(name='first'), late.enqueue(name='last')
+    assert last == first
+    assert last.due is not None and last.due > clock.now_ms() + 200_000
+    assert last.get_arguments()['name'] == 'last'
+    assert Plain.enqueue(name='other') != first
+    rare = Plain.using(throttle=Throttle(timedelta(minutes=5), by=('arguments.page',)))
+    assert rare.enqueue(page=1, word='a') == rare.enqueue(page=1, word='b') != rare.enqueue(page=2)
+    again = Throttle(timedelta(minutes=5), by=('arguments.page',))
+    assert Plain.enqueue(throttle=again, page=1) == rare.enqueue(page=1)
+
+
+@pytest.mark.parametrize(
+    ('given', 'said'),
+    [
+        ({'debounce': 5}, 'debounce is 5; expected a Debounce'),
+        ({'throttle': Debounce(timedelta(1))}, 'throttle is Debounce'),
+        ({'debounce': Debounce(timedelta(1)), 'throttle': Throttle(timedelta(1))}, 'exclude each other'),
+        ({'debounce': Debounce(timedelta(1)), 'interval': 5}, 'debounce decides'),
+    ],
+)
+def test_what_a_call_says_is_checked(given, said):
+    with pytest.raises(ValueError, match=said):
+        Plain.enqueue(**given)
+
+
+def test_debounce_and_throttle_may_be_names_of_arguments():
+    job = Named.enqueue(debounce=3, throttle='x')
+    assert job.get_arguments() == {'debounce': 3, 'throttle': 'x'}
+
+
+class Named(JobRunner):
+    def run(self, debounce, throttle):
+        pass

@@ -97,6 +97,23 @@ def test_actions_and_ends_beside_each_other_fail_no_caller(isolation):
     assert Job.objects.waiting().values('slot').distinct().count() == 4
 
 
+@pytest.mark.parametrize('kind', ['one', 'many', 'by an actor'])
+def test_p7_callers_that_delete_the_same_jobs_at_once_fail_nothing(isolation, kind, django_user_model):
+    user = django_user_model.objects.create()
+    for _ in range(10):
+        job = Plain.enqueue_once(instance=Thing.objects.create(), interval=5)
+
+        def act(n, job=job):
+            if kind == 'many':
+                Job.objects.filter(pk=job.pk).delete()
+            else:
+                Job.objects.get(pk=job.pk).delete(**({'user': user} if kind == 'by an actor' else {}))
+
+        errors = in_threads(6, act)
+        assert [error for error in errors if not isinstance(error, Job.DoesNotExist)] == []  # that of the get()
+    assert not Job.objects.exists() and not Schedule.objects.exists()
+
+
 def test_the_isolation_of_the_caller_stays_as_it_is(isolation):
     Plain.enqueue_once(interval=5)
     assert actual_isolation() == isolation

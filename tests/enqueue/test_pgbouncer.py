@@ -6,7 +6,6 @@ Not collected where there is no `pgbouncer` (a Debian package), and on other dat
 import os
 import socket
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,9 +16,10 @@ from django.db import connection
 
 from netbox_jobs.broker import delivery
 from netbox_jobs.models import Job
+from tests import nursery
 from tests.app.jobs import Dying, Plain, Sleeping, Talking
 from tests.app.models import Thing
-from tests.processes import ROOT, environment, status, wait_for
+from tests.processes import environment, status, wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
@@ -63,11 +63,8 @@ def _listens(port):
 
 def test_p5_enqueue_once_means_once_behind_pgbouncer_in_transaction_mode(pooled):
     Thing.objects.create()
-    called = subprocess.run(
-        [sys.executable, '-m', 'tests.app.callers', '16', '20', '1'],
-        env=environment(**pooled), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=150,
-    )  # fmt: skip
-    assert called.stdout.strip().endswith('0 calls failed'), called.stdout[-3000:]
+    called = nursery.run(['-m', 'tests.app.callers', '16', '20', '1'], environment(**pooled))
+    assert called.stdout == '0 calls failed\n', called.stderr[-3000:]
     assert Sleeping.get_jobs().waiting().count() == Job.objects.count() == 1
     assert delivery.queue('default').job_ids == [str(Job.objects.get().job_id)]
 

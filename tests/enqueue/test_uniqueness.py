@@ -1,8 +1,6 @@
 """P10: `Meta.unique` is exact: under many callers, whatever dies, on every database."""
 
 import pickle
-import subprocess
-import sys
 from datetime import timedelta
 
 import pytest
@@ -17,10 +15,11 @@ from netbox_jobs.lifecycle import claim, requeue
 from netbox_jobs.maintenance import slots
 from netbox_jobs.maintenance.orphans import end_orphan
 from netbox_jobs.models import Job, UniqueJob
+from tests import nursery
 from tests.app.models import Thing
 from tests.app.uniques import Raising, Replacing, Same, SamePage, Throttled
 from tests.dying import at_each_statement
-from tests.processes import ROOT, environment, status
+from tests.processes import environment, status
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -162,12 +161,8 @@ def test_p10_a_caller_that_dies_at_any_statement_leaves_one_job_or_none():
 @pytest.mark.process
 @pytest.mark.parametrize('runner', ['Same', 'Raising', 'Replacing', 'Throttled'])
 def test_p10_many_callers_at_once_make_one_job_of_each(runner):
-    command = [sys.executable, '-m', 'tests.app.unique_callers', runner, '8', '20']
-    done = subprocess.run(
-        command, env=environment(), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=150,
-        check=False,
-    )  # fmt: skip
-    assert done.stdout.splitlines()[-1] == '0 calls failed', done.stdout[-3000:]
+    done = nursery.run(['-m', 'tests.app.unique_callers', runner, '8', '20'], environment())
+    assert done.stdout == '0 calls failed\n', done.stderr[-3000:]
     waiting = Job.objects.waiting().filter(runner=f'tests.app.uniques.{runner}')
     assert waiting.count() == (1 if runner == 'Replacing' else 2)
     assert Job.objects.count() == (160 if runner == 'Replacing' else 2)

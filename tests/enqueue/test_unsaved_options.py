@@ -8,6 +8,7 @@ import pytest
 from django.db import transaction
 from django.db.models.signals import post_save
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 
 from netbox_jobs.models import Job, Schedule
 from tests.app.jobs import Failing, Plain
@@ -173,6 +174,17 @@ def test_models_that_derive_from_others(kind, work):
     work()
     assert status(job) == 'completed'
     assert Plain.enqueue_once(instance=thing).pk == Job.objects.get(predecessor=job).pk
+
+
+def test_an_unsaved_object_within_a_lazy_one_is_bound_when_it_is_saved(work):
+    thing = Thing()
+    lazy = SimpleLazyObject(lambda: SimpleLazyObject(lambda: thing))
+    job = Plain.enqueue_once(instance=lazy, interval=10)
+    assert Plain.enqueue_once(instance=thing) == job and list(Plain.get_jobs(lazy)) == [job]
+    lazy.save()
+    assert_bound(job, thing)
+    work()
+    assert status(job) == 'completed'
 
 
 def test_a_child_of_a_row_that_exists():

@@ -2,8 +2,6 @@
 
 import asyncio
 import signal
-import subprocess
-import sys
 import threading
 from datetime import timedelta
 
@@ -17,6 +15,7 @@ from netbox_jobs.broker import delivery
 from netbox_jobs.choices import JobStatusChoices
 from netbox_jobs.maintenance import recovery
 from netbox_jobs.models import Job, Schedule
+from tests import nursery
 from tests.app import views
 from tests.app.jobs import Plain
 from tests.app.models import Thing, UUIDThing
@@ -163,7 +162,7 @@ with transaction.atomic() if {atomic} else nullcontext():
 @pytest.mark.process
 @pytest.mark.parametrize('atomic', [False, True])
 def test_p1_a_process_is_killed_between_the_two_writes(atomic, caplog):
-    killed = subprocess.run([sys.executable, '-c', KILLED.format(atomic=atomic)], env=environment(), timeout=150)
+    killed = nursery.run(['-c', KILLED.format(atomic=atomic)], environment())
     assert killed.returncode == -signal.SIGKILL
     assert not Thing.objects.exists()
     if atomic:

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -10,10 +11,11 @@ from django.utils import timezone
 
 from netbox_jobs.lifecycle import claim
 from netbox_jobs.models import Job, Workflow, WorkflowMember
-from netbox_jobs.testing import run_jobs
-from netbox_jobs.workflows import batch, chain, group
+from netbox_jobs.testing import arun_jobs, run_jobs
+from netbox_jobs.workflows import abatch, batch, chain, group
 from tests.app.flows import Callback, OnePart, Part
 from tests.app.jobs import Plain
+from tests.app.waiting import Approved
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -138,3 +140,19 @@ def test_a_deadline_is_a_moment_or_a_length_of_time():
     with Workflow.begin('At', deadline=moment) as at, Workflow.begin('In', deadline=timedelta(days=1)) as within:
         pass
     assert at.deadline == moment <= within.deadline
+
+
+def test_workflows_and_signals_from_asynchronous_code():
+    async def begin():
+        flow = await chain(Part, Part.using(priority=7)).aenqueue(name='Two')
+        many = await abatch(Part, [{'value': 1}, {'value': 2}], on_success=Callback)
+        job = await Approved.aenqueue()
+        await job.asignal('approved', 'yes')
+        await arun_jobs()
+        return flow, many, job
+
+    flow, many, job = async_to_sync(begin)()
+    for each in (flow, many, job):
+        each.refresh_from_db()
+        assert each.status == 'completed'
+    assert (flow.name, job.data) == ('Two', ['yes'])

@@ -16,6 +16,7 @@ from tests.app.jobs import (
 )
 from tests.app.models import Thing
 from tests.processes import status
+from tests.renaming import rename
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,7 +31,7 @@ def test_immediate_in_a_transaction_that_run_has_broken_unsaid_is_an_error():
 
 def test_a_runner_that_is_gone_is_given_back_and_then_errored(work, settings):
     job = Plain.enqueue(interval=10)
-    Job.objects.update(runner='tests.app.jobs.Renamed')
+    rename(job, 'tests.app.jobs.Renamed')
     work()
     assert (status(job), job.releases, job.attempt) == ('scheduled', 1, 0)
     settings.NETBOX_JOBS = {'RUNNER_GRACE': 0}

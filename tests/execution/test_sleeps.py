@@ -186,7 +186,7 @@ def test_killed_at_any_statement_a_job_that_sleeps_is_not_lost_and_its_steps_are
         run_jobs(limit=1, raise_errors=False)
 
     def run_until_it_sleeps_or_ends():
-        for _number in at_each_statement(attempt):
+        for _number in at_each_statement(attempt, leaves_files=True):
             now = reloaded(job)
             if now.status == 'running':
                 Job.objects.filter(pk=job.pk).update(crashes=0)

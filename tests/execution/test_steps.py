@@ -53,7 +53,7 @@ def test_killed_at_any_statement_what_a_block_writes_is_written_once_and_a_call_
     def attempt():
         run_jobs(limit=1, raise_errors=False)
 
-    for number in at_each_statement(attempt):
+    for number in at_each_statement(attempt, leaves_files=True):
         assert Thing.objects.filter(name='stored').count() == job.steps.filter(name='store').count(), number
         now = Job.objects.get(pk=job.pk)
         if now.status == 'running':

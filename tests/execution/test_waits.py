@@ -153,7 +153,7 @@ def test_killed_at_any_statement_of_the_sender_a_committed_signal_wakes_the_job(
         run_jobs()
         assert result(job) == (('completed', ['x']) if stored[-1] else ('scheduled', None))
         jobs.append(waiting_job())
-    assert stored.count(False) == 2 and stored.count(True) > 5
+    assert not stored[0] and stored.count(True) > 2
 
 
 def test_killed_at_any_statement_of_the_run_a_signal_is_received_once_and_never_lost():
@@ -164,7 +164,7 @@ def test_killed_at_any_statement_of_the_run_a_signal_is_received_once_and_never_
     def attempt():
         run_jobs(limit=1, raise_errors=False)
 
-    for _number in at_each_statement(attempt):
+    for _number in at_each_statement(attempt, leaves_files=True):
         taken = job.steps.filter(kind='wait', completed__isnull=False).count()
         assert taken + JobSignal.objects.filter(job=job.pk).count() == 2
         if status(job) == 'running':

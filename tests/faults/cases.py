@@ -19,7 +19,8 @@ class Case:
     settings: tuple[tuple[str, str], ...] = ()
     #: Whether the database has a small disk of its own.
     disk: bool = False
-    #: What stands before a server: a 'proxy' or 'pgbouncer' before the database, or a proxy before 'redis'.
+    #: What stands before a server: a 'proxy' or 'pgbouncer' before the database; a proxy before 'redis', or a
+    #: 'sentinel'.
     between: str = ''
 
 
@@ -58,6 +59,14 @@ CASES: dict[str, Case] = {
     'redis-dropped': Case(
         'Every packet between the site and Redis is lost for 20 s', strikes.drop_redis, between='redis'
     ),
+    'redis-failover': Case(
+        'Redis is killed, three Sentinels promote its replica, and it returns as a replica', strikes.fail_over_redis,
+        between='sentinel',
+    ),
+    'forks-refused': Case(
+        'No process can be forked for 15 s, and the children that there are die', strikes.refuse_forks
+    ),
+    'memory-full': Case('20 jobs take all the memory that their processes may have', strikes.starve),
     'clock-ahead': Case("A worker's clock jumps an hour ahead, and back after 15 s", strikes.jump('+3600')),
     'clock-behind': Case("A worker's clock jumps an hour back, and ahead after 15 s", strikes.jump('-3600')),
     'due-at-once': Case(f'{strikes.DUE:,} jobs are due at once', strikes.due_at_once, rate=5),

@@ -12,7 +12,7 @@ import django
 
 from .cases import CASES, Case
 from .proxy import Proxy
-from .servers import MariaDB, PgBouncer, Postgres, RedisServer
+from .servers import MariaDB, PgBouncer, Postgres, RedisServer, Sentinel
 from .strikes import Servers, small_disk
 
 
@@ -28,6 +28,7 @@ def _case(case: Case, folder: Path, stack: ExitStack) -> dict[str, Any]:
     servers = _servers(case, folder, stack)
     os.environ['DJANGO_SETTINGS_MODULE'] = 'tests.settings'
     os.environ['TEST_DATABASE_URL'] = servers.database.url
+    os.environ['TEST_FORKS_FAIL'] = str(folder / 'no-fork')
     redis = servers.redis_proxy or servers.redis
     os.environ['TEST_REDIS_URL'] = f'redis://127.0.0.1:{redis.port}/0'
     django.setup()
@@ -85,7 +86,8 @@ def _servers(case: Case, folder: Path, stack: ExitStack) -> Servers:
     servers = Servers(folder, redis, database)
 
     def end() -> None:
-        for server in (servers.database, servers.redis, servers.second, servers.proxy, servers.redis_proxy):
+        for server in (*servers.sentinels, servers.database, servers.redis, servers.second, servers.proxy,
+                       servers.redis_proxy):  # fmt: skip
             if server is not None:
                 server.kill()
 
@@ -97,6 +99,13 @@ def _servers(case: Case, folder: Path, stack: ExitStack) -> Servers:
     elif case.between == 'pgbouncer':
         servers.proxy = PgBouncer(folder / 'pgbouncer', database)
         servers.proxy.create()
+    elif case.between == 'sentinel':
+        servers.second = RedisServer(folder / 'redis-replica')
+        servers.second.follow(redis)
+        servers.sentinels = [Sentinel(folder / f'sentinel-{number}', redis) for number in range(3)]
+        for sentinel in servers.sentinels:
+            sentinel.start()
+        os.environ['TEST_SENTINELS'] = ' '.join(str(sentinel.port) for sentinel in servers.sentinels)
     elif case.between == 'redis':
         servers.redis_proxy = Proxy(redis.port)
     return servers

@@ -251,6 +251,13 @@ class RedisServer(Server):
     def create(self) -> None:
         self.start()
 
+    def follow(self, primary: 'RedisServer') -> None:
+        """Start as a replica of another one, and wait until it has what that has."""
+        self.start()
+        with self.client() as client:
+            client.replicaof('127.0.0.1', primary.port)
+            wait_until(lambda: client.info('replication')['master_link_status'] == 'up', 60, 'the replica')
+
     def client(self) -> Any:
         """Return a client."""
         from redis import Redis
@@ -259,9 +266,31 @@ class RedisServer(Server):
 
     def command(self) -> list[str]:
         program = shutil.which('redis-server') or shutil.which('valkey-server') or 'redis-server'
-        return [program, '--port', str(self.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']
+        # A primary writes a file for its replica.
+        place = ['--dir', str(self.folder), '--port', str(self.port), '--bind', '127.0.0.1']
+        return [program, *place, '--save', '', '--appendonly', 'no']
 
     def answers(self) -> bool:
         with suppress(Exception), self.client() as client:
             return bool(client.ping())
         return False
+
+
+class Sentinel(RedisServer):
+    """One of those that watch a Redis, and make its replica the primary if it dies."""
+
+    def __init__(self, folder: Path, watched: RedisServer) -> None:
+        super().__init__(folder)
+        self._settings = folder / 'sentinel.conf'
+        self._settings.write_text(
+            f'port {self.port}\nbind 127.0.0.1\ndir {folder}\nsentinel monitor jobs 127.0.0.1 {watched.port} 2\n'
+            'sentinel down-after-milliseconds jobs 2000\nsentinel failover-timeout jobs 10000\n'
+        )
+
+    def command(self) -> list[str]:
+        return [super().command()[0], str(self._settings), '--sentinel']
+
+    def primary(self) -> int:
+        """Return the port of the Redis that it takes for the primary."""
+        with self.client() as client:
+            return int(client.sentinel_get_master_addr_by_name('jobs')[1])

@@ -19,7 +19,7 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 
 from netbox_jobs.models import Job, Schedule
-from tests.app.counted import Counted, CountedAgain
+from tests.app.counted import Counted, CountedAgain, Starving
 from tests.app.models import Thing
 from tests.lifetime import tied
 from tests.processes import ROOT, WorkerProcess, environment
@@ -121,6 +121,10 @@ class LoadedSite:
         for first in range(0, number, 5000):
             made = Counted.enqueue_many([{}] * min(5000, number - first), schedule_at=moment)
             self.enqueued += [job.pk for job in made]
+
+    def enqueue_starving(self, *, for_good: bool) -> None:
+        """Enqueue a job that takes all the memory of its process."""
+        self.enqueued.append(Starving.enqueue(for_good=for_good).pk)
 
     def is_drained(self) -> bool:
         """Return whether nothing waits but for a few that have just come."""

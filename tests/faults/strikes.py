@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .proxy import Proxy
-from .servers import Postgres, RedisServer, wait_until
+from .servers import Postgres, RedisServer, Sentinel, wait_until
 
 if TYPE_CHECKING:  # it imports models, and Django is set up later
     from .site import LoadedSite
@@ -36,6 +36,8 @@ class Servers:
     #: What stands before the database, and before Redis.
     proxy: Any = None
     redis_proxy: Proxy | None = None
+    #: What decides which Redis is the primary.
+    sentinels: list[Sentinel] = field(default_factory=list)
     #: The jobs that the database itself has lost in a failover.
     gone: set[int] = field(default_factory=set)
     #: Those that had not ended for the replica when it was promoted.
@@ -224,6 +226,18 @@ def stand_still(servers: Servers, site: 'LoadedSite') -> None:
     servers.redis.signal(signal.SIGCONT)
 
 
+def fail_over_redis(servers: Servers, site: 'LoadedSite') -> None:
+    """The primary is killed; it comes back later, as a replica of the one that has taken its place."""
+    servers.redis.signal(signal.SIGKILL)
+    begun = time.monotonic()
+    while servers.sentinels[0].primary() == servers.redis.port:
+        assert time.monotonic() - begun < 60, 'no other Redis is the primary'
+        site.run_on(0.5)
+    site.run_on(5)
+    servers.redis.start()
+    site.run_on(10)
+
+
 def drop_redis(servers: Servers, site: 'LoadedSite') -> None:
     assert servers.redis_proxy is not None
     servers.redis_proxy.drops = True
@@ -263,6 +277,25 @@ def fill_logs(servers: Servers, site: 'LoadedSite') -> None:
     site.run_on(8)
     site.workers[0].kill()
     site.run_on(8)
+
+
+def refuse_forks(servers: Servers, site: 'LoadedSite') -> None:
+    """The system has no room for another process, and the children that there are die."""
+    Path(os.environ['TEST_FORKS_FAIL']).touch()
+    for _ in range(15):
+        for worker in site.workers:
+            for pid in worker.horses():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        site.run_on(1)
+    Path(os.environ['TEST_FORKS_FAIL']).unlink()
+
+
+def starve(servers: Servers, site: 'LoadedSite') -> None:
+    """Jobs take all the memory that their processes may have; every other one leaves nothing for its own end."""
+    for number in range(20):
+        site.enqueue_starving(for_good=number % 2 == 0)
+        site.run_on(1)
 
 
 # Load

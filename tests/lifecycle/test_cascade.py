@@ -10,7 +10,7 @@ from netbox_jobs.broker import delivery
 from netbox_jobs.lifecycle import claim
 from netbox_jobs.models import Job, JobAttempt, JobLogEntry, Progress, Schedule
 from tests.app.jobs import Plain
-from tests.app.models import ChildThing, ProxyThing, Report, Thing
+from tests.app.models import ChildThing, ProxyChildThing, ProxyThing, Report, Thing
 from tests.processes import status
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -73,15 +73,34 @@ def test_such_a_deletion_that_is_rolled_back_or_protected_leaves_everything():
     assert not JobLogEntry.objects.exists()
 
 
-@pytest.mark.parametrize('model', [ProxyThing, ChildThing])
-def test_jobs_go_with_an_object_of_a_proxy_or_a_child_model(model):
-    for which in (Thing, model):
-        made = model.objects.create()
-        Plain.enqueue_once(instance=made, interval=5)
-        with_jobs(made, 2)
-        which.objects.get(pk=made.pk).delete()
-        assert not Job.objects.exists() or which is Thing
-        Job.objects.all().delete()
+@pytest.mark.parametrize('kind', ['proxy', 'child', 'proxy of a child'])
+@pytest.mark.parametrize('deleted', ['itself', 'parent', 'query'])
+def test_jobs_go_with_an_object_through_whichever_of_its_models_they_were_enqueued_and_it_is_deleted(kind, deleted):
+    model = {'proxy': ProxyThing}.get(kind, ChildThing)
+    model.objects.create(name='another')
+    made = model.objects.create()
+    forms = [made, Thing.objects.get(pk=made.pk), ProxyThing.objects.get(pk=made.pk)]
+    if kind == 'proxy of a child':
+        forms.append(ProxyChildThing.objects.get(pk=made.pk))
+    others = with_jobs(Thing.objects.get(name='another'), 1)
+    for form in forms:
+        Plain.enqueue_once(instance=form, interval=5)
+        with_jobs(form, 2)
+    if deleted == 'query':
+        Thing.objects.filter(pk=made.pk).delete()
+    else:
+        {'itself': forms[-1], 'parent': forms[1]}[deleted].delete()
+    assert list(Job.objects.all()) == others
+    assert not Schedule.objects.exists()
+    assert set(JobLogEntry.objects.values_list('job_id', flat=True)) <= {job.pk for job in others}
+
+
+def test_the_jobs_of_a_parent_object_stay_if_it_is_kept():
+    child = ChildThing.objects.create()
+    parent = Thing.objects.get(pk=child.pk)
+    kept, gone = with_jobs(parent, 1), with_jobs(child, 1)
+    child.delete(keep_parents=True)
+    assert list(Job.objects.all()) == kept and gone
 
 
 def test_each_job_still_sends_the_signals_of_a_deletion_with_all_that_it_was():

@@ -1,17 +1,17 @@
 """P4 beside transactions of others that take long: the end of a job does not wait for them."""
 
-import subprocess
-import sys
-
 import pytest
 
 from netbox_jobs.execution.entry import run_delivered
 from netbox_jobs.lifecycle import claim
-from netbox_jobs.maintenance import recovery
-from netbox_jobs.models import Job, PendingChange, Schedule
+from netbox_jobs.maintenance import recovery, slots
+from netbox_jobs.models import Job, LimitRow, PendingChange, Schedule
+from tests import nursery
 from tests.app.jobs import Plain
+from tests.app.limited import OfTenant
 from tests.app.models import Thing
-from tests.processes import ROOT, environment, status, wait_for
+from tests.processes import environment, status, wait_for
+from tests.renaming import rename
 from tests.sessions import elsewhere
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,7 +64,7 @@ def test_p4_an_interval_that_run_has_set_counts_although_the_schedule_was_locked
 def test_why_a_chain_was_suspended_is_recorded_although_the_schedule_was_locked(settings):
     settings.NETBOX_JOBS = {'RUNNER_GRACE': 0}
     first = Plain.enqueue_once(interval=5)
-    Job.objects.update(runner='tests.app.gone.Runner')
+    rename(first, 'tests.app.gone.Runner')
     with elsewhere(lambda: Schedule.objects.update(name='held')):
         run_delivered(str(first.job_id))
         assert status(first) == 'errored'
@@ -128,7 +128,7 @@ def test_p4_a_worker_that_is_killed_between_the_end_and_the_successor_breaks_no_
 def test_p1_a_late_job_joins_its_schedule_although_its_process_died_after_the_commit(start_worker):
     thing = Thing.objects.create()
     with elsewhere(lambda: Plain.enqueue_once(instance=thing, interval=7)):
-        died = subprocess.run([sys.executable, '-c', DIES], env=environment(), cwd=ROOT, timeout=150)
+        died = nursery.run(['-c', DIES], environment())
         assert died.returncode == 9
     assert PendingChange.objects.count() == 1
     start_worker('low')
@@ -145,3 +145,16 @@ with transaction.atomic():
     transaction.on_commit(lambda: os._exit(9))
     Plain.enqueue_once(instance=Thing.objects.get(), interval=5)
 """
+
+
+def test_p10_a_limit_that_a_suspended_process_keeps_locked_holds_up_no_worker_and_is_used_afterwards():
+    first, second = OfTenant.enqueue(), OfTenant.enqueue()
+    running = claim.claim(str(first.job_id), 'worker', 'default')
+    with elsewhere(lambda: LimitRow.objects.select_for_update().get(name__contains='OfTenant')):
+        running.terminate()
+        assert (status(first), status(second)) == ('completed', 'scheduled')
+        assert slots.give_slots() == 0
+        third = OfTenant.enqueue()
+        assert status(third) == 'scheduled'
+    assert slots.give_slots() == 1
+    assert (status(second), status(third)) == ('pending', 'scheduled')

@@ -12,6 +12,7 @@ from netbox_jobs.maintenance import recovery
 from netbox_jobs.models import Job, PausedQueue, Schedule
 from tests.app.jobs import Plain, Sleeping
 from tests.processes import status
+from tests.renaming import rename
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -157,14 +158,13 @@ def test_a_bad_change_is_refused(options):
 def test_a_suspended_chain_can_be_resumed(work, settings):
     settings.NETBOX_JOBS = {'RUNNER_GRACE': 0}
     job = Plain.enqueue(interval=60)
-    Job.objects.filter(pk=job.pk).update(runner='tests.app.jobs.Nowhere')
+    rename(job, 'tests.app.jobs.Nowhere')
     work()
     assert status(job) == 'errored'
     assert 'cannot be imported' in Schedule.objects.get().suspended
     assert not Job.objects.waiting().exists()
-    Job.objects.filter(pk=job.pk).update(runner=job.runner)  # the code is back
+    rename(job, 'tests.app.jobs.Plain')  # the code is back
     schedule = Schedule.objects.get()
-    Job.objects.filter(pk=job.pk).update(runner='tests.app.jobs.Plain')
     assert schedule.resume() is True
     following = Job.objects.waiting().get()
     assert (following.predecessor_id, following.interval) == (job.pk, 60)

@@ -14,7 +14,8 @@ from tests.app.jobs import Plain
 from tests.processes import status
 from tests.security.runners import Encrypted
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# What the code makes of a value is the same whichever database has stored it.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 #: What `run()` was called with in the jobs that ran: `Plain` copies its arguments to its data.
 OWN = {'word': 'own'}

@@ -126,6 +126,7 @@ def test_a_retry_and_a_successor_hide_the_value_as_well(work):
 
 
 @pytest.mark.process
+@pytest.mark.once
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize('options', [(), ('--fast',)], ids=['plain', 'fast'])
 def test_a_real_worker_tells_neither_its_log_nor_redis(start_worker, options):

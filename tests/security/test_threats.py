@@ -1,5 +1,7 @@
 """The rows of the threat model in docs/explanation/security.md that no other test has."""
 
+import sys
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
@@ -40,6 +42,7 @@ def rows():
     return {waiting.pk, held.pk, waiting.schedule_id}
 
 
+@pytest.mark.once
 def test_no_get_changes_a_row(rows):
     boss = Client()
     boss.force_login(get_user_model().objects.create_superuser('boss'))
@@ -53,6 +56,7 @@ def test_no_get_changes_a_row(rows):
     assert not PausedQueue.objects.exists()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('who', ['anonymous', 'a user', 'staff without permissions'])
 def test_no_address_does_anything_for_those_without_permission(rows, who):
     browser = Client()
@@ -92,6 +96,28 @@ def test_p9_each_signed_column_that_is_changed_by_hand_has_the_job_refused(work,
     work()
     assert status(job) == 'errored'
     assert not Trace.objects.filter(job_pk=job.pk).exists()
+
+
+@pytest.mark.parametrize('interval', [None, 5])
+def test_p9_no_module_is_imported_for_a_row_whose_code_was_changed_by_hand(work, tmp_path, monkeypatch, interval):
+    (tmp_path / 'chosen_by_hand.py').write_text('raise AssertionError("it was imported")')
+    monkeypatch.syspath_prepend(tmp_path)
+    imported = []
+    monkeypatch.setattr(sys, 'meta_path', [_Importer(imported), *sys.meta_path])
+    job = Plain.enqueue(interval=interval)
+    Job.objects.update(runner='chosen_by_hand.Runner')
+    work()
+    assert status(job) == 'errored' and 'are not signed' in job.error
+    assert imported == []
+
+
+class _Importer:
+    def __init__(self, imported):
+        self.imported = imported
+
+    def find_spec(self, name, *args):
+        if name == 'chosen_by_hand':
+            self.imported.append(name)
 
 
 def test_an_id_that_is_written_to_redis_runs_nothing_that_the_rows_do_not_say(work):

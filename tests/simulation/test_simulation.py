@@ -62,6 +62,7 @@ def test_no_story_breaks_a_promise(share):
     assert told.steps > number * STEPS / 2  # Hypothesis begins with short ones
 
 
+@pytest.mark.once
 def test_a_seed_tells_the_same_stories_each_time():
     # Not by every statement: what a worker does once a second depends on how fast this machine is.
     assert _acts(tell(7, 3)) == _acts(tell(7, 3))
@@ -71,6 +72,7 @@ def _acts(told):
     return told.stories, told.steps, told.healing, told.faults
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('what', ['The claim keeps the slot of the waiting job', 'The end keeps the claim'])
 def test_a_story_finds_a_condition_that_is_missing(what):
     mutation = next(known for known in MUTATIONS if known.what == what)

@@ -21,6 +21,7 @@ from netbox_jobs.worker.persistent import FastWorker
 from netbox_jobs.worker.protocol import Batch, SharedPage
 from netbox_jobs.worker.records import moment
 from tests.app.jobs import Overriding, Quiet
+from tests.dying import Died
 from tests.processes import RedisProcess
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
@@ -145,6 +146,50 @@ def test_a_job_that_was_claimed_and_cannot_be_begun_goes_back_uncounted(child, m
     assert {row[0] for row in rows[1:]} <= {'pending', 'scheduled'}
 
 
+class Held:
+    """What a run holds when it ends."""
+
+    there = 0
+
+    def __init__(self):
+        Held.there += 1
+
+    def __del__(self):
+        Held.there -= 1
+
+
+class Exhausting(JobRunner):
+    def run(self):
+        self.job.data = 'taken'
+        held = Held()
+        raise MemoryError(held is None)
+
+
+@pytest.mark.parametrize('cause', ['its job has exhausted its memory', 'its job could not be claimed'])
+def test_a_child_process_that_is_of_no_use_any_more_runs_no_other_job(child, monkeypatch, cause):
+    def fail(*args, **kwargs):
+        raise MemoryError
+
+    jobs = [(Exhausting if 'exhausted' in cause else Quiet).enqueue(), *Quiet.enqueue_many([{}] * 2)]
+    if 'claimed' in cause:
+        monkeypatch.setattr('netbox_jobs.worker.child.entry.run_delivered', fail)
+    message = Batch(tuple((job.delivery_id, str(job.job_id)) for job in jobs), False)
+    child._page.reset(3)
+    assert not child._run(message)
+    assert (child._pipe.sent[-1].begun, child._pipe.sent[-1].more) == (1, False)
+    assert list(Job.objects.order_by('pk').values_list('attempt', flat=True))[1:] == [0, 0]
+    assert not Job.objects.running().exists()
+
+
+def test_the_end_of_a_run_that_has_exhausted_its_memory_is_written_without_what_it_held(child, monkeypatch):
+    job, seen = Exhausting.enqueue(), []
+    monkeypatch.setattr('netbox_jobs.execution.ending.described', lambda error: seen.append(Held.there) or repr(error))
+    child._page.reset(1)
+    child._run(Batch(((job.delivery_id, str(job.job_id)),), False))
+    assert seen == [0]
+    assert (Job.objects.get().status, Job.objects.get().data) == ('errored', 'taken')
+
+
 # Redis
 
 
@@ -211,3 +256,26 @@ if connection.vendor == 'postgresql':  # which claims a job with the end of the 
         left = [job.delivery_id for job in jobs if Job.objects.get(pk=job.pk).status != 'completed']
         assert (done.begun, left) == (2, [jobs[2].delivery_id, jobs[3].delivery_id])
         assert queue('default').job_ids == left
+
+    def test_p1_a_second_sigterm_between_two_jobs_of_a_batch_leaves_none_claimed(child, worker, monkeypatch):
+        def die():
+            raise Died
+
+        def end_worker(_child):
+            raise SystemExit
+
+        jobs, supervisor = Quiet.enqueue_many([{}] * 4), worker.supervisor
+        supervisor._batch, supervisor._kept = worker.deliveries.take(4), 4
+        supervisor.child = SimpleNamespace(page=child._page, kill=lambda: None, done=None)
+        monkeypatch.setattr(child, '_tidy_up', die)
+        with pytest.raises(Died):
+            run(child, jobs)
+        assert Job.objects.running().get().pk == jobs[1].pk
+        monkeypatch.setattr(supervisor, '_watch', end_worker)
+        monkeypatch.setattr('netbox_jobs.worker.supervisor.signal.signal', lambda *args: None)
+        with pytest.raises(SystemExit):
+            supervisor._finish()
+        rows = list(Job.objects.order_by('pk').values_list('status', 'attempt', 'error'))
+        assert rows[0][0] == 'completed' and {row[1:] for row in rows[1:]} == {(0, '')}
+        assert not Job.objects.running().exists()
+        assert set(queue('default').job_ids) >= {job.delivery_id for job in jobs[2:]}

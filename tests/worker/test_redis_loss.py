@@ -61,6 +61,7 @@ def test_p1_down_when_enqueue_commits_it_is_delivered_after_the_return(redis, st
 
 
 @pytest.mark.once
+@override_settings(NETBOX_JOBS={})  # with the time limit of users
 def test_p1_silent_it_does_not_hold_up_enqueue(redis, monkeypatch):
     Plain.enqueue()
     redis.suspend()
@@ -75,6 +76,7 @@ def test_p1_silent_it_does_not_hold_up_enqueue(redis, monkeypatch):
 
 
 @pytest.mark.once
+@override_settings(NETBOX_JOBS={})  # with the time limit of users
 def test_p1_vanished_with_every_packet_it_does_not_hold_up_enqueue(caplog, monkeypatch):
     """A server whose queue of new connections is full answers none of them, as if packets were lost."""
     with ExitStack() as sockets:

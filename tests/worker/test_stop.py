@@ -152,6 +152,7 @@ def test_p6_progress_is_seen_while_the_job_runs(start_worker, tmp_path):
     assert job.progress.percent == 100
 
 
+@pytest.mark.once
 def test_p6_a_hundred_thousand_lines_keep_memory_flat(start_worker):
     worker = start_worker()
     job = Chatty.enqueue(lines=100_000)

@@ -1,7 +1,8 @@
-"""10,000 jobs through two workers: every one completed, each run exactly once.
+"""2,000 jobs through two workers: every one completed, each run exactly once.
 
-The workers are of both kinds, and take the jobs from each other. A child process for each job costs ten times as much
-as a persistent one, so two forking workers alone share a twentieth; `TEST_VOLUME_FORKING` says otherwise.
+A child process for each job costs ten times as much as a persistent one. So two workers with persistent ones share
+2,000, and 100 go through workers of both kinds, which take the jobs from each other, and through two forking ones.
+`TEST_VOLUME=10000` is for a release; a twentieth of it forks.
 """
 
 import os
@@ -16,19 +17,20 @@ from tests.processes import wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
-# All of them on PostgreSQL, where the promise is made; fewer where it is the same code on a slower path.
-NUMBER = int(os.environ.get('TEST_VOLUME', '10000')) if connection.vendor == 'postgresql' else 100
-FORKING = int(os.environ.get('TEST_VOLUME_FORKING', '0')) or max(NUMBER // 20, 100)
+# Fewer where it is the same code on a slower path.
+NUMBER = int(os.environ.get('TEST_VOLUME', '2000')) if connection.vendor == 'postgresql' else 100
+FORKING = max(NUMBER // 20, 100)
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    ('number', 'options'), [(NUMBER, ('--fast',)), (FORKING, ())], ids=['both kinds', 'forking workers']
+    ('number', 'kinds'),
+    [(NUMBER, ('--fast', '--fast')), (FORKING, ('--fast', '--verbosity=1')), (FORKING, ('--verbosity=1',) * 2)],
+    ids=['persistent', 'both kinds', 'forking'],
 )
-def test_every_job_is_completed_and_each_run_exactly_once(start_worker, number, options):
-    workers = [start_worker('default'), start_worker('default', *options)]
-    for _ in range(number):
-        Plain.enqueue()
+def test_every_job_is_completed_and_each_run_exactly_once(start_worker, number, kinds):
+    workers = [start_worker('default', kind) for kind in kinds]
+    Plain.enqueue_many([{}] * number)
     wait_for(lambda: not Plain.get_jobs().exclude(status='completed').exists(), 800, f'{number} jobs')
     assert Plain.get_jobs().count() == number
     runs = Trace.objects.filter(what='start').values('job_pk').annotate(n=Count('pk'))

@@ -22,7 +22,8 @@ def send(api: TasksApi, name: str, sender: Any, result: Any) -> None:
 
 
 def _is_task(job: Job) -> bool:
-    return bool(job.runner) and code_of(job.runner) is not None
+    # An immediate job may have arguments that cannot be stored, and so no signature; its code was imported to call it.
+    return bool(job.runner) and (not job.deliveries or job.is_signed) and code_of(job.runner) is not None
 
 
 @receives(job_start, _is_task)

@@ -7,11 +7,13 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
 from rest_framework import serializers
 
+from ...core import order
 from ...core.import_path import path_of
 from ...execution.runner import JobRunner
-from .fields import Instance, Moment, ObjectSerializer, StrictSerializer, Text, field_for
+from .fields import Instance, Moment, ObjectSerializer, StrictSerializer, Text, Whole, field_for
 from .problems import REFUSED
 
+_PRIORITY = 'The priority within its queue; more is sooner'
 #: Names under which `run()` receives something else.
 _TAKEN = {'self', 'job', 'run_arguments'}
 
@@ -55,6 +57,9 @@ def body_of(runner: type[JobRunner]) -> type[serializers.Serializer[Any]]:
         'arguments': arguments(required=required),
         'instance': ObjectSerializer(required=False, allow_null=True, help_text='The object that the job is about'),
         'schedule_at': Moment(required=False, allow_null=True, help_text='When to run it; now if omitted'),
+        'priority': Whole(
+            required=False, allow_null=True, min_value=order.LEAST, max_value=order.MOST, help_text=_PRIORITY
+        ),
         'name': Text(required=False, allow_blank=True, max_length=200, help_text='A name for people'),
     }
     return type(f'{name_of(runner)}Enqueue', (StrictSerializer,), {**fields, '__doc__': 'What to enqueue.'})

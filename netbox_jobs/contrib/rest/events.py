@@ -4,12 +4,16 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.db import connections
 from rest_framework.renderers import JSONRenderer
 from rest_framework.utils.encoders import JSONEncoder
 
+from ...core import conf
 from ...models import Job, JobLogEntry
 from ...monitoring import related
 from .serializers import JobSerializer, LogEntrySerializer, attach
@@ -88,25 +92,67 @@ def _event(name: str, data: Any, key: int | None = None) -> str:
     return f'{first}event: {name}\ndata: {json.dumps(data, cls=JSONEncoder)}\n\n'
 
 
+class Places:
+    """Counts the streams of this process that stay open."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self.taken = 0
+
+    @contextmanager
+    def one(self) -> Iterator[bool]:
+        """Take a place as long as the block lasts; yields False if `EVENT_STREAMS` of them are taken."""
+        with self._lock:
+            free = self.taken < conf.get('EVENT_STREAMS')
+            self.taken += free
+        try:
+            yield free
+        finally:
+            with self._lock:
+                self.taken -= free
+
+
+places = Places()
+
+
 def stream(watch: Watch, *, asynchronous: bool, sleep: Callable[[float], None] = time.sleep) -> Any:
-    """Return an iterator for the answer: of the kind that the server needs."""
+    """Return an iterator for the answer: of the kind that the server needs.
+
+    A stream that finds no place sends what there is and ends; the browser connects again after `EVERY` seconds.
+    """
     return _asynchronous(watch) if asynchronous else _synchronous(watch, sleep)
 
 
 def _synchronous(watch: Watch, sleep: Callable[[float], None]) -> Iterator[str]:
-    yield f'retry: {int(EVERY * 1000)}\n\n'
-    while True:
-        # A comment finds out whether the client is still there.
-        yield watch.look() or ':\n\n'
-        if watch.over:
-            return
-        sleep(0 if watch.behind else EVERY)
+    with places.one() as stays:
+        yield f'retry: {int(EVERY * 1000)}\n\n'
+        while True:
+            # A comment finds out whether the client is still there.
+            yield watch.look() or ':\n\n'
+            if watch.over or not (stays or watch.behind):
+                return
+            sleep(0 if watch.behind else EVERY)
 
 
 async def _asynchronous(watch: Watch) -> AsyncIterator[str]:
-    yield f'retry: {int(EVERY * 1000)}\n\n'
-    while True:
-        yield await sync_to_async(watch.look)() or ':\n\n'
-        if watch.over:
-            return
-        await asyncio.sleep(0 if watch.behind else EVERY)
+    # If the client goes, the server cancels what is awaited here.
+    with places.one() as stays:
+        yield f'retry: {int(EVERY * 1000)}\n\n'
+        while True:
+            yield await sync_to_async(_look_and_disconnect)(watch) or ':\n\n'
+            if watch.over or not (stays or watch.behind):
+                return
+            await asyncio.sleep(0 if watch.behind else EVERY)
+
+
+def _look_and_disconnect(watch: Watch) -> str:
+    """Return the events since the last look, and keep no database connection until the next one.
+
+    An ASGI server runs the look in a thread that the request has to itself, so each stream would keep a connection.
+    """
+    try:
+        return watch.look()
+    finally:
+        for connection in connections.all(initialized_only=True):
+            if not connection.in_atomic_block:
+                connection.close()

@@ -58,6 +58,16 @@ class Word(Strict, serializers.RegexField):
         super().__init__(r'^[^\x00]*$', allow_blank=True, **kwargs)
 
 
+class Name(Strict, serializers.RegexField):
+    """A string that a database can compare, and that is not empty."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Args:
+        **kwargs: See `CharField`.
+        """
+        super().__init__(r'^[^\x00]+$', trim_whitespace=False, **kwargs)
+
+
 class StrictSerializer(serializers.Serializer[Any]):
     """A body that has no other members: a misspelt one is refused."""
 

@@ -13,14 +13,14 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from ...choices import JobStatusChoices
-from ...exceptions import NetBoxJobsError
+from ...exceptions import JobEnded, NetBoxJobsError
 from ...maintenance import bulk_action
 from ...models import Job
 from ...monitoring import permissions, related
 from ...monitoring.log_lines import LEVELS, lines
 from . import events, filters
 from .base import JobsAPI, address, require
-from .fields import Moment, StrictSerializer, Word
+from .fields import Moment, Name, StrictSerializer, Word
 from .pagination import KeysetPagination, Order
 from .problems import UNKNOWN, BadQuery, Conflict
 from .schema import described
@@ -30,6 +30,13 @@ _AFTER = OpenApiParameter(
     'after', {'type': 'integer', 'minimum': 0, 'maximum': 2**63 - 1}, description='Only lines after that of this `id`'
 )
 _LEVEL = OpenApiParameter('level', str, enum=LEVELS, description='Only lines of this level and of more severe ones')
+
+
+class SignalSerializer(StrictSerializer):
+    """A signal to a job."""
+
+    name = Name(max_length=200)
+    payload = serializers.JSONField(required=False, allow_null=True, help_text='What `wait_for()` returns')
 
 
 class BulkSerializer(StrictSerializer):
@@ -145,6 +152,20 @@ class JobViewSet(JobsAPI, GenericViewSet[Job]):
             raise Conflict(str(error)) from error
         where = {'Location': address(request, 'jobs-detail', new.pk)}
         return Response(one_job(new, self.get_serializer_context()), 201, headers=where)
+
+    @described(request=SignalSerializer, response=None, status=204, problems=(404, 409))
+    @action(detail=True, methods=['post'])
+    def signal(self, request: Request, pk: str) -> Response:
+        """Send a signal to a job, which waits for it, or will."""
+        job = self._job(pk)
+        require(permissions.may_signal(request.user, job))
+        body = SignalSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        try:
+            job.signal(body.validated_data['name'], body.validated_data.get('payload'))
+        except (JobEnded, Job.DoesNotExist) as error:
+            raise Conflict(str(error)) from error
+        return Response(status=204)
 
     @described(request=BulkSerializer, response=ActingSerializer, status=202, problems=(409,))
     @action(detail=False, methods=['post'], url_path='retry', url_name='retry-matching')

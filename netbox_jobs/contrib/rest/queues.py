@@ -11,13 +11,21 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from ...exceptions import UnknownQueue
-from ...models import PausedQueue
+from ...models import PausedQueue, QueueLimit
+from ...models.queues import MOST
 from ...monitoring import permissions
 from ...monitoring.queues import QueueState, queue_states
 from ...monitoring.workers import worker_states
 from .base import JobsAPI, require
+from .fields import StrictSerializer, Whole
 from .schema import described
 from .serializers import QueueSerializer, WorkerSerializer
+
+
+class LimitSerializer(StrictSerializer):
+    """The limit of a queue."""
+
+    limit = Whole(allow_null=True, min_value=1, max_value=MOST, help_text='How many of its jobs run at once; null: any')
 
 
 class QueueViewSet(JobsAPI, ViewSet):
@@ -48,6 +56,29 @@ class QueueViewSet(JobsAPI, ViewSet):
     def resume(self, request: Request, name: str) -> Response:
         """Resume a queue."""
         return self._switch(request, name, PausedQueue.resume)
+
+    @described(request=LimitSerializer, response=QueueSerializer, problems=(404,))
+    @action(detail=True, methods=['put'])
+    def limit(self, request: Request, name: str) -> Response:
+        """Say how many jobs of a queue run at once from now on, instead of what the settings say."""
+        require(request.user.has_perm(permissions.CHANGE_LIMITS))
+        _state(request, name)
+        body = LimitSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        try:
+            QueueLimit.set(name, body.validated_data['limit'])
+        except UnknownQueue as error:
+            raise Http404 from error
+        return Response(self._answer(request, [_state(request, name)])[0])
+
+    @limit.mapping.delete
+    @described(response=QueueSerializer, problems=(404,))
+    def reset_limit(self, request: Request, name: str) -> Response:
+        """Have the settings say again how many jobs of a queue run at once."""
+        require(request.user.has_perm(permissions.CHANGE_LIMITS))
+        _state(request, name)
+        QueueLimit.reset(name)
+        return Response(self._answer(request, [_state(request, name)])[0])
 
     def _switch(self, request: Request, name: str, switch: Any) -> Response:
         require(request.user.has_perm(permissions.PAUSE_QUEUES))

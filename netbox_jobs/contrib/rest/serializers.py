@@ -9,8 +9,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ...choices import JobNotificationChoices, JobStatusChoices
-from ...core import formatting, reasons
-from ...models import Job, JobAttempt, JobLogEntry, Progress, Schedule
+from ...core import clock, formatting, reasons
+from ...models import Job, JobAttempt, JobLogEntry, JobStep, Progress, Schedule
 from ...monitoring import related, waiting
 from ...monitoring.permissions import VIEW, may_see_arguments
 from .base import address
@@ -86,6 +86,26 @@ class AttemptSerializer(ModelSerializer):
         fields = ('number', 'started', 'ended', 'error', 'crashed')
 
 
+class StepSerializer(ModelSerializer):
+    """A step of a run, a sleep, or a wait for a signal."""
+
+    result = serializers.SerializerMethodField(help_text='For people, for users who may see arguments')
+    until = serializers.SerializerMethodField()
+
+    class Meta:
+        model = JobStep
+        fields: Any = ('kind', 'name', 'attempt', 'started', 'completed', 'until', 'result')
+
+    def get_result(self, step: JobStep) -> str | None:
+        """The result, or the payload of the signal."""
+        return step.result_shown if may_see_arguments(self.context['request'].user) else None
+
+    @extend_schema_field({'type': 'string', 'format': 'date-time', 'nullable': True})
+    def get_until(self, step: JobStep) -> str | None:
+        """When the sleep, or the wait, is over at the latest."""
+        return None if step.until is None else formatting.iso(clock.from_ms(step.until))
+
+
 class WaitSerializer(serializers.Serializer[Any]):
     """Why a job waits."""
 
@@ -136,7 +156,7 @@ class JobSerializer(RowSerializer):
         fields: Any = (
             'id', 'url', 'display_url', 'display', 'object_type', 'object_id', 'name', 'runner', 'status', 'created',
             'scheduled', 'interval', 'started', 'completed', 'execution_time', 'user', 'error', 'job_id', 'queue_name',
-            'notifications', 'schedule', 'attempt', 'retry_of', 'workflow', 'stopping', 'progress',
+            'priority', 'notifications', 'schedule', 'attempt', 'retry_of', 'workflow', 'stopping', 'progress',
         )  # fmt: skip
 
     def get_fields(self) -> Any:
@@ -175,6 +195,8 @@ class JobDetailSerializer(JobSerializer):
 
     #: How many lines of the log there are.
     LINES = 100
+    #: And how many steps.
+    STEPS = 200
 
     error = serializers.CharField()
     data = serializers.JSONField(allow_null=True)  # type: ignore[assignment]
@@ -182,10 +204,11 @@ class JobDetailSerializer(JobSerializer):
     log_entries = serializers.SerializerMethodField(help_text='The latest 100 lines, in order')
     wait = serializers.SerializerMethodField()
     attempts = serializers.SerializerMethodField(help_text='The attempts before the latest one')
+    steps = serializers.SerializerMethodField(help_text='The first 200 steps, sleeps and waits')
 
     class Meta:
         model = Job
-        fields: Any = (*JobSerializer.Meta.fields, 'data', 'arguments', 'log_entries', 'wait', 'attempts')
+        fields: Any = (*JobSerializer.Meta.fields, 'data', 'arguments', 'log_entries', 'wait', 'attempts', 'steps')
 
     def get_arguments(self, job: Job) -> str | None:
         """The arguments for people, for users who may see them: one `name=value` a line."""
@@ -207,6 +230,12 @@ class JobDetailSerializer(JobSerializer):
     def get_attempts(self, job: Job) -> Any:
         """The attempts before the latest one."""
         return AttemptSerializer(job.attempts.using(job._state.db).all(), many=True).data
+
+    @extend_schema_field(StepSerializer(many=True))
+    def get_steps(self, job: Job) -> Any:
+        """The steps, in the order in which they were begun."""
+        rows = job.steps.using(job._state.db).defer('result')[: self.STEPS]
+        return StepSerializer(rows, many=True, context=self.context).data
 
 
 def attach(jobs: Sequence[Job]) -> None:

@@ -16,6 +16,7 @@ from .jobs import JobViewSet
 from .queues import QueueViewSet, WorkerViewSet
 from .schedules import ScheduleViewSet
 from .schema import JobsSchemaGenerator
+from .workflows import WorkflowViewSet
 
 app_name = 'netbox_jobs_api'
 
@@ -33,6 +34,7 @@ class _NotFound(JobsAPI, APIView):
 router = SimpleRouter()
 router.register('jobs', JobViewSet, 'jobs')
 router.register('schedules', ScheduleViewSet, 'schedules')
+router.register('workflows', WorkflowViewSet, 'workflows')
 router.register('queues', QueueViewSet, 'queues')
 router.register('workers', WorkerViewSet, 'workers')
 

@@ -41,4 +41,14 @@ class Migration(migrations.Migration):
             },
             bases=('testapp.thing',),
         ),
+        migrations.CreateModel(
+            name='ProxyChildThing',
+            fields=[],
+            options={
+                'proxy': True,
+                'indexes': [],
+                'constraints': [],
+            },
+            bases=('testapp.childthing',),
+        ),
     ]

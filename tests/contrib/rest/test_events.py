@@ -1,9 +1,15 @@
 """Server-sent events."""
 
+import asyncio
 import json
+from itertools import islice
 
 import pytest
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.testing import ApplicationCommunicator
+from django.conf import settings
+from django.core.handlers.asgi import ASGIHandler
+from django.db import connection, connections, transaction
 from rest_framework.request import Request
 
 from netbox_jobs.contrib.rest import events
@@ -105,3 +111,116 @@ def test_an_asgi_server_receives_the_same_events_asynchronously(boss):
         return [part async for part in events.stream(watch, asynchronous=True)]
 
     assert [each[0] for each in read(''.join(async_to_sync(parts)()))] == ['job', 'end']
+
+
+class Stream:
+    """A client of the API on an ASGI server, in this process."""
+
+    def __init__(self, boss, job):
+        cookie = f'{settings.SESSION_COOKIE_NAME}={boss.cookies[settings.SESSION_COOKIE_NAME].value}'
+        self._server = ApplicationCommunicator(
+            ASGIHandler(),
+            {
+                'type': 'http',
+                'http_version': '1.1',
+                'method': 'GET',
+                'path': f'/api/jobs/{job.pk}/events/',
+                'query_string': b'',
+                'headers': [(b'host', b'testserver'), (b'cookie', cookie.encode())],
+            },
+        )
+
+    async def connect(self):
+        await self._server.send_input({'type': 'http.request', 'body': b'', 'more_body': False})
+        assert (await self._server.receive_output(60))['status'] == 200
+
+    async def until(self, name):
+        """Read up to an event of this name; return the names of all that came."""
+        found = []
+        while name not in found:
+            found += [each[0] for each in read((await self._server.receive_output(60))['body'].decode())]
+        return found
+
+    async def leave(self):
+        await self._server.send_input({'type': 'http.disconnect'})
+        await self._server.wait(60)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_on_an_asgi_server_a_stream_ends_when_its_client_is_gone(boss):
+    job = Plain.enqueue()
+    job.start()
+
+    async def watch_and_leave():
+        stream = Stream(boss, job)
+        await stream.connect()
+        assert await stream.until('job') == ['job']
+        assert events.places.taken == 1
+        await stream.leave()
+
+    async_to_sync(watch_and_leave)()
+    assert events.places.taken == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_on_an_asgi_server_many_streams_follow_a_job_at_once(boss, monkeypatch):
+    monkeypatch.setattr(events, 'EVERY', 0.05)
+    job = Plain.enqueue()
+    job.start()
+
+    async def watch():
+        streams = [Stream(boss, job) for _ in range(8)]
+        await asyncio.gather(*(each.connect() for each in streams))
+        await asyncio.gather(*(each.until('job') for each in streams))
+        assert events.places.taken == 8
+        await sync_to_async(job.terminate, thread_sensitive=False)()
+        found = await asyncio.gather(*(each.until('end') for each in streams))
+        await asyncio.gather(*(each.leave() for each in streams))
+        return found
+
+    assert async_to_sync(watch)() == [['job', 'end']] * 8
+    assert events.places.taken == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_on_an_asgi_server_a_stream_keeps_no_connection_between_two_looks(boss):
+    job = Plain.enqueue()
+    watch = events.Watch(job, 0, boss.get('/api/jobs/').renderer_context)
+    assert 'event: job' in events._look_and_disconnect(watch)
+    assert all(each.connection is None for each in connections.all())
+    with transaction.atomic():
+        assert events._look_and_disconnect(watch) == ''
+        assert connection.connection is not None
+
+
+@pytest.mark.parametrize('asynchronous', [False, True])
+def test_a_stream_that_finds_no_place_sends_what_there_is_and_ends(boss, settings, asynchronous):
+    settings.NETBOX_JOBS = {**settings.NETBOX_JOBS, 'EVENT_STREAMS': 1}
+    job = Plain.enqueue()
+    context = boss.get('/api/jobs/').renderer_context
+
+    def open_one():
+        return events.stream(events.Watch(job, 0, context), asynchronous=asynchronous, sleep=lambda seconds: None)
+
+    async def names(stream, most):
+        found = []
+        if asynchronous:
+            async for part in stream:
+                found.append(part)
+                if len(found) == most:
+                    break
+        else:
+            found = await sync_to_async(lambda: list(islice(stream, most)))()
+        return [each[0] for each in read(''.join(found))], len(found)
+
+    async def check():
+        first, second = open_one(), open_one()
+        assert await names(first, 2) == (['job'], 2)
+        assert await names(second, 5) == (['job'], 2)
+        await first.aclose() if asynchronous else first.close()
+        third = open_one()
+        assert await names(third, 3) == (['job'], 3)
+        await third.aclose() if asynchronous else third.close()
+
+    async_to_sync(check)()
+    assert events.places.taken == 0

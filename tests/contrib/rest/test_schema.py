@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.wsgi import get_wsgi_application
+from django.db import connection
 from django.utils import timezone
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -63,6 +64,7 @@ def test_schemathesis_finds_nothing(settings, monkeypatch, part):
     # One kind of credentials, so that those that Schemathesis makes up are never beside valid ones.
     monkeypatch.setattr(JobsAPI, 'authentication_classes', [BasicAuthentication], raising=False)
     monkeypatch.setattr(events, 'LONGEST', 0)  # what a stream has sent at first is enough
+    monkeypatch.setitem(connection.settings_dict, 'CONN_MAX_AGE', None)  # a new one for each request takes its time
     fill()
     schema = schemathesis.openapi.from_wsgi('/api/schema/', get_wsgi_application(), headers=HEADERS)
     operations = [each.ok() for each in schema.get_all_operations()]
