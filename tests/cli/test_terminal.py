@@ -52,6 +52,7 @@ def begin():
     begun = []
 
     def _begin(*arguments, output, on_terminal=False):
+        output.touch()  # the test may read it first
         env, input_ = environment(TERM='xterm', COLUMNS='80'), output if on_terminal else None
         process = nursery.start(['jobs', *map(str, arguments)], env, output, input_=input_)
         begun.append(process)
