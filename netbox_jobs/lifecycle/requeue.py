@@ -75,10 +75,8 @@ def give_back(
         JobLocked: Another transaction keeps the job locked, whose outcome may be left to recovery.
         OperationalError: `wait` is False, and another transaction holds a lock.
     """
-    using = job._state.db
-    claim = claim or job.claim
+    using, claim, leaves = job._state.db, claim or job.claim, wait and left.is_left(job)
     rows = Job.objects.using(using).filter(pk=job.pk, **(claim.conditions if claim is not None else {}))
-    leaves = wait and left.is_left(job)
 
     def write(*, to_slot: bool) -> bool:
         with transaction.atomic(using=using):
@@ -103,9 +101,14 @@ def give_back(
             given_back = write(to_slot=False) and _hold_next(job, using)
     if not given_back and rows.filter(stopping__isnull=False).exists():
         finish(job, JobStatusChoices.STATUS_CANCELED, STOPPED, claim=claim, wait=wait)
-    elif job.claim is not None:
-        job.claim = replace(job.claim, lost=True)
+    else:
+        _lose_claim(job)
     return given_back
+
+
+def _lose_claim(job: Job) -> None:
+    if job.claim is not None:
+        job.claim = replace(job.claim, lost=True)
 
 
 def _lock(job: Job, using: str, wait: bool, leaves: bool) -> None:
