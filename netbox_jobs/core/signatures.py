@@ -33,6 +33,8 @@ Options:
     job_timeout: The time limit of `run()`: seconds, a text such as '10m', or -1 for none.
     depends_on: A job, the id of one, or a list of them, which must have completed first.
     after, on_failure_of: The same of jobs of ours: which must have completed; of which one must have failed.
+    debounce, throttle: Which calls count as the same, of which one job runs: a `Debounce` or a `Throttle` instead of
+        what `Meta` says.
     at_front, ttl, result_ttl, failure_ttl, meta, description, on_success, on_failure, on_stopped: RQ's; times in
         seconds.
     **arguments: The arguments of `run()`. Set options with `using()` if an argument is named like one.
@@ -59,6 +61,8 @@ def enqueue_signature(
     depends_on: Any = None,
     after: Any = None,
     on_failure_of: Any = None,
+    debounce: Any = None,
+    throttle: Any = None,
     at_front: bool = False,
     ttl: int | str | None = None,
     result_ttl: int | str | None = None,
@@ -93,6 +97,8 @@ def enqueue_once_signature(
     depends_on: Any = None,
     after: Any = None,
     on_failure_of: Any = None,
+    debounce: Any = None,
+    throttle: Any = None,
     at_front: bool = False,
     ttl: int | str | None = None,
     result_ttl: int | str | None = None,

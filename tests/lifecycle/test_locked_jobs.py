@@ -15,6 +15,7 @@ from tests.app.jobs import Plain, WorkingRetried
 from tests.app.models import Thing
 from tests.dying import at_each_statement
 from tests.processes import status, wait_for
+from tests.renaming import rename
 from tests.sessions import elsewhere
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -196,7 +197,7 @@ def test_p1_a_process_that_dies_at_any_moment_of_such_a_requeue_leaves_one_attem
 
 def test_recovery_does_not_wait_to_requeue_the_job_of_a_dead_worker():
     first = WorkingRetried.enqueue_once(interval=5)
-    Job.objects.update(runner='tests.app.jobs.DyingAgain')
+    rename(first, 'tests.app.jobs.DyingAgain')
     claim.claim(str(first.job_id), 'worker', 'default')
     with elsewhere(lambda: Schedule.objects.update(name='x')):
         assert not orphans.end_orphan(Job.objects.get(pk=first.pk), 'gone')

@@ -261,12 +261,13 @@ if connection.vendor == 'postgresql':  # which claims a job with the end of the 
         def die():
             raise Died
 
-        def end_worker(_child):
+        def end_worker(*_watched):
             raise SystemExit
 
         jobs, supervisor = Quiet.enqueue_many([{}] * 4), worker.supervisor
-        supervisor._batch, supervisor._kept = worker.deliveries.take(4), 4
-        supervisor.child = SimpleNamespace(page=child._page, kill=lambda: None, done=None)
+        handle = SimpleNamespace(page=child._page, kill=lambda: None, done=None, jobs=0, failures={})
+        supervisor.child = handle
+        supervisor._assignment = Assignment(worker, handle, worker.deliveries.take(4), last=False)
         monkeypatch.setattr(child, '_tidy_up', die)
         with pytest.raises(Died):
             run(child, jobs)

@@ -37,7 +37,8 @@ def test_a_job_of_the_plugin_whose_process_is_killed_ends(start_worker):
     wait_for(lambda: BackupRunner.get_jobs().filter(status='completed').exists(), what='the system job')
     Device.objects.create(name='slow')
     job = BackupRunner.enqueue()
-    (child,) = wait_for(lambda: status(job) == 'running' and worker.horses(), what='the run')
+    # A second child, which waits, is ended when the job takes a while.
+    (child,) = wait_for(lambda: status(job) == 'running' and len(found := worker.horses()) == 1 and found)
     os.kill(child, signal.SIGKILL)
     wait_for(lambda: status(job) == 'errored', what='the end')
     assert Job.objects.get(pk=job.pk).error

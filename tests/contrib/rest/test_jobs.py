@@ -217,5 +217,6 @@ def test_a_page_of_jobs_takes_the_same_queries_however_many_jobs_it_has(boss, dj
     with django_assert_num_queries(5):
         assert len(ids(boss.get('/api/jobs/'))) == 21
     job = ran(Talking, lines=5)
-    with django_assert_num_queries(6):
+    # The session and its user; the job with its log, its attempts and its steps; its progress and its user.
+    with django_assert_num_queries(7):
         boss.get(f'/api/jobs/{job.pk}/')
