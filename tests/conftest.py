@@ -46,7 +46,7 @@ if _DATABASE.startswith('sqlite'):
         'lifecycle/test_locked_jobs.py',
         'lifecycle/test_left_outcomes.py',
     ]
-    collect_ignore.append('maintenance/test_locked_rows.py')
+    collect_ignore += ['maintenance/test_locked_rows.py', 'execution/test_locked_rows.py']
 
 
 if _DATABASE.startswith('mysql'):
