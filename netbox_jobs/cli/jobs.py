@@ -56,10 +56,12 @@ def _fields(job: Job, worker: Worker | None) -> list[tuple[str, Cell]]:
     given = [
         ('status', Cell(tables.status(job).text + (f': {reasons.in_words(wait)}' if wait else ''), job.status)),
         ('progress', Cell(progress_text(progress) if progress else '')),
-        ('worker', Cell(f'process {worker.pid} on {worker.host}' if worker else '')),
+        ('worker', Cell(f'process {worker.pid} on {worker.host}' if worker else job.ran_on)),
         ('attempt', Cell(str(job.attempt) if job.attempt > 1 else '')),
         ('runner', Cell(job.runner)),
         ('instance', Cell(f'{name} ({job.object})' if name and job.object is not None else name or '')),
+        ('tenant', Cell(job.tenant)),
+        ('context', Cell(json.dumps(job.context, ensure_ascii=False) if job.context else '')),
         ('queue', Cell(job.queue_name)),
         ('user', Cell(documents.usernames([job]).get(job.user_id, ''))),
         *((name, _moment(getattr(job, name))) for name in ('created', 'scheduled', 'started', 'completed')),
