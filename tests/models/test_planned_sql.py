@@ -30,7 +30,7 @@ def measured():
 
 
 def ask(number=1):
-    return cached_sql.execute('default', TEXT, [number, "it's"], lambda cursor: cursor.fetchone())
+    return cached_sql.execute(connection, TEXT, [number, "it's"], lambda cursor: cursor.fetchone())
 
 
 def sent(times, **kwargs):
@@ -113,7 +113,7 @@ def test_an_error_of_a_planned_statement_is_raised_as_it_is(clock):
 
 def test_a_statement_whose_parameters_have_no_type_is_sent_as_it_is(clock):
     def ask_untyped():
-        return cached_sql.execute('default', 'SELECT %s IS NULL', [None], lambda cursor: cursor.fetchone()[0])
+        return cached_sql.execute(connection, 'SELECT %s IS NULL', [None], lambda cursor: cursor.fetchone()[0])
 
     assert [ask_untyped() for _ in range(20)] == [True] * 20
     assert plans() == []
