@@ -14,9 +14,9 @@ from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
-from ..core import errors, guards, recurrence, runs, transactions
+from ..core import errors, guards, identity, recurrence, runs, transactions
 from ..core.claim import Claim, Outcome
-from ..core.text import storable_error
+from ..core.text import storable_error, storable_text
 from ..models import Job, PendingChange, Schedule, cached_sql, database, services
 from ..models.data import storable
 from . import left
@@ -255,6 +255,9 @@ def outcome_values(job: Job, status: str, error: str | None) -> tuple[str, dict[
         'backend_id': None,
         'slot': None,
     }
+    if status in _WRONG and job.claim is not None:
+        own = job.claim.token == identity.process_token()
+        values['ran_on'] = storable_text(job.ran_on or (identity.process_name() if own else ''))[:255]
     return status, values
 
 
