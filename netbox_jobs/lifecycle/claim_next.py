@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connections
+from django.utils import timezone
 
 from ..core import identity
 from ..models import Job, cached_sql
@@ -43,14 +44,16 @@ class NextClaim:
             made = cached_sql.made_ready(using, values, conditions)
         if made is None or (offered := self._offer()) is None:
             return cached_sql.update(using, values, conditions, patient=False)
-        claiming, given = claim_sql.statement_for(UUID(offered), identity.process_token(), using)
+        key, now = UUID(offered), timezone.now()
+        claiming, given = claim_sql.statement_for(key, identity.process_token(), now, using)
         # The row that says how many have ended comes also if the next job is not there to be claimed.
         # Of two statements that Django has made; values are parameters.
         text = (
             f'WITH ended AS ({cached_sql.impatient(made[0], using)} RETURNING 1), claimed AS ({claiming}) '  # nosec B608
             'SELECT (SELECT COUNT(*) FROM ended), claimed.* FROM (SELECT 1) AS once LEFT JOIN claimed ON TRUE'
         )
-        ended, *row = cached_sql.execute(using, text, [*made[1], *given], lambda cursor: cursor.fetchone())
+        with claim_sql.answered(key, now):
+            ended, *row = cached_sql.execute(using, text, [*made[1], *given], lambda cursor: cursor.fetchone())
         if row[0] is not None:
             self.job = claim_sql.loaded(row, using)
         return int(ended)

@@ -1,5 +1,7 @@
 """The UPDATE by which a worker takes a job: the most frequent statement of all, so that its SQL is made once."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -22,6 +24,8 @@ from .unlocked import made_without_waiting, update_unlocked
 _ANY_ID = UUID(int=0xC1A1)
 _ANY_WORKER = 'worker'
 _ANY_TIME = datetime(2001, 1, 1, tzinfo=UTC)
+#: Claims of this process whose answer has not come: of which job, and when.
+_unanswered: set[tuple[UUID, datetime]] = set()
 
 
 class _BackendId(models.Func):
@@ -55,12 +59,33 @@ def values(worker: str, now: datetime) -> dict[str, Any]:
 
 def take(job_id: UUID, worker: str, using: str) -> Job | None:
     """Claim a delivered job that is due, and read it; None if it is not there to be taken, or if it is locked."""
-    if connections[using].vendor == 'mysql':  # has no UPDATE ... RETURNING
-        if not update_unlocked(_claimable(job_id, using), **values(worker, timezone.now())):
-            return None
-        return Job.objects.using(using).select_related('object_type').get(job_id=job_id)
-    row = cached_sql.execute(using, *statement_for(job_id, worker, using), lambda cursor: cursor.fetchone())
-    return None if row is None else loaded(row, using)
+    now = timezone.now()
+    with answered(job_id, now):
+        if connections[using].vendor == 'mysql':  # has no UPDATE ... RETURNING
+            if not update_unlocked(_claimable(job_id, using), **values(worker, now)):
+                return None
+            return Job.objects.using(using).select_related('object_type').get(job_id=job_id)
+        row = cached_sql.execute(using, *statement_for(job_id, worker, now, using), lambda cursor: cursor.fetchone())
+        return None if row is None else loaded(row, using)
+
+
+@contextmanager
+def answered(job_id: UUID, now: datetime) -> Iterator[None]:
+    """Remember a claim by its time, if the database does not answer: it may have been committed all the same."""
+    _unanswered.add((job_id, now))
+    yield
+    # Not in a `finally`: what is raised may be the loss of the answer.
+    _unanswered.discard((job_id, now))
+
+
+def taken_unanswered(job_id: UUID, worker: str, using: str) -> Job | None:
+    """Return the job that this process has claimed, although the answer of the database was lost; else None."""
+    times = [now for key, now in _unanswered if key == job_id]
+    if not times:
+        return None
+    _unanswered.difference_update((job_id, now) for now in times)
+    rows = Job.objects.using(using).running().filter(job_id=job_id, worker=worker)
+    return rows.filter(started__in=[clock.to_stored(now) for now in times]).select_related('object_type').first()
 
 
 def is_there(job_id: UUID, using: str) -> bool:
@@ -68,11 +93,11 @@ def is_there(job_id: UUID, using: str) -> bool:
     return bool(_claimable(job_id, using).exists())
 
 
-def statement_for(job_id: UUID, worker: str, using: str) -> tuple[str, list[Any]]:
+def statement_for(job_id: UUID, worker: str, now: datetime, using: str) -> tuple[str, list[Any]]:
     """Return the claim as one UPDATE that returns all columns, and its parameters."""
     text, parameters, places = _statement(using, connections[using].vendor)
     given = list(parameters)
-    for place, value in zip(places, _prepared(job_id, worker, timezone.now(), using), strict=True):
+    for place, value in zip(places, _prepared(job_id, worker, now, using), strict=True):
         given[place] = value
     return text, given
 
