@@ -1,5 +1,7 @@
 """The UPDATE by which a worker takes a job: the most frequent statement of all, so that its SQL is made once."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -24,6 +26,8 @@ _ANY_WORKER = 'worker'
 _ANY_TIME = datetime(2001, 1, 1, tzinfo=UTC)
 #: What a claim writes that only the row knows.
 _COMPUTED = {'attempt', 'backend_id'}
+#: Claims of this process whose answer has not come: of which job, and when.
+_unanswered: set[tuple[UUID, datetime]] = set()
 
 
 class _BackendId(models.Func):
@@ -57,14 +61,34 @@ def values(worker: str, now: datetime) -> dict[str, Any]:
 
 def take(job_id: UUID, worker: str, using: str) -> Job | None:
     """Claim a delivered job that is due, and read it; None if it is not there to be taken, or if it is locked."""
-    connection = connections[using]
-    if connection.vendor == 'mysql':  # has no UPDATE ... RETURNING
-        if not update_unlocked(_claimable(job_id, using), **values(worker, timezone.now())):
-            return None
-        return Job.objects.using(using).select_related('object_type').get(job_id=job_id)
-    text, given, known = statement_for(job_id, worker, connection)
-    row = cached_sql.execute(connection, text, given, lambda cursor: cursor.fetchone())
-    return None if row is None else loaded(row, known, connection)
+    connection, now = connections[using], timezone.now()
+    with answered(job_id, now):
+        if connection.vendor == 'mysql':  # has no UPDATE ... RETURNING
+            if not update_unlocked(_claimable(job_id, using), **values(worker, now)):
+                return None
+            return Job.objects.using(using).select_related('object_type').get(job_id=job_id)
+        text, given, known = statement_for(job_id, worker, now, connection)
+        row = cached_sql.execute(connection, text, given, lambda cursor: cursor.fetchone())
+        return None if row is None else loaded(row, known, connection)
+
+
+@contextmanager
+def answered(job_id: UUID, now: datetime) -> Iterator[None]:
+    """Remember a claim by its time, if the database does not answer: it may have been committed all the same."""
+    _unanswered.add((job_id, now))
+    yield
+    # Not in a `finally`: what is raised may be the loss of the answer.
+    _unanswered.discard((job_id, now))
+
+
+def taken_unanswered(job_id: UUID, worker: str, using: str) -> Job | None:
+    """Return the job that this process has claimed, although the answer of the database was lost; else None."""
+    times = [now for key, now in _unanswered if key == job_id]
+    if not times:
+        return None
+    _unanswered.difference_update((job_id, now) for now in times)
+    rows = Job.objects.using(using).running().filter(job_id=job_id, worker=worker)
+    return rows.filter(started__in=[clock.to_stored(now) for now in times]).select_related('object_type').first()
 
 
 def is_there(job_id: UUID, using: str) -> bool:
@@ -72,10 +96,10 @@ def is_there(job_id: UUID, using: str) -> bool:
     return bool(_claimable(job_id, using).exists())
 
 
-def statement_for(job_id: UUID, worker: str, connection: Any) -> tuple[str, list[Any], dict[str, Any]]:
+def statement_for(job_id: UUID, worker: str, now: datetime, connection: Any) -> tuple[str, list[Any], dict[str, Any]]:
     """Return the claim as one UPDATE, its parameters, and what it writes into the columns that it does not return."""
     text, parameters, places = _statement(connection.alias, connection.vendor)
-    given, now = list(parameters), timezone.now()
+    given = list(parameters)
     for place, value in zip(places, _prepared(job_id, worker, now, connection), strict=True):
         given[place] = value
     return text, given, {name: value for name, value in values(worker, now).items() if name not in _COMPUTED}
