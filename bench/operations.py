@@ -18,7 +18,7 @@ from netbox_jobs.lifecycle import claim
 from netbox_jobs.maintenance import orphans, recovery, retention
 from netbox_jobs.maintenance.observer import Observer
 from netbox_jobs.models import Job, Progress, Schedule, Workflow, database
-from netbox_jobs.monitoring import day, job_filters, queues, recent, waiting, workers
+from netbox_jobs.monitoring import day, queues, recent, searched, waiting, workers
 from tests.app.jobs import Plain
 from tests.app.models import Thing
 
@@ -117,7 +117,7 @@ def _scrape() -> bytes:
 #: How many rows one of a page's statements reads at the most: most count up to a limit,
 _COUNTED = max(queues.COUNTED, paginator.LIMIT) + 1
 #: and two look through, or add up, the newest.
-_SEARCHED = job_filters.SEARCHED + 1_000
+_SEARCHED = searched.COMPARED + 1
 _ADDED_UP = day.ADDED_UP + 1
 #: Pages by the name of their URL, their query, and that bound.
 PAGES: tuple[tuple[str, str, int | None], ...] = (

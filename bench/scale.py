@@ -12,7 +12,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +35,10 @@ def main() -> int:
     django.setup()
     from . import rows
 
-    with _databases(arguments.keep):
-        rows.fill('default', 0)
-        results = [
-            _measure(size, arguments.rounds, arguments.retention, arguments.only or '') for size in arguments.sizes
-        ]
+    with _databases(arguments.keep, arguments.filled):
+        if not arguments.filled:
+            rows.fill('default', 0)
+        results = [_measure(size, arguments) for size in arguments.sizes]
     print(_table(results))
     # On a table that is not large, reading all of it may be the cheapest plan, and does no harm.
     large = [result for result in results if result['finished'] >= JUDGED]
@@ -61,6 +60,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument('--quick', action='store_true', help='fewer rows, fewer rounds')
     parser.add_argument('--only', help='operations whose name contains this')
     parser.add_argument('--keep', action='store_true', help='leave the databases there afterwards')
+    parser.add_argument('--filled', action='store_true', help='use the databases that --keep has left, of the one size')
     parser.add_argument('--json', type=Path, default=RESULTS, help='where to write the results')
     arguments = parser.parse_args()
     if arguments.quick:
@@ -69,7 +69,7 @@ def _arguments() -> argparse.Namespace:
 
 
 @contextmanager
-def _databases(keep: bool) -> Iterator[None]:
+def _databases(keep: bool, filled: bool) -> Iterator[None]:
     """Both databases, made and migrated; and a database of Redis that was empty before, and is again."""
     from django.core.management import call_command
     from django.db import connections
@@ -82,7 +82,7 @@ def _databases(keep: bool) -> Iterator[None]:
     if redis.dbsize():
         raise SystemExit('The Redis database is not empty; name another one in BENCH_REDIS_URL.')
     try:
-        for alias in ('default', 'full'):
+        for alias in () if filled else ('default', 'full'):
             _run_on_server(alias, 'DROP DATABASE IF EXISTS {}', 'CREATE DATABASE {}')
             Switch.alias = alias
             call_command('migrate', database=alias, verbosity=0)
@@ -105,21 +105,22 @@ def _run_on_server(alias: str, *statements: str) -> None:
             cursor.execute(statement.format(name))
 
 
-def _measure(size: int, rounds: int, retention: int, only: str) -> dict[str, Any]:
+def _measure(size: int, arguments: argparse.Namespace) -> dict[str, Any]:
     from . import rows
     from .operations import Ground, operations
     from .scale_settings import Switch
 
     began = time.monotonic()
     Switch.alias = 'full'
-    rows.fill('full', size)
+    if not arguments.filled:
+        rows.fill('full', size)
     print(f'{size:,} finished jobs: filled in {time.monotonic() - began:.0f} s.', file=sys.stderr)
     known = rows.delivered(['default', 'full'])
     grounds = {alias: Ground(alias, known) for alias in ('default', 'full')}
     found = []
-    for operation in operations(retention):
-        if only in operation.name:
-            found.append(_compare(operation, grounds, rounds))
+    for operation in operations(arguments.retention):
+        if (arguments.only or '') in operation.name:
+            found.append(_compare(operation, grounds, arguments.rounds))
             print(f'  {_line(found[-1])}', file=sys.stderr)
     return {'finished': size, 'operations': found}
 
@@ -128,26 +129,31 @@ def _compare(operation: 'Operation', grounds: 'dict[str, Ground]', rounds: int) 
     """Samples from both in turn, in changing order; and the plans of both."""
     from .plans import explained
 
-    samples: dict[str, list[float]] = {alias: [] for alias in grounds}
+    samples: dict[str, list[tuple[float, float]]] = {alias: [] for alias in grounds}
     for number in range(rounds + 1):
         for alias in sorted(grounds, reverse=bool(number % 2)):
-            seconds = _sample(operation, alias, grounds[alias])
+            sample = _sample(operation, alias, grounds[alias])
             if number:  # the first one warms what is cached
-                samples[alias].append(seconds)
+                samples[alias].append(sample)
     plans = {}
     for alias, ground in grounds.items():
         given = _prepare(operation, alias, ground)
         with explained(alias) as plans[alias]:
             operation.act(given)
         ground.restore()
-    empty, full = (statistics.median(samples[alias]) for alias in ('default', 'full'))
-    each = [b / a for a, b in zip(samples['default'], samples['full'], strict=True)]
+    (empty, full), (cpu_empty, cpu_full) = (
+        [statistics.median(sample[place] for sample in samples[alias]) for alias in ('default', 'full')]
+        for place in (0, 1)
+    )
+    each = [b[0] / a[0] for a, b in zip(samples['default'], samples['full'], strict=True)]
     reads = {alias: max((plan.rows for plan in plans[alias]), default=0) for alias in plans}
     return {
         'name': operation.name,
         'empty_ms': round(empty * 1000, 3),
         'full_ms': round(full * 1000, 3),
         'ratio': round(full / empty, 2),
+        'cpu_ms': [round(cpu_empty * 1000, 3), round(cpu_full * 1000, 3)],
+        'cpu_ratio': round(cpu_full / cpu_empty, 2),
         'range': [round(min(each), 2), round(max(each), 2)],
         'rows_read': [reads['default'], reads['full']],
         'faults': [
@@ -166,26 +172,42 @@ def _prepare(operation: 'Operation', alias: str, ground: 'Ground') -> Any:
     return operation.prepare()
 
 
-def _sample(operation: 'Operation', alias: str, ground: 'Ground') -> float:
-    """Seconds for one act."""
-    total = 0.0
+def _sample(operation: 'Operation', alias: str, ground: 'Ground') -> tuple[float, float]:
+    """Seconds for one act, and seconds of CPU time."""
+    total = cpu = 0.0
     for time_ in range(operation.times):
         given = _prepare(operation, alias, ground) if time_ == 0 else operation.prepare()
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), _cpu(alias)
         operation.act(given)
         total += time.perf_counter() - began
+        cpu += _cpu(alias) - cpu_began
     ground.restore()
     if operation.times == 1:
         ground.vacuum()
-    return total / operation.times
+    return total / operation.times, cpu / operation.times
+
+
+def _cpu(alias: str) -> float:
+    """The CPU time of this process, and of the session of a PostgreSQL on this host: a busy machine delays neither."""
+    from django.db import connections
+
+    connection, spent = connections[alias], time.process_time()
+    if connection.vendor == 'postgresql':
+        connection.ensure_connection()
+        with suppress(OSError, ValueError):
+            process = Path('/proc') / str(connection.connection.info.backend_pid)
+            if process.joinpath('comm').read_text().startswith('postgres'):
+                spent += int(process.joinpath('schedstat').read_text().split()[0]) / 1e9
+    return spent
 
 
 def _line(row: dict[str, Any]) -> str:
     low, high = row['range']
-    mark = '' if row['ratio'] <= LIMIT else '  <- over the limit'
+    mark = '' if row['cpu_ratio'] <= LIMIT else '  <- over the limit'
     return (
         f'{row["name"]:<42} {row["empty_ms"]:>9.2f} {row["full_ms"]:>9.2f} ms  {row["ratio"]:>5.2f} '
-        f'({low:.2f} to {high:.2f}), rows {row["rows_read"][0]} / {row["rows_read"][1]}{mark}'
+        f'({low:.2f} to {high:.2f}), CPU {row["cpu_ms"][0]:.2f} {row["cpu_ms"][1]:.2f} ms {row["cpu_ratio"]:.2f}, '
+        f'rows {row["rows_read"][0]} / {row["rows_read"][1]}{mark}'
     )
 
 

@@ -1,14 +1,17 @@
 """The page of errors: what went wrong of late, by cause, and actions on all jobs of one cause."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from ..core import errors as texts
-from ..maintenance import bulk_action
+from ..core import formatting
+from ..maintenance import bulk_action, releases
 from ..models import Job, MutedError
 from ..monitoring import errors
 from ..monitoring.performance import PERIODS
@@ -95,9 +98,9 @@ class ErrorsPage(PagesAdmin):
 
     def _errors(self, request: HttpRequest) -> dict[str, Any]:
         user: Any = request.user
-        chosen, periods = choices(request)
+        chosen, periods, length = _period(request)
         queue = request.GET.get('queue', '').replace('\x00', '')[:100]
-        found = errors.groups(PERIODS[chosen], queue=queue)
+        found = errors.groups(length, queue=queue)
         return {
             'groups': found,
             'most': max((max(group.bars) for group in found), default=0),
@@ -109,3 +112,18 @@ class ErrorsPage(PagesAdmin):
             'may_mute': user.has_perm('netbox_jobs.add_mutederror'),
             'live_every': EVERY,
         }
+
+
+def _period(request: HttpRequest) -> tuple[str, list[tuple[str, Any, bool]], timedelta]:
+    """Return the period that the address names, the choices, and its length: also that since the latest release."""
+    chosen, periods = choices(request)
+    release = releases.latest()
+    if release is None:
+        return chosen, periods, PERIODS[chosen]
+    name, since = release
+    label = _('Since %(release)s') % {'release': formatting.cut(name, 20)}
+    if request.GET.get('period') != releases.RELEASE:
+        return chosen, [*periods, (releases.RELEASE, label, False)], PERIODS[chosen]
+    others = [(key, text, False) for key, text, _chosen in periods]
+    length = max(timezone.now() - since, timedelta(minutes=1))
+    return releases.RELEASE, [*others, (releases.RELEASE, label, True)], length

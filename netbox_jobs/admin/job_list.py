@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from django.contrib.admin.views.main import ORDER_VAR, ChangeList
+from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR, SEARCH_VAR, ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from ..choices import JobStatusChoices
 from ..monitoring import job_filters, related
+from ..monitoring.searched import Found
 from . import markup
 
 #: What the columns sort by. The keys of jobs ascend in the order of creation.
@@ -19,7 +20,16 @@ class JobChangeList(ChangeList):
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> 'QuerySet[Any]':
         """Return the filtered jobs without their large fields."""
-        return related.defer_large_fields(super().get_queryset(request, exclude_parameters))
+        jobs = related.defer_large_fields(super().get_queryset(request, exclude_parameters))
+        self.found: Found | None = getattr(request, 'netbox_jobs_found', None)
+        return jobs
+
+    @property
+    def earlier_url(self) -> str:
+        """The address of the search among earlier jobs; empty if this one has compared all."""
+        if self.found is None or self.found.earlier is None:
+            return ''
+        return self.get_query_string({SEARCH_VAR: self.found.earlier_term(self.query)}, remove=[PAGE_VAR])
 
     def get_ordering(self, request: HttpRequest, queryset: 'QuerySet[Any]') -> list[Any]:
         """Sort by one column: no database serves two columns from one index in every direction."""

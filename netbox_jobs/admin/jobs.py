@@ -8,7 +8,7 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Job
-from ..monitoring import export, job_filters, permissions
+from ..monitoring import export, permissions, searched
 from . import actions, filters
 from .action_views import JobActionPages
 from .base import notices
@@ -66,8 +66,8 @@ class JobAdmin(
     search_placeholder = _('Number, ID, name or error')
     search_fields = ('name',)  # get_search_results() decides what is searched
     search_help_text = _(
-        'Number, ID, or words of the name, the runner or the error (among the newest 100,000); error:, object: and '
-        'argument: search one of them alone'
+        'Number, ID, or words of the name, the runner or the error; error:, object: and argument: search one of them '
+        'alone'
     )
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
@@ -80,9 +80,11 @@ class JobAdmin(
         return JobChangeList
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """See `job_filters.search()`, whose rows are distinct."""
+        """See `searched.find()`, whose rows are distinct. The list says how far back it has looked."""
         arguments = permissions.may_see_arguments(request.user)
-        return job_filters.search(queryset, search_term, when=request.GET.get('when'), arguments=arguments), False
+        found = searched.find(queryset, search_term, request.GET, arguments=arguments)
+        request.netbox_jobs_found = found  # type: ignore[attr-defined]
+        return found.jobs, False
 
     def get_urls(self) -> list[Any]:
         """The addresses of this app's pages, before Django's own."""

@@ -22,7 +22,13 @@ _COLORS = JobStatusChoices.colors | {JobStatusChoices.STATUS_FAILED: 'magenta'}
 #: What an empty cell shows.
 NONE = mark_safe('<span class="nj-none">&ndash;</span>')
 
-_SCHEDULE_COLORS = {'suspended': 'red', 'paused': 'orange', 'running': 'blue nj-is-running', 'active': 'green'}
+_SCHEDULE_COLORS = {
+    'suspended': 'red',
+    'late': 'red',
+    'paused': 'orange',
+    'running': 'blue nj-is-running',
+    'active': 'green',
+}
 
 
 def status(value: str, stopping: bool = False) -> SafeString:
@@ -124,8 +130,10 @@ def object_link(site: AdminSite, request: HttpRequest, row: Any) -> SafeString |
 
 def schedule_state(state: ScheduleState) -> SafeString:
     """Return the state of a schedule, and why it is suspended if it is."""
-    word = formatting.schedule_state(state.state)
-    badge = format_html('<span class="nj-status nj-{}">{}</span>', _SCHEDULE_COLORS[state.state], word)
+    word = formatting.schedule_state(state.shown)
+    badge = format_html('<span class="nj-status nj-{}">{}</span>', _SCHEDULE_COLORS[state.shown], word)
+    if state.shown == 'late' and state.late is not None:
+        return format_html('{} <span class="nj-quiet">{}</span>', badge, formatting.duration(state.late))
     if not state.schedule.suspended:
         return badge
     why = formatting.first_line(state.schedule.suspended)

@@ -25,6 +25,8 @@ def job_details(row: Job, worker: Worker | None, attempts: Iterable[JobAttempt],
     """A job, as in `jobs show`."""
     return {
         **job(row, usernames([row]).get(row.user_id), related.progress_of([row]).get(row.pk)),
+        'ran_on': row.ran_on,
+        'context': row.context,
         'arguments': row.arguments_shown,
         'data': row.data,
         'job_timeout': row.job_timeout,
@@ -87,6 +89,7 @@ def error_group(row: ErrorGroup) -> Document:
         'latest': iso(row.last),
         'newest_job': row.newest,
         'queues': row.queues,
+        'workers': row.workers,
         'new': row.new,
         'muted': row.muted,
     }

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from ..choices import JobStatusChoices
 from ..core import errors, formatting, reasons
-from ..maintenance import bulk_action
+from ..maintenance import bulk_action, releases
 from ..models import Job, JobLogEntry, database
 from ..monitoring import errors as error_groups
 from ..monitoring import waiting
@@ -19,7 +19,8 @@ from .screen import Screen
 
 def list_errors(screen: Screen, options: Namespace) -> int:
     """`jobs errors`."""
-    period = timezone.now() - lookup.since(options.since)
+    release = releases.latest() if options.since == 'release' else None
+    period = timezone.now() - (release[1] if release else lookup.since(options.since))
     if period <= timedelta():
         raise usage_error(f'{options.since!r} lies in the future; expected 30m, 2h or 7d ago, or a date.')
     queue = lookup.queue(options.queue) if options.queue else ''

@@ -10,7 +10,7 @@ from ..choices import JobStatusChoices
 from ..core import errors, formatting, reasons
 from ..exceptions import ArgumentsRefused, InstanceGone, RunnerNotFound
 from ..models import Job, JobLogEntry, Worker, database
-from ..monitoring import export, job_filters, related, waiting
+from ..monitoring import related, waiting
 from . import confirm, documents, follow, lookup, tables
 from . import errors as errors_cli
 from .exits import FAILURE, INTERRUPTED, SUCCESS, usage_error
@@ -20,36 +20,6 @@ from .screen import Cell, Screen, progress_text
 _LOG_LINES = 10
 #: And how many steps.
 _STEPS = 500
-
-
-def list_jobs(screen: Screen, options: Namespace) -> int:
-    """`jobs list`."""
-    rows = Job.objects.using(database()).select_related('object_type').defer('arguments', 'data')
-    if options.status:
-        rows = rows.filter(status__in=options.status)
-    if options.runner:
-        rows = rows.filter(runner=lookup.runner_path(options.runner))
-    if options.queue:
-        rows = rows.filter(queue_name=lookup.queue(options.queue))
-    if options.user:
-        rows = rows.filter(user_id=lookup.user(options.user).pk)
-    if options.instance:
-        object_type, object_id = lookup.instance_type(options.instance)
-        rows = rows.filter(object_type=object_type, object_id=object_id)
-    if options.since:
-        rows = rows.filter(created__gte=lookup.since(options.since))
-    if options.search:
-        rows = job_filters.search(rows, options.search, arguments=True)
-    rows = rows.order_by('-created', '-pk')
-    if options.json or options.csv:
-        write = export.as_csv if options.csv else export.as_json
-        screen.pieces(write(rows, most=options.limit))
-        return SUCCESS
-    found = list(rows[: options.limit])
-    related.attach_objects(found)
-    listed = tables.jobs(found, documents.usernames(found), related.progress_of(found))
-    screen.table(listed, 'No jobs match.' if _filtered(options) else 'There are no jobs.')
-    return SUCCESS
 
 
 def show(screen: Screen, options: Namespace) -> int:
@@ -86,10 +56,12 @@ def _fields(job: Job, worker: Worker | None) -> list[tuple[str, Cell]]:
     given = [
         ('status', Cell(tables.status(job).text + (f': {reasons.in_words(wait)}' if wait else ''), job.status)),
         ('progress', Cell(progress_text(progress) if progress else '')),
-        ('worker', Cell(f'process {worker.pid} on {worker.host}' if worker else '')),
+        ('worker', Cell(f'process {worker.pid} on {worker.host}' if worker else job.ran_on)),
         ('attempt', Cell(str(job.attempt) if job.attempt > 1 else '')),
         ('runner', Cell(job.runner)),
         ('instance', Cell(f'{name} ({job.object})' if name and job.object is not None else name or '')),
+        ('tenant', Cell(job.tenant)),
+        ('context', Cell(json.dumps(job.context, ensure_ascii=False) if job.context else '')),
         ('queue', Cell(job.queue_name)),
         ('user', Cell(documents.usernames([job]).get(job.user_id, ''))),
         *((name, _moment(getattr(job, name))) for name in ('created', 'scheduled', 'started', 'completed')),
@@ -289,8 +261,3 @@ def _outcome(job: Job) -> str:
 
 def _named(job: Job) -> str:
     return f'Job {job.pk} ({job.name})'
-
-
-def _filtered(options: Namespace) -> bool:
-    names = ('status', 'runner', 'queue', 'user', 'instance', 'since', 'search')
-    return any(getattr(options, name) for name in names)

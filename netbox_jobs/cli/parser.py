@@ -17,6 +17,7 @@ from . import (
     errors,
     exits,
     health,
+    job_list,
     jobs,
     maintenance,
     performance,
@@ -68,7 +69,7 @@ def build(parser: ArgumentParser) -> None:
 
 
 def _about_jobs(add: Callable[..., Any]) -> None:
-    listing = add('list', jobs.list_jobs, 'List jobs, the newest first', json=True)
+    listing = add('list', job_list.list_jobs, 'List jobs, the newest first', json=True)
     listing.add_argument(
         '--status', action='append', type=str.lower, choices=JobStatusChoices.values(), help='may be repeated'
     )
@@ -81,7 +82,7 @@ def _about_jobs(add: Callable[..., Any]) -> None:
         '--search',
         metavar='WORDS',
         help='a number, an ID, or words of the name, the runner or the error, among the newest 100,000 jobs; '
-        'error:WORD, object:WORD and argument:WORD search one of them alone',
+        'error:WORD, object:WORD and argument:WORD search one of them alone; before:ID searches the jobs before it',
     )
     listing.add_argument('--csv', action='store_true', help='write CSV for spreadsheets')
     listing.add_argument('--limit', type=_from_one, default=50, metavar='N', help='list at most N jobs (default: 50)')

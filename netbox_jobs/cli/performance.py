@@ -29,8 +29,14 @@ def _table(found: Performance, ranked: list[tuple[str, Tally]], of: str) -> Tabl
             Column('jobs', right=True),
             Column('speed', right=True, extra=True),
             Column('errors', right=True),
-            *(Column(f'wait p{percent}', right=True, extra=percent == 50) for percent in PERCENTILES),
-            *(Column(f'run p{percent}', right=True, extra=percent == 50) for percent in PERCENTILES),
+            *(
+                Column(f'wait p{percent}', right=True, extra=percent == 50, spare=int(percent == 99))
+                for percent in PERCENTILES
+            ),
+            *(
+                Column(f'run p{percent}', right=True, extra=percent == 50, spare=int(percent == 99))
+                for percent in PERCENTILES
+            ),
         )
     )
     for name, tally in ranked:

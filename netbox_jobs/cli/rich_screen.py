@@ -41,6 +41,8 @@ _STYLES = {
 #: The width between columns, and the least width of a flexible one.
 _GAP = 2
 _NARROWEST = 8
+#: A column that is cut to fewer characters says little: rather than that, spare ones are omitted.
+_READABLE = 16
 
 
 class RichScreen(Screen):
@@ -79,6 +81,7 @@ class RichScreen(Screen):
             for place, column in enumerate(table.columns)
             if not column.extra and any(row[place].plain != '-' for row in cells)
         ]
+        shown = self._fitting(table.columns, cells, shown)
         widths = self._widths(
             [table.columns[place] for place in shown], [[row[place] for place in shown] for row in cells]
         )
@@ -103,6 +106,21 @@ class RichScreen(Screen):
             rich_top.run(self.console, self.drawn, top, every, sys.stdin.fileno())
         else:
             super().live(top, every)
+
+    def _fitting(self, columns: tuple[Column, ...], rows: list[list[Text]], shown: list[int]) -> list[int]:
+        """Return the places without those of spare columns for which the terminal is too narrow."""
+
+        def needed(place: int) -> int:
+            column = columns[place]
+            width = max(len(column.title), *(row[place].cell_len for row in rows))
+            return min(width, _READABLE) if column.flexible else width
+
+        while sum(map(needed, shown)) + _GAP * (len(shown) - 1) > self.console.width:
+            spare = max(shown, key=lambda place: columns[place].spare)
+            if not columns[spare].spare:
+                break
+            shown = [place for place in shown if place != spare]
+        return shown
 
     def _widths(self, columns: list[Column], rows: list[list[Text]]) -> list[int]:
         """Return the widths of the columns; where they do not fit, the widest flexible columns are cut."""

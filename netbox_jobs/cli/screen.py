@@ -32,12 +32,13 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. A terminal may cut a `flexible` one, and omits an `extra` one."""
+    """A column. A terminal may cut a `flexible` one and omits an `extra` one; a narrow one, those with most `spare`."""
 
     title: str
     right: bool = False
     flexible: bool = False
     extra: bool = False
+    spare: int = 0
 
 
 @dataclass(slots=True)

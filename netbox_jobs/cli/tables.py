@@ -39,7 +39,8 @@ def progress_cell(progress: Progress | None) -> Cell:
     return Cell(formatting.percent(progress.percent))
 
 
-_ID, _NAMES = Column('id', right=True), tuple(Column(name, flexible=True) for name in ('name', 'instance', 'queue'))
+_ID = Column('id', right=True)
+_NAMES = (Column('name', flexible=True), Column('instance', flexible=True), Column('queue', flexible=True, spare=2))
 
 
 def _names(job: Job, style: str = '') -> list[Cell]:
@@ -57,14 +58,17 @@ def running(rows: Iterable[RunningJob]) -> Table:
 
 def jobs(rows: Iterable[Job], users: dict[Any, str], progress: dict[int, Progress]) -> Table:
     """Jobs. The column `when` has the time when a job ended, else when it started, else when it is due."""
+    rows = list(rows)
+    tenants = any(row.tenant for row in rows)
     table = Table(
         (
             _ID,
             Column('status'),
             *_NAMES,
+            *((Column('tenant', flexible=True),) if tenants else ()),
             Column('user', flexible=True, extra=True),
             Column('when'),
-            Column('took', right=True),
+            Column('took', right=True, spare=1),
             Column('progress', right=True, extra=True),
             Column('job_id', extra=True),
         )
@@ -80,6 +84,7 @@ def jobs(rows: Iterable[Job], users: dict[Any, str], progress: dict[int, Progres
                 Cell(str(row.pk)),
                 status(row),
                 *_names(row),
+                *((Cell(row.tenant or '-'),) if tenants else ()),
                 Cell(users.get(row.user_id, '-')),
                 _moment(when),
                 took,
@@ -96,10 +101,11 @@ def error_groups(rows: Iterable[ErrorGroup]) -> Table:
         (
             Column('jobs', right=True),
             Column('error', flexible=True),
-            Column('runner', flexible=True),
+            Column('runner', flexible=True, spare=1),
             Column('first', extra=True),
             Column('latest'),
             Column('queues', flexible=True, extra=True),
+            Column('workers', flexible=True, extra=True),
             Column('fingerprint'),
         )
     )
@@ -113,6 +119,7 @@ def error_groups(rows: Iterable[ErrorGroup]) -> Table:
                 _moment(row.first),
                 Cell(formatting.full_moment(row.last), brief=formatting.relative(row.last)),
                 Cell(', '.join(row.queues)),
+                Cell(', '.join(row.main_workers) + (f' +{row.other_workers}' if row.other_workers else '') or '-'),
                 Cell(row.fingerprint),
             ]
         )
@@ -126,10 +133,10 @@ def queues(rows: Iterable[QueueState], limit: int) -> Table:
             Column('queue', flexible=True),
             Column('waiting', right=True),
             Column('oldest', right=True),
-            Column('scheduled', right=True),
-            Column('running', right=True),
+            Column('scheduled', right=True, spare=3),
+            Column('running', right=True, spare=1),
             Column('failed', right=True),
-            Column('workers', right=True),
+            Column('workers', right=True, spare=2),
             Column('state'),
         )
     )
@@ -158,10 +165,10 @@ def workers(rows: Iterable[WorkerState]) -> Table:
             Column('worker', flexible=True, extra=True),
             Column('host', flexible=True),
             Column('pid', right=True),
-            Column('queues', flexible=True),
-            Column('up', right=True),
+            Column('queues', flexible=True, spare=2),
+            Column('up', right=True, spare=3),
             Column('job', flexible=True),
-            Column('progress', right=True),
+            Column('progress', right=True, spare=1),
             Column('for', right=True),
         )
     )
@@ -190,19 +197,19 @@ def schedules(rows: Iterable[ScheduleState]) -> Table:
             Column('id', right=True),
             Column('name', flexible=True),
             Column('runner', flexible=True, extra=True),
-            Column('instance', flexible=True),
+            Column('instance', flexible=True, spare=1),
             Column('recurs', flexible=True),
             Column('next'),
-            Column('last'),
+            Column('last', spare=2),
             Column('ended', extra=True),
-            Column('runs', right=True),
+            Column('runs', right=True, spare=3),
             Column('state', extra=True),
         )
     )
-    styles = {'suspended': 'errored', 'paused': 'paused', 'running': 'running', 'active': 'dim'}
+    styles = {'late': 'errored', 'suspended': 'errored', 'paused': 'paused', 'running': 'running', 'active': 'dim'}
     for state in rows:
         row, last = state.schedule, state.last
-        word, style = formatting.schedule_state(state.state), styles[state.state]
+        word, style = formatting.schedule_state(state.shown), styles[state.shown]
         brief = formatting.moment(state.next_run) or word
         ended = formatting.status(last.status) if last else '-'
         recurs = formatting.recurrence(row.interval, row.cron)
@@ -214,7 +221,11 @@ def schedules(rows: Iterable[ScheduleState]) -> Table:
                 Cell(row.runner),
                 instance(row),
                 Cell(formatting.recurrence(row.interval, row.cron, row.time_zone), brief=recurs),
-                Cell(formatting.full_moment(state.next_run) or '-', '' if state.next_run else style, brief),
+                Cell(
+                    formatting.full_moment(state.next_run) or '-',
+                    style if state.late is not None or not state.next_run else '',
+                    brief,
+                ),
                 Cell(formatting.full_moment(last.completed), last.status, ago) if last else Cell('-'),
                 Cell(ended),
                 Cell(formatting.number(row.runs)),

@@ -120,6 +120,8 @@ SETTINGS: dict[str, Setting] = {
     ),
     # Dotted path of a function that is called with each job that has ended, as its `notifications` ask for.
     'NOTIFY': Setting('', 'the dotted path of a function, or an empty text', lambda value: isinstance(value, str)),
+    # The name of the project's release: what went wrong since a worker first ran it can be told from what did before.
+    'RELEASE': Setting('', 'a text, such as a version', lambda value: isinstance(value, str)),
     # How long entries of the audit trail are kept.
     'AUDIT_RETENTION': _number(365, 'days, or 0 to keep all,', 0, 36_500, whole=True),
     # The keys that encrypt arguments and data: the first encrypts, all decrypt.

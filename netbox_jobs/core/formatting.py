@@ -221,8 +221,9 @@ def status(value: str, *, stopping: bool = False) -> str:
 
 
 def schedule_state(value: str) -> str:
-    """Return the word for the state of a schedule: 'active', 'running', 'paused' or 'suspended'."""
+    """Return the word for the state of a schedule: 'active', 'late', 'running', 'paused' or 'suspended'."""
     words = {'active': _('Active'), 'running': _('Running'), 'paused': _('Paused'), 'suspended': _('Suspended')}
+    words['late'] = _('Late')
     return words.get(value, clean(value))
 
 

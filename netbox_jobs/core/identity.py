@@ -1,11 +1,13 @@
 """The name under which this process claims jobs."""
 
 import os
+import socket
 from uuid import uuid4
 
 # The name, with the process that it was made for.
 _token: tuple[int, str] = (0, '')
 _inherited = False
+_name = ''
 
 
 def process_token() -> str:
@@ -16,10 +18,15 @@ def process_token() -> str:
     return _token[1]
 
 
-def adopt_token(token: str) -> None:
-    """Claim under `token` from now on, in this process and in those that it forks."""
-    global _token, _inherited
-    _token, _inherited = (os.getpid(), token), True
+def adopt_token(token: str, name: str = '') -> None:
+    """Claim under `token` from now on, in this process and in those that it forks; `name` is the worker's."""
+    global _token, _inherited, _name
+    _token, _inherited, _name = (os.getpid(), token), True, name
+
+
+def process_name() -> str:
+    """The name of the worker that this process belongs to, else its host and number."""
+    return _name or f'{socket.gethostname()}.{os.getpid()}'
 
 
 def is_child_of_worker() -> bool:

@@ -37,6 +37,8 @@ def end_orphans(token: str, reason: str = '', runs: Container[RunKey] | None = N
     reason = reason or f'no sign of life for {conf.get("WORKER_TIMEOUT")} seconds'
     running = Job.objects.using(using).running().filter(worker=token)
     orphans = [job for job in running if runs is None or (job.pk, job.attempt) in runs]
+    for job in orphans:
+        job.ran_on = worker.name if worker else ''
     ended = _end_each(orphans, f'The worker {who} is gone: {reason}.')
     if worker is not None and not Job.objects.using(using).running().filter(worker=token).exists():
         worker.delete()

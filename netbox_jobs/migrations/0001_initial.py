@@ -117,6 +117,17 @@ class Migration(migrations.Migration):
                         max_length=16,
                     ),
                 ),
+                (
+                    'ran_on',
+                    models.CharField(
+                        blank=True,
+                        default='',
+                        editable=False,
+                        help_text='In which it errored or failed',
+                        max_length=255,
+                        verbose_name='worker',
+                    ),
+                ),
                 ('job_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='job ID')),
                 ('queue_name', models.CharField(blank=True, max_length=100, verbose_name='queue')),
                 (
@@ -833,6 +844,7 @@ class Migration(migrations.Migration):
                             ('leave', 'Finish and leave'),
                             ('mute', 'Mute'),
                             ('unmute', 'Unmute'),
+                            ('release', 'Release'),
                         ],
                         max_length=20,
                         verbose_name='action',
@@ -848,6 +860,7 @@ class Migration(migrations.Migration):
                             ('queue', 'Queue'),
                             ('worker', 'Worker'),
                             ('error', 'Error'),
+                            ('release', 'Release'),
                         ],
                         max_length=20,
                         verbose_name='type',

@@ -11,7 +11,7 @@ from .fields import UserKey
 class AuditEntry(models.Model):
     """What was done, to what, by whom. It refers to no row, so that it survives whatever it is about.
 
-    `lifecycle.audit` writes it, in the transaction of the action.
+    `lifecycle.audit` writes it, in the transaction of the action; `maintenance.releases` when a release first runs.
     """
 
     ACTIONS = (
@@ -27,6 +27,7 @@ class AuditEntry(models.Model):
         ('leave', _('Finish and leave')),
         ('mute', _('Mute')),
         ('unmute', _('Unmute')),
+        ('release', _('Release')),
     )
     TYPES = (
         ('job', _('Job')),
@@ -35,6 +36,7 @@ class AuditEntry(models.Model):
         ('queue', _('Queue')),
         ('worker', _('Worker')),
         ('error', _('Error')),
+        ('release', _('Release')),
     )
 
     created = models.DateTimeField(_('time'), default=timezone.now, db_index=True)

@@ -72,6 +72,14 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     fingerprint = models.CharField(
         max_length=16, blank=True, default='', editable=False, help_text=_('What errors of one cause share')
     )
+    ran_on = models.CharField(
+        _('worker'),
+        max_length=255,
+        blank=True,
+        default='',
+        editable=False,
+        help_text=_('In which it errored or failed'),
+    )
     job_id = models.UUIDField(_('job ID'), unique=True, default=uuid.uuid4, editable=False)
     queue_name = models.CharField(_('queue'), max_length=100, blank=True)
     notifications = models.CharField(

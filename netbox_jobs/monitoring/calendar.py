@@ -15,8 +15,6 @@ PERIODS = {'1d': timedelta(days=1), '7d': timedelta(days=7)}
 SCHEDULES, MISSED = 200, 99
 #: A schedule that runs more often than this is shown once, and not with each of its runs.
 OFTEN = timedelta(hours=1)
-#: How long after its time a job that still waits is late.
-LATE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ def upcoming(period: timedelta) -> Calendar:
         if state.schedule.paused or state.schedule.suspended:
             found.resting.append(state)
             continue
-        late = Late(state, _late(state, now), missed(state))
+        late = Late(state, state.late, missed(state))
         if late.by is not None or late.missed:
             found.late.append(late)
         times = _times(state, now, now + period)
@@ -89,11 +87,6 @@ def upcoming(period: timedelta) -> Calendar:
     for day in sorted(days):
         found.days[day] = sorted(days[day].values(), key=lambda runs: clock.to_utc(runs.first))
     return found
-
-
-def _late(state: ScheduleState, now: datetime) -> timedelta | None:
-    due = state.next_run
-    return now - due if due is not None and now - due > LATE else None
 
 
 def _times(state: ScheduleState, now: datetime, end: datetime) -> list[datetime] | None:

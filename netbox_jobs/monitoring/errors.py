@@ -14,6 +14,8 @@ from ..models import Job, MutedError, database
 
 #: How many groups are listed at most: the most frequent.
 GROUPS = 50
+#: Of how many workers a group names the most frequent ones.
+WORKERS = 3
 #: How many bars a group's sparkline has.
 BARS = 24
 #: How much of an error is read.
@@ -33,11 +35,23 @@ class ErrorGroup:
     newest: int
     message: str = ''
     queues: list[str] = field(default_factory=list)
+    #: The workers in which the jobs ended, the most frequent first, as far as they are known.
+    workers: list[str] = field(default_factory=list)
     #: How many of the jobs ended in each part of the period, the earliest first.
     bars: list[int] = field(default_factory=lambda: [0] * BARS)
     #: Whether no job has ended with this error before the period.
     new: bool = False
     muted: bool = False
+
+    @property
+    def main_workers(self) -> list[str]:
+        """The workers that are named, the most frequent first."""
+        return self.workers[:WORKERS]
+
+    @property
+    def other_workers(self) -> int:
+        """How many more there are."""
+        return len(self.workers) - len(self.main_workers)
 
 
 def failed_jobs(since: datetime) -> 'QuerySet[Job]':
@@ -72,6 +86,9 @@ def groups(period: timedelta, *, queue: str = '', runner: str = '', limit: int =
         jobs = jobs.order_by().filter(fingerprint__in=found)
         for fingerprint, name in jobs.values_list('fingerprint', 'queue_name').distinct():
             found[fingerprint].queues.append(name)
+        per_worker = jobs.exclude(ran_on='').values_list('fingerprint', 'ran_on').annotate(number=Count('pk'))
+        for fingerprint, name, _number in per_worker.order_by('-number', 'ran_on'):
+            found[fingerprint].workers.append(name)
         _count_bars(found, jobs, now - period, period)
         _mark(found, now - period)
     return sorted(found.values(), key=lambda group: group.muted)

@@ -41,6 +41,7 @@ def job(row: Job, user: str | None, latest: Progress | None) -> Document:
         'queue': row.queue_name,
         'user': user,
         'instance': instance(row),
+        'tenant': row.tenant,
         'created': iso(row.created),
         'scheduled': iso(row.scheduled),
         'started': iso(row.started),

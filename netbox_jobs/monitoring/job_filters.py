@@ -2,21 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from uuid import UUID
 
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from ..choices import JobStatusChoices
 from ..maintenance import bulk_action
-from ..models import Job
 from ..models.querysets import JobQuerySet
-from .search import with_words
 
 #: The fields behind the filters by one value, as those of actions on all jobs that match.
 FIELDS = {name: bulk_action.FILTERS[name] for name in ('status', 'runner', 'queue', 'user', 'error')}
-#: Among how many of the newest jobs (of the chosen period) words are searched.
-SEARCHED = 100_000
 #: The latest periods that can be named.
 RECENT = {
     '1h': (timedelta(hours=1), gettext_lazy('Last hour')),
@@ -97,34 +92,3 @@ def order(given: Mapping[str, str]) -> str:
         return '-created'  # by the key, all newer jobs would be read first
     # For one status, the index on status and due has this order. Keys ascend in the order of creation.
     return '-due' if given.get('status') in JobStatusChoices.values() else '-pk'
-
-
-def search(jobs: JobQuerySet, term: str, *, when: str | None = None, arguments: bool = False) -> JobQuerySet:
-    """Return the jobs with a number, with an ID, or with all the words; see `search.with_words()`.
-
-    No index has the words, so only the newest `SEARCHED` jobs are compared: the cost has a bound.
-
-    Args:
-        jobs: The jobs, filtered or not.
-        term: The number, the ID, or the words.
-        when: The period that the jobs are filtered by, as `period()` takes it.
-        arguments: Whether the user may see the arguments of these jobs, and so search them.
-    """
-    term = term.replace('\x00', '').strip()
-    if not term:
-        return jobs
-    number = term.removeprefix('#')
-    if number.isascii() and number.isdigit() and len(number) < 19:
-        return jobs.filter(pk=int(number))
-    try:
-        return jobs.filter(job_id=UUID(term))
-    except ValueError:
-        pass
-    newest = Job.objects.using(jobs.db).order_by(order({'when': when or ''}))
-    if (bounds := period(when)) is not None and bounds[1] is not None:
-        newest = newest.filter(created__lt=bounds[1])
-    top = newest.values_list('pk', flat=True).first()
-    if top is None:
-        return jobs.none()
-    # A little beyond, because an earlier transaction need not have the lower key.
-    return with_words(jobs.filter(pk__gt=top - SEARCHED, pk__lt=top + 1000), term, arguments=arguments)

@@ -1,15 +1,18 @@
 """The state of schedules, each with its latest jobs."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from ..models import Job, Schedule, database
 from . import counts
 
 #: How many of the next occurrences are shown.
 UPCOMING = 5
+#: How long after its time a job that still waits is late.
+LATE = timedelta(minutes=1)
 
 
 @dataclass
@@ -29,6 +32,18 @@ class ScheduleState:
         if self.schedule.paused:
             return 'paused'
         return 'running' if self.running is not None else 'active'
+
+    @property
+    def shown(self) -> str:
+        """The state for people: 'late' as well, for an active schedule whose job still waits after its time."""
+        return 'late' if self.state == 'active' and self.late is not None else self.state
+
+    @property
+    def late(self) -> timedelta | None:
+        """How long the waiting job has been due; None if that is no longer than `LATE`."""
+        due = self.next_run
+        by = timezone.now() - due if due is not None else timedelta()
+        return by if by > LATE else None
 
     @property
     def next_run(self) -> datetime | None:

@@ -4,12 +4,14 @@
     error:"no answer"          the error
     object:Berlin              the object, by its name or its key; object:shop.source:3 is one object
     argument:pages=3           the arguments, for users who may see them
+    before:#4711               goes on with the jobs before this one, where another search has ended
 
-The caller bounds how many jobs are compared; here, how much of each is.
+The caller says which jobs are compared, and bounds how many; here, how much of each is.
 """
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.apps import apps
@@ -21,11 +23,10 @@ from django.db.models.functions import Left
 
 from ..core import contexts
 from ..models import database
-from ..models.querysets import JobQuerySet
 from . import counts
 
 #: How many words of a search count, and how many characters of an error or of arguments are compared.
-WORDS, READ = 10, 2_000
+WORDS, READ = 10, 1_000
 #: Of how many types, among how many of the objects with the highest keys of each, names are searched;
 TYPES, OBJECTS = 10, 10_000
 #: and how many of the found ones count.
@@ -33,53 +34,71 @@ FOUND = 200
 #: The fields that name an object.
 NAMES = ('name', 'title', 'label', 'slug')
 
-_PART = re.compile(r'(?:(error|object|argument):)?(?:"([^"]+)"|(\S+))', re.IGNORECASE)
+_PART = re.compile(r'(?:(error|object|argument|before):)?(?:"([^"]+)"|(\S+))', re.IGNORECASE)
+#: What the condition compares, to be added to a queryset of jobs by `alias()`.
+COMPARED = {'searched_error': Left('error', READ), 'searched_arguments': Left('arguments_shown', READ)}
+_NOTHING = Q(pk__in=())
 
 
-def with_words(jobs: JobQuerySet, term: str, *, arguments: bool = False) -> JobQuerySet:
-    """Return the jobs that have all words of a search; the database compares each of the given jobs.
+@dataclass
+class Search:
+    """What a term asks for."""
+
+    #: Of each job: whether it is found.
+    condition: Q = field(default_factory=Q)
+    #: The objects of which one must be a job's, as keys by types, for each `object:` that names them.
+    objects: list[dict[int, list[str]]] = field(default_factory=list)
+    #: Whether a word is in the error alone.
+    errors: bool = False
+    #: The number of the job before which to begin.
+    before: int | None = None
+
+
+def parse(term: str, *, arguments: bool = False) -> Search:
+    """Return what a search asks for.
 
     Args:
-        jobs: The jobs, no more than may be compared.
         term: The words; see above.
-        arguments: Whether `argument:` finds anything: whether the user may see the arguments of these jobs.
+        arguments: Whether `argument:` finds anything: whether the user may see the arguments of the jobs.
     """
-    jobs = jobs.alias(searched_error=Left('error', READ), searched_arguments=Left('arguments_shown', READ))
-    for field, word in list(_parts(term))[:WORDS]:
-        if field == 'argument':
-            jobs = jobs.filter(searched_arguments__icontains=word) if arguments else jobs.none()
-        elif field == 'error':
-            jobs = jobs.filter(searched_error__icontains=word)
-        elif field == 'object':
-            jobs = jobs.filter(_about(word), **contexts.tenant_filter())
+    search = Search()
+    for name, word in list(_parts(term))[:WORDS]:
+        if name == 'before':
+            number = word.removeprefix('#')
+            search.before = int(number) if number.isascii() and number.isdigit() and len(number) < 19 else 0
+        elif name == 'argument':
+            search.condition &= Q(searched_arguments__icontains=word) if arguments else _NOTHING
+        elif name == 'error':
+            search.errors = True
+            search.condition &= Q(searched_error__icontains=word)
+        elif name == 'object':
+            objects = _objects(word)
+            search.objects.append(objects)
+            about = [Q(object_type_id=kind, object_id__in=keys) for kind, keys in objects.items()]
+            search.condition &= Q(*about, _connector=Q.OR) & Q(**contexts.tenant_filter()) if about else _NOTHING
         else:
-            anywhere = Q(name__icontains=word) | Q(runner__icontains=word) | Q(searched_error__icontains=word)
-            jobs = jobs.filter(anywhere)
-    return jobs
+            search.condition &= Q(name__icontains=word) | Q(runner__icontains=word) | Q(searched_error__icontains=word)
+    return search
 
 
 def _parts(term: str) -> Iterator[tuple[str, str]]:
     for found in _PART.finditer(term):
-        field, quoted, plain = found.groups()
-        yield (field or '').lower(), quoted or plain
+        name, quoted, plain = found.groups()
+        yield (name or '').lower(), quoted or plain
 
 
-def _about(word: str) -> Q:
-    """Return the condition that a job is about an object: `app.model:key`, a key, or words of its name."""
+def _objects(word: str) -> dict[int, list[str]]:
+    """Return the keys of objects by their types: of `app.model:key`, or those with this key or these words."""
     label, colon, key = word.rpartition(':')
     if colon and label.count('.') == 1:
         try:
             model = apps.get_model(label)
         except LookupError:
-            return Q(pk__in=())
+            return {}
         kind = ContentType.objects.db_manager(database()).get_for_model(model, for_concrete_model=False)
-        return Q(object_type_id=kind.pk, object_id=key)
-    condition = Q(object_id=word[:255])
+        return {kind.pk: [key]}
     types = ContentType.objects.db_manager(database()).in_bulk(counts.values('object_type', TYPES))
-    for key, kind in types.items():
-        if keys := _named(kind.model_class(), word):
-            condition |= Q(object_type_id=key, object_id__in=keys)
-    return condition
+    return {key: [word[:255], *_named(kind.model_class(), word)] for key, kind in types.items()}
 
 
 def _named(model: Any, word: str) -> list[str]:

@@ -69,7 +69,7 @@ class Worker(Reconnecting, RQWorker):
             self.name,
             ','.join(self.queue_names()),
         )
-        identity.adopt_token(lease.token)
+        identity.adopt_token(lease.token, self.name)
         begin(lease)
         time_limit.show_on(SHOW)  # which its children inherit
         self.intake.max_jobs = max_jobs

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from ..broker import connection
 from ..core.transactions import is_conflict
 from ..execution.heartbeat import Lease
-from ..maintenance import recovery
+from ..maintenance import recovery, releases
 from ..models import database
 from .connections import leave_pools
 from .preload import warm_up
@@ -123,6 +123,7 @@ def begin(lease: Lease) -> None:
 
     def start() -> None:
         lease.beat()
+        releases.record()
         recovery.deliver_due()
         warm_up()
 

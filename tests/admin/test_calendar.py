@@ -1,10 +1,12 @@
 """The calendar of schedules: what runs when, in the viewer's time zone; what is late, and what was missed."""
 
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 import pytest
 import time_machine
 from django.contrib.auth.models import Permission, User
+from django.core.management import call_command
 
 from netbox_jobs.models import Job, Schedule
 from netbox_jobs.monitoring import calendar, schedules
@@ -131,3 +133,22 @@ def test_only_so_many_schedules_are_read(admin_client, monkeypatch):
         schedule(f'schedule {number}', due=NOW + timedelta(hours=1))
     page = admin_client.get(PAGE).content.decode()
     assert 'schedule 0' in page and 'schedule 1' not in page and 'the first 1 schedules' in page
+
+
+def test_a_late_schedule_is_called_late_wherever_its_state_is_shown(client):
+    client.force_login(User.objects.create_superuser('admin'))
+    late = schedule('late', due=NOW - timedelta(hours=2), interval=600)
+    schedule('in time', due=NOW - timedelta(seconds=50), interval=60)
+    shown = {
+        state.schedule.name: (state.state, state.shown) for state in schedules.schedule_states(Schedule.objects.all())
+    }
+    assert shown == {'late': ('active', 'late'), 'in time': ('active', 'active')}
+    for path in ('job/overview/', 'schedule/', f'schedule/{late.pk}/change/'):
+        page = client.get(f'/admin/netbox_jobs/{path}').content.decode()
+        assert '>Late</span> <span class="nj-quiet">2 h</span>' in page, path
+    out = StringIO()
+    call_command('jobs', 'schedules', stdout=out)
+    [line] = [line for line in out.getvalue().splitlines() if ' late ' in line]
+    assert line.rstrip().endswith('Late')
+    late.pause()
+    assert schedules.schedule_states(Schedule.objects.filter(pk=late.pk))[0].shown == 'paused'

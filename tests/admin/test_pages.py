@@ -16,7 +16,7 @@ from django.utils import timezone
 from example_plugin.models import Source
 from netbox_jobs.admin import charts, filters, paginator
 from netbox_jobs.models import Job, JobAttempt, JobLogEntry, Progress, Schedule, Worker
-from netbox_jobs.monitoring import day, job_filters
+from netbox_jobs.monitoring import day, searched
 from tests.admin.helpers import body, client, make, url, user
 from tests.app.jobs import Plain, Talking
 
@@ -188,14 +188,17 @@ def test_counts_end_at_a_limit_and_say_so(boss, monkeypatch):
     assert '60+' in body(response) and 'there are more' in body(response)
 
 
-def test_names_are_searched_among_the_newest_only(boss, monkeypatch):
+def test_a_search_says_how_far_back_it_went_and_goes_on(boss, monkeypatch):
     old = make(name='needle')
     for _ in range(5):
         new = make(name='hay')
-    monkeypatch.setattr(job_filters, 'SEARCHED', new.pk - old.pk)
-    assert not boss.get(url('job_changelist') + '?q=needle').context['cl'].result_list
-    monkeypatch.setattr(job_filters, 'SEARCHED', new.pk - old.pk + 1)
-    assert boss.get(url('job_changelist') + '?q=needle').context['cl'].result_list
+    monkeypatch.setattr(searched, 'COMPARED', new.pk - old.pk)
+    page = boss.get(url('job_changelist') + '?q=needle')
+    assert not page.context['cl'].result_list
+    assert f'went back to job #{old.pk + 1}' in body(page)
+    page = boss.get(url('job_changelist') + page.context['cl'].earlier_url)
+    assert [job.pk for job in page.context['cl'].result_list] == [old.pk]
+    assert 'Search earlier jobs' not in body(page)
 
 
 def test_the_overview_shows_queues_charts_and_how_far_back_it_counts(boss, monkeypatch):

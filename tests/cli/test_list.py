@@ -30,6 +30,19 @@ def test_list_shows_the_newest_first_in_columns_two_spaces_apart(jobs):
     ]
 
 
+def test_list_has_a_column_for_tenants_once_a_job_has_one(jobs):
+    Plain.enqueue()
+    job = Plain.enqueue()
+    Job.objects.filter(pk=job.pk).update(tenant='acme', context={'language': 'de'})
+    said = jobs('list')
+    place = said.out.splitlines()[0].split().index('TENANT')
+    assert [row[place] for row in said.rows] == ['acme', '-']
+    assert [row['tenant'] for row in jobs('list', '--json').json] == ['acme', '']
+    assert jobs('show', str(job.pk), '--json').json['context'] == {'language': 'de'}
+    shown = jobs('show', str(job.pk)).out
+    assert 'acme' in shown and '{"language": "de"}' in shown
+
+
 def test_list_chooses(jobs):
     user = User.objects.create(username='ada')
     thing, uuid_thing, text_thing = (

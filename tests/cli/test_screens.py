@@ -34,6 +34,24 @@ def test_a_terminal_gets_colours_and_tables_that_fit(jobs, monkeypatch):
     assert '\x1b[' in jobs('--force-color', 'show', job.pk).out
 
 
+@pytest.mark.parametrize(
+    ('width', 'titles'),
+    [
+        (100, 'queue waiting oldest scheduled running failed workers state'),
+        (80, 'queue waiting oldest running failed workers state'),
+        (60, 'queue waiting oldest failed state'),
+    ],
+)
+def test_a_narrow_terminal_omits_what_it_can_spare_and_cuts_no_number(jobs, monkeypatch, width, titles):
+    monkeypatch.setenv('COLUMNS', str(width))
+    for number in range(12):
+        Job.objects.create(name='x', status='pending', queue_name=f'a rather long name of a queue {number % 2}', due=1)
+    said = re.sub(r'\x1b\[[\d;]*m', '', jobs('--force-color', 'queues').out).splitlines()
+    assert said[0].split() == titles.split()
+    assert max(map(len, said)) <= width
+    assert not any(line.count('…') > 1 or re.search(r'\d…', line) for line in said)
+
+
 def test_a_terminal_shows_a_bar_while_it_waits(jobs, worker_between_looks, monkeypatch):
     monkeypatch.setenv('COLUMNS', '80')
     said = jobs('--force-color', 'run', 'Talking', '--wait')

@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+from datetime import UTC, datetime
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -10,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from netbox_jobs.models import Job
-from netbox_jobs.monitoring import job_filters, search
+from netbox_jobs.monitoring import search, searched
 from tests.app.models import TextThing, Thing, UUIDThing
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +25,7 @@ def make(name='hay', **values):
 
 
 def found(term, **options):
-    return list(job_filters.search(Job.objects.order_by('pk'), term, **options))
+    return list(searched.find(Job.objects.order_by('pk'), term, **options).jobs)
 
 
 def test_plain_words_are_found_in_the_name_the_runner_and_the_error():
@@ -71,16 +73,64 @@ def test_arguments_are_searched_only_for_those_who_may_see_them():
     assert found('token', arguments=True) == [], 'arguments are found by argument: alone'
 
 
-def test_only_the_newest_jobs_are_compared_and_only_the_beginning_of_an_error(monkeypatch):
-    old = make('needle')
-    new = make('needle', error='x' * search.READ + 'late')
+def test_only_the_beginning_of_an_error_is_compared():
+    make(error='x' * search.READ + 'late')
     assert found('error:late') == []
-    monkeypatch.setattr(job_filters, 'SEARCHED', new.pk - old.pk)
-    assert found('needle') == [new]
-    with CaptureQueriesContext(connection) as queries:
-        found('needle')
-    assert len(queries) == 2
-    assert f'> {old.pk} ' in queries[1]['sql']
+
+
+def test_a_search_compares_so_many_jobs_and_goes_on_where_it_has_ended():
+    for name in ('needle 1', 'hay', 'hay', 'needle 2', 'hay'):
+        make(name)
+    found_so_far = searched.find(Job.objects.order_by('pk'), 'needle', compared=3)
+    assert [job.name for job in found_so_far.jobs] == ['needle 2']
+    term = found_so_far.earlier_term('needle')
+    assert term == f'needle before:#{found_so_far.earlier}'
+    last = searched.find(Job.objects.order_by('pk'), term, compared=3)
+    assert ([job.name for job in last.jobs], last.earlier) == (['needle 1'], None)
+
+
+def test_a_search_with_many_hits_ends_and_goes_on_also_with_filters():
+    for number in range(9):
+        make(f'needle {number}', queue_name='low' if number == 0 else 'high')
+    term, seen = 'needle', []
+    for _ in range(5):
+        result = searched.find(Job.objects.filter(queue_name='low'), term, hits=2)
+        seen += [job.name for job in result.jobs]
+        term = result.earlier_term(term) if result.earlier else term
+    assert (seen, result.earlier) == (['needle 0'], None)
+
+
+@pytest.mark.parametrize(
+    ('term', 'given'),
+    [
+        ('error:gone', {}),
+        ('argument:pages', {'status': 'errored'}),
+        ('gone', {'error': 'f' * 16}),
+        ('gone', {'when': '2020'}),
+        ('argument:pages object:Berlin', {}),
+    ],
+)
+def test_an_index_leads_to_jobs_that_are_older_than_the_newest(term, given):
+    """One job of its kind, and after it more jobs than are compared."""
+    then = datetime(2020, 5, 1, tzinfo=UTC)
+    berlin = Thing.objects.create(name='Berlin')
+    values = {'fingerprint': 'f' * 16, 'completed': then, 'due': 1, 'arguments_shown': 'pages=3', 'object': berlin}
+    job = make(error='gone', created=then, **values)
+    for _ in range(8):
+        make(status='completed', due=2)
+    result = searched.find(Job.objects.all(), term, given, arguments=True, compared=8)
+    assert (list(result.jobs), result.earlier) == ([job], None)
+
+
+def test_each_statement_of_a_search_has_a_limit():
+    make(error='gone', object=Thing.objects.create(name='Berlin'))
+    for term in ('gone', 'error:gone', 'argument:x', 'object:Berlin gone'):
+        with CaptureQueriesContext(connection) as queries:
+            found(term, arguments=True)
+        compared = [query['sql'] for query in queries if 'hit = 1' in query['sql']]
+        assert len(compared) == 1, term
+        limits = re.findall(r'LIMIT (\d+)\) w', compared[0])
+        assert sum(map(int, limits)) <= searched.COMPARED, compared[0]
 
 
 def test_only_the_objects_with_the_highest_keys_are_compared(monkeypatch):

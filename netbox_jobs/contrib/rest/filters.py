@@ -9,7 +9,7 @@ from django_filters.utils import translate_validation
 
 from ...choices import JobStatusChoices
 from ...models import Job, database
-from ...monitoring import job_filters, permissions
+from ...monitoring import job_filters, permissions, searched
 from .pagination import Order
 from .problems import BadQuery
 
@@ -59,8 +59,8 @@ class JobFilterSet(rest_framework.FilterSet):
     )
     q = django_filters.CharFilter(
         method='search',
-        label='A number, an ID, or words of the name, the runner or the error (among the newest 100,000 jobs); error:, '
-        'object: and argument: search one of them alone',
+        label='A number, an ID, or words of the name, the runner or the error (among the newest 5,000 jobs); error:, '
+        'object: and argument: search one of them alone; before: searches the jobs before the one with this number',
     )
 
     class Meta:
@@ -83,7 +83,7 @@ class JobFilterSet(rest_framework.FilterSet):
     def search(self, queryset: Any, name: str, value: str) -> Any:
         """By number, ID or words; see `monitoring.search`."""
         arguments = permissions.may_see_arguments(self.request.user)
-        return job_filters.search(queryset, value, when=self.data.get('when'), arguments=arguments)
+        return searched.find(queryset, value, order_filters(self.data), arguments=arguments).jobs
 
 
 def about(given: Any) -> str:
@@ -98,15 +98,24 @@ def about(given: Any) -> str:
     return f'{kind.pk}:{key}' if key else str(kind.pk)
 
 
+def order_filters(given: Any) -> dict[str, str]:
+    """Return those of the parameters that decide the order, as `job_filters.order()` takes them."""
+    statuses = given.getlist('status')
+    return {
+        'when': given.get('when', ''),
+        'error': given.get('error', ''),
+        'about': about(given) if given.get('object_type') and given.get('object_id') else '',
+        'status': statuses[0] if len(statuses) == 1 else '',
+    }
+
+
 def order(given: Any) -> Order:
     """Return by what a list with these parameters is sorted; see `job_filters.order()`.
 
     The one status, or the error, that it leads with is no filter any more.
     """
-    statuses, error = given.getlist('status'), given.get('error', '')
-    about_one = bool(given.get('object_type') and given.get('object_id'))
-    found = {'when': given.get('when', ''), 'error': error, 'about': ':' if about_one else ''}
-    found['status'] = statuses[0] if len(statuses) == 1 else ''
+    found, error = order_filters(given), given.get('error', '')
+    about_one = ':' in found['about']
     by = job_filters.order(found).removeprefix('-')
     if by == 'pk' and given.get('created_before'):
         by = 'created'
