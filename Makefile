@@ -28,7 +28,7 @@ PEERS = .venv-peers
 # Installed anew when what is to be installed changes.
 STAMP = $(VENV)/.installed
 
-.PHONY: help demo serve unit test lint audit docs messages pictures dist format chaos faults simulate soak bench bench-peers
+.PHONY: help demo serve unit test django-tests lint audit docs messages pictures dist format chaos faults simulate soak bench bench-peers
 .PHONY: bench-scale clean
 
 help:
@@ -36,6 +36,7 @@ help:
 	@echo 'make serve   the same, kept running, with its web pages on port $(PORT)'
 	@echo 'make unit    run the tests that start no processes; needs no servers'
 	@echo 'make test    run all tests; PostgreSQL, MariaDB and Redis are used if they answer'
+	@echo 'make django-tests  the tests that Django has for its tasks, against ours; pip downloads them'
 	@echo 'make lint    check style, types, security and migrations'
 	@echo 'make audit   look for known vulnerabilities of the installed packages (asks a service)'
 	@echo 'make docs    build the documentation in docs/_build'
@@ -63,6 +64,10 @@ unit: $(STAMP)
 
 test: $(STAMP)
 	@$(BIN)/python -m tests
+
+# Apart from test: it downloads the source of Django.
+django-tests: $(STAMP)
+	@env -u TEST_DATABASE_URL -u TEST_REDIS_URL $(BIN)/python -m tests.upstream
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -15,7 +15,8 @@ leaves in it that dies. CONTRIBUTING.md says how to choose.
 Each pass but Pages is divided among `TEST_PROCESSES` processes (2), that on SQLite among half as many more. Each has a
 database of its own, and one of Redis, from that of the URL on; the tests empty them, and refuse those that hold other
 keys than RQ's. `TEST_VOLUME` (2,000) is the number of jobs that two workers share on PostgreSQL. With
-`REQUIRE_SERVICES=1`, a missing service is a failure.
+`REQUIRE_SERVICES=1`, a missing service is a failure. `TEST_STEPS` is the number of steps that the simulation takes at
+least, on SQLite and PostgreSQL together; fewer are a failure. What it took stands in the last lines.
 
 The tests start some thousand processes on a machine that is busy with all passes at once. So a pass in which at most
 `TEST_UNSTABLE` tests (2) failed runs these once more at the end, alone: one that fails again has failed; one that
@@ -49,6 +50,8 @@ SERVERS = {
 PROCESSES = int(os.environ.get('TEST_PROCESSES', '2'))
 #: The same for SQLite, which has the tests that run once, too.
 MORE = PROCESSES + PROCESSES // 2
+#: How many steps the simulation is to take at least; 0: as many as its tests say.
+STEPS = int(os.environ.get('TEST_STEPS', '0'))
 #: How many failed tests of a pass are run once more.
 UNSTABLE = int(os.environ.get('TEST_UNSTABLE', '2'))
 
@@ -63,6 +66,8 @@ class Pass:
     processes: int
     marks: str
     folder: str
+    #: How many of the steps of the simulation it is asked for.
+    steps: int = 0
 
     @property
     def log(self) -> Path:
@@ -73,6 +78,11 @@ class Pass:
     def failures(self) -> Path:
         """The file that names the tests that failed."""
         return Path(self.folder) / f'{self.name}.failures'
+
+    @property
+    def count(self) -> Path:
+        """The file that counts the steps of the simulation."""
+        return Path(self.folder) / f'{self.name}.steps'
 
     def start(self, *chosen: str) -> subprocess.Popen[bytes]:
         """Start it; `chosen` are the tests that are run alone."""
@@ -95,11 +105,17 @@ class Pass:
                     'TEST_DATABASE_URL': self.database,
                     'TEST_REDIS_URL': self.redis,
                     'TEST_FAILURES': str(self.failures),
+                    'SIMULATION_STEPS': str(self.steps),
+                    'SIMULATION_COUNT': str(self.count),
                     'DJANGO_SETTINGS_MODULE': 'tests.settings',
                 },
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+
+    def taken(self) -> int:
+        """How many steps the simulation has taken."""
+        return sum(map(int, self.count.read_text().split())) if self.count.exists() else 0
 
     def failed(self) -> list[str]:
         """The tests that failed."""
@@ -133,14 +149,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix='netbox-jobs-tests-') as folder:
         if compile_once(folder) and not sys.argv[1:]:
             compile_all(embedded.url)
-        passes = [
-            Pass('SQLite', f'sqlite:///{folder}/test.sqlite3', embedded.url, MORE, 'not browser', folder),
-        ]
+        of_postgres = STEPS // 10 if 'PostgreSQL' in present else 0  # where a step costs more
+        own = STEPS - of_postgres
+        passes = [Pass('SQLite', f'sqlite:///{folder}/test.sqlite3', embedded.url, MORE, 'not browser', folder, own)]
         servers = [name for name in ('PostgreSQL', 'MariaDB') if name in present]
         for number, name in enumerate(servers):
             redis = present.get('Redis', redis_after(embedded.url, MORE + 1))
             redis = redis_after(redis, number * PROCESSES)
-            passes.append(Pass(name, present[name], redis, PROCESSES, 'not browser and not once', folder))
+            steps = of_postgres if name == 'PostgreSQL' else 0
+            passes.append(Pass(name, present[name], redis, PROCESSES, 'not browser and not once', folder, steps))
         if browses:
             # A process of their own: Playwright keeps a loop of asyncio in its thread, which other tests meet.
             database = (
@@ -177,9 +194,19 @@ def _run(passes: list[Pass]) -> int:
             failed = True
         print(f'\n=== {one.name}, what failed once more ===\n{one.log.read_text(errors="replace")}', flush=True)
     print(f'\n{counts["passed"]} passed, {counts["failed"]} failed, {counts["skipped"]} skipped')
+    failed = too_few_steps({one.name: one.taken() for one in passes}) or failed
     for test in unstable:
         print(f'Unstable, passed when run alone: {test}')
     return 1 if failed or not counts['passed'] else 0
+
+
+def too_few_steps(taken: dict[str, int], asked: int = STEPS) -> bool:
+    """Print how many steps the simulation has taken; return whether these are fewer than was asked for."""
+    total = sum(taken.values())
+    if total or asked:
+        each = ', '.join(f'{steps:,} on {name}' for name, steps in taken.items() if steps)
+        print(f'Simulation: {total:,} steps{f" ({each})" if each else ""}{f", {asked:,} asked for" if asked else ""}')
+    return total < asked
 
 
 def _closing_counts(output: str) -> dict[str, int]:

@@ -31,6 +31,8 @@ _DATABASE = os.environ.get('TEST_DATABASE_URL', 'sqlite')
 collect_ignore = []
 if not (shutil.which('pgbouncer') and _DATABASE.startswith('postgres')):
     collect_ignore.append('enqueue/test_pgbouncer.py')
+if not _DATABASE.startswith('postgres'):
+    collect_ignore.append('models/test_planned_sql.py')
 if not (find_spec('psycopg_pool') and _DATABASE.startswith('postgres')):
     collect_ignore.append('worker/test_pools.py')
 if _DATABASE.startswith('sqlite'):
@@ -44,7 +46,7 @@ if _DATABASE.startswith('sqlite'):
         'lifecycle/test_locked_jobs.py',
         'lifecycle/test_left_outcomes.py',
     ]
-    collect_ignore.append('maintenance/test_locked_rows.py')
+    collect_ignore += ['maintenance/test_locked_rows.py', 'execution/test_locked_rows.py']
 
 
 if _DATABASE.startswith('mysql'):

@@ -18,6 +18,30 @@ def path_of(target: Any) -> str:
     return f'{target.__module__}.{target.__qualname__}'
 
 
+def is_imported(path: str) -> bool:
+    """Return whether `resolve()` needs no module that this process has not imported already."""
+    parts = path.split('.')
+    for cut in range(len(parts) - 1, 0, -1):
+        module = sys.modules.get('.'.join(parts[:cut]))
+        if module is not None:
+            return cut == len(parts) - 1 or not hasattr(module, '__path__')
+    return False
+
+
+def resolve_of(job: Any) -> Any:
+    """Import the code of a job. No module is imported for a row that does not carry our signature.
+
+    Raises:
+        RunnerNotFound: This process has no such code, or must not import it.
+    """
+    if not is_imported(job.runner) and not job.is_signed:
+        raise RunnerNotFound(
+            f'{job.runner} is not imported: the row of job {job.pk} does not carry our signature, so it was changed '
+            'outside the app.'
+        )
+    return resolve(job.runner)
+
+
 def resolve(path: str) -> Any:
     """Import what `path_of()` has named.
 

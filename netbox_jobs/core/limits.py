@@ -114,18 +114,18 @@ def of_meta(meta: Any, run: Callable[..., Any]) -> Limit | None:
     return limit
 
 
-def of_runner(path: str, default: int) -> int | None:
+def of_runner(job: Any, default: int) -> int | None:
     """Return how many jobs of a limited runner may run at once, as the code of this process says.
 
     Args:
-        path: The path of the runner.
+        job: A job of the runner.
         default: What the job's row says, for a process that does not have the code.
 
     Returns:
         The number; None if the runner is limited no more.
     """
     try:
-        runner = import_path.resolve(path)
+        runner = import_path.resolve_of(job)
     except RunnerNotFound:
         return default
     limit = of_meta(getattr(runner, 'Meta', None), getattr(runner, 'run', runner))

@@ -133,6 +133,38 @@ def check_arguments(call: str, run: Callable[..., Any], given: Collection[str]) 
         )
 
 
+def check_complete(call: str, run: Callable[..., Any], given: Collection[str]) -> None:
+    """Check that a call has all arguments that `run()` requires: a worker could not call it otherwise.
+
+    Args:
+        call: What was called, for the message.
+        run: The unbound `run()` of the runner.
+        given: The names of the arguments.
+
+    Raises:
+        TypeError: One is missing; the message names all that are.
+    """
+    missing = [repr(name) for name in _required_of(run) if name not in given]
+    if missing:
+        several = 's' if len(missing) > 1 else ''
+        raise TypeError(f'{call} lacks the argument{several} {", ".join(missing)}, for which run() has no default.')
+
+
+@lru_cache(maxsize=1024)
+def _required_of(run: Callable[..., Any]) -> tuple[str, ...]:
+    """Return the names of the arguments without a default, apart from `self`.
+
+    Not those of a function that a decorator has wrapped: it may pass arguments of its own.
+    """
+    try:
+        parameters = list(inspect.signature(run, follow_wrapped=False).parameters.values())[1:]
+    except (TypeError, ValueError):  # a callable without a signature
+        return ()
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    empty = inspect.Parameter.empty
+    return tuple(each.name for each in parameters if each.kind in by_name and each.default is empty)
+
+
 def untaken(function: Callable[..., Any], given: Collection[str], *, unbound: bool = True) -> list[str]:
     """Return the names of the keywords that a function does not take.
 

@@ -68,18 +68,18 @@ def of_meta(meta: Any, run: Callable[..., Any]) -> Rate | None:
     return rate
 
 
-def of_runner(path: str, default: Allowance) -> Allowance | None:
+def of_runner(job: Any, default: Allowance) -> Allowance | None:
     """Return what the rate of a runner allows, as the code of this process says.
 
     Args:
-        path: The path of the runner.
-        default: What the row of a job says, for a process that does not have the code.
+        job: A job of the runner.
+        default: What its row says, for a process that does not have the code.
 
     Returns:
         What it allows; None if the runner has no rate any more.
     """
     try:
-        runner = import_path.resolve(path)
+        runner = import_path.resolve_of(job)
     except RunnerNotFound:
         return default
     rate = of_meta(getattr(runner, 'Meta', None), getattr(runner, 'run', runner))

@@ -135,10 +135,10 @@ def crash_limit(path: str) -> int:
     return int(getattr(meta, 'max_crashes', DEFAULT_MAX_CRASHES))
 
 
-def stop_grace(path: str) -> float:
-    """Return the seconds between the request to stop a job of this runner and the end of its process."""
+def stop_grace(job: Any) -> float:
+    """Return the seconds between the request to stop a job and the end of its process."""
     try:
-        runner = import_path.resolve(path)
+        runner = import_path.resolve_of(job)
     except RunnerNotFound:
         return 0.0
     coroutine = inspect.iscoroutinefunction(getattr(runner, 'run', runner))

@@ -109,6 +109,7 @@ def _noting(number: int) -> Iterator[None]:
 
 def _new_job(number: int, request: EnqueueRequest) -> Job:
     with _noting(number):
+        request.check_complete()
         return new_job(request)
 
 

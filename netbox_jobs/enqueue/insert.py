@@ -47,6 +47,7 @@ def insert(request: EnqueueRequest) -> Job:
     join_workflow(request)
     if (slot := reservation.unique_slot(request.key)) is not None:
         return unique.fill(slot, request) if isinstance(slot, UniqueSlot) else late.insert(slot, request)
+    request.check_complete()
     if request.recurrence and (predecessor := predecessor_of(request)):
         return succeed(request, predecessor)
     if (retried := reservation.retried()) is not None and _retries(request, retried):
@@ -103,6 +104,7 @@ def run_now(request: EnqueueRequest) -> Job:
     """
     if reservation.membership(request.runner) is not None:
         raise ValueError('A member of a workflow is run by a worker; add() takes no immediate=True.')
+    request.check_complete()
     using = database()
     job = new_job(request, immediate=True)
     job.status, job.started = JobStatusChoices.STATUS_RUNNING, timezone.now()

@@ -50,6 +50,8 @@ def insert(slot: LateSlot, request: EnqueueRequest) -> Job:
     slot.filled.append(request)
     using = database()
     given = set(slot.given)
+    if 'kwargs' in given:
+        request.check_complete('enqueue_once')
     if request.recurrence != slot.recurrence:
         given |= set(WHEN)  # the runner's own enqueue() has decided
     at = request.scheduled

@@ -93,6 +93,16 @@ class EnqueueRequest:
         """The runner class whose `handle` is the target."""
         return getattr(self.target, '__self__', None)
 
+    def check_complete(self, call: str = 'enqueue') -> None:
+        """Check that `run()` has all arguments that it requires; what an own `handle()` passes to it is not known.
+
+        Raises:
+            TypeError: It has not.
+        """
+        kind = self.kind
+        if getattr(kind, 'is_job_runner', False) and not kind.overrides('handle'):
+            options.check_complete(f'{kind.__name__}.{call}()', kind.run, self.kwargs)
+
     @property
     def limit_values(self) -> dict[str, Any]:
         """The columns of the limit and of the rate of the runner, by the arguments; none if it has none."""

@@ -14,6 +14,8 @@ from ..models import Job, database, services
 @services.retry.provide
 def retry(job: Job) -> Job:
     """Enqueue an ended job again, through its runner's own `enqueue()`; see `Job.retry()`."""
+    if job.runner and not job.is_signed:
+        job.get_arguments()  # raises what is wrong, before a module is imported that the row names
     runner = import_path.resolve(job.runner)
     enqueue = runner.enqueue if getattr(runner, 'is_job_runner', False) else partial(Job.enqueue, runner)
     using = database()

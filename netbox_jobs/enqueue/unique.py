@@ -93,6 +93,7 @@ def fill(slot: UniqueSlot, request: EnqueueRequest, late_job: Job | None = None)
     using, schedule, before = database(), slot.schedule, slot.before
     if before is not None:
         inherit(request, before, slot.given, wholly=True)
+    request.check_complete('enqueue_once')
     differs = {name: value for name in SHARED | _WHEN if (value := getattr(request, name)) != getattr(schedule, name)}
     if schedule.suspended:
         differs['suspended'] = ''  # what prevented the last occurrence does not prevent this one

@@ -154,7 +154,8 @@ def retry_policy(job: Job) -> RetryPolicy:
     """
     stored: dict[str, Any] = dict(job.retry_policy)
     if 'on' in stored:
-        stored['on'] = tuple(import_path.resolve(path) for path in stored['on'])
+        # An error of a class whose module is not imported cannot have been raised. The row may name any module.
+        stored['on'] = tuple(import_path.resolve(path) for path in stored['on'] if import_path.is_imported(path))
     meta = getattr(import_path.resolve(job.runner), 'Meta', None)
     named = retries.check(*(getattr(meta, option, None) for option in retries.OPTIONS))
     return RetryPolicy(**{**named, **stored})

@@ -23,6 +23,8 @@ def enqueue_once(runner: Any, args: tuple[Any, ...], given: dict[str, Any]) -> J
     if given.get('immediate'):
         raise ValueError('immediate and enqueue_once() exclude each other; use enqueue(immediate=True).')
     request = check(runner.handle, given, call='enqueue_once')
+    if request.kwargs and not runner.overrides('enqueue'):  # without arguments, those of the waiting job stay
+        request.check_complete('enqueue_once')
     if given.get('name'):  # also the runner's own, which another name may have replaced
         request.given |= {'name'}
     # What the request omits is filled in, which each try does again.

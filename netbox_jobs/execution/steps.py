@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from ..core import runner_options
 from ..lifecycle import steps
-from ..models import Job
+from ..models import Job, cached_sql
 from .waits import Waits, begin
 
 T = TypeVar('T')
@@ -135,5 +135,5 @@ def _begin(runner: Steps, name: str) -> Any:
 
 def _end(runner: Steps, run: Any, name: str, started: datetime, result: Any) -> None:
     if run is not None:
-        version = runner_options.version(type(runner))
-        run.persist(lambda: steps.store(run.job, run.job.claim, name, started, result, version))
+        version, patience = runner_options.version(type(runner)), cached_sql.PATIENCE
+        run.persist(lambda: steps.store(run.job, run.job.claim, name, started, result, version, patience=patience))

@@ -21,6 +21,7 @@ from ..models import Job, PendingChange, Schedule, cached_sql, database, service
 from ..models.data import storable
 from . import left
 from .announcements import EndAnnouncement
+from .changed import kept_arguments
 from .locks import ScheduleLocked, lock_schedule, try_lock
 from .successor import make_successor
 from .unlocked import is_locked, wait_again
@@ -78,15 +79,24 @@ def finish(
     return end.explain()
 
 
-def finish_as_left(job: Job, claim: Claim, status: str, values: dict[str, Any]) -> bool:
+def finish_as_left(
+    job: Job, claim: Claim, status: str, values: dict[str, Any], changed: list[str] | None = None
+) -> bool:
     """End a job with the columns that its run has left; return whether its row was still under the claim.
+
+    Args:
+        job: The job.
+        claim: That of the run.
+        status: A terminal one.
+        values: The columns.
+        changed: What the run has kept of its arguments, for the successor; see `changed.py`.
 
     Raises:
         OperationalError: Another transaction holds a lock on the job or its schedule.
     """
     job.claim, job.outcome = claim, None
     job.interval = values.get('interval', job.interval)  # what run() has set counts for the successor
-    end = _End(job, status, values, None, False, None)
+    end = _End(job, status, values, None, False, None, changed)
     return end.write() or end.explain()
 
 
@@ -101,8 +111,9 @@ class _End:
         only: Collection[str] | None,
         wait: bool,
         run: runs.Run | None,
+        changed: list[str] | None = None,
     ) -> None:
-        self._job, self._status, self._values, self._wait = job, status, values, wait
+        self._job, self._status, self._values, self._wait, self._changed = job, status, values, wait, changed
         self.using = job._state.db or database()
         self._next = run.next_claim if run is not None and status == JobStatusChoices.STATUS_COMPLETED else None
         self._announcement = EndAnnouncement(job, job.claim, job.status, job.schedule_id)
@@ -145,7 +156,7 @@ class _End:
         """Leave the successor to recovery, which makes it when the schedule is free; see `maintenance.chains`."""
         job, claim = self._job, self._announcement.claim
         logger.info('Job %s (%s): its successor is made when its schedule is no longer locked.', job.pk, job.name)
-        values = {}
+        values = kept_arguments(job)
         if claim is not None and claim.since is not None and claim.interval != job.interval:
             values['interval_at_claim'] = claim.interval  # run() has set another
         PendingChange.leave(job, values, self.using)
@@ -163,7 +174,7 @@ class _End:
         # First: what the user's code wants done after the commit may raise.
         transactions.after_commit(self._announcement, using=self.using, at_once=True)
         if self._periodic:
-            make_successor(job, schedule)
+            make_successor(job, schedule, self._changed)
         return True
 
     def _show(self, announcement: EndAnnouncement | None = None) -> None:

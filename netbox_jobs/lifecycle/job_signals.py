@@ -16,8 +16,9 @@ from ..core import arguments, clock, encryption, runs, transactions
 from ..core.claim import Claim
 from ..core.suspension import Suspension
 from ..exceptions import JobEnded
-from ..models import Job, JobSignal, JobStep, database, services
+from ..models import Job, JobSignal, JobStep, cached_sql, database, services
 from . import deliver, steps
+from .locks import JobLocked
 
 _BATCH = 500
 
@@ -57,18 +58,23 @@ def receive(job: Job, claim: Claim, wait: Suspension) -> JobStep | None:
     """Take the signal that a run waits for, or record that its time is over, as long as the claim holds.
 
     Returns:
-        The finished wait; None if the signal has not come, and the time is not over.
+        The finished wait; None if the signal has not come, and the time is not over. None as well if another
+        transaction keeps the row of the job locked: the run is left, and continues when the row is free.
 
     Raises:
         AlreadyClaimed: The claim is lost.
         ArgumentsRefused: The payload does not carry our signature.
     """
     using = job._state.db or database()
-    return transactions.retried(lambda: _receive(job, claim, wait, using), using)
+    try:
+        return transactions.retried(lambda: _receive(job, claim, wait, using), using)
+    except JobLocked:
+        return None
 
 
 def _receive(job: Job, claim: Claim, wait: Suspension, using: str) -> JobStep | None:
-    steps.check_claim(job, claim, f'it does not receive the signal {wait.name!r}')
+    otherwise = f'it does not receive the signal {wait.name!r}'
+    steps.check_claim(job, claim, otherwise, patience=cached_sql.PATIENCE)
     rows = JobStep.objects.using(using)
     row = rows.filter(job=job.pk, key=wait.key).first()
     if row is not None and row.completed is not None:  # the commit came through, and its answer did not

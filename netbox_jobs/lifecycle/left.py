@@ -16,6 +16,7 @@ from ..core import runs, transactions
 from ..core.suspension import Suspension
 from ..models import Job, JobLogEntry, PendingChange, database
 from ..models.data import storable
+from .changed import kept_arguments
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -45,7 +46,8 @@ def leave_end(job: Job, columns: dict[str, Any], using: str) -> None:
     values['completed'] = columns['completed'].isoformat()
     if 'execution_time' in values:
         values['execution_time'] = columns['execution_time'].total_seconds()
-    _leave(job, using, end=values, empty=[name for name, value in columns.items() if value is None])
+    empty = [name for name, value in columns.items() if value is None]
+    _leave(job, using, end=values, empty=empty, **kept_arguments(job))
 
 
 def columns_of(left: dict[str, Any]) -> dict[str, Any]:

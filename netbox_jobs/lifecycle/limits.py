@@ -43,7 +43,7 @@ def limits_of(job: Job, of_queues: Mapping[str, int | None]) -> dict[str, Allowa
     """
     found: dict[str, Allowance] = {}
     if job.limit:
-        most = limits.of_runner(job.runner, job.limit_most or 1)
+        most = limits.of_runner(job, job.limit_most or 1)
         if most is not None:
             found[job.limit] = Allowance(most)
     if (allowed := rates.allowance_of(job)) is not None:

@@ -25,7 +25,7 @@ def allowance_of(job: Job) -> Allowance | None:
     """Return what the rate of a job allows; None if it has none."""
     if not job.rate:
         return None
-    return rates.of_runner(job.runner, Allowance(job.rate_most or 1, job.rate_per or 0))
+    return rates.of_runner(job, Allowance(job.rate_most or 1, job.rate_per or 0))
 
 
 def room(name: str, allowed: Allowance, using: str) -> int:

@@ -10,6 +10,7 @@ from ..core import clock
 from ..core.claim import Claim
 from ..models import Job, PendingChange
 from . import left
+from .changed import ARGUMENTS
 from .finish import finish_as_left
 from .requeue import requeue
 from .suspend import suspend
@@ -60,7 +61,7 @@ def _record(job: Job, found: dict[str, Any], using: str) -> bool:
     )
     if 'end' in found:
         columns = left.columns_of(found)
-        return finish_as_left(job, claim, columns['status'], columns)
+        return finish_as_left(job, claim, columns['status'], columns, found.get(ARGUMENTS))
     job.data = found['data']
     if 'suspension' in found:
         return suspend(job, left.suspension_of(found), wait=False) or job.ended

@@ -2,16 +2,18 @@
 
 from datetime import datetime
 from hashlib import sha256
+from math import inf
 from typing import Any
 
-from django.db import transaction
+from django.db import connections
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
-from ..core import arguments, encryption, runs
+from ..core import arguments, encryption, runs, transactions
 from ..core.claim import Claim
 from ..exceptions import AlreadyClaimed, StepsChanged
 from ..models import Job, JobStep, database
+from .locks import JobLocked, poll_lock
 
 _LONGEST_NAME = 200
 
@@ -46,15 +48,33 @@ def _said(version: str) -> str:
     return f'version {version}' if version else 'no version'
 
 
-def check_claim(job: Job, claim: Claim, otherwise: str) -> None:
+def check_claim(job: Job, claim: Claim, otherwise: str, *, patience: float = inf) -> None:
     """Lock the row of a job until the transaction ends, as long as the claim holds.
+
+    It tries again and again instead of waiting in the database, so that a stop and the time limit of the job end it.
+
+    Args:
+        job: The job.
+        claim: Its claim.
+        otherwise: What is not done if the claim is lost.
+        patience: Seconds for which to try while another transaction keeps the row locked.
 
     Raises:
         AlreadyClaimed: The claim is lost: another worker runs the job, or recovery has ended it.
+        JobLocked: Another transaction still keeps the row locked.
     """
-    held = Job.objects.using(job._state.db).filter(pk=job.pk, **claim.conditions).select_for_update()
-    if not held.values_list('pk').first():
-        raise AlreadyClaimed(f'Job {job.pk} ({job.name}) is not run by this process any more; {otherwise}.')
+    using = job._state.db or database()
+    held = Job.objects.using(using).filter(pk=job.pk, **claim.conditions).only('pk')
+    if connections[using].features.has_select_for_update_skip_locked:
+        found = poll_lock(held, patience, JobLocked)
+    else:
+        found = held.select_for_update().first()
+    if found is None:
+        raise _not_ours(job, otherwise)
+
+
+def _not_ours(job: Job, otherwise: str) -> AlreadyClaimed:
+    return AlreadyClaimed(f'Job {job.pk} ({job.name}) is not run by this process any more; {otherwise}.')
 
 
 def find(job: Job, name: str) -> JobStep | None:
@@ -79,8 +99,20 @@ def result_of(job: Job, step: JobStep) -> Any:
     return next(iter(kept.values()), None)
 
 
-def store(job: Job, claim: Claim, name: str, started: datetime, result: Any, version: str = '') -> None:
+def store(
+    job: Job, claim: Claim, name: str, started: datetime, result: Any, version: str = '', *, patience: float = inf
+) -> None:
     """Store a finished step, in a transaction, as long as the claim holds.
+
+    Args:
+        job: The job.
+        claim: Its claim.
+        name: Of the step.
+        started: When it began.
+        result: What it came to.
+        version: `Meta.version` of its code.
+        patience: Seconds for which to wait while another transaction keeps the row of the job locked. After that, the
+            step is stored if the claim holds as far as others can see: it has happened, whatever that transaction does.
 
     Raises:
         AlreadyClaimed: The claim is lost: another worker runs the job, or recovery has ended it.
@@ -89,8 +121,12 @@ def store(job: Job, claim: Claim, name: str, started: datetime, result: Any, ver
     encrypted = encryption.is_encrypted(job.arguments_format)
     stored = arguments.encode({} if result is None else {'result': result}, encrypted=encrypted)
     using = job._state.db or database()
-    with transaction.atomic(using=using):
-        check_claim(job, claim, f'its step {name!r} is not stored')
+    otherwise, locked = f'its step {name!r} is not stored', True
+    with transactions.transacting(using):
+        try:
+            check_claim(job, claim, otherwise, patience=patience)
+        except JobLocked:
+            locked = False
         steps = JobStep.objects.using(using)
         if steps.filter(job=job.pk, key=_key(name)).exists():  # the commit came through, and its answer did not
             return
@@ -100,6 +136,9 @@ def store(job: Job, claim: Claim, name: str, started: datetime, result: Any, ver
         step.result_shown = runs.masked(job, stored.shown.removeprefix('result='))
         step.result_signature = stored.signature(job.job_id, path_of(job, step), '')
         step.save(using=using, force_insert=True)
+        # Last, so that a process that was suspended meanwhile stores nothing.
+        if not locked and not Job.objects.using(using).filter(pk=job.pk, **claim.conditions).exists():
+            raise _not_ours(job, otherwise)
 
 
 def take_over(new: Job, job: Job, version: str) -> None:

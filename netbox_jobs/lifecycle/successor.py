@@ -1,6 +1,7 @@
 """The next occurrence of a periodic job: exactly one, however the job ended."""
 
 import logging
+from typing import Any
 
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import F
@@ -13,6 +14,7 @@ from ..core.recurrence import Recurrence, check_cron
 from ..core.text import storable_text
 from ..exceptions import ArgumentsRefused, ContextNotRestored, ContextUnknown, InstanceGone, RunnerNotFound
 from ..models import Job, PendingChange, Schedule, database
+from .changed import ARGUMENTS, read_arguments
 from .limits import is_limited
 from .locks import ScheduleLocked, lock_schedule
 from .reservation import SuccessorOf, reserved
@@ -20,7 +22,7 @@ from .reservation import SuccessorOf, reserved
 logger = logging.getLogger('netbox_jobs')
 
 
-def make_successor(job: Job, schedule: Schedule | None) -> Job | None:
+def make_successor(job: Job, schedule: Schedule | None, changed: list[str] | None = None) -> Job | None:
     """Make the successor of a job that has just been ended, in the transaction that ended it.
 
     The runner's own `enqueue()` makes it, which a plugin may override. If that fails, it is rolled back and logged, and
@@ -30,6 +32,7 @@ def make_successor(job: Job, schedule: Schedule | None) -> Job | None:
     Args:
         job: The ended job.
         schedule: Its schedule, locked; None if it has none, or if that was ended in the meantime.
+        changed: What its run has kept of its arguments; see `changed.py`.
     """
     if job.schedule_id is not None and schedule is None:
         return None
@@ -46,7 +49,7 @@ def make_successor(job: Job, schedule: Schedule | None) -> Job | None:
         return waiting
     try:
         _check(recurrence)
-        return _within_context(job, recurrence) or _copy(job, recurrence, schedule)
+        return _within_context(job, recurrence, changed) or _copy(job, recurrence, schedule)
     except (ArgumentsRefused, _Unreadable) as error:
         logger.error('Job %s (%s) has no successor: %s', job.pk, job.name, error)
         if schedule is not None:
@@ -67,34 +70,40 @@ def _check(recurrence: Recurrence) -> None:
             raise _Unreadable(str(error)) from error
 
 
-def continue_chain(schedule: Schedule, using: str) -> Job | None:
+def continue_chain(schedule: Schedule, using: str, ended: Job | None = None) -> Job | None:
     """Make the next occurrence of a chain that has stopped, after the one that ended last, if there is none.
 
     Args:
         schedule: Its schedule, locked.
         using: The alias of the database that holds the jobs.
+        ended: A job of it whose end has left changes of the schedule; that which ended last may be another.
     """
+    changed = None if ended is None else take_over(schedule, ended, using)
     jobs = Job.objects.using(using).filter(schedule=schedule)
     if jobs.filter(status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES).exists():
         return None
     last = schedule.last_job
     if last is None:
         return None
-    take_over(schedule, last, using)
-    return make_successor(last, schedule) if schedule.recurrence else None
+    if ended is None or last.pk != ended.pk:
+        changed = take_over(schedule, last, using)
+    return make_successor(last, schedule, changed) if schedule.recurrence else None
 
 
-def take_over(schedule: Schedule, job: Job, using: str) -> None:
+def take_over(schedule: Schedule, job: Job, using: str) -> list[str] | None:
     """Write to a schedule what the end of a job could not, as another transaction kept it locked.
 
     Args:
         schedule: The schedule, locked. What has changed its recurrence since is the later change, and stays.
         job: The job that has ended.
         using: The alias of the database that holds the jobs.
+
+    Returns:
+        What its run has kept of its arguments, for the successor.
     """
     changes = PendingChange.objects.using(using).filter(job_id=job.pk)
     if (change := changes.first()) is None:
-        return
+        return None
     left = change.values
     if 'interval_at_claim' in left and schedule.recurrence == Recurrence(left['interval_at_claim']):
         schedule.interval = job.interval
@@ -102,6 +111,8 @@ def take_over(schedule: Schedule, job: Job, using: str) -> None:
     values = {'interval': schedule.interval, 'suspended': schedule.suspended}
     Schedule.objects.using(using).filter(pk=schedule.pk).update(runs=F('runs') + 1, **values)
     changes.delete()
+    kept: list[str] | None = left.get(ARGUMENTS)
+    return kept
 
 
 def _recurrence(job: Job, schedule: Schedule | None) -> Recurrence:
@@ -114,24 +125,22 @@ def _recurrence(job: Job, schedule: Schedule | None) -> Recurrence:
     return schedule.recurrence
 
 
-def _within_context(job: Job, recurrence: Recurrence) -> Job | None:
+def _within_context(job: Job, recurrence: Recurrence, changed: list[str] | None) -> Job | None:
     """Let its runner make it in what the job was enqueued in; return None if that, or its context, failed."""
     try:
         with contexts.restored(job):
-            return _through_enqueue(job, recurrence)
+            return _through_enqueue(job, recurrence, changed)
     except (ContextNotRestored, ContextUnknown) as error:
         logger.warning('Job %s (%s): the row of its successor is copied, as %s', job.pk, job.name, error)
         return None
 
 
-def _through_enqueue(job: Job, recurrence: Recurrence) -> Job | None:
+def _through_enqueue(job: Job, recurrence: Recurrence, changed: list[str] | None) -> Job | None:
     """Let the runner's own `enqueue()` make it; return None if it did not, for whatever reason."""
     try:
         if job.object_id is not None and job.object is None:
             return None  # without its object, enqueue() would begin another chain; the row can be copied as it is
-        run = runs.run_of(job)
-        changed = run.changed_arguments if run is not None else None
-        kwargs = changed if changed is not None else job.get_arguments()
+        kwargs = _arguments(job, changed)
         runner = import_path.resolve(job.runner)
         if not getattr(runner, 'is_job_runner', False):
             return None
@@ -159,6 +168,13 @@ def _through_enqueue(job: Job, recurrence: Recurrence) -> Job | None:
             'Job %s (%s): its runner could not enqueue the successor; the row is copied instead.', job.pk, job.name
         )
     return None
+
+
+def _arguments(job: Job, changed: list[str] | None) -> dict[str, Any]:
+    run = runs.run_of(job)
+    if run is not None and run.changed_arguments is not None:
+        return dict(run.changed_arguments)
+    return job.get_arguments() if changed is None else read_arguments(job, changed)
 
 
 def _copy(job: Job, recurrence: Recurrence, schedule: Schedule | None) -> Job | None:

@@ -16,7 +16,7 @@ from ..enqueue import join
 from ..lifecycle.left import OUTCOME
 from ..lifecycle.record import record
 from ..lifecycle.requeue import take_slot
-from ..lifecycle.successor import continue_chain, take_over
+from ..lifecycle.successor import continue_chain
 from ..lifecycle.unlocked import unless_locked
 from ..lifecycle.wait import reschedule
 from ..models import Job, PendingChange, RepairCount, Schedule, database
@@ -120,9 +120,7 @@ def _continue(pk: int, using: str, ended: Job | None = None) -> bool:
         schedule = Schedule.objects.using(using).filter(pk=pk).select_for_update(skip_locked=skip).first()
         if schedule is None:
             return False
-        if ended is not None:
-            take_over(schedule, ended, using)
-        job = continue_chain(schedule, using)
+        job = continue_chain(schedule, using, ended)
     if job is not None:
         logger.info('Schedule %s (%s): its next occurrence is job %s.', pk, job.name, job.pk)
     return job is not None

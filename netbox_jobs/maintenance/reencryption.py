@@ -50,9 +50,9 @@ def reencrypt(between: Callable[[Result], None] = lambda result: None) -> Result
     result, wanted = Result(), {}
     for batch in _batches():
         for pk, path, format in batch:
-            if path not in wanted:
+            if path not in wanted and (import_path.is_imported(path) or _is_signed(pk)):
                 wanted[path] = _is_wanted(path)
-            if encryption.is_encrypted(format) or wanted[path]:
+            if encryption.is_encrypted(format) or wanted.get(path):
                 _see_to(pk, result)
         between(result)
     return result
@@ -63,6 +63,11 @@ def _batches() -> Iterator[list[tuple[int, str, str]]]:
     while batch := list(rows.filter(pk__gt=after).values_list('pk', 'runner', 'arguments_format')[:BATCH]):
         yield batch
         after = batch[-1][0]
+
+
+def _is_signed(pk: int) -> bool:
+    job = Job.objects.using(database()).filter(pk=pk).first()
+    return job is not None and job.is_signed
 
 
 def _is_wanted(path: str) -> bool:

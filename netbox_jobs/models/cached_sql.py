@@ -11,6 +11,7 @@ from django.db.models.base import ModelState
 from django.db.models.signals import post_init, pre_init
 from django.db.models.sql import UpdateQuery
 
+from . import planned_sql
 from .jobs import Job
 
 T = TypeVar('T')
@@ -59,7 +60,10 @@ def impatient(text: str, using: str) -> str:
 
 def execute(using: str, text: str, parameters: list[Any], result: Callable[[Any], T]) -> T:
     """Execute a statement and return what `result` makes of the cursor."""
-    with transaction.mark_for_rollback_on_error(using=using), connections[using].cursor() as cursor:
+    connection: Any = connections[using]
+    if connection.vendor == 'postgresql' and not connection.in_atomic_block and connection.get_autocommit():
+        return planned_sql.execute(connection, text, parameters, result)
+    with transaction.mark_for_rollback_on_error(using=using), connection.cursor() as cursor:
         cursor.execute(text, parameters)
         return result(cursor)
 

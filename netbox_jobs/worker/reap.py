@@ -90,8 +90,8 @@ def begin_stop(delivery_id: str) -> float:
     try:
         rows = Job.objects.using(database()).filter(job_id=delivery_id[:36]).running()
         mark_stopping(rows, wait=False)  # already marked, unless RQ's own command was used
-        path = rows.values_list('runner', flat=True).first()
-        return runner_options.stop_grace(path) if path else 0.0
+        job = rows.first()
+        return runner_options.stop_grace(job) if job is not None else 0.0
     except (DBError, ValueError, ValidationError):  # a job of other code, or the database is away
         return 0.0
     finally:

@@ -41,6 +41,20 @@ class LeftRetried(Left):
         retry_backoff = 0
 
 
+class LeftCounting(Left):
+    """Passes on another argument than it has received."""
+
+    class Meta:
+        name = 'Left, counting'
+
+    @classmethod
+    def handle(cls, job, *args, turn=0, **kwargs):
+        super().handle(job, *args, turn=turn + 1, **kwargs)
+
+    def run(self, turn=0, **kwargs):
+        super().run(**kwargs)
+
+
 class LeftEncrypted(Left):
     class Meta:
         name = 'Left, encrypted'

@@ -23,6 +23,13 @@ class Narrow(JobRunner):
         pass
 
 
+class Demanding(JobRunner):
+    """Requires an argument."""
+
+    def run(self, url):
+        pass
+
+
 @pytest.mark.once
 @pytest.mark.process
 def test_the_blocks_that_show_the_typed_api_run(reader: Reader) -> None:
@@ -30,15 +37,18 @@ def test_the_blocks_that_show_the_typed_api_run(reader: Reader) -> None:
     run(reader, [each for each in shown if each.mark == TYPED_API or each.language == 'python'])
 
 
+WRONG = [*rows(ERRORS, '## Unknown keywords'), *rows(ERRORS, '## Missing arguments')]
+
+
 @pytest.mark.once
 @pytest.mark.django_db
-@pytest.mark.parametrize(('calls', 'outcome'), rows(ERRORS, '## Unknown keywords'))
-def test_an_unknown_keyword_raises_what_the_page_says_and_writes_nothing(calls: str, outcome: str) -> None:
+@pytest.mark.parametrize(('calls', 'outcome'), WRONG)
+def test_a_wrong_or_missing_keyword_raises_what_the_page_says_and_writes_nothing(calls: str, outcome: str) -> None:
     (call,) = names(calls)
     error, *named = names(outcome)
     assert error == 'TypeError'
     with pytest.raises(TypeError) as raised:
-        eval(call, {'Narrow': Narrow})
+        eval(call, {'Narrow': Narrow, 'Demanding': Demanding})
     for word in named:
         assert f"'{word}'" in str(raised.value)
     assert not Job.objects.exists() and not Schedule.objects.exists()

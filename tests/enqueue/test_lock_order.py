@@ -17,6 +17,7 @@ from tests.app.jobs import Plain
 from tests.app.limited import OfTenant
 from tests.app.models import Thing
 from tests.enqueue.test_isolation import in_threads
+from tests.enqueue.test_missing_arguments import Demanding
 from tests.processes import status
 from tests.sessions import elsewhere
 
@@ -236,3 +237,12 @@ def test_p4_p5_whatever_happens_beside_each_other_each_object_has_one_chain_at_t
         assert waiting.due is not None
     ended = Job.objects.ended().exclude(status='canceled')
     assert sum(Schedule.objects.values_list('runs', flat=True)) == ended.count()
+
+
+def test_p8_beside_a_locked_schedule_what_the_call_omits_is_taken_from_the_schedule():
+    first = Demanding.enqueue_once(interval=5, url='a', depth=1)
+    with elsewhere(lambda: Schedule.objects.update(name='held')), transaction.atomic():
+        Demanding.enqueue_once(interval=7)
+        with pytest.raises(TypeError, match="lacks the argument 'depth'"):
+            Demanding.enqueue_once(url='b')
+    assert Job.objects.get(pk=first.pk).get_arguments() == {'url': 'a', 'depth': 1}

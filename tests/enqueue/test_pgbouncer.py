@@ -79,3 +79,13 @@ def test_workers_behind_pgbouncer_run_jobs_and_account_for_the_dead(pooled, star
     assert (status(talking), len(talking.log_entries), status(dying)) == ('completed', 50, 'errored')
     assert Dying.get_jobs().waiting().count() == 1
     assert connection.vendor == 'postgresql'
+
+
+def test_nothing_is_prepared_behind_pgbouncer_where_each_statement_may_reach_another_session(pooled, start_worker):
+    start_worker('--fast', **pooled)
+    jobs = Plain.enqueue_many([{}] * 200)
+    wait_for(lambda: not Job.objects.filter(status__in=('pending', 'running')).exists(), 60)
+    assert {status(job) for job in jobs} == {'completed'}
+    with connection.cursor() as cursor:  # what a session has sent last stays to be read
+        cursor.execute('SELECT query FROM pg_stat_activity WHERE datname = current_database()')
+        assert not [query for (query,) in cursor if query.startswith(('PREPARE', 'EXECUTE'))]

@@ -1,5 +1,6 @@
 """P1 to P4 beside a transaction that keeps the row of a running job locked: its worker goes on, the outcome follows."""
 
+import json
 from contextlib import ExitStack
 
 import pytest
@@ -13,7 +14,7 @@ from netbox_jobs.maintenance import orphans, recovery
 from netbox_jobs.models import Job, JobAttempt, JobStep, PendingChange, Schedule
 from tests.app import left
 from tests.app.jobs import Plain
-from tests.app.left import Left, LeftEncrypted, LeftRetried
+from tests.app.left import Left, LeftCounting, LeftEncrypted, LeftRetried
 from tests.app.models import Thing
 from tests.dying import Died, at_each_statement
 from tests.processes import status, wait_for
@@ -85,6 +86,42 @@ def test_p4_a_chain_goes_on_after_an_outcome_that_was_left(how, run):
     assert waiting.interval == (7 if how == 'changes its interval' else 5)
     assert (waiting.pk == job.pk) == (how == 'is retried')
     assert Schedule.objects.get().runs == (how != 'is retried')
+
+
+def _in_a_chain(lock, run, monkeypatch):
+    """Run a job that changes its arguments, while a view locks its row or its schedule."""
+    job = LeftCounting.enqueue_once(instance=Thing.objects.create(), interval=5, turn=3)
+    if lock == 'job':
+        release = run(job)
+    else:
+        stack = ExitStack()
+        release = stack.close
+        view = elsewhere(lambda: Schedule.objects.update(name='held'))
+        monkeypatch.setattr(left, 'during', [lambda running: stack.enter_context(view)])
+        run_delivered(str(job.job_id), sole=True)
+        assert status(job) == 'completed' and not Job.objects.waiting().exists()
+    return release
+
+
+@pytest.mark.parametrize('lock', ['job', 'schedule'])
+def test_p4_the_successor_has_the_arguments_that_the_run_has_changed_although_it_is_made_later(lock, run, monkeypatch):
+    release = _in_a_chain(lock, run, monkeypatch)
+    release()
+    recovery.settle_dependents()
+    assert Job.objects.waiting().get().get_arguments() == {'turn': 4}
+    assert not PendingChange.objects.exists()
+
+
+@pytest.mark.parametrize('lock', ['job', 'schedule'])
+def test_p9_kept_arguments_that_were_changed_outside_the_app_are_not_read(lock, run, monkeypatch):
+    release = _in_a_chain(lock, run, monkeypatch)
+    change = PendingChange.objects.get()
+    text = json.dumps(change.values)
+    assert 'pickle' in text
+    PendingChange.objects.update(values=json.loads(text.replace('gAWV', 'gAWW')))
+    release()
+    recovery.settle_dependents()
+    assert Job.objects.waiting().get().get_arguments() == {'turn': 3}
 
 
 #: What the view has done to the job counts more than the end of its run.

@@ -18,6 +18,7 @@ from netbox_jobs.signals import job_end, job_start
 from tests.app.jobs import Erring, Orderly, Overriding, Plain, plain_function
 from tests.app.models import Thing, Trace
 from tests.processes import status
+from tests.renaming import rename
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -214,7 +215,7 @@ def test_what_cannot_be_enqueued_again_says_why(work):
     work()
     Thing.objects.filter(pk=other.pk).delete()
     Thing.objects.filter(pk=thing.pk)._raw_delete('default')
-    Job.objects.filter(pk=gone.pk).update(runner='tests.app.jobs.Nowhere')
+    rename(gone, 'tests.app.jobs.Nowhere')
     number = Job.objects.count()
     for pk, error in ((job.pk, InstanceGone), (about.pk, InstanceGone), (gone.pk, RunnerNotFound)):
         with pytest.raises(error):

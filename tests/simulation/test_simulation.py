@@ -3,12 +3,15 @@
 import logging
 import os
 import sys
+from itertools import count
+from pathlib import Path
 
 import pytest
 from django.db import connection
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.__main__ import too_few_steps
 from tests.model.mutations import MUTATIONS, mutated
 from tests.model.observer import observing
 
@@ -20,6 +23,10 @@ pytestmark = [pytest.mark.django_db(transaction=True)]
 #: A run of the tests tells the same stories each time, and others on another Python; `make simulate` sets new seeds.
 SEED = int(os.environ.get('SIMULATION_SEED', 100 * sys.version_info.minor))
 STORIES = int(os.environ.get('SIMULATION_STORIES', '0'))
+#: How many steps are to be told at least on this database, and the file that counts them; `python -m tests` sets both.
+ASKED = int(os.environ.get('SIMULATION_STEPS', '0'))
+COUNT = os.environ.get('SIMULATION_COUNT')
+SHARES = 1 if STORIES else 4
 STEPS = 100
 #: Shrinking may take minutes: the tests report the story as it was found.
 SHRINKS = 'SIMULATION_SHRINK' in os.environ
@@ -52,14 +59,43 @@ def tell(number, stories, steps=STEPS):
     return Story.told
 
 
+def tell_at_least(asked, first, stories):
+    """Tell stories of one seed after the other until so many steps were taken; yield what each seed has told."""
+    steps = 0
+    for number in count(first, 10_000):
+        told = tell(number, stories)
+        assert told.stories >= stories
+        assert told.steps > stories * STEPS / 2  # Hypothesis begins with short ones
+        yield told
+        steps += told.steps
+        if steps >= asked:
+            return
+
+
 @pytest.mark.chaos
-@pytest.mark.timeout(0 if SHRINKS else 600)
-@pytest.mark.parametrize('share', range(1 if STORIES else 4))
+@pytest.mark.timeout(0 if SHRINKS else 2400 if ASKED else 600)
+@pytest.mark.parametrize('share', range(SHARES))
 def test_no_story_breaks_a_promise(share):
     number = STORIES or (30 if connection.vendor == 'sqlite' else 8)
-    told = tell(SEED + share, number)
-    assert told.stories >= number
-    assert told.steps > number * STEPS / 2  # Hypothesis begins with short ones
+    steps = sum(told.steps for told in tell_at_least(ASKED / SHARES, SEED + share, number))
+    if COUNT:
+        with Path(COUNT).open('a') as file:
+            file.write(f'{steps}\n')
+
+
+@pytest.mark.once
+def test_as_many_steps_are_taken_as_are_asked_for():
+    assert [told.steps > 0 for told in tell_at_least(0, 7, 2)] == [True]
+    told = [told.steps for told in tell_at_least(300, 7, 2)]
+    assert sum(told[:-1]) < 300 <= sum(told)
+
+
+@pytest.mark.once
+def test_a_run_of_the_tests_that_has_taken_fewer_steps_than_it_was_asked_for_fails(capsys):
+    assert not too_few_steps({'SQLite': 40, 'PostgreSQL': 10, 'MariaDB': 0}, 50)
+    assert capsys.readouterr().out == 'Simulation: 50 steps (40 on SQLite, 10 on PostgreSQL), 50 asked for\n'
+    assert too_few_steps({'SQLite': 49}, 50) and too_few_steps({}, 1)
+    assert not too_few_steps({}, 0)
 
 
 @pytest.mark.once

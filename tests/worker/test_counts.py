@@ -63,8 +63,9 @@ def run(child, jobs):
     child._page.reset(len(jobs))
     with CaptureQueriesContext(connection) as captured:
         assert child._run(message)
-    # Without what a new connection of MariaDB begins with.
-    return child._pipe.sent, [query['sql'] for query in captured if not query['sql'].startswith('SET SESSION')]
+    # Without what a new connection of MariaDB begins with, and what one of PostgreSQL is sent once a second at most.
+    others = ('SET SESSION', 'SELECT pg_backend_pid()', 'PREPARE', 'DEALLOCATE')
+    return child._pipe.sent, [query['sql'] for query in captured if not query['sql'].startswith(others)]
 
 
 class Remembering(JobRunner):

@@ -110,7 +110,7 @@ class EnqueuesJobs:
             job = Job.objects.using(database()).get(job_id=UUID(str(result_id)))
         except (ValueError, Job.DoesNotExist):
             raise self.api.result_missing(result_id) from None
-        code = code_of(job.runner)
+        code = code_of(job.runner) if import_path.is_imported(job.runner) or job.is_signed else None
         if code is None or code.api is not self.api:
             raise self.api.result_missing(
                 f'{result_id}: the job runs {job.runner or job.name}, which is no task that this process can import.'

@@ -219,7 +219,7 @@ def visible_object(model: type[Model], key: Any, user: Any) -> Model:
 class ObjectSerializer(StrictSerializer):
     """The object that a job is about."""
 
-    object_type = Text(help_text='Its model, such as app.model')
+    object_type = Name(help_text='Its model, such as app.model')
     object_id = Word(help_text='Its primary key')
 
     def to_internal_value(self, data: Any) -> Any:

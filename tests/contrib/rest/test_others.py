@@ -123,3 +123,7 @@ def test_the_document_describes_this_api_alone(boss, visitor):
     grading = found['components']['schemas']['tests_app_offered_GradingArguments']
     assert grading['required'] == ['days'] and grading['additionalProperties'] is False
     assert grading['properties']['days'] == {'type': 'integer'}
+    # What a string must be stands there: a request that is valid by it is not refused as malformed.
+    fields = [part.get('properties', {}) for part in found['components']['schemas'].values()]
+    patterns = [each['object_type'].get('pattern') for each in fields if each.keys() == {'object_type', 'object_id'}]
+    assert patterns == [r'^[^\u0000]+$']
