@@ -58,8 +58,7 @@ class Execution:
         self.changed_arguments: dict[str, Any] | None = None
         self._arguments = dict(arguments) if arguments is not None else None
         self._using = job._state.db or database()
-        connection = connections[self._using]
-        self.owns_connection = not connection.in_atomic_block
+        self.owns_connection = not (connection := connections[self._using]).in_atomic_block
         self._alone = guards.is_in_memory(connection)
         self.leaves = False
         self._log = LogWriter(job, own_connection=self.owns_connection and job.deliveries > 0 and not self._alone)

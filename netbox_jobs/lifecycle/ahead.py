@@ -53,11 +53,13 @@ def place_of(job: Job, using: str) -> Place | None:
     given += [queue, _PENDING, max(job.priority, order.DEFAULT)] if compared else []
     given += [order.DEFAULT, queue, _PENDING, order.AHEAD]
     text = _place(using, compared, bool(job.fair_key))
-    few, like_it, ahead, line, known, others = cached_sql.execute(using, text, given, lambda cursor: cursor.fetchone())
+    connection = connections[using]
+    found = cached_sql.execute(connection, text, given, lambda cursor: cursor.fetchone())
+    few, like_it, ahead, line, known, others = found
     if not line and not others and ahead + like_it < order.AHEAD:
         return Place(at_once=True, counts=few >= order.AHEAD)
     if not known:
-        if connections[using].in_atomic_block:  # which might keep others waiting that insert the same rows
+        if connection.in_atomic_block:  # which might keep others waiting that insert the same rows
             return None
         name = order.line_name(queue)
         row = admission.row(name, limits.Allowance(order.AHEAD))
@@ -173,9 +175,10 @@ def _deliver_ahead(keys: list[int], using: str) -> list[Job]:
         if connections[using].vendor == 'mysql':  # has no UPDATE ... RETURNING
             return _lock_and_update(open_rows, values, using)
         text, given = made_without_waiting(query, using)
-        text = f'{text} RETURNING {cached_sql.columns(using)}'
-        found = cached_sql.execute(using, text, list(given), lambda cursor: cursor.fetchall())
-        return [cached_sql.loaded(row, using) for row in found]
+        connection = connections[using]
+        text = f'{text} RETURNING {cached_sql.columns((), connection)}'
+        found = cached_sql.execute(connection, text, list(given), lambda cursor: cursor.fetchall())
+        return [cached_sql.loaded(row, {}, connection) for row in found]
 
     places = {pk: number for number, pk in enumerate(keys)}
     return sorted(transactions.again(update, using), key=lambda job: places[job.pk])

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import connections, models, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.base import ModelState
 from django.db.models.signals import post_init, pre_init
 from django.db.models.sql import UpdateQuery
@@ -59,7 +60,7 @@ def impatient(text: str, connection: Any) -> str:
     return text
 
 
-def execute(connection: Any, text: str, parameters: list[Any], result: Callable[[Any], T]) -> T:
+def execute(connection: BaseDatabaseWrapper, text: str, parameters: list[Any], result: Callable[[Any], T]) -> T:
     """Execute a statement and return what `result` makes of the cursor."""
     if connection.vendor == 'postgresql' and not connection.in_atomic_block and connection.get_autocommit():
         return planned_sql.execute(connection, text, parameters, result)
