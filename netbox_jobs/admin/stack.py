@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from ..choices import JobStatusChoices
 from ..models import Job, JobStack
-from ..monitoring import permissions
+from ..monitoring import open_transactions, permissions
 from .base import PagesAdmin
 
 
@@ -41,4 +41,4 @@ def context(request: HttpRequest, job: Job) -> dict[str, Any]:
     if not running or not permissions.may_inspect(request.user, job):
         return {'may_ask_stack': False}
     found = JobStack.objects.using(job._state.db).filter(pk=job.pk, attempt=job.attempt).first()
-    return {'may_ask_stack': True, 'stack': found}
+    return {'may_ask_stack': True, 'stack': found, 'transaction': open_transactions.of_job(job)}

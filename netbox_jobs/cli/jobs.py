@@ -150,11 +150,8 @@ def _act(screen: Screen, options: Namespace, action: str, perform: Callable[[Job
         except Job.DoesNotExist:
             done, result = False, 'it has been deleted'
         text = f'{_named(job)}: {result}.'
-        if done:
-            screen.line(text)
-        else:
-            screen.notice(text)
-            code = FAILURE
+        screen.result(job.pk, text, done=done)
+        code = code if done else FAILURE
     return code
 
 

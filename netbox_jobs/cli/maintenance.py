@@ -29,7 +29,7 @@ def prune(screen: Screen, options: Namespace) -> int:
         return refused
     count = retention.prune(kept)
     jobs = '1 job that ended' if count == 1 else f'{formatting.number(count)} jobs that ended'
-    screen.line(f'Deleted {jobs} {age}.')
+    screen.result(None, f'Deleted {jobs} {age}.', count=count)
     return SUCCESS
 
 
@@ -58,6 +58,6 @@ def repair(screen: Screen, options: Namespace) -> int:
         screen.notice(f'Watching the heartbeats of the workers for {seconds:.0f} seconds…')
 
     for finding in repairs.run(dry_run=options.dry_run, on_wait=on_wait, sleep=time.sleep):
-        screen.line(f'{finding.count:>6}  {finding.text}')
+        screen.result(None, f'{finding.count:>6}  {finding.text}', count=finding.count)
     screen.line('Nothing was changed.' if options.dry_run else 'Done.')
     return SUCCESS

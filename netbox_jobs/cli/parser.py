@@ -38,10 +38,18 @@ def build(parser: ArgumentParser) -> None:
     """Add all commands to the parser of `manage.py jobs`."""
     commands = parser.add_subparsers(dest='subcommand', required=True, metavar='COMMAND')
 
-    def add(name: str, perform: Callable[..., int], description: str, *, to: Any = commands, json: bool = False) -> Any:
+    def add(
+        name: str,
+        perform: Callable[..., int],
+        description: str,
+        *,
+        to: Any = commands,
+        json: bool = False,
+        results: bool = False,
+    ) -> Any:
         added = to.add_parser(name, help=f'{description[0].lower()}{description[1:]}', description=f'{description}.')
-        added.set_defaults(perform=perform)
-        if json:
+        added.set_defaults(perform=perform, results=results)
+        if json or results:
             added.add_argument('--json', action='store_true', help='write JSON for scripts')
         return added
 
@@ -58,12 +66,17 @@ def build(parser: ArgumentParser) -> None:
         'completion', partial(completion.write, parser), 'Write a script that completes these commands in a shell'
     )
     completing.add_argument('shell', choices=completion.SHELLS)
-    pruning = add('prune', maintenance.prune, 'Delete jobs that ended long ago, with their logs, as workers do')
+    pruning = add(
+        'prune', maintenance.prune, 'Delete jobs that ended long ago, with their logs, as workers do', results=True
+    )
     pruning.add_argument('--days', type=int, help='keep this many days (default: JOB_RETENTION)')
     _confirmed(pruning)
     add('reencrypt', maintenance.reencrypt, 'Encrypt what is encrypted with the first of the keys', json=True)
     repairing = add(
-        'repair', maintenance.repair, 'Compare jobs with RQ and the workers, and repair differences, as workers do'
+        'repair',
+        maintenance.repair,
+        'Compare jobs with RQ and the workers, and repair differences, as workers do',
+        results=True,
     )
     repairing.add_argument('--dry-run', action='store_true', help='show what would be repaired, and change nothing')
 
@@ -94,12 +107,19 @@ def _about_jobs(add: Callable[..., Any]) -> None:
     looking.add_argument(
         '--wait', type=_from_one, default=20, metavar='SECONDS', help='wait at most this long (default: 20)'
     )
-    _confirmed(_chosen(add('cancel', jobs.cancel, 'Cancel waiting jobs, which then never run')))
+    _confirmed(_chosen(add('cancel', jobs.cancel, 'Cancel waiting jobs, which then never run', results=True)))
     _confirmed(
-        _ids(add('stop', jobs.stop, 'Stop running jobs, with all processes that they started; cancel waiting ones'))
+        _ids(
+            add(
+                'stop',
+                jobs.stop,
+                'Stop running jobs, with all processes that they started; cancel waiting ones',
+                results=True,
+            )
+        )
     )
     _confirmed(_chosen(add('retry', jobs.retry, 'Enqueue ended jobs again, with the same arguments', json=True)))
-    signaling = _id(add('signal', signals.send, 'Send a signal to a job, which waits for it, or will'))
+    signaling = _id(add('signal', signals.send, 'Send a signal to a job, which waits for it, or will', results=True))
     signaling.add_argument('name', metavar='NAME', help='the name of the signal')
     signaling.add_argument('--payload', metavar='VALUE', help='what the job receives, as JSON or text')
 
@@ -141,7 +161,7 @@ def _about_queues(add: Callable[..., Any]) -> None:
         ('resume', queues.resume, 'Resume paused queues'),
         ('drain', queues.drain, 'Pause queues, and wait until none of their jobs runs'),
     ):
-        parser = add(name, perform, description)
+        parser = add(name, perform, description, results=True)
         parser.add_argument('queues', nargs='*', metavar='QUEUE')
         parser.add_argument('--all', action='store_true', help=f'{name} all queues')
         if name == 'drain':
@@ -152,7 +172,7 @@ def _about_queues(add: Callable[..., Any]) -> None:
                 metavar='SECONDS',
                 help='wait at most this long (default: 3600)',
             )
-    limiting = add('limit', queues.limit, 'Say how many jobs of a queue run at once, from now on')
+    limiting = add('limit', queues.limit, 'Say how many jobs of a queue run at once, from now on', results=True)
     limiting.add_argument('queue', metavar='QUEUE')
     limiting.add_argument('number', metavar='NUMBER', help="a number; 'none'; or 'settings' for what these say")
     timing = add(
@@ -166,6 +186,7 @@ def _about_queues(add: Callable[..., Any]) -> None:
         queues.leave,
         'Tell workers to finish what they run, and to end',
         to=working.add_subparsers(dest='action', metavar='ACTION'),
+        results=True,
     )
     leaving.add_argument('names', nargs='*', metavar='NAME')
     leaving.add_argument('--all', action='store_true', help='tell all workers')
@@ -201,13 +222,21 @@ def _about_audit(add: Callable[..., Any]) -> None:
 def _about_schedules(add: Callable[..., Any]) -> None:
     parser = add('schedules', schedules.list_schedules, 'List schedules, or change them', json=True)
     actions = parser.add_subparsers(dest='action', metavar='ACTION')
-    _ids(add('pause', schedules.pause, 'Pause schedules: no further occurrences start', to=actions))
-    _ids(add('resume', schedules.resume, 'Resume paused or suspended schedules', to=actions))
-    _ids(add('run-now', schedules.run_now, 'Start the waiting occurrence now', to=actions))
+    _ids(add('pause', schedules.pause, 'Pause schedules: no further occurrences start', to=actions, results=True))
+    _ids(add('resume', schedules.resume, 'Resume paused or suspended schedules', to=actions, results=True))
+    _ids(add('run-now', schedules.run_now, 'Start the waiting occurrence now', to=actions, results=True))
     _confirmed(
-        _ids(add('end', schedules.end, 'End schedules: waiting jobs are deleted, running jobs finish', to=actions))
+        _ids(
+            add(
+                'end',
+                schedules.end,
+                'End schedules: waiting jobs are deleted, running jobs finish',
+                to=actions,
+                results=True,
+            )
+        )
     )
-    changing = _id(add('change', schedules.change, 'Change how a schedule recurs', to=actions))
+    changing = _id(add('change', schedules.change, 'Change how a schedule recurs', to=actions, results=True))
     when = changing.add_mutually_exclusive_group(required=True)
     when.add_argument('--interval', type=int, metavar='MINUTES')
     when.add_argument('--cron', metavar='EXPRESSION', help="five fields, such as '0 3 * * 1-5'")

@@ -41,7 +41,7 @@ def pause(screen: Screen, options: Namespace) -> int:
     """`jobs pause`."""
     for name in [lookup.queue(name) for name in _named(options, queues.configured())]:
         new = PausedQueue.pause(name)
-        screen.line(f'The queue {name} is {"" if new else "already "}paused.')
+        screen.result(name, f'The queue {name} is {"" if new else "already "}paused.')
     return SUCCESS
 
 
@@ -52,7 +52,7 @@ def resume(screen: Screen, options: Namespace) -> int:
             resumed = PausedQueue.resume(name)
         except UnknownQueue as error:
             raise usage_error(str(error)) from None
-        screen.line(f'The queue {name} is resumed.' if resumed else f'The queue {name} was not paused.')
+        screen.result(name, f'The queue {name} is resumed.' if resumed else f'The queue {name} was not paused.')
     return SUCCESS
 
 
@@ -61,7 +61,7 @@ def limit(screen: Screen, options: Namespace) -> int:
     if options.number == 'settings':
         was_set = QueueLimit.reset(options.queue)
         said = 'The settings say again how many jobs' if was_set else 'Nothing but the settings says how many jobs'
-        screen.line(f'{said} of the queue {options.queue} run at once.')
+        screen.result(options.queue, f'{said} of the queue {options.queue} run at once.')
         return SUCCESS
     name = lookup.queue(options.queue)
     if options.number != 'none' and not options.number.isdecimal():
@@ -71,7 +71,7 @@ def limit(screen: Screen, options: Namespace) -> int:
     except ValueError as error:
         raise usage_error(str(error)) from None
     most = 'Any number of' if options.number == 'none' else f'At most {options.number}'
-    screen.line(f'{most} jobs of the queue {name} run at once.')
+    screen.result(name, f'{most} jobs of the queue {name} run at once.')
     return SUCCESS
 
 
@@ -105,7 +105,7 @@ def leave(screen: Screen, options: Namespace) -> int:
             raise usage_error(f'There is no worker {name!r}. List the workers with "jobs workers".')
     for row in rows if options.all else rows.filter(name__in=options.names):
         told = '' if row.leave() else ' was told already: it'
-        screen.line(f'The worker {row.name}{told} finishes what it runs, begins no more jobs, and ends.')
+        screen.result(row.name, f'The worker {row.name}{told} finishes what it runs, begins no more jobs, and ends.')
     return SUCCESS
 
 

@@ -31,7 +31,7 @@ def pause(screen: Screen, options: Namespace) -> int:
     """`jobs schedules pause`."""
     for row in lookup.schedules(options.ids):
         new = row.pause()
-        screen.line(f'{_named(row)} is {"" if new else "already "}paused.')
+        screen.result(row.pk, f'{_named(row)} is {"" if new else "already "}paused.')
     return SUCCESS
 
 
@@ -39,7 +39,7 @@ def resume(screen: Screen, options: Namespace) -> int:
     """`jobs schedules resume`."""
     for row in lookup.schedules(options.ids):
         resumed = row.resume()
-        screen.line(f'{_named(row)} {"is resumed" if resumed else "was not paused"}.')
+        screen.result(row.pk, f'{_named(row)} {"is resumed" if resumed else "was not paused"}.')
     return SUCCESS
 
 
@@ -49,11 +49,11 @@ def run_now(screen: Screen, options: Namespace) -> int:
     for row in lookup.schedules(options.ids):
         job = row.run_now()
         if job is not None:
-            screen.line(f'{_named(row)}: job {job.pk} starts now.')
+            screen.result(row.pk, f'{_named(row)}: job {job.pk} starts now.')
         else:
             running = row.current_job()
             why = f'job {running.pk} is running' if running else f'the schedule is suspended: {row.suspended}'
-            screen.notice(f'{_named(row)} has no waiting job: {why}.')
+            screen.result(row.pk, f'{_named(row)} has no waiting job: {why}.', done=False)
             code = FAILURE
     return code
 
@@ -70,9 +70,9 @@ def end(screen: Screen, options: Namespace) -> int:
     if refused is not None:
         return refused
     for row in found:
-        name = _named(row)  # ending it deletes the row, and with it the key
+        key, name = row.pk, _named(row)  # ending it deletes the row, and with it the key
         row.end()
-        screen.line(f'{name} has ended.')
+        screen.result(key, f'{name} has ended.')
     return SUCCESS
 
 
@@ -86,7 +86,7 @@ def change(screen: Screen, options: Namespace) -> int:
     except ValueError as error:
         raise usage_error(str(error)) from error
     when = formatting.full_moment(row.next_run)
-    screen.line(f'{_named(row)} now recurs {_recurrence(row)}{f"; next run: {when}" if when else ""}.')
+    screen.result(row.pk, f'{_named(row)} now recurs {_recurrence(row)}{f"; next run: {when}" if when else ""}.')
     return SUCCESS
 
 

@@ -73,6 +73,20 @@ class Screen:
         self.err.write(formatting.clean(text), str)
         self.err.flush()
 
+    def result(self, key: int | str | None, text: str, *, done: bool = True, count: int | None = None) -> None:
+        """Write what became of one object: a line, on standard error unless the command did what was asked.
+
+        Args:
+            key: The number or the name of the object.
+            text: A sentence.
+            done: Whether it is as asked now.
+            count: How many rows it was, for scripts.
+        """
+        if done:
+            self.line(text)
+        else:
+            self.notice(text)
+
     def json(self, document: Any, *, indent: int | None = 2) -> None:
         """Write a JSON document to standard output."""
         text = json.dumps(document, indent=indent, ensure_ascii=False)

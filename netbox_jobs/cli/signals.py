@@ -16,11 +16,11 @@ def send(screen: Screen, options: Namespace) -> int:
     try:
         job.signal(options.name, _payload(options.payload))
     except JobEnded as error:
-        screen.notice(str(error))
+        screen.result(job.pk, str(error), done=False)
         return FAILURE
     except (ValueError, TypeError) as error:
         raise usage_error(str(error)) from error
-    screen.line(f'Job {job.pk} ({job.name}): the signal {options.name} is sent.')
+    screen.result(job.pk, f'Job {job.pk} ({job.name}): the signal {options.name} is sent.')
     return SUCCESS
 
 

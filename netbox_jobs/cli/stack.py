@@ -8,7 +8,8 @@ from django.template.defaultfilters import filesizeformat
 from ..choices import JobStatusChoices
 from ..core import formatting
 from ..models import Job, JobStack, database
-from ..monitoring import job_documents
+from ..monitoring import job_documents, open_transactions
+from ..monitoring.open_transactions import OpenTransaction
 from . import lookup
 from .exits import FAILURE, INTERRUPTED, SUCCESS, failure
 from .screen import Cell, Screen
@@ -32,10 +33,12 @@ def show(screen: Screen, options: Namespace) -> int:
             'all other threads of the process waiting, or it is no worker process of netbox_jobs.'
         )
         return FAILURE
+    job.refresh_from_db(fields=['backend_id', 'started'])
+    opened = open_transactions.of_job(job)
     if options.json:
-        screen.json(job_documents.stack(found))
+        screen.json(job_documents.stack(found, opened))
         return SUCCESS
-    screen.fields(f'Job {job.pk}: {job.name}', _fields(job, found))
+    screen.fields(f'Job {job.pk}: {job.name}', _fields(job, found, opened))
     return SUCCESS
 
 
@@ -51,7 +54,7 @@ def _answer(job: Job, seconds: int) -> JobStack | None:
         time.sleep(LOOK)
 
 
-def _fields(job: Job, found: JobStack) -> list[tuple[str, Cell]]:
+def _fields(job: Job, found: JobStack, opened: OpenTransaction | None) -> list[tuple[str, Cell]]:
     running = f' for {formatting.age(job.started)}' if job.started is not None else ''
     memory = '' if found.memory is None else filesizeformat(found.memory).replace('\xa0', ' ')
     return [
@@ -59,6 +62,18 @@ def _fields(job: Job, found: JobStack) -> list[tuple[str, Cell]]:
         ('process', Cell(f'{found.pid} on {found.host}')),
         ('memory', Cell(memory or '-')),
         ('CPU', Cell('-' if found.cpu is None else f'{formatting.percent(found.cpu)} of a core')),
+        ('transaction', Cell(_transaction(opened))),
         ('same line', Cell(f'in {found.same} of {found.samples} samples')),
         ('stack', Cell(found.stack.rstrip())),
     ]
+
+
+def _transaction(opened: OpenTransaction | None) -> str:
+    if opened is None:
+        return 'none is open, as far as the database tells'
+    since = (
+        'a statement is running'
+        if opened.active
+        else f'its last statement ended {formatting.duration(opened.quiet)} ago'
+    )
+    return f'open for {formatting.duration(opened.age)}; {since}'

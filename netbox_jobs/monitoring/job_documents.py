@@ -4,6 +4,7 @@ from typing import Any
 
 from ..core.formatting import iso
 from ..models import Job, JobStack, Progress, Schedule
+from .open_transactions import OpenTransaction
 
 Document = dict[str, Any]
 
@@ -59,7 +60,7 @@ def job(row: Job, user: str | None, latest: Progress | None) -> Document:
     }
 
 
-def stack(row: JobStack) -> Document:
+def stack(row: JobStack, opened: OpenTransaction | None = None) -> Document:
     """What a running job was doing."""
     return {
         'id': row.pk,
@@ -73,4 +74,5 @@ def stack(row: JobStack) -> Document:
         'pid': row.pid,
         'memory': row.memory,
         'cpu': row.cpu,
+        'transaction': None if opened is None else {'open': opened.age, 'quiet': opened.quiet, 'active': opened.active},
     }

@@ -92,7 +92,7 @@ def find(
     asked = search.parse(term, arguments=arguments)
     windows = _windows(asked, given or {})
     # In another order than that of the keys, each row may be on a page of the table of its own.
-    share = (compared or COMPARED) // (len(windows) if windows[0].by == 'pk' else 2 * len(windows))
+    share = (compared or COMPARED) // (len(windows) if windows[0].by == 'pk' else 3 * len(windows))
     windows = [replace(window, size=max(share, 1)) for window in windows]
     if asked.before is not None:
         windows = [window.before(asked.before) for window in windows]
@@ -146,8 +146,11 @@ def _hits(windows: list[_Window], asked: search.Search, limit: int) -> tuple[lis
 
 
 def _ends(windows: list[_Window]) -> dict[int, int]:
-    """Return the last job of each window that is full, by the places of the windows; the indexes have all it reads."""
-    lasts = counts.firsts({n: window.rows.values(window.by)[window.size - 1 :] for n, window in enumerate(windows)})
-    full = {n: windows[n].rows.filter(**{windows[n].by: last}) for n, last in lasts.items() if last is not None}
-    found = counts.firsts({n: rows.order_by().values('pk') for n, rows in full.items()})
-    return {n: int(key) for n, key in found.items() if key is not None}
+    """Return the last job of each window that is full, by the places of the windows."""
+    # The index has all that is read of keys and of `due`; the other columns are times, which not every driver returns.
+    columns = {n: 'due' if window.by == 'due' else 'pk' for n, window in enumerate(windows)}
+    lasts = counts.firsts({n: windows[n].rows.values(column)[windows[n].size - 1 :] for n, column in columns.items()})
+    full = {n: last for n, last in lasts.items() if last is not None}
+    dues = {n: windows[n].rows.filter(due=last) for n, last in full.items() if columns[n] == 'due'}
+    full.update(counts.firsts({n: rows.order_by().values('pk') for n, rows in dues.items()}))
+    return {n: int(key) for n, key in full.items() if key is not None}

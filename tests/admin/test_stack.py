@@ -9,11 +9,14 @@ from types import SimpleNamespace
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from netbox_jobs.cli import stack
 from netbox_jobs.models import Job, JobStack
 from netbox_jobs.models.stacks import OVERDUE
+from netbox_jobs.monitoring import open_transactions
+from tests.processes import wait_for
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +33,7 @@ def job():
 
 
 def client_with(client, *permissions):
-    user = User.objects.create_user('someone', is_staff=True)
+    user, _ = User.objects.get_or_create(username='someone', is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     client.force_login(user)
     return client
@@ -108,3 +111,34 @@ def test_jobs_stack_says_when_there_is_no_answer(job, monkeypatch):
     assert exited.value.code == 1 and 'has not answered' in out.getvalue()
     with pytest.raises(CommandError, match='does not run'):
         call_command('jobs', 'stack', str(job.pk))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_open_transaction_is_told_with_its_age(client, job):
+    """Of the session that the job's row names; SQLite has no sessions."""
+    assert open_transactions.of_job(job) is None
+    if connection.vendor == 'sqlite':
+        return
+    other = connection.copy('other')
+    try:
+        with other.cursor() as cursor:
+            mine = 'pg_backend_pid()' if connection.vendor == 'postgresql' else 'CONNECTION_ID()'
+            cursor.execute(f'SELECT {mine}')
+            Job.objects.filter(pk=job.pk).update(backend_id=cursor.fetchone()[0])
+        job.refresh_from_db()
+        assert open_transactions.of_job(job) is None, 'it is in none'
+        other.set_autocommit(False)
+        with other.cursor() as cursor:
+            cursor.execute("UPDATE netbox_jobs_job SET name = 'held' WHERE id = %s", [job.pk])
+        wait_for(lambda: open_transactions.of_job(job))  # MariaDB remembers its answer for a moment
+        found = open_transactions.of_job(job)
+        assert found is not None and found.age < 600 and not found.active
+        shown = page(client_with(client, 'view_job', 'inspect_job'), job)
+        assert 'A database transaction has been open for' in shown
+        shown = page(client_with(client, 'view_job'), job)
+        assert 'A database transaction' not in shown
+        if connection.vendor == 'postgresql':  # behind a pooler, what is older than the job is another's
+            job.started = timezone.now() + timedelta(hours=1)
+            assert open_transactions.of_job(job) is None
+    finally:
+        other.close()

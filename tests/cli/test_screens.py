@@ -2,10 +2,12 @@
 
 import re
 import sys
+from argparse import ArgumentParser
 
 import pytest
 
-from netbox_jobs.models import Job, Worker
+from netbox_jobs.cli import parser
+from netbox_jobs.models import Job, Schedule, Worker
 from tests.app.jobs import Plain
 from tests.app.models import Thing
 
@@ -68,3 +70,44 @@ def test_without_rich_a_terminal_gets_plain_text_and_nothing_is_said(jobs, monke
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, 'rich', None)
     assert jobs('--force-color', 'list') == plain
+
+
+# Scripts
+
+
+def test_every_command_that_acts_writes_its_results_as_json(jobs):
+    """All commands but those that write a script, or open a screen, take `--json`."""
+    waiting, other = Plain.enqueue(), Plain.enqueue()
+    Plain.enqueue_once(interval=60)
+    schedule = Schedule.objects.get()
+    Worker.objects.create(token='b', name='web-1', host='h', pid=2, queues='default')
+    for arguments, key, code in (
+        (('cancel', waiting.pk, '--yes'), waiting.pk, 0),
+        (('cancel', waiting.pk, '--yes'), waiting.pk, 1),
+        (('stop', other.pk, '--yes'), other.pk, 0),
+        (('pause', 'low'), 'low', 0),
+        (('drain', 'low'), 'low', 0),
+        (('resume', 'low'), 'low', 0),
+        (('limit', 'low', '3'), 'low', 0),
+        (('workers', 'leave', 'web-1'), 'web-1', 0),
+        (('schedules', 'pause', schedule.pk), schedule.pk, 0),
+        (('schedules', 'resume', schedule.pk), schedule.pk, 0),
+        (('schedules', 'change', schedule.pk, '--interval', 30), schedule.pk, 0),
+        (('schedules', 'run-now', schedule.pk), schedule.pk, 0),
+        (('schedules', 'end', schedule.pk, '--yes'), schedule.pk, 0),
+        (('prune', '--yes'), None, 0),
+        (('repair', '--dry-run'), None, 0),
+    ):
+        said = jobs(*arguments, '--json')
+        assert said.code == code, said
+        first = said.json[0]
+        assert (first['id'], first['done']) == (key, code == 0), arguments
+        assert first['text'] and first.keys() <= {'id', 'done', 'text', 'count'}
+
+
+def test_every_command_takes_json():
+    whole = ArgumentParser()
+    parser.build(whole)
+    commands = whole._subparsers._group_actions[0].choices
+    without = {name for name, each in commands.items() if '--json' not in each._option_string_actions}
+    assert without == {'completion'}

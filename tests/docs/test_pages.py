@@ -200,3 +200,11 @@ def test_the_css_variables_and_data_attributes_of_the_pages_exist() -> None:
             for attribute in re.findall(r'data-([\w-]+)=', each.text):
                 first, *others = attribute.split('-')
                 assert f'data-{attribute}' in script or first + ''.join(map(str.title, others)) in script, attribute
+
+
+@pytest.mark.parametrize('page', [*PAGES, *OTHERS], ids=lambda page: page.stem)
+def test_no_blank_line_ends_a_table_before_its_last_row(page: Path) -> None:
+    lines = ['', *page.read_text().splitlines(), '']
+    for before, row, after in zip(lines, lines[1:], lines[2:], strict=False):
+        if row.startswith('|') and not before.strip():
+            assert after.startswith('|-'), f'A row after a blank line is no row of a table: {row}'

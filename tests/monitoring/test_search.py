@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -116,10 +116,31 @@ def test_an_index_leads_to_jobs_that_are_older_than_the_newest(term, given):
     berlin = Thing.objects.create(name='Berlin')
     values = {'fingerprint': 'f' * 16, 'completed': then, 'due': 1, 'arguments_shown': 'pages=3', 'object': berlin}
     job = make(error='gone', created=then, **values)
-    for _ in range(8):
+    for _ in range(12):
         make(status='completed', due=2)
-    result = searched.find(Job.objects.all(), term, given, arguments=True, compared=8)
+    result = searched.find(Job.objects.all(), term, given, arguments=True, compared=12)
     assert (list(result.jobs), result.earlier) == ([job], None)
+
+
+@pytest.mark.parametrize(
+    ('term', 'given'),
+    [('gone', {'status': 'errored'}), ('gone', {'when': '2020'}), ('gone', {'error': 'f' * 16}), ('gone object:x', {})],
+)
+def test_a_search_by_an_index_goes_on_where_it_has_ended(term, given):
+    thing = Thing.objects.create(name='x')
+    then = datetime(2020, 5, 1, tzinfo=UTC)
+    for number in range(5):
+        at = then + timedelta(hours=number)
+        values = {'created': at, 'completed': at, 'due': number, 'fingerprint': 'f' * 16, 'object': thing}
+        make(f'number {number}', error='gone', **values)
+    seen = []
+    for _ in range(5):
+        result = searched.find(Job.objects.order_by('pk'), term, given, compared=12)
+        seen += [job.name for job in result.jobs]
+        if result.earlier is None:
+            break
+        term = result.earlier_term(term)
+    assert set(seen) == {f'number {number}' for number in range(5)}
 
 
 def test_each_statement_of_a_search_has_a_limit():

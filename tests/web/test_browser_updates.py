@@ -1,6 +1,7 @@
 """A plugin's own pages in a real browser: they are kept up to date."""
 
 import pytest
+from django.urls import reverse
 from playwright.sync_api import expect
 
 from example_plugin.jobs import SyncSourceJob
@@ -125,3 +126,20 @@ def test_a_button_that_is_pressed_twice_is_sent_once_and_the_page_stays_where_it
     expect(page.get_by_text('is enqueued again')).to_be_attached()
     page.wait_for_function('scrollY === 300')
     assert Job.objects.filter(retry_of=failed).count() == 1
+
+
+def test_what_another_script_swaps_in_becomes_live_as_with_htmx(visit, operator, source):
+    job = running_job(source, operator)
+    page = visit(operator, '/sources/')
+    page.evaluate(
+        """async (address) => {
+            const place = document.createElement('div');
+            document.body.append(place);
+            place.outerHTML = await (await fetch(address, { headers: { 'HX-Request': 'true' } })).text();
+        }""",
+        reverse('netbox_jobs:progress', args=[job.pk]),
+    )
+    shown = page.locator('.nbj-progress')
+    expect(shown).to_have_count(1)
+    tell(job, 42)
+    expect(shown.locator('.nbj-percent')).to_have_text('42%')

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import Error as DBError
 
 from ...cli import exits, parser, screens
+from ...cli.results import JSONResults
 from ...core import actors
 
 
@@ -28,9 +29,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         screen = screens.choose(self.stdout, self.stderr, no_color=options['no_color'], color=options['force_color'])
+        results = JSONResults(screen) if options.get('results') and options['json'] else None
         try:
             with actors.acting(name=f'command line as {_os_user()}', face=actors.COMMAND_LINE):
-                code = options['perform'](screen, Namespace(**options, answers=sys.stdin))
+                code = options['perform'](results or screen, Namespace(**options, answers=sys.stdin))
+            if results is not None:
+                results.finish()
         except DBError as error:
             raise exits.failure(
                 f'The database raised {type(error).__name__}: {error} Check that it runs and is migrated.'
