@@ -16,6 +16,8 @@ from ..models import Job, MutedError, database
 GROUPS = 50
 #: Of how many workers a group names the most frequent ones.
 WORKERS = 3
+#: How many pairs of an error and a worker are read at most.
+_PAIRS = 1_000
 #: How many bars a group's sparkline has.
 BARS = 24
 #: How much of an error is read.
@@ -87,7 +89,7 @@ def groups(period: timedelta, *, queue: str = '', runner: str = '', limit: int =
         for fingerprint, name in jobs.values_list('fingerprint', 'queue_name').distinct():
             found[fingerprint].queues.append(name)
         per_worker = jobs.exclude(ran_on='').values_list('fingerprint', 'ran_on').annotate(number=Count('pk'))
-        for fingerprint, name, _number in per_worker.order_by('-number', 'ran_on'):
+        for fingerprint, name, _number in per_worker.order_by('-number', 'ran_on')[:_PAIRS]:
             found[fingerprint].workers.append(name)
         _count_bars(found, jobs, now - period, period)
         _mark(found, now - period)

@@ -70,5 +70,5 @@ def test_groups_can_be_of_one_queue_or_runner(failures):
 
 
 def test_the_number_of_statements_is_the_same_for_any_number_of_errors(failures, django_assert_num_queries):
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         errors.groups(DAY)
