@@ -1,4 +1,4 @@
-"""Whoever can change the row of a job cannot have a module imported that the row names."""
+"""Somebody who can change the row of a job cannot have a module imported that the row names."""
 
 import sys
 from contextlib import suppress
