@@ -166,7 +166,7 @@ def _required_of(run: Callable[..., Any]) -> tuple[str, ...]:
     Not those of a function that a decorator has wrapped: it may pass arguments of its own.
     """
     try:
-        parameters = list(inspect.signature(run, follow_wrapped=False).parameters.values())[1:]
+        parameters = list(inspect.signature(run, follow_wrapped=False, **_ANNOTATIONS).parameters.values())[1:]
     except (TypeError, ValueError):  # a callable without a signature
         return ()
     by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
