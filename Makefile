@@ -148,7 +148,7 @@ $(STAMP): pyproject.toml
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m tests.lowest >$(VENV)/lowest.txt
 	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check $(if $(LOWEST),-c $(VENV)/lowest.txt) \
-	  -e '.[test$(if $(LOWEST),,$(comma)lint$(comma)docs)]' $(if $(DJANGO),'$(DJANGO)') $(if $(RQ),'$(RQ)')
+	  -e '.[test,lint$(if $(LOWEST),,$(comma)docs)]' $(if $(DJANGO),'$(DJANGO)') $(if $(RQ),'$(RQ)')
 	@touch $(STAMP)
 
 clean:

@@ -35,7 +35,8 @@ class Sentry:
             yield
             return
         job = run.job
-        with sentry_sdk.isolation_scope() as scope:
+        isolated: Any = sentry_sdk.isolation_scope()  # the types of old versions are wrong
+        with isolated as scope:
             scope.clear_breadcrumbs()
             scope.add_event_processor(lambda event, hint: _masked(event, run))
             scope.set_tag('queue', job.queue_name)

@@ -23,19 +23,17 @@ CONNECTION_ERRORS = (OperationalError, InterfaceError, InternalError)
 GIVEN_UP = 'run() went on after a database error within the transaction; what it had written is rolled back.'
 
 
-def is_in_memory(using: str) -> bool:
+def is_in_memory(connection: Any) -> bool:
     """Return whether the database is SQLite in memory, as Django's tests have it.
 
     No other process reads it, and a second connection that writes would make `run()` fail with
     "database table is locked", which no timeout helps against.
     """
-    connection: Any = connections[using]
     return connection.vendor == 'sqlite' and bool(connection.is_in_memory_db())
 
 
-def is_broken(using: str) -> bool:
+def is_broken(connection: Any) -> bool:
     """Return whether a transaction is open on this thread's connection that accepts no more statements."""
-    connection = connections[using]
     if not connection.in_atomic_block and transactions.autocommits(connection):
         return False
     if connection.needs_rollback:
@@ -48,15 +46,14 @@ def is_broken(using: str) -> bool:
     return False
 
 
-def is_left_open(using: str) -> bool:
+def is_left_open(connection: Any) -> bool:
     """Return whether autocommit was switched off, so that uncommitted writes are lost."""
-    connection = connections[using]
     wanted = connection.settings_dict['AUTOCOMMIT']
     return bool(wanted and not connection.in_atomic_block and not transactions.autocommits(connection))
 
 
 @contextmanager
-def guarded(using: str) -> Iterator[None]:
+def guarded(connection: Any) -> Iterator[None]:
     """Keep an open transaction usable, whatever the block does to it.
 
     What was written there stays, unless the transaction is broken and cannot be used but by rolling back.
@@ -64,17 +61,17 @@ def guarded(using: str) -> Iterator[None]:
     Raises:
         TransactionManagementError: It was broken, and nothing was raised about it.
     """
-    if not connections[using].in_atomic_block:
+    if not connection.in_atomic_block:
         yield
         return
     failure = None
-    with transaction.atomic(using=using):
+    with transaction.atomic(using=connection.alias):
         try:
             yield
         except BaseException as error:
             failure = error
-        if is_broken(using):
-            transaction.set_rollback(True, using=using)
+        if is_broken(connection):
+            transaction.set_rollback(True, using=connection.alias)
             failure = failure or TransactionManagementError(GIVEN_UP)
     if failure is not None:
         raise failure

@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
@@ -84,6 +85,14 @@ class EnqueueOptions(TypedDict, total=False):
     on_failure: Any
     on_stopped: Any
 
+
+#: How `inspect.signature()` reads annotations. From Python 3.14 on, it evaluates them otherwise, and fails on a name
+#: that is imported for type checkers alone.
+_ANNOTATIONS: dict[str, Any] = {}
+if sys.version_info >= (3, 14):
+    from annotationlib import Format
+
+    _ANNOTATIONS['annotation_format'] = Format.FORWARDREF
 
 #: The names of all options.
 OPTIONS = frozenset(EnqueueOptions.__annotations__)
@@ -179,6 +188,11 @@ def untaken(function: Callable[..., Any], given: Collection[str], *, unbound: bo
     return [name for name in given if name not in taken[1 if unbound else 0 :]]
 
 
+def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Return the parameters of a function; names in annotations need not exist at run time."""
+    return list(inspect.signature(function, **_ANNOTATIONS).parameters.values())
+
+
 def named_parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     """Return the names of the parameters that a function names itself."""
     return _parameters(function)
@@ -195,7 +209,7 @@ def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
 @lru_cache(maxsize=1024)
 def _parameters_of(function: Callable[..., Any]) -> tuple[str, ...]:
     try:
-        parameters = inspect.signature(function).parameters.values()
+        parameters = parameters_of(function)
     except (TypeError, ValueError):  # a callable without a signature
         return ('**',)
     by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -207,7 +221,7 @@ def _parameters_of(function: Callable[..., Any]) -> tuple[str, ...]:
 @lru_cache(maxsize=1024)
 def defaults_of(function: Callable[..., Any]) -> Mapping[str, Any]:
     """Return the parameters of a function that have defaults, with these."""
-    parameters = inspect.signature(function).parameters.values()
+    parameters = parameters_of(function)
     return {each.name: each.default for each in parameters if each.default is not inspect.Parameter.empty}
 
 

@@ -8,9 +8,9 @@ from django.utils import timezone
 from ..choices import JobStatusChoices
 from ..core import identity, import_path, middleware, queues, transactions
 from ..core.middleware import EnqueueCall
-from ..lifecycle import reservation
+from ..lifecycle import ahead, reservation
 from ..lifecycle.claim import start_claimed
-from ..lifecycle.deliver import deliver_after_commit
+from ..lifecycle.deliver import deliver_after_commit, look_after_commit
 from ..lifecycle.dependencies import depend
 from ..lifecycle.reservation import UniqueSlot
 from ..models import Job, database, services
@@ -64,7 +64,13 @@ def insert(request: EnqueueRequest) -> Job:
 def _insert_new(request: EnqueueRequest, using: str) -> Job:
     job = new_job(request)
     if not request.recurrence and not request.dependencies:
-        insert_job(job, request, using)
+        place = ahead.insert(job, lambda: insert_job(job, request, using), using) if job.held else None
+        if place is None:
+            insert_job(job, request, using)
+        elif not place.at_once:
+            if place.look:
+                look_after_commit(job)
+            return job
     else:
         with call_transaction():
             if request.recurrence:

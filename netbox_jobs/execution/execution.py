@@ -58,8 +58,8 @@ class Execution:
         self.changed_arguments: dict[str, Any] | None = None
         self._arguments = dict(arguments) if arguments is not None else None
         self._using = job._state.db or database()
-        self.owns_connection = not connections[self._using].in_atomic_block
-        self._alone = guards.is_in_memory(self._using)
+        self.owns_connection = not (connection := connections[self._using]).in_atomic_block
+        self._alone = guards.is_in_memory(connection)
         self.leaves = False
         self._log = LogWriter(job, own_connection=self.owns_connection and job.deliveries > 0 and not self._alone)
         self._deadline: Deadline | None = None
@@ -162,11 +162,11 @@ class Execution:
         """
         if self._deadline is not None:
             self._deadline.disarm()
-        rolled_back = False
-        if self.owns_connection and guards.is_broken(self._using):
-            rolled_back = connections[self._using].in_atomic_block
+        rolled_back, connection = False, connections[self._using]
+        if self.owns_connection and guards.is_broken(connection):
+            rolled_back = connection.in_atomic_block
             guards.reset_connections()
-        elif self.owns_connection and guards.is_left_open(self._using):
+        elif self.owns_connection and guards.is_left_open(connection):
             self.note('warning', 'run() has left autocommit off; what it has not committed is lost.')
             guards.reset_connections()
         self._log.close()
@@ -263,7 +263,7 @@ class Execution:
 
         That of a caller (`immediate` inside `atomic`), or of a plugin's `handle()` around all of it.
         """
-        return guards.guarded(self._using)
+        return guards.guarded(connections[self._using])
 
     def failed_with(self, error: BaseException) -> None:
         """Record what ended the run."""

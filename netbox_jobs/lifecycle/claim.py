@@ -37,12 +37,15 @@ def claim(job_id: str, token: str, using: str) -> Job | None:
     give_up, pause = time.monotonic() + PATIENCE, 0.005
     while (job := transactions.again(lambda: claim_sql.take(UUID(job_id), token, using), using)) is None:
         if not claim_sql.is_there(UUID(job_id), using):
-            return None
+            job = claim_sql.taken_unanswered(UUID(job_id), token, using)
+            break
         if time.monotonic() >= give_up:
             logger.info('Job %s is locked by another transaction: recovery delivers it again.', job_id)
             return None
         time.sleep(pause)
         pause = min(pause * 2, 0.1)
+    if job is None:
+        return None
     take_hold(job)
     announce_start(job)
     return job

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connections
+from django.utils import timezone
 
 from ..core import identity
 from ..models import Job, cached_sql
@@ -38,19 +39,22 @@ class NextClaim:
         Raises:
             OperationalError: Another transaction keeps the row locked; see `cached_sql.impatient()`.
         """
-        made, connection = None, connections[using]
+        connection = connections[using]
+        made = None
         if connection.vendor == 'postgresql' and not connection.in_atomic_block and is_silent(job):
-            made = cached_sql.made_ready(using, values, conditions)
+            made = cached_sql.made_ready(connection, values, conditions)
         if made is None or (offered := self._offer()) is None:
             return cached_sql.update(using, values, conditions, patient=False)
-        claiming, given = claim_sql.statement_for(UUID(offered), identity.process_token(), using)
+        key, now = UUID(offered), timezone.now()
+        claiming, given, known = claim_sql.statement_for(key, identity.process_token(), now, connection)
         # The row that says how many have ended comes also if the next job is not there to be claimed.
         # Of two statements that Django has made; values are parameters.
         text = (
-            f'WITH ended AS ({cached_sql.impatient(made[0], using)} RETURNING 1), claimed AS ({claiming}) '  # nosec B608
+            f'WITH ended AS ({cached_sql.impatient(made[0], connection)} RETURNING 1), claimed AS ({claiming}) '  # nosec B608
             'SELECT (SELECT COUNT(*) FROM ended), claimed.* FROM (SELECT 1) AS once LEFT JOIN claimed ON TRUE'
         )
-        ended, *row = cached_sql.execute(using, text, [*made[1], *given], lambda cursor: cursor.fetchone())
+        with claim_sql.answered(key, now):
+            ended, *row = cached_sql.execute(connection, text, [*made[1], *given], lambda cursor: cursor.fetchone())
         if row[0] is not None:
-            self.job = claim_sql.loaded(row, using)
+            self.job = claim_sql.loaded(row, known, connection)
         return int(ended)

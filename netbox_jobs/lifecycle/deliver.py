@@ -13,7 +13,7 @@ from ..broker import delivery
 from ..broker.delivery import Delivery
 from ..choices import JobStatusChoices
 from ..core import clock, queues, transactions
-from ..core.order import DEFAULT
+from ..core.order import DEFAULT, line_name
 from ..models import Job, PausedQueue, Schedule, database
 from ..models.querysets import JobQuerySet
 from . import limits
@@ -34,7 +34,8 @@ def delivery_of(job: Job) -> Delivery:
         subject=f'Job {job.pk} ({job.name})',
         description=f'{job.name} ({job.runner})',
         timeout=job.job_timeout,
-        options=job.options if job.priority <= DEFAULT else {**job.options, 'at_front': True},
+        # The first delivery of an urgent job is that of one which comes behind others that are as urgent.
+        options=job.options if job.priority <= DEFAULT or job.deliveries == 1 else {**job.options, 'at_front': True},
     )
 
 
@@ -54,6 +55,12 @@ def deliver_after_commit(job: Job) -> None:
         _deliver_after_commit([delivery_of(job)], job._state.db)
     elif job.held:
         deliver_many_after_commit([job], job._state.db or database())
+
+
+def look_after_commit(job: Job) -> None:
+    """Deliver the next jobs in the order of the queue of a job that waits there, once the transaction has committed."""
+    using, name = job._state.db or database(), line_name(job.queue_name)
+    transactions.after_commit(lambda: serve(name, using, new={job.pk: job}), using=using)
 
 
 def deliver_many_after_commit(jobs: Sequence[Job], using: str) -> None:
@@ -132,7 +139,7 @@ def _made_for(job: Job, at_back: Collection[int], new: Mapping[int, Job]) -> Del
             setattr(known, name, getattr(job, name))
     if job.pk in at_back:
         return replace(made, options=job.options)
-    if known is None and not is_ordered(job):  # it has waited: it is the next one
+    if job.priority > DEFAULT or (known is None and not is_ordered(job)):  # it has waited: it is the next one
         return replace(made, options={**made.options, 'at_front': True})
     return made
 

@@ -185,9 +185,17 @@ class _End:
         job.outcome = Outcome(job.status, job.attempt, job.completed, announcement)
 
     def explain(self) -> bool:
-        """Log why the end was not recorded; an object whose claim is gone has lost it. Returns False."""
-        job = self._job
-        found = Job.objects.using(self.using).filter(pk=job.pk).values_list('status', flat=True).first()
+        """Log why the end was not recorded; an object whose claim is gone has lost it.
+
+        Returns:
+            Whether it was recorded by this call all the same: the answer of the database was lost after the commit.
+        """
+        job, rows = self._job, Job.objects.using(self.using).filter(pk=self._job.pk)
+        if rows.filter(status=self._values['status'], completed=self._values['completed']).exists():
+            self._show(self._announcement)
+            transactions.after_commit(self._announcement, using=self.using, at_once=True)
+            return True
+        found = rows.values_list('status', flat=True).first()
         claimed = self._takes_claim and job.claim is not None
         if found is None:
             reason = 'its row has been deleted'

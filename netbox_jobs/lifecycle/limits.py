@@ -14,9 +14,9 @@ from django.db.models import Exists, OuterRef, Q
 from ..choices import JobStatusChoices
 from ..core import clock, limits, transactions
 from ..core.limits import Allowance
-from ..core.order import AHEAD, is_line, line_name, place
+from ..core.order import AHEAD, DEFAULT, is_line, line_name, place
 from ..models import Job, LimitRow, LimitSlot, QueueLimit, RateStart
-from . import admission, lines, order, pace, rates
+from . import admission, ahead, lines, order, pace, rates
 from .unlocked import update_unlocked
 
 #: So many jobs of a line are looked at at once; the next look at all limits continues there.
@@ -57,9 +57,9 @@ def limits_of(job: Job, of_queues: Mapping[str, int | None]) -> dict[str, Allowa
 
 
 def has_slot(using: str) -> Q:
-    """Return, for an UPDATE that has delivered jobs wait again, whether they gave up a slot: they are held again."""
+    """Return, for an UPDATE that has delivered jobs wait again, whether they gave up a slot or a place: held again."""
     permits = RateStart.objects.using(using).filter(job_id=OuterRef('pk'), until=None)
-    return Q(_has_place(using)) | Q(Exists(permits))
+    return Q(_has_place(using)) | Q(Exists(permits)) | ~Q(priority=DEFAULT) | Q(fair_key__gt='')
 
 
 def _has_place(using: str) -> Exists:
@@ -137,6 +137,12 @@ def serve(name: str, using: str, first: Collection[str] = ()) -> Iterator[tuple[
     key, seen = limits.digest(name), set[int]()
     while len(seen) < _MOST and not rates.rests(name, using):
         look = lines.Look(name, using)
+        if is_line(name):
+            admitted, at_back, others = ahead.admit(name, look, using)
+            if admitted:
+                yield admitted, at_back
+            if not others:
+                return
         head, in_turns = lines.head(key, look, seen, using, first)
         jobs, at_back = order.in_order(head, using)
         if not jobs:

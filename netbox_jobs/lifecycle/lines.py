@@ -4,6 +4,7 @@ from collections.abc import Collection
 from functools import cached_property, lru_cache
 
 from django.db import connections
+from django.db.models import QuerySet
 
 from ..choices import JobStatusChoices
 from ..core import queues
@@ -112,20 +113,9 @@ def _first_of(
     key: str, names: Collection[str], look: Look, seen: Collection[int], using: str
 ) -> tuple[list[Job], bool]:
     """Return the first jobs of these queues in a line; what is left there of jobs that are gone is deleted."""
-    size = BATCH + len(seen)
-    turns = {name: order.keys_of(key, name, using, BATCH) if name in look.in_turns else [] for name in names}
-    in_turns = any(turns.values())
+    size, in_turns = BATCH + len(seen), False
     while size < _DEEPEST:
-        places: list[tuple[int, int, int, LimitSlot]] = []
-        for name in names:
-            line = LimitSlot.objects.using(using).filter(limit=key, queue=name, since__isnull=False)
-            line = line.order_by('since', 'pk')
-            if not turns[name]:
-                places += [(band(slot.since or 0), 0, slot.since or 0, slot) for slot in line[:size]]
-            for turn, fair_key in enumerate(turns[name]):
-                own = line.filter(key=fair_key)[: -(-size // len(turns[name]))]
-                places += [(band(slot.since or 0), number, turn, slot) for number, slot in enumerate(own)]
-        slots = [place[3] for place in sorted(places, key=lambda place: (*place[:3], place[3].pk))]
+        slots, in_turns = places(key, names, look, size, using)
         slots = [slot for slot in slots if slot.job_id not in seen]
         jobs = _could_run([slot.job_id for slot in slots], using)
         if jobs or not slots:
@@ -133,6 +123,32 @@ def _first_of(
         if not _drop_gone(slots, using):
             size *= 4  # they wait for something else as well: others may be behind them
     return [], False
+
+
+def places(key: str, names: Collection[str], look: Look, size: int, using: str) -> tuple[list[LimitSlot], bool]:
+    """Return the first places of these queues in a line, at least so many if there are, and whether keys take turns."""
+    found: list[tuple[int, int, int, LimitSlot]] = []
+    in_turns = False
+    for name in names:
+        line = LimitSlot.objects.using(using).filter(limit=key, queue=name, since__isnull=False)
+        line = line.order_by('since', 'pk')
+        keys = order.keys_of(key, name, using, BATCH) if name in look.in_turns else []
+        if not keys:
+            found += [(band(slot.since or 0), 0, slot.since or 0, slot) for slot in line[:size]]
+            continue
+        in_turns, turns = True, dict.fromkeys(keys, 0)
+        for slot in _first_of_each([line.filter(key=each)[: -(-size // len(keys))] for each in keys], using):
+            found.append((band(slot.since or 0), turns[slot.key], keys.index(slot.key), slot))
+            turns[slot.key] += 1
+    return [place[3] for place in sorted(found, key=lambda place: (*place[:3], place[3].pk))], in_turns
+
+
+def _first_of_each(rows: list[QuerySet[LimitSlot]], using: str) -> list[LimitSlot]:
+    """Return the rows of these queries; in one statement, where the database takes that."""
+    if not connections[using].features.supports_slicing_ordering_in_compound:
+        return [slot for each in rows for slot in each]
+    slots = rows[0].union(*rows[1:], all=True) if len(rows) > 1 else rows[0]
+    return sorted(slots, key=lambda slot: (slot.since or 0, slot.pk))
 
 
 def _drop_gone(places: Collection[LimitSlot], using: str) -> bool:

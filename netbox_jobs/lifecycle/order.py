@@ -6,12 +6,16 @@ few jobs and not for all. Jobs of neither kind are delivered as ever.
 """
 
 from collections.abc import Collection, Iterable
+from typing import Any, TypeVar
 
+from django.db import connections
 from django.db.models import Exists, OuterRef, Q
 
 from ..choices import JobStatusChoices
 from ..core import clock, limits, order
 from ..models import FairTurn, Job, LimitSlot
+
+J = TypeVar('J', bound=Any)
 
 #: Seconds after which a key of which no job waits is forgotten.
 _FORGET = 3600
@@ -39,11 +43,15 @@ def room(name: str, most: int, ahead: int, using: str) -> int:
     return left if waiting <= left else 0
 
 
-def in_order(jobs: list[Job], using: str) -> tuple[list[Job], set[int]]:
+def in_order(jobs: list[J], using: str) -> tuple[list[J], set[int]]:
     """Return the jobs that may be delivered now without coming before jobs that are to come before them.
 
     An urgent job is put at the front of its queue if less urgent ones are there, but not before the jobs that are as
-    urgent have begun. A late one is delivered when no job waits there that has no place in the order.
+    urgent have begun. A late one is delivered when no job waits there that is not late.
+
+    Args:
+        jobs: Jobs; or what has their `pk`, `queue_name` and `priority`.
+        using: The alias of the database that holds the jobs.
 
     Returns:
         The jobs, and the primary keys of the urgent ones among them that come behind what is there.
@@ -56,7 +64,7 @@ def in_order(jobs: list[Job], using: str) -> tuple[list[Job], set[int]]:
             may[place] = True
             there = pending.filter(queue_name=job.queue_name)
             if job.priority < order.DEFAULT:
-                may[place] = not there.filter(slotted=False).exists()
+                may[place] = not there.filter(priority__gte=order.DEFAULT).exists()
             elif job.priority > order.DEFAULT and there.filter(priority__lt=job.priority).exists():
                 may[place] = job.priority > _most_urgent(job.queue_name, using)
             elif job.priority > order.DEFAULT:
@@ -65,10 +73,15 @@ def in_order(jobs: list[Job], using: str) -> tuple[list[Job], set[int]]:
 
 
 def _most_urgent(queue: str, using: str) -> int:
-    """Return the highest priority among the jobs that were delivered ahead; by their slots, which are few."""
+    """Return the highest priority among the jobs that were delivered ahead; by their slots, which are few.
+
+    A job that was delivered at once has no slot, and so few jobs waited then that it is one of the first.
+    """
     slots = LimitSlot.objects.using(using).filter(limit=limits.digest(order.line_name(queue)), queue='')
     slots = slots.filter(job__status=JobStatusChoices.STATUS_PENDING, job__held=False)
-    return max((*slots.values_list('job__priority', flat=True), order.DEFAULT))
+    first = Job.objects.using(using).filter(queue_name=queue, status=JobStatusChoices.STATUS_PENDING, due__isnull=False)
+    priorities = first.order_by('due').values_list('priority', flat=True)[: 2 * order.AHEAD]
+    return max((*slots.values_list('job__priority', flat=True), *priorities, order.DEFAULT))
 
 
 def keys_of(key: str, queue: str, using: str, most: int) -> list[str]:
@@ -90,11 +103,10 @@ def note_turns(jobs: Iterable[Job], using: str) -> None:
     """Note that it was the turn of the keys of these jobs, in their order."""
     now = clock.now_ms() * 1000
     served = {(job.queue_name, job.fair_key): now + number for number, job in enumerate(jobs)}
-    for (queue, key), moment in sorted(served.items()):
-        turn = FairTurn.objects.using(using).filter(queue=queue, key=key)
-        if not turn.update(served=moment) and key:  # the first job of this key, which did not wait
-            add_keys([(queue, key)], using)
-            turn.update(served=moment)
+    rows = [FairTurn(queue=queue, key=key, served=moment) for (queue, key), moment in sorted(served.items())]
+    by = ['queue', 'key'] if connections[using].features.supports_update_conflicts_with_target else None
+    turns = FairTurn.objects.using(using)
+    turns.bulk_create(rows, update_conflicts=True, unique_fields=by, update_fields=['served'], batch_size=500)
 
 
 def sweep(using: str) -> None:

@@ -75,6 +75,13 @@ def note(name: str, look: Look, given: int, using: str) -> None:
     _paces[using, name] = _Pace(-(-half // workers), half, time.monotonic())
 
 
+def note_empty(name: str, look: Look, using: str) -> None:
+    """Note that no job waits in a line: one lines up only behind others, whose ends show it."""
+    if identity.is_child_of_worker():
+        workers = sum(name in map(order.line_name, served) for served in look.orders)
+        _paces[using, name] = _Pace(max(1, order.AHEAD // 2 // max(1, workers)))
+
+
 def note_unlimited(queue: str, using: str) -> None:
     """Note that a queue has no limit."""
     if identity.is_child_of_worker():

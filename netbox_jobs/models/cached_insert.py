@@ -45,7 +45,7 @@ def _insert(job: Job, using: str) -> Any:
         return _compiler(job, _fields(), using).execute_sql([Job._meta.pk])[0][0]
     text, names = made
     given = [cached_sql.prepared(name, values[name], connection) for name in names]
-    return cached_sql.execute(using, text, given, lambda cursor: cursor.fetchone()[0])
+    return cached_sql.execute(connection, text, given, lambda cursor: cursor.fetchone()[0])
 
 
 def _make(job: Job, own: tuple[str, ...], using: str) -> tuple[str, tuple[str, ...]] | None:
@@ -67,13 +67,10 @@ def _make(job: Job, own: tuple[str, ...], using: str) -> tuple[str, tuple[str, .
         return None
     if connection.vendor != 'postgresql':
         return text, tuple(names)
-    marks = ['%s' if name in own else _literal(value, connection) for name, value in zip(names, given, strict=True)]
+    marks = [
+        '%s' if name in own else cached_sql.literal(value, connection) for name, value in zip(names, given, strict=True)
+    ]
     return ''.join(part + mark for part, mark in zip(parts, [*marks, ''], strict=True)), own
-
-
-def _literal(value: Any, connection: Any) -> str:
-    """Return a value as it is written in SQL with parameters."""
-    return str(connection.ops.compose_sql('%s', [value])).replace('%', '%%')
 
 
 def _compiler(job: Job, fields: list[Any], using: str) -> Any:

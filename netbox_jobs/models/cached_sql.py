@@ -1,12 +1,13 @@
 """Cached SQL of the statements that run with every job: building it takes longer than running it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import connections, models, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.base import ModelState
 from django.db.models.signals import post_init, pre_init
 from django.db.models.sql import UpdateQuery
@@ -20,7 +21,7 @@ T = TypeVar('T')
 PATIENCE = 1
 # By what the SQL depends on; None where it cannot be used again.
 _texts: dict[Any, str | None] = {}
-_converters: dict[str, list[tuple[int, list[Any], Any]]] = {}
+_converters: dict[str, list[tuple[str, list[Any], Any]]] = {}
 # The fields that pass on values of these types unchanged, which Django finds out in many steps: on every database, and
 # on PostgreSQL.
 _PLAIN: dict[Any, Any] = {
@@ -38,19 +39,20 @@ def update(using: str, values: dict[str, Any], conditions: dict[str, Any], *, pa
         conditions: Those of the rows.
         patient: Whether to wait for as long as another transaction keeps the row locked; see `impatient()`.
     """
-    made = made_ready(using, values, conditions)
+    connection = connections[using]
+    made = made_ready(connection, values, conditions)
     if made is None:
         return int(Job.objects.using(using).filter(**conditions).update(**values))
     text, given = made
-    return execute(using, text if patient else impatient(text, using), given, lambda cursor: int(cursor.rowcount))
+    text = text if patient else impatient(text, connection)
+    return execute(connection, text, given, lambda cursor: int(cursor.rowcount))
 
 
-def impatient(text: str, using: str) -> str:
+def impatient(text: str, connection: Any) -> str:
     """Have an UPDATE fail that has waited for `PATIENCE` for a locked row; see `lifecycle.unlocked.is_locked()`.
 
     On PostgreSQL, the limit stays until the end of the transaction, which is that of the statement in autocommit.
     """
-    connection: Any = connections[using]
     if connection.vendor == 'postgresql':
         return f"{text} AND (SELECT set_config('lock_timeout', '{PATIENCE}s', true)) IS NOT NULL"
     if connection.vendor == 'mysql' and connection.mysql_is_mariadb:
@@ -58,20 +60,18 @@ def impatient(text: str, using: str) -> str:
     return text
 
 
-def execute(using: str, text: str, parameters: list[Any], result: Callable[[Any], T]) -> T:
+def execute(connection: BaseDatabaseWrapper, text: str, parameters: list[Any], result: Callable[[Any], T]) -> T:
     """Execute a statement and return what `result` makes of the cursor."""
-    connection: Any = connections[using]
     if connection.vendor == 'postgresql' and not connection.in_atomic_block and connection.get_autocommit():
         return planned_sql.execute(connection, text, parameters, result)
-    with transaction.mark_for_rollback_on_error(using=using), connection.cursor() as cursor:
+    with transaction.mark_for_rollback_on_error(using=connection.alias), connection.cursor() as cursor:
         cursor.execute(text, parameters)
         return result(cursor)
 
 
-def made_ready(using: str, values: dict[str, Any], conditions: dict[str, Any]) -> tuple[str, list[Any]] | None:
+def made_ready(connection: Any, values: dict[str, Any], conditions: dict[str, Any]) -> tuple[str, list[Any]] | None:
     """The SQL and the parameters of such an UPDATE; None if it is for Django to make."""
-    connection = connections[using]
-    shape = (using, connection.vendor, *conditions, *values, *[value is None for value in values.values()])
+    shape = (connection.alias, connection.vendor, *conditions, *values, *[value is None for value in values.values()])
     # A condition that is None, as the key of a row that has been deleted, fits no row, and Django knows that.
     text = None if None in conditions.values() else _texts.get(shape, '')
     if text is None:
@@ -82,7 +82,7 @@ def made_ready(using: str, values: dict[str, Any], conditions: dict[str, Any]) -
     except LookupError:  # no field, but a lookup
         _texts[shape] = None
         return None
-    text = text or _texts.setdefault(shape, _made(using, values, conditions, given))
+    text = text or _texts.setdefault(shape, _made(connection, values, conditions, given))
     return None if text is None else (text, given)
 
 
@@ -106,48 +106,62 @@ def _fields() -> dict[str, tuple[Any, Any, Any]]:
     return {name: (field, _PLAIN.get(type(field)), _NATIVE.get(type(field))) for name, field in fields.items()}
 
 
-def loaded(row: Any, using: str) -> Job:
-    """The job of a row with all columns, as a query would give it."""
-    connection = connections[using]
-    values = list(row)
-    for place, functions, expression in converters(using):
-        for convert in functions:
-            values[place] = convert(values[place], expression, connection)
+def loaded(row: Any, known: dict[str, Any], connection: Any) -> Job:
+    """The job of a row, as a query would give it.
+
+    Args:
+        row: The values of `columns()`.
+        known: Those of the other columns.
+        connection: The connection that it came by.
+    """
+    names = names_but(frozenset(known))
+    values = dict(zip(names, row, strict=True), **known)
+    for name, functions, expression in converters(connection):
+        if name not in known:
+            for convert in functions:
+                values[name] = convert(values[name], expression, connection)
     if pre_init.has_listeners(Job) or post_init.has_listeners(Job) or router.routers:
-        return Job.from_db(using, _names(), values)
+        every = names_but(frozenset())
+        return Job.from_db(connection.alias, every, [values[name] for name in every])
     # What Django does then: a tenth of a short job goes into setting the attributes one by one.
     job = Job.__new__(Job)
-    job.__dict__.update(zip(_names(), values, strict=True), _state=ModelState())
-    job._state.adding, job._state.db = False, using
+    job.__dict__.update(values, _state=ModelState())
+    job._state.adding, job._state.db = False, connection.alias
     return job
 
 
-def converters(using: str) -> list[tuple[int, list[Any], Any]]:
-    """The columns whose values a query converts: their places, and by what."""
-    key = f'{using} {connections[using].vendor}'
+def converters(connection: Any) -> list[tuple[str, list[Any], Any]]:
+    """The columns whose values a query converts, and by what."""
+    key = f'{connection.alias} {connection.vendor}'
     if key not in _converters:
-        _converters[key] = list(_find_converters(using))
+        _converters[key] = list(_find_converters(connection))
     return _converters[key]
 
 
 @lru_cache
-def _names() -> list[str]:
-    return [field.attname for field in Job._meta.concrete_fields]
+def names_but(known: frozenset[str]) -> list[str]:
+    """The names of all columns but these."""
+    return [field.attname for field in Job._meta.concrete_fields if field.attname not in known]
 
 
-def columns(using: str) -> str:
-    """All columns, for `loaded()`."""
-    quote = connections[using].ops.quote_name
-    return ', '.join(quote(str(field.column)) for field in Job._meta.concrete_fields)
+def columns(known: Iterable[str], connection: Any) -> str:
+    """All columns but those that are known, for `loaded()`."""
+    fields: Any = Job._meta._forward_fields_map  # type: ignore[attr-defined]
+    quote = connection.ops.quote_name
+    return ', '.join(quote(str(fields[name].column)) for name in names_but(frozenset(known)))
 
 
-def by_key(text: str, using: str) -> str:
+def literal(value: Any, connection: Any) -> str:
+    """A value as PostgreSQL has it written in SQL with parameters."""
+    return str(connection.ops.compose_sql('%s', [value])).replace('%', '%%')
+
+
+def by_key(text: str, connection: Any) -> str:
     """Have PostgreSQL find the row of a statement by its key, and look at its status then.
 
     Its statistics may know of no job that waits, as when they were made while the queue was empty. It then takes an
     index on the status for as good as that of the key, and reads all jobs that wait, for each of them.
     """
-    connection = connections[using]
     if connection.vendor != 'postgresql':
         return text
     quote = connection.ops.quote_name
@@ -155,18 +169,18 @@ def by_key(text: str, using: str) -> str:
     return text.replace(condition, f'({condition}) IS TRUE')  # which no index answers
 
 
-def _made(using: str, values: dict[str, Any], conditions: dict[str, Any], given: list[Any]) -> str | None:
-    query: Any = Job.objects.using(using).filter(**conditions).query.chain(UpdateQuery)
+def _made(connection: Any, values: dict[str, Any], conditions: dict[str, Any], given: list[Any]) -> str | None:
+    query: Any = Job.objects.using(connection.alias).filter(**conditions).query.chain(UpdateQuery)
     query.add_update_values(values)
     text: Any
-    text, parameters = query.get_compiler(using=using).as_sql()
+    text, parameters = query.get_compiler(using=connection.alias).as_sql()
     parts = text.split('%s')
     if len(parts) == len(parameters) + 1:  # NULL is written out, which is the same whatever Django makes of None
         marks = ['NULL' if value is None else '%s' for value in parameters]
         text = ''.join(part + mark for part, mark in zip(parts, [*marks, ''], strict=True))
     # Unless Django passes on exactly what we would, it is left to it.
     passed_on = [_comparable(value) for value in parameters if value is not None]
-    return by_key(str(text), using) if passed_on == [_comparable(value) for value in given] else None
+    return by_key(str(text), connection) if passed_on == [_comparable(value) for value in given] else None
 
 
 def _comparable(value: Any) -> Any:
@@ -174,10 +188,9 @@ def _comparable(value: Any) -> Any:
     return (type(value), value.obj, value.dumps) if hasattr(value, 'obj') and hasattr(value, 'dumps') else value
 
 
-def _find_converters(using: str) -> Any:
-    connection = connections[using]
-    for place, field in enumerate(Job._meta.concrete_fields):
+def _find_converters(connection: Any) -> Any:
+    for field in Job._meta.concrete_fields:
         expression: Any = field.get_col(Job._meta.db_table)
         functions = [*connection.ops.get_db_converters(expression), *expression.get_db_converters(connection)]
         if functions:
-            yield place, functions, expression
+            yield field.attname, functions, expression

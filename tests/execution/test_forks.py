@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +55,21 @@ class Starting(JobRunner):
         interrupted.send_signal(signal.SIGINT)
         found += (interrupted.wait(60),)
         self.job.data = [sleeping.exitcode, *found]
+
+
+class Serving(JobRunner):
+    """Has its processes forked by a server, which is what Python does from 3.14 on if nothing else is said."""
+
+    def run(self):
+        served = multiprocessing.get_context('forkserver')
+        sleeping = served.Process(target=time.sleep, args=(60,))
+        sleeping.start()
+        sleeping.terminate()
+        sleeping.join(60)
+        with served.Pool(2) as pool:
+            found = pool.map(abs, [-1, 2])
+            pid = pool.apply(os.getppid)
+        self.job.data = [sleeping.exitcode, found, pid]
 
 
 class Crowded(JobRunner):
@@ -151,6 +167,19 @@ def test_a_process_that_a_job_forks_is_terminated_and_has_the_default_signals(st
         assert (job.data, job.error) == ([-15, {}, [], 'expired', -2], '')
         wait_for(lambda own=own: status(own) in ('completed', 'errored'))
         assert own.data == 33
+
+
+@pytest.mark.parametrize('arguments', [(), ('--fast',)])
+def test_a_job_may_use_processes_that_a_server_forks(start_worker, arguments):
+    worker = start_worker('default', *arguments)
+    servers = set()
+    for _ in range(2):
+        job = Serving.enqueue()
+        wait_for(lambda job=job: status(job) in ('completed', 'errored'), 120)
+        assert (job.error, job.data[:2]) == ('', [-15, [1, 2]])
+        servers.add(job.data[2])
+    worker.stop()
+    wait_for(lambda: not any(Path(f'/proc/{pid}').exists() for pid in servers))
 
 
 def test_threads_of_a_job_that_fork_at_once_keep_their_signals(start_worker):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import strikes
+from . import redis_strikes, strikes
 from .strikes import Servers, Strike
 
 
@@ -52,15 +52,16 @@ CASES: dict[str, Case] = {
     'mariadb-killed': Case('MariaDB is killed, and started 4 s later', strikes.kill_database, 'mariadb'),
     'mariadb-read-only': Case('MariaDB is read-only for 15 s', strikes.read_only_mariadb, 'mariadb'),
     'mariadb-lock': Case('MariaDB: an exclusive lock on the table of jobs for 60 s', strikes.lock_table, 'mariadb'),
-    'redis-full': Case('Redis has no memory left for 15 s (`noeviction`)', strikes.fill_redis),
-    'redis-evicts': Case('Redis evicts keys for 15 s (`allkeys-random`)', strikes.evict),
-    'redis-replica': Case('Redis is a read-only replica of an empty one for 15 s', strikes.follow),
-    'redis-still': Case('Redis stands still for 30 s', strikes.stand_still),
+    'redis-full': Case('Redis has no memory left for 15 s (`noeviction`)', redis_strikes.fill_redis),
+    'redis-evicts': Case('Redis evicts keys for 15 s (`allkeys-random`)', redis_strikes.evict),
+    'redis-replica': Case('Redis is a read-only replica of an empty one for 15 s', redis_strikes.follow),
+    'redis-still': Case('Redis stands still for 30 s', redis_strikes.stand_still),
     'redis-dropped': Case(
-        'Every packet between the site and Redis is lost for 20 s', strikes.drop_redis, between='redis'
+        'Every packet between the site and Redis is lost for 20 s', redis_strikes.drop_redis, between='redis'
     ),
     'redis-failover': Case(
-        'Redis is killed, three Sentinels promote its replica, and it returns as a replica', strikes.fail_over_redis,
+        'Redis is killed, three Sentinels promote its replica, and it returns as a replica',
+        redis_strikes.fail_over_redis,
         between='sentinel',
     ),
     'forks-refused': Case(

@@ -1,11 +1,15 @@
 """Priorities within a queue, and turns of keys."""
 
+from contextlib import nullcontext
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
 
 from netbox_jobs.broker import delivery
 from netbox_jobs.core import order
 from netbox_jobs.core.waits import WaitKind
+from netbox_jobs.enqueue import bulk_insert
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.lifecycle import claim, requeue
 from netbox_jobs.maintenance import recovery, slots
@@ -139,13 +143,16 @@ def test_p11_a_job_waits_in_line_in_its_queue():
     assert waiting.reason(last).kind == WaitKind.IN_LINE
 
 
-def test_p1_redis_flushed_and_killed_at_any_statement_no_job_with_a_place_in_the_order_is_lost(queue):
+def test_p1_redis_flushed_and_killed_at_any_statement_no_job_with_a_place_in_the_order_is_lost(queue, monkeypatch):
+    monkeypatch.setattr(bulk_insert, 'BATCH', 1)  # a statement for each job: they are one transaction anyway
+
     def act():
         InTurns.enqueue_many([{'tenant': f'{number % 3}', 'priority': 4 + number % 3} for number in range(6)])
 
     for number in at_each_statement(act):
         queue.clear()
         stored = InTurns.get_jobs().count()
+        assert stored in (0, 6)
         recovery.deliver_due()
         InTurns.get_jobs().filter(status='pending').update(due=1)
         recovery.redeliver_vanished()
@@ -154,6 +161,45 @@ def test_p1_redis_flushed_and_killed_at_any_statement_no_job_with_a_place_in_the
         Job.objects.all().delete()
         FairTurn.objects.all().delete()
     assert stored == 6
+
+
+@pytest.mark.parametrize('tenant', ['large', 'new'])
+@pytest.mark.parametrize('within', [False, True])
+def test_p1_killed_at_any_statement_a_job_that_lines_up_behind_others_is_not_lost(tenant, within, queue):
+    def act():
+        with transaction.atomic() if within else nullcontext():
+            InTurns.enqueue(tenant=tenant)
+
+    InTurns.enqueue_many([{'tenant': 'large'}] * 15)
+    for number in at_each_statement(act):
+        stored = InTurns.get_jobs().count()
+        recovery.deliver_due()
+        assert len(drain(queue)) == stored, number
+        Job.objects.all().delete()
+        FairTurn.objects.exclude(key=order.key_of('tenant', InTurns.run, {'tenant': 'large'})).delete()
+        queue.clear()
+        InTurns.enqueue_many([{'tenant': 'large'}] * 15)
+    assert stored == 16
+
+
+def test_few_jobs_are_delivered_at_once_and_none_before_one_that_waits(queue):
+    first = [Plain.enqueue(priority=7) for _ in range(order.AHEAD)]
+    assert {status(job) for job in first} == {'pending'}
+    assert not LimitSlot.objects.exists()
+    behind = [Plain.enqueue(priority=7) for _ in range(3)]
+    assert {status(job) for job in behind} == {'scheduled'}
+    for _job in first[:9]:
+        claim.claim(queue.pop(0), 'worker', 'default')
+    last = Plain.enqueue(priority=7)
+    ran = drain(queue)
+    assert ran == [first[9], *behind, last]
+
+
+def test_jobs_that_were_delivered_at_once_count_as_delivered_ahead(queue):
+    Plain.enqueue_many([{}] * 20)
+    jobs = [InTurns.enqueue(tenant='a') for _ in range(14)]
+    assert [status(job) for job in jobs] == ['pending'] * order.AHEAD + ['scheduled'] * 4
+    assert len(drain(queue)) == 34
 
 
 def test_a_key_that_was_forgotten_while_a_job_of_it_came_is_found(queue):

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .rows import ENDED, OF_THE_RUN, WAITING, Row, name_of
-from .world import GONE, Model, Step, World
+from .states import GONE, Step, World
+from .world import Model
 
 
 @dataclass

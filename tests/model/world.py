@@ -7,47 +7,12 @@ one transaction of the code does, so that the steps are all interleavings of the
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
 
 from .rows import ENDED, WAITING, Row, write
+from .states import GONE, Step, Worker, World, deliver, put, take, with_row, with_worker
 
-#: A row that was deleted. (One that is not made yet is None.)
-GONE = 'gone'
 #: The key of the one schedule.
 CHAIN = 1
-
-
-class Worker(NamedTuple):
-    """What a worker remembers: the ids that it holds, and the claim under which it runs a job: row and attempt."""
-
-    token: str
-    held: tuple[int, ...] = ()
-    run: tuple[int, int] | None = None
-
-
-class World(NamedTuple):
-    """One state."""
-
-    rows: tuple[Any, ...]
-    redis: tuple[int, ...]
-    workers: tuple[Worker, ...]
-    #: The tokens of workers that were killed, as long as rows name them.
-    dead: frozenset[str]
-    #: Whether the schedule of the series is there.
-    schedule: bool
-    #: How many faults and acts of users may still come.
-    faults: int
-    users: int
-    #: How often each row was claimed, but for claims that were released.
-    starts: tuple[int, ...]
-
-
-class Step(NamedTuple):
-    """A step: its name, who takes it (`system`, `fault`, `user` or the token of a worker), and the world then."""
-
-    name: str
-    actor: str
-    world: World
 
 
 @dataclass(frozen=True)
@@ -96,7 +61,7 @@ class Model:
         if world.faults and world.redis:
             less = world._replace(faults=world.faults - 1)
             yield Step('Redis loses all ids', 'fault', less._replace(redis=()))
-            yield Step('Redis repeats an id', 'fault', _deliver(less, world.redis[0], most=2))
+            yield Step('Redis repeats an id', 'fault', deliver(less, world.redis[0], most=2))
 
     def is_settled(self, world: World) -> bool:
         """Return whether all jobs have ended, but for an occurrence that is still to come."""
@@ -120,39 +85,41 @@ class Model:
             elif self.depends and number == len(world.rows) - 1:
                 if world.rows[self.series] is None:
                     continue
-                yield Step('enqueue, dependent', 'user', _with(world, number, Row('pending', due=None)))
+                yield Step('enqueue, dependent', 'user', with_row(world, number, Row('pending', due=None)))
                 continue
             elif self.limit:
                 row = Row('scheduled', held=True, limit='limit', limit_most=self.limit)
-                yield Step('enqueue, limited', 'user', _with(world, number, row))
+                yield Step('enqueue, limited', 'user', with_row(world, number, row))
                 continue
             else:
                 row = Row('pending', deliveries=1)
-            inserted = _with(world, number, row)
-            yield Step('enqueue', 'user', _deliver(inserted, number))
+            inserted = with_row(world, number, row)
+            yield Step('enqueue', 'user', deliver(inserted, number))
             yield Step('enqueue, and Redis is away', 'user', inserted)
 
     def _use(self, world: World, number: int, row: Row) -> Iterator[Step]:
         if self.holds('cancel: it waits', row.status in WAITING) and row.status not in ENDED:
             ended = write('end a waiting job', row, status='canceled', worker=None, slot=None)
-            yield Step('cancel', 'user', self._succeed(_with(world, number, ended), number))
+            yield Step('cancel', 'user', self._succeed(with_row(world, number, ended), number))
         if row.status == 'running' and self.holds('stop: once', row.stopping is None):
-            yield Step('stop', 'user', _with(world, number, write('stop', row, stopping=1)))
+            yield Step('stop', 'user', with_row(world, number, write('stop', row, stopping=1)))
         yield Step('delete', 'user', self._delete(world, number, row))
         if row.has_slot and row.status == 'pending':
             back = write('postpone', row, status='scheduled', held=True)
-            yield Step('put back', 'user', _with(world, number, back))
+            yield Step('put back', 'user', with_row(world, number, back))
         if self.depends and number == len(world.rows) - 1 and row.status in WAITING and not row.gated:
-            yield Step('have it depend', 'user', _with(world, number, write('gate', row, status='pending', due=None)))
+            yield Step(
+                'have it depend', 'user', with_row(world, number, write('gate', row, status='pending', due=None))
+            )
         if number < self.series and world.schedule:
             yield Step('end the schedule', 'user', self._end_schedule(world))
             if row.slot == CHAIN and not row.gated:
                 yield Step(
-                    'change the schedule', 'user', _with(world, number, write('postpone', row, status='scheduled'))
+                    'change the schedule', 'user', with_row(world, number, write('postpone', row, status='scheduled'))
                 )
 
     def _delete(self, world: World, number: int, row: Row) -> World:
-        world = _with(world, number, GONE)
+        world = with_row(world, number, GONE)
         return self._end_schedule(world) if number < self.series and row.status not in ENDED else world
 
     def _end_schedule(self, world: World) -> World:
@@ -170,10 +137,10 @@ class Model:
             return
         if row.status == 'scheduled' and not self._is_held(world, number):
             due = write('deliver', row, status='pending', deliveries=row.deliveries + 1)
-            yield Step('deliver what is due', 'system', _deliver(_with(world, number, due), number))
+            yield Step('deliver what is due', 'system', deliver(with_row(world, number, due), number))
         if row.status == 'pending' and not row.gated and number not in world.redis:
             again = write('deliver', row, deliveries=row.deliveries + 1)
-            yield Step('deliver again', 'system', _deliver(_with(world, number, again), number))
+            yield Step('deliver again', 'system', deliver(with_row(world, number, again), number))
         if row.gated:
             yield from self._settle(world, number, row)
         if row.status == 'running' and row.worker in world.dead:
@@ -182,14 +149,14 @@ class Model:
     def _give(self, world: World, number: int, row: Row) -> Iterator[Step]:
         """What limits do: a job that is due waits in line, and is delivered when there is a slot for it."""
         if row.due is not None:
-            yield Step('wait in line', 'system', _with(world, number, write('wait in line', row, due=None)))
+            yield Step('wait in line', 'system', with_row(world, number, write('wait in line', row, due=None)))
         taken = sum(isinstance(other, Row) and other.has_slot for other in world.rows)
         if self.holds('give: a slot is free', taken < self.limit):
             given = write('give a slot', row, status='pending', due=0, held=False, deliveries=row.deliveries + 1)
-            yield Step('give a slot, and deliver', 'system', _deliver(_with(world, number, given), number))
+            yield Step('give a slot, and deliver', 'system', deliver(with_row(world, number, given), number))
             if world.faults:  # its worker dies before it tells Redis
                 less = world._replace(faults=world.faults - 1)
-                yield Step('give a slot, deliver, and die', 'fault', _with(less, number, given))
+                yield Step('give a slot, deliver, and die', 'fault', with_row(less, number, given))
 
     def _is_held(self, world: World, number: int) -> bool:
         """Whether the occurrence before it has not ended, another one runs, or an earlier one is to run again."""
@@ -211,22 +178,22 @@ class Model:
             return
         if number >= self.series and (not isinstance(before, Row) or before.status != 'completed'):
             ended = write('end a waiting job', row, status='errored', worker=None, slot=None)
-            yield Step('end a dependent', 'system', _with(world, number, ended))
+            yield Step('end a dependent', 'system', with_row(world, number, ended))
         elif number < self.series:
             yield Step(
                 'open an occurrence',
                 'system',
-                _with(world, number, write('open and hold', row, status='scheduled', due=0)),
+                with_row(world, number, write('open and hold', row, status='scheduled', due=0)),
             )
         else:
             due = write('open and deliver', row, due=0, deliveries=row.deliveries + 1)
-            yield Step('open a dependent', 'system', _deliver(_with(world, number, due), number))
+            yield Step('open a dependent', 'system', deliver(with_row(world, number, due), number))
 
     def _bury(self, world: World, number: int, row: Row) -> World:
         if row.stopping is None and row.crashes < self.crashes:
             return self._requeue(world, number, row, 'retry after a crash', crashes=row.crashes + 1)
         ended = write('end a run', row, status='errored', worker=None, slot=None)
-        return self._succeed(_with(world, number, ended), number)
+        return self._succeed(with_row(world, number, ended), number)
 
     # Workers
 
@@ -237,25 +204,25 @@ class Model:
             yield Step('claim', worker.token, self._claim(world, place, worker))
         else:
             for number in sorted(set(world.redis)):
-                yield Step('take an id', worker.token, _take(world, place, worker, (number,)))
+                yield Step('take an id', worker.token, take(world, place, worker, (number,)))
             if len(world.redis) > 1:
-                yield Step('take a batch', worker.token, _take(world, place, worker, world.redis[:2]))
+                yield Step('take a batch', worker.token, take(world, place, worker, world.redis[:2]))
 
     def _claim(self, world: World, place: int, worker: Worker) -> World:
         number, row = worker.held[0], world.rows[worker.held[0]]
         dropped = worker._replace(held=worker.held[1:])
         waits = isinstance(row, Row) and self.holds('claim: it waits', row.status == 'pending')
         if not waits or not self.holds('claim: no gate', row.due is not None):
-            return _with_worker(world, place, dropped)
+            return with_worker(world, place, dropped)
         claimed = write(
             'claim', row, status='running', worker=worker.token, attempt=row.attempt + 1, slot=None, stopping=None
         )
-        starts = _set(world.starts, number, world.starts[number] + 1)
-        world = _with(world, number, claimed)._replace(starts=starts)
-        return _with_worker(world, place, dropped._replace(run=(number, claimed.attempt)))
+        starts = put(world.starts, number, world.starts[number] + 1)
+        world = with_row(world, number, claimed)._replace(starts=starts)
+        return with_worker(world, place, dropped._replace(run=(number, claimed.attempt)))
 
     def _run(self, world: World, place: int, worker: Worker, number: int, attempt: int) -> Iterator[Step]:
-        row, idle = world.rows[number], _with_worker(world, place, worker._replace(run=None))
+        row, idle = world.rows[number], with_worker(world, place, worker._replace(run=None))
         there = isinstance(row, Row) and self.holds('the claim: status', row.status == 'running')
         mine = there and self.holds('the claim: attempt', row.attempt == attempt)
         if not (mine and self.holds('the claim: worker', row.worker == worker.token)):
@@ -263,14 +230,14 @@ class Model:
             return
         for status in ('completed', 'errored' if row.stopping is None else 'canceled'):
             ended = write('end a run', row, status=status, worker=None, slot=None)
-            yield Step(f'end as {status}', worker.token, self._succeed(_with(idle, number, ended), number))
+            yield Step(f'end as {status}', worker.token, self._succeed(with_row(idle, number, ended), number))
         if row.retries < self.retries and self.holds('requeue: no stop', row.stopping is None):
             retried = self._requeue(idle, number, row, 'retry', retries=row.retries + 1)
             yield Step('retry', worker.token, retried)
         if world.faults and row.stopping is None and not row.releases:
             less = idle._replace(faults=world.faults - 1)
             released = self._requeue(less, number, row, 'release', releases=1, attempt=row.attempt - 1)
-            starts = _set(world.starts, number, world.starts[number] - 1)
+            starts = put(world.starts, number, world.starts[number] - 1)
             yield Step('release', worker.token, released._replace(starts=starts))
         if number < self.series and world.users and self.holds('arrange: the schedule', world.schedule):
             arranged = self._insert_successor(world._replace(users=world.users - 1), number)
@@ -287,13 +254,13 @@ class Model:
         held = bool(row.limit) and 'requeue: it waits for a slot anew' not in self.without
         if held != bool(row.limit):
             requeued = row._replace(status='scheduled', worker=None, slot=slot, **counts)
-            return _with(world, number, requeued)
+            return with_row(world, number, requeued)
         requeued = write(name, row, status='scheduled', worker=None, slot=slot, held=held, **counts)
-        world = _with(world, number, requeued)
+        world = with_row(world, number, requeued)
         for other in waiting if number < self.series else ():
             following = world.rows[other]
             if other != number + 1 and not following.gated:  # its own successor waits for it anyway
-                world = _with(world, other, write('gate', following, status='pending', due=None))
+                world = with_row(world, other, write('gate', following, status='pending', due=None))
         return world
 
     def _succeed(self, world: World, number: int) -> World:
@@ -306,46 +273,19 @@ class Model:
         if self.is_last(number) or world.rows[number + 1] is not None:
             return world
         row = Row('scheduled', slot=CHAIN, schedule=CHAIN, predecessor=number)
-        return _with(world, number + 1, row)
+        return with_row(world, number + 1, row)
 
     # Faults
 
     def _strike(self, world: World, place: int, worker: Worker) -> Iterator[Step]:
         following = Worker(f'{worker.token[0]}{int(worker.token[1:]) + 1}')
         if worker.held or worker.run:
-            killed = _with_worker(world, place, following)
+            killed = with_worker(world, place, following)
             yield Step('a worker is killed', 'fault', killed._replace(dead=world.dead | {worker.token}))
         if len(worker.held) > 1:
-            back = _with_worker(world, place, worker._replace(held=worker.held[:1]))
-            yield Step('a batch is put back', worker.token, _deliver(back, worker.held[1], most=2))
+            back = with_worker(world, place, worker._replace(held=worker.held[:1]))
+            yield Step('a batch is put back', worker.token, deliver(back, worker.held[1], most=2))
         if worker.run:
             row = world.rows[worker.run[0]]
             if isinstance(row, Row) and row.status == 'running' and row.worker == worker.token:
                 yield Step('a live worker is declared dead', 'fault', self._bury(world, worker.run[0], row))
-
-
-def _set(values: tuple[Any, ...], place: int, value: Any) -> tuple[Any, ...]:
-    return (*values[:place], value, *values[place + 1 :])
-
-
-def _with(world: World, number: int, row: Any) -> World:
-    # How often it was delivered is bounded, so that the states are.
-    row = row._replace(deliveries=min(row.deliveries, 1)) if isinstance(row, Row) else row
-    return world._replace(rows=_set(world.rows, number, row))
-
-
-def _with_worker(world: World, place: int, worker: Worker) -> World:
-    return world._replace(workers=_set(world.workers, place, worker))
-
-
-def _deliver(world: World, number: int, most: int = 1) -> World:
-    if world.redis.count(number) >= most:
-        return world
-    return world._replace(redis=tuple(sorted((*world.redis, number))))
-
-
-def _take(world: World, place: int, worker: Worker, numbers: tuple[int, ...]) -> World:
-    left = list(world.redis)
-    for number in numbers:
-        left.remove(number)
-    return _with_worker(world._replace(redis=tuple(left)), place, worker._replace(held=numbers))

@@ -30,7 +30,7 @@ def measured():
 
 
 def ask(number=1):
-    return cached_sql.execute('default', TEXT, [number, "it's"], lambda cursor: cursor.fetchone())
+    return cached_sql.execute(connection, TEXT, [number, "it's"], lambda cursor: cursor.fetchone())
 
 
 def sent(times, **kwargs):
@@ -113,7 +113,22 @@ def test_an_error_of_a_planned_statement_is_raised_as_it_is(clock):
 
 def test_a_statement_whose_parameters_have_no_type_is_sent_as_it_is(clock):
     def ask_untyped():
-        return cached_sql.execute('default', 'SELECT %s IS NULL', [None], lambda cursor: cursor.fetchone()[0])
+        return cached_sql.execute(connection, 'SELECT %s IS NULL', [None], lambda cursor: cursor.fetchone()[0])
 
     assert [ask_untyped() for _ in range(20)] == [True] * 20
     assert plans() == []
+
+
+def test_a_statement_without_parameters_is_planned_too(clock):
+    def ask_plainly():
+        return cached_sql.execute(connection, "SELECT '100 %%'", [], lambda cursor: cursor.fetchone()[0])
+
+    assert [ask_plainly() for _ in range(20)] == ['100 %'] * 20
+    assert len(plans()) == 1
+
+
+def test_a_session_counts_so_many_statements_and_no_more(clock, monkeypatch):
+    monkeypatch.setattr(planned_sql, 'COUNTED', 2)
+    for number in range(5):
+        cached_sql.execute(connection, f'SELECT {number}', [], lambda cursor: cursor.fetchone())
+    assert sent(20) == ['SELECT'] * 20

@@ -1,4 +1,4 @@
-"""Whoever can change the row of a job cannot have a module imported that the row names."""
+"""Somebody who can change the row of a job cannot have a module imported that the row names."""
 
 import sys
 from contextlib import suppress
@@ -55,13 +55,15 @@ def orphaned(module, work):
 
 
 def limited(module, work):
-    changed(OfTenant.enqueue(), module)
+    first, second = OfTenant.enqueue(), changed(OfTenant.enqueue(), module)
+    first.terminate()
+    assert second.held
     recovery.deliver_due()
     slots.give_slots()
 
 
 def rated(module, work):
-    changed(Hourly.enqueue(), module)
+    changed([Hourly.enqueue() for _ in range(3)][2], module)
     recovery.deliver_due()
     slots.give_slots()
 

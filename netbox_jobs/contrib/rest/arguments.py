@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from ...core import order
 from ...core.import_path import path_of
+from ...core.options import parameters_of
 from ...execution.runner import JobRunner
 from .fields import Instance, Moment, ObjectSerializer, StrictSerializer, Text, Whole, field_for
 from .problems import REFUSED
@@ -39,7 +40,7 @@ def arguments_of(runner: type[JobRunner]) -> type[ArgumentsSerializer]:
     fields: dict[str, Any] = {}
     takes_others = False
     hints = _hints(runner.run)
-    for parameter in list(inspect.signature(runner.run).parameters.values())[1:]:
+    for parameter in parameters_of(runner.run)[1:]:
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             takes_others = True
         elif parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY):

@@ -14,6 +14,7 @@ from . import runners
 from .base import JobsAPI
 from .jobs import JobViewSet
 from .queues import QueueViewSet, WorkerViewSet
+from .root import RootView
 from .schedules import ScheduleViewSet
 from .schema import JobsSchemaGenerator
 from .workflows import WorkflowViewSet
@@ -44,6 +45,7 @@ _document = SpectacularAPIView.as_view(
 )
 
 urlpatterns = [
+    path('', RootView.as_view(), name='root'),
     path('schema/', _document, name='schema'),
     path('runners/', runners.RunnerListView.as_view(runners=_offered), name='runners'),
     *(

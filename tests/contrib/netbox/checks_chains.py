@@ -96,6 +96,13 @@ def test_a_row_that_the_plugin_inserts_is_run_by_its_handle():
     assert fresh(job).data == {'pin': 'r1', 'owner': 'rq_job', 'output': 'r1'}
 
 
+def test_a_row_that_the_plugin_inserts_is_run_by_an_entry_of_its_own_in_rq(work):
+    job = PinnedJob.run_queued(pin='r1')
+    work()
+    assert (fresh(job).status, fresh(job).data) == ('completed', {'owner': 'rq_job', 'output': 'r1'})
+    assert fresh(job).attempt == 1
+
+
 def test_an_interrupted_run_of_such_a_row_ends():
     device = Device.objects.create(name='switch')
     with pytest.raises(KeyboardInterrupt):

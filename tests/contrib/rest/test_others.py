@@ -116,6 +116,13 @@ def test_every_refusal_has_problem_details(boss, visitor):
     assert (broken.status_code, broken.json()['code']) == (400, 'parse_error')
 
 
+def test_the_start_lists_addresses_that_answer(boss, visitor):
+    found = boss.get('/api/').json()
+    assert found['jobs'].endswith('/api/jobs/') and len(found) == 7
+    assert {name: boss.get(url).status_code for name, url in found.items()} == dict.fromkeys(found, 200)
+    assert visitor.get('/api/').status_code == 403
+
+
 def test_the_document_describes_this_api_alone(boss, visitor):
     found = boss.get('/api/schema/', headers={'accept': 'application/vnd.oai.openapi+json'}).json()
     assert found['info']['title'] == 'Background jobs'

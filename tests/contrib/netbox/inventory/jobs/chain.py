@@ -1,7 +1,9 @@
 """A runner that keeps one chain of recurring jobs, and others that write their rows themselves or drain a timer."""
 
 import uuid
+from functools import partial
 
+import django_rq
 from core.choices import JobNotificationChoices, JobStatusChoices
 from core.models import Job, ObjectType
 from django.db import transaction
@@ -112,6 +114,16 @@ class PinnedJob(JobRunner):
             if job.status not in JobStatusChoices.TERMINAL_STATE_CHOICES:
                 job.terminate(status=JobStatusChoices.STATUS_ERRORED, error='The run was interrupted.')
             raise
+        return job
+
+    @classmethod
+    def run_queued(cls, **kwargs):
+        """Insert the row, and hand RQ an entry of the plugin's own for it."""
+        job = Job(name=cls.name, status=JobStatusChoices.STATUS_PENDING, job_id=uuid.uuid4(), queue_name='low')
+        job.full_clean()
+        job.save()
+        queue = django_rq.get_queue(job.queue_name)
+        transaction.on_commit(partial(queue.enqueue, cls.handle, job_id=str(job.job_id), job=job, **kwargs))
         return job
 
     def run(self, *, pin, **kwargs):

@@ -1,0 +1,197 @@
+"""Jobs that have a place in the order of their queue and no limit: a few are delivered ahead, in a few statements.
+
+Nothing is locked for it. Two processes that look at the same moment see the same jobs at the front of the line, and
+each of these jobs is delivered by one of them.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from django.db import connections
+from django.db.models import Exists, F, OuterRef
+from django.db.models.sql import UpdateQuery
+
+from ..choices import JobStatusChoices
+from ..core import clock, limits, order, transactions
+from ..models import FairTurn, Job, LimitRow, LimitSlot, QueueLimit, cached_sql
+from ..models.querysets import JobQuerySet
+from . import admission, lines, pace
+from .order import add_keys, in_order, is_ordered, note_turns, room
+from .unlocked import made_without_waiting
+
+_PENDING = JobStatusChoices.STATUS_PENDING
+
+
+class Place(NamedTuple):
+    """Where a new job stands, which has a place in the order of its queue."""
+
+    #: Whether it is delivered at once, as any other job,
+    at_once: bool
+    #: and counts as one that was delivered ahead. (Few are not counted.)
+    counts: bool = False
+    #: Whether the line has to be looked at when it has been inserted: too few others were delivered for their ends
+    #: to do so.
+    look: bool = False
+
+
+def place_of(job: Job, using: str) -> Place | None:
+    """Return where a new job of no schedule stands; None if more than the order decides that.
+
+    Args:
+        job: The job, which is not inserted yet.
+        using: The alias of the database.
+    """
+    if not (job.held and is_ordered(job)) or job.limit or job.rate or job.due is None or job.due > clock.now_ms():
+        return None
+    if limits.of_queue(job.queue_name) is not None:
+        return None
+    queue, key = job.queue_name, limits.digest(order.line_name(job.queue_name))
+    compared = '<' if job.priority > order.DEFAULT else '>=' if job.priority < order.DEFAULT else ''
+    given: list[str | int] = [key, _PENDING, key, queue, key]
+    given += [queue, job.fair_key] if job.fair_key else []
+    given += [queue, _PENDING, max(job.priority, order.DEFAULT)] if compared else []
+    given += [order.DEFAULT, queue, _PENDING, order.AHEAD]
+    text = _place(using, compared, bool(job.fair_key))
+    connection = connections[using]
+    found = cached_sql.execute(connection, text, given, lambda cursor: cursor.fetchone())
+    few, like_it, ahead, line, known, others = found
+    if not line and not others and ahead + like_it < order.AHEAD:
+        return Place(at_once=True, counts=few >= order.AHEAD)
+    if not known:
+        if connection.in_atomic_block:  # which might keep others waiting that insert the same rows
+            return None
+        name = order.line_name(queue)
+        row = admission.row(name, limits.Allowance(order.AHEAD))
+        LimitRow.objects.using(using).bulk_create([row], ignore_conflicts=True)
+        add_keys([(queue, job.fair_key)], using)
+    return Place(at_once=False, look=(ahead + like_it) * 2 <= order.AHEAD)
+
+
+@lru_cache
+def _place(using: str, compared: str, fair: bool) -> str:
+    """The statement that shows where a job stands. (It reads a few rows of indexes, however many jobs wait.)"""
+    quote = connections[using].ops.quote_name
+    slot, job, row, turn = (quote(model._meta.db_table) for model in (LimitSlot, Job, LimitRow, FairTurn))
+    limit, key = quote('limit'), quote('key')
+    # Of the names of tables and columns alone; values are parameters.
+    delivered = f'FROM {job} WHERE queue_name = %s AND status = %s AND due IS NOT NULL'
+    turns = f' AND EXISTS(SELECT 1 FROM {turn} WHERE queue = %s AND {key} = %s)' if fair else ''  # nosec B608
+    columns = (
+        'COUNT(*), COALESCE(SUM(few.has_place), 0)',
+        f'(SELECT COUNT(*) FROM {slot} INNER JOIN {job} ON {job}.id = {slot}.job_id WHERE {slot}.{limit} = %s '  # nosec B608
+        f"AND {slot}.queue = '' AND {job}.status = %s AND NOT {job}.held)",
+        f'EXISTS(SELECT 1 FROM {slot} WHERE {limit} = %s AND queue = %s AND since IS NOT NULL)',  # nosec B608
+        f'EXISTS(SELECT 1 FROM {row} WHERE {key} = %s){turns}',  # nosec B608
+        f'EXISTS(SELECT 1 {delivered} AND priority {compared} %s)' if compared else '0',  # nosec B608
+    )
+    has_place = "CASE WHEN priority <> %s OR fair_key > '' THEN 1 ELSE 0 END AS has_place"
+    return f'SELECT {", ".join(columns)} FROM (SELECT {has_place} {delivered} LIMIT %s) AS few'  # nosec B608
+
+
+def insert(job: Job, insert_job: Callable[[], None], using: str) -> Place | None:
+    """Insert a new job of no schedule where it stands in the order of its queue.
+
+    Args:
+        job: The job.
+        insert_job: Inserts its row.
+        using: The alias of the database.
+
+    Returns:
+        Where it stands; None if it was not inserted, as more than the order decides that.
+    """
+    place = place_of(job, using)
+    if place is None:
+        return None
+    row = LimitSlot(limit=limits.digest(order.line_name(job.queue_name)))
+    if place.at_once:
+        job.status, job.held, job.deliveries = _PENDING, False, 1
+    else:
+        row.queue, row.key, row.since = job.queue_name, job.fair_key, order.place(clock.now_ms(), job.priority)
+        job.due = None
+    if place.at_once and not place.counts:
+        insert_job()
+        return place
+    with transactions.transacting(using, savepoint=False):
+        insert_job()
+        row.job_id = job.pk
+        row.save(using=using, force_insert=True)
+    return place
+
+
+def admit(name: str, look: lines.Look, using: str) -> tuple[list[Job], set[int], bool]:
+    """Have the next jobs of a line be delivered.
+
+    Args:
+        name: The name of the line.
+        look: What a look at it has shown.
+        using: The alias of the database that holds the jobs.
+
+    Returns:
+        The jobs, in their order; the primary keys of those that come behind what is in their queue already; and
+        whether others could come next, of which more than the order decides.
+    """
+    key = limits.digest(name)
+    if not look.queues:
+        pace.note_empty(name, look, using)
+        return [], set(), False
+    count = room(name, pace.ahead(name, look, using).most, look.pending, using)
+    slots, in_turns = lines.places(key, look.queues, look, max(count, 0), using)
+    found, at_back = in_order([_Waiting(slot) for slot in slots[: max(count, 0)]], using)
+    jobs = _deliver_ahead([each.pk for each in found], using)
+    if jobs:
+        own = LimitSlot.objects.using(using).filter(limit=key)
+        ended = Job.objects.using(using).filter(
+            pk=OuterRef('job_id'), status__in=JobStatusChoices.TERMINAL_STATE_CHOICES
+        )
+        own.filter(Exists(ended), queue='').delete()
+        own.filter(job_id__in=[job.pk for job in jobs]).update(queue='', key='', since=None)
+        if in_turns:
+            note_turns(jobs, using)
+    pace.note(name, look, len(jobs), using)
+    return jobs, at_back, len(jobs) < len(found)
+
+
+class _Waiting:
+    """A job in line, by its place."""
+
+    def __init__(self, slot: LimitSlot) -> None:
+        self.pk, self.queue_name = slot.job_id, slot.queue
+        self.priority = order.DEFAULT - order.band(slot.since or 0)
+
+
+def _deliver_ahead(keys: list[int], using: str) -> list[Job]:
+    """Have these jobs be delivered, without those that another process has delivered, or keeps locked."""
+    if not keys:
+        return []
+    limited = QueueLimit.objects.using(using).filter(most__isnull=False).values('name')
+    rows = lines.waiting_in_line(using).filter(pk__in=keys, schedule=None, limit='', rate='')
+    values = {'status': _PENDING, 'due': clock.now_ms(), 'held': False, 'slotted': False}
+    open_rows = rows.exclude(queue_name__in=limited).order_by()
+    query: Any = open_rows.query.chain(UpdateQuery)
+    query.add_update_values(values | {'deliveries': F('deliveries') + 1})
+
+    def update() -> list[Job]:
+        if connections[using].vendor == 'mysql':  # has no UPDATE ... RETURNING
+            return _lock_and_update(open_rows, values, using)
+        text, given = made_without_waiting(query, using)
+        connection = connections[using]
+        text = f'{text} RETURNING {cached_sql.columns((), connection)}'
+        found = cached_sql.execute(connection, text, list(given), lambda cursor: cursor.fetchall())
+        return [cached_sql.loaded(row, {}, connection) for row in found]
+
+    places = {pk: number for number, pk in enumerate(keys)}
+    return sorted(transactions.again(update, using), key=lambda job: places[job.pk])
+
+
+def _lock_and_update(rows: JobQuerySet[Job], values: dict[str, Any], using: str) -> list[Job]:
+    with transactions.transacting(using):
+        skip = connections[using].features.has_select_for_update_skip_locked
+        jobs = list(rows.select_for_update(skip_locked=skip))
+        own = Job.objects.using(using).filter(pk__in=[job.pk for job in jobs])
+        own.update(**values, deliveries=F('deliveries') + 1)
+    for job in jobs:
+        for name, value in values.items():
+            setattr(job, name, value)
+        job.deliveries += 1
+    return jobs
