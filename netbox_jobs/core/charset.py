@@ -2,9 +2,11 @@
 
 import logging
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django.apps import apps
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import Error as DBError
 from django.db import connections, router
 from django.db.transaction import TransactionManagementError
@@ -40,7 +42,7 @@ def narrowest(using: str) -> str:
     if using in _known:
         return _known[using]
     try:
-        sets = _read(using)
+        sets = _read_anywhere(using)
     except (DBError, TransactionManagementError):  # the text is what the caller is about; that it cannot be asked, too
         return 'utf8mb4'
     _known[using] = next((name for name in sets if name != 'utf8mb4'), 'utf8mb4')
@@ -50,6 +52,14 @@ def narrowest(using: str) -> str:
             'the database to utf8mb4.', _known[using],
         )  # fmt: skip
     return _known[using]
+
+
+def _read_anywhere(using: str) -> list[str]:
+    try:
+        return _read(using)
+    except SynchronousOnlyOperation:  # a coroutine logs, for one
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(_read_apart, using).result()
 
 
 def _read(using: str) -> list[str]:
@@ -63,6 +73,13 @@ def _read(using: str) -> list[str]:
             [job._meta.db_table, 'error', log._meta.db_table, 'message'],
         )
         return [str(row[0]) for row in cursor.fetchall() if row[0]]
+
+
+def _read_apart(using: str) -> list[str]:
+    try:
+        return _read(using)
+    finally:
+        connections[using].close()
 
 
 def forget() -> None:

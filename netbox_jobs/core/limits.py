@@ -10,6 +10,7 @@ from django.db.models import Model
 from ..exceptions import RunnerNotFound
 from . import conf, import_path, options
 from .conf import is_size
+from .text import storable_text
 
 #: The longest name of a limit; a longer one is cut, and ends with a hash of all of it.
 LONGEST_NAME = 255
@@ -82,6 +83,7 @@ def name_of(
 
 def cut(name: str) -> str:
     """Return a name of a limit as it is stored."""
+    name = storable_text(name)
     return name if len(name) <= LONGEST_NAME else f'{name[: LONGEST_NAME - 18]}… {digest(name)[:16]}'
 
 

@@ -16,12 +16,25 @@ _UNSTORABLE_IN_JSON = re.compile(r'\\u(0000|d[89a-f][0-9a-f]{2})', re.IGNORECASE
 
 #: Characters of an error that are kept: what a server takes in one statement is limited, too.
 LONGEST_ERROR = 500_000
+_LONGEST_NAME = 200
 
 
 def storable_text(text: str) -> str:
     """Return the text with NUL and lone surrogates replaced by U+FFFD, and what the tables cannot hold escaped."""
     text = _UNSTORABLE.sub('\ufffd', text)
     return text if text.isascii() else charset.escaped(text)
+
+
+def check_name(what: str, name: object) -> str:
+    """Return the name of a step, a signal or the like as it is stored.
+
+    Raises:
+        ValueError: It is no text of 1 to 200 characters.
+    """
+    stored = storable_text(name) if isinstance(name, str) else ''
+    if not 0 < len(stored) <= _LONGEST_NAME:
+        raise ValueError(f'The name of a {what} is {name!r:.100}; expected a text of 1 to {_LONGEST_NAME} characters.')
+    return stored
 
 
 def described(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from ..choices import WorkflowStatusChoices
 from ..core import clock, transactions
 from ..core.import_path import path_of
-from ..core.text import storable_text
+from ..core.text import check_name
 from ..lifecycle.reservation import MemberOf, reserved
 from ..lifecycle.workflows import end_if_over
 from ..models import Job, Workflow, WorkflowMember, database
@@ -21,7 +21,6 @@ from .identify import identify_user
 from .rq_options import ids_of_jobs
 from .unsaved import call_transaction
 
-_LONGEST_NAME = 200
 _BATCH = 500
 _REFUSED = ('immediate', 'interval', 'cron')
 
@@ -103,17 +102,6 @@ def lock_running(workflow: Workflow, using: str) -> None:
         running = status is not None and status[0] == WorkflowStatusChoices.STATUS_RUNNING
         state = 'was deleted' if status is None else 'is being canceled' if running else f'is {status[0]}'
         raise ValueError(f'Workflow {workflow.pk} ({workflow.name}) {state}; members are added to one that runs.')
-
-
-def check_name(what: str, name: object) -> str:
-    """Return a name as it is stored.
-
-    Raises:
-        ValueError: It is no text of 1 to 200 characters.
-    """
-    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME:
-        raise ValueError(f'The name of a {what} is {name!r:.100}; expected a text of 1 to {_LONGEST_NAME} characters.')
-    return storable_text(name)
 
 
 def check_deadline(value: datetime | timedelta | None) -> datetime | None:

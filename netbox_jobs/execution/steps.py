@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ..core import runner_options
+from ..core.text import check_name
 from ..lifecycle import steps
 from ..models import Job, cached_sql
 from .waits import Waits, begin
@@ -74,7 +75,7 @@ class Steps(Waits):
         """
         if function is None:
             return self._step(name)
-        run = _begin(self, name)
+        name, run = _begin(self, name)
         if run is not None and (found := steps.find(self.job, name)) is not None:
             return steps.result_of(self.job, found)
         started, result = timezone.now(), function(*args, **kwargs)
@@ -86,7 +87,7 @@ class Steps(Waits):
 
     async def astep(self, name: str, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do a step of a coroutine: `await self.astep('fetch', fetch, url)`; see `step()`."""
-        run = await sync_to_async(_begin)(self, name)
+        name, run = await sync_to_async(_begin)(self, name)
         if run is not None and (found := await sync_to_async(steps.find)(self.job, name)) is not None:
             kept: T = await sync_to_async(steps.result_of)(self.job, found)
             return kept
@@ -96,7 +97,7 @@ class Steps(Waits):
 
     @contextmanager
     def _step(self, name: str) -> Iterator[Step]:
-        run = _begin(self, name)
+        name, run = _begin(self, name)
         if run is None:
             yield Step(name)
             return
@@ -114,23 +115,24 @@ class Steps(Waits):
             steps.store(run.job, run.job.claim, name, started, step.result, runner_options.version(type(self)))
 
 
-def _begin(runner: Steps, name: str) -> Any:
-    """Return the run that a step belongs to; None if there is none, as where a test calls `run()` of a runner itself.
+def _begin(runner: Steps, name: str) -> tuple[str, Any]:
+    """Return the name of a step as it is stored, and the run that it belongs to.
+
+    There is none where a test calls `run()` of a runner itself.
 
     Raises:
         ValueError: It has used the name before.
         StepsChanged: The job has steps of another `Meta.version`.
     """
-    steps.check_name(name)
-    run = begin(runner)
+    name, run = check_name('step', name), begin(runner)
     if run is None:
-        return None
+        return name, None
     if name in run.steps:
         raise ValueError(
             f'The step {name!r} is used twice in one run; name steps by what differs, such as {name + " 2"!r}.'
         )
     run.steps.add(name)
-    return run
+    return name, run
 
 
 def _end(runner: Steps, run: Any, name: str, started: datetime, result: Any) -> None:

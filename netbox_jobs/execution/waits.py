@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from ..core import clock, runner_options, runs
 from ..core.suspension import SLEEP, WAIT, Suspended, Suspension
+from ..core.text import check_name
 from ..exceptions import SignalTimeout
 from ..lifecycle import job_signals, steps, suspend
 from ..models import Job, JobStep
@@ -91,7 +92,7 @@ class Waits(KeepsResults):
 
     def _sleep(self, length: timedelta | None, name: str, parts: timedelta) -> tuple[runs.Run, Suspension] | None:
         if name:
-            steps.check_name(name, 'sleep')
+            name = check_name('sleep', name)
         if length is not None and not isinstance(length, timedelta):
             raise ValueError(f'The length of a sleep is {length!r}; expected a timedelta, or hours=3 and the like.')
         until = _until('The length of a sleep', (length or timedelta()) + parts)
@@ -109,7 +110,7 @@ class Waits(KeepsResults):
         return None
 
     def _wait_for(self, name: str, timeout: timedelta | None) -> tuple[runs.Run, Suspension, JobStep | None]:
-        steps.check_name(name, 'signal')
+        name = check_name('signal', name)
         if timeout is not None and not isinstance(timeout, timedelta):
             raise ValueError(f'The timeout of a wait is {timeout!r}; expected a timedelta, or None.')
         until = None if timeout is None else _until('The timeout of a wait', timeout)

@@ -15,6 +15,7 @@ from ..choices import JobStatusChoices
 from ..core import arguments, clock, encryption, runs, transactions
 from ..core.claim import Claim
 from ..core.suspension import Suspension
+from ..core.text import check_name
 from ..exceptions import JobEnded
 from ..models import Job, JobSignal, JobStep, cached_sql, database, services
 from . import deliver, steps
@@ -26,7 +27,7 @@ _BATCH = 500
 @services.signal.provide
 def send(job: Job, name: str, payload: Any) -> None:
     """Store a signal in the caller's transaction, and wake the job after its commit; see `Job.signal()`."""
-    steps.check_name(name, 'signal')
+    name = check_name('signal', name)
     encrypted = encryption.is_encrypted(job.arguments_format)
     stored = arguments.encode({} if payload is None else {'payload': payload}, encrypted=encrypted)
     using, key = job._state.db or database(), key_of(name)

@@ -15,19 +15,6 @@ from ..exceptions import AlreadyClaimed, StepsChanged
 from ..models import Job, JobStep, database
 from .locks import JobLocked, poll_lock
 
-_LONGEST_NAME = 200
-
-
-def check_name(name: object, what: str = 'step') -> str:
-    """Return the name of a step, or of something else.
-
-    Raises:
-        ValueError: It is no text of 1 to 200 characters.
-    """
-    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME:
-        raise ValueError(f'The name of a {what} is {name!r:.100}; expected a text of 1 to {_LONGEST_NAME} characters.')
-    return name
-
 
 def check_version(job: Job, version: str) -> None:
     """Check that a job has steps of this version of its code alone.

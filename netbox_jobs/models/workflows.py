@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..choices import JobStatusChoices, WorkflowStatusChoices
+from ..core.text import storable_text
 from . import services
 from .fields import UserKey
 from .home import AtHome
@@ -250,8 +251,8 @@ class WorkflowMember(models.Model):
 
 
 def key_of(name: str) -> str:
-    """Return the key of a member's name."""
-    return sha256(name.encode('utf-8', 'backslashreplace')).hexdigest()
+    """Return the key of a member's name, which is stored as the tables can hold it."""
+    return sha256(storable_text(name).encode()).hexdigest()
 
 
 def counts_of(keys: Iterable[int], using: str | None) -> dict[int, WorkflowCounts]:

@@ -6,8 +6,9 @@ from django.db import connection
 from netbox_jobs import checks
 from netbox_jobs.core import charset
 from netbox_jobs.exceptions import JobFailed
-from netbox_jobs.jobs import JobRunner
+from netbox_jobs.jobs import JobRunner, Limit, Rate
 from netbox_jobs.models import Job, Schedule
+from netbox_jobs.workflows import Workflow
 from tests.processes import status
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -19,6 +20,13 @@ COLUMNS = [
     ('schedule', 'suspended', 'longtext'),
     ('joblogentry', 'message', 'longtext'),
     ('progress', 'message', 'varchar(255)'),
+    ('job', '`limit`', 'varchar(255)'),
+    ('job', 'rate', 'varchar(255)'),
+    ('limitrow', 'name', 'varchar(255)'),
+    ('jobstep', 'name', 'varchar(200)'),
+    ('jobsignal', 'name', 'varchar(200)'),
+    ('workflow', 'name', 'varchar(200)'),
+    ('workflowmember', 'name', 'varchar(200)'),
     ('jobattempt', 'error', 'longtext'),
 ]
 
@@ -48,6 +56,21 @@ class Cheering(JobRunner):
             raise ValueError(word)
 
 
+class Naming(JobRunner):
+    class Meta:
+        limit = Limit(2, key='word')
+        rate = Rate(50, per=1, key='word')
+
+    def run(self, word):
+        done = self.step(word, str, 'done')
+        self.job.data = [done, self.wait_for(word)]
+
+
+class Chanting(JobRunner):
+    async def run(self, word):
+        self.logger.info(word)
+
+
 @pytest.mark.parametrize('how', ['end', 'fail', 'error'])
 def test_text_that_the_tables_lack_is_escaped_and_nothing_is_lost(narrow, work, how):
     job = Cheering.enqueue_once(name='Party \U0001f389', word='\U0001f600', how=how, interval=5, max_retries=0)
@@ -61,6 +84,30 @@ def test_text_that_the_tables_lack_is_escaped_and_nothing_is_lost(narrow, work, 
     assert ('\\U0001f600' in job.error) == (how != 'end')
     assert 'Data' not in job.error
     assert Job.objects.waiting().count() == Schedule.objects.count() == 1
+
+
+def test_names_that_the_tables_lack_are_escaped_and_found_again(narrow, work):
+    job = Naming.enqueue(word='\U0001f389', max_retries=0)
+    assert job.limit.endswith('word=\\U0001f389')
+    assert job.rate.endswith('word=\\U0001f389')
+    work()
+    assert status(job) == 'scheduled', job.error
+    job.signal('\U0001f389', 'received')
+    work()
+    assert (status(job), job.error, job.data) == ('completed', '', ['done', 'received'])
+    assert [step.name for step in job.steps.all()] == 2 * ['\\U0001f389']
+    with Workflow.begin(name='\U0001f389') as workflow:
+        workflow.add('\U0001f389', Cheering, word='x')
+        workflow.add('second', Cheering, word='x', after=['\U0001f389'])
+    assert workflow.job('\U0001f389').name == 'Cheering'
+
+
+def test_the_first_line_of_a_coroutine_is_escaped(narrow, work):
+    job = Chanting.enqueue(word='\U0001f389', max_retries=0)
+    charset.forget()
+    work()
+    assert (status(job), job.error) == ('completed', '')
+    assert job.log_entries[0]['message'] == '\\U0001f389'
 
 
 def test_a_check_names_the_character_set(narrow):
