@@ -172,9 +172,13 @@ def _check_delivery() -> None:
 
 
 def _log_to_console(verbosity: int) -> None:
-    """Show the framework's own voice, and not the lines of jobs, where RQ's worker shows its own."""
+    """Show the framework's own voice, and not the lines of jobs, where RQ's worker shows its own.
+
+    Unless `LOGGING` says where they go: then its levels count, for both.
+    """
+    if logger.hasHandlers():
+        return
     level = 'WARNING' if verbosity == 0 else 'DEBUG' if verbosity >= 2 else 'INFO'
-    before = set(logger.handlers)
-    setup_loghandlers(level, name=logger.name)
-    for handler in set(logger.handlers) - before:
+    setup_loghandlers(logger.level or level, name=logger.name)
+    for handler in logger.handlers:
         handler.addFilter(lambda record: record.name == logger.name)

@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from netbox_jobs.execution import runner_logger
 from netbox_jobs.jobs import JobRunner
+from netbox_jobs.worker import command
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 LEVELS = ('debug', 'info', 'warning', 'error')
@@ -93,6 +94,15 @@ def test_a_level_and_a_handler_of_one_runner_count_for_that(configure):
         Seen.lines.clear()
         assert lines() == ALL
         assert Seen.lines == ['Saying error', 'sub error']
+
+
+@pytest.mark.parametrize('verbosity', [0, 1, 2])
+@pytest.mark.parametrize('name', ['netbox_jobs', 'root'])
+def test_a_worker_keeps_the_levels_of_the_project(configure, verbosity, name):
+    configure(**{name: {'level': 'WARNING', 'handlers': ['console']}})
+    command._log_to_console(verbosity)
+    assert lines() == ALL
+    assert {line.split()[1] for line in Seen.lines} == {'warning', 'error'}
 
 
 def test_a_level_that_is_configured_anew_counts(configure):
