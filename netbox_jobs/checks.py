@@ -162,8 +162,9 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
         )
         found.append(checks.Error(text, id='netbox_jobs.E005'))
     try:
-        if path := conf.get('NOTIFY'):
-            import_string(path)
+        if (path := conf.get('NOTIFY')) and not callable(import_string(path)):
+            text = f"NETBOX_JOBS['NOTIFY'] is {path!r}, which is no function."
+            found.append(checks.Error(text, id='netbox_jobs.E007'))
     except (ImportError, TypeError, AttributeError) as error:
         found.append(checks.Error(f"NETBOX_JOBS['NOTIFY'] cannot be imported: {error}.", id='netbox_jobs.E007'))
     return found

@@ -77,6 +77,7 @@ BAD = {
         None,
         {'api': 3},
         {'api': {'most': 0, 'per': 60}},
+        {'api': {'most': 10**12, 'per': 60}},
         {'api': {'most': 1, 'per': 0}},
         {'api': {'most': 1}},
     ],

@@ -14,6 +14,8 @@ API_VERSION = '4.7.0'
 
 #: The largest limit of jobs that run at once.
 MOST_AT_ONCE = 1_000_000
+#: The largest number of a rate: what the column takes on every server.
+_LARGEST_COUNT = 2_147_483_647
 #: The most days for which ended jobs can be kept.
 _MOST_DAYS = 100_000
 #: Days for which ended jobs are kept, unless the project sets `JOB_RETENTION`.
@@ -53,6 +55,11 @@ def is_size(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_AT_ONCE
 
 
+def is_count(value: object) -> bool:
+    """Return whether a value says how many jobs or calls a rate allows."""
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _LARGEST_COUNT
+
+
 #: The longest span of a rate, in seconds.
 LONGEST_PERIOD = 31 * 86_400
 
@@ -65,8 +72,7 @@ def is_period(value: Any) -> bool:
 def _is_rate(name: Any, value: Any) -> bool:
     if not isinstance(name, str) or not name or not isinstance(value, dict) or value.keys() != {'most', 'per'}:
         return False
-    most = value['most']
-    return isinstance(most, int) and not isinstance(most, bool) and most >= 1 and is_period(value['per'])
+    return is_count(value['most']) and is_period(value['per'])
 
 
 def _is_version(value: Any) -> bool:

@@ -32,7 +32,7 @@ class Rate:
     name: str = ''
 
     def __post_init__(self) -> None:
-        if isinstance(self.most, bool) or not isinstance(self.most, int) or self.most < 1:
+        if not conf.is_count(self.most):
             raise ValueError(f'The rate is {self.most!r}; expected a whole number from 1.')
         if not conf.is_period(self.per):
             raise ValueError(f'per is {self.per!r}; expected a number of seconds from 0.01 to {conf.LONGEST_PERIOD:,}.')

@@ -73,7 +73,8 @@ def test_it_is_off_by_default(work):
     assert mail.outbox == []
 
 
-def test_a_hook_that_cannot_be_imported_is_found_by_a_system_check(settings):
-    settings.NETBOX_JOBS = {'NOTIFY': 'nowhere.hook'}
+@pytest.mark.parametrize('path', ['nowhere.hook', 'os.path'])
+def test_a_hook_that_is_no_function_is_found_by_a_system_check(settings, path):
+    settings.NETBOX_JOBS = {'NOTIFY': path}
     assert [message.id for message in run_checks()] == ['netbox_jobs.E007']
     assert not Job.objects.exists()
