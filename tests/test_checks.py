@@ -87,6 +87,7 @@ BAD = {
     'ENCRYPT': [1, 'no', None],
     'ENCRYPTION_KEYS': [None, 5, [b'key'], {}],
     'EVENT_STREAMS': [-1, '50', 1.5, None, True],
+    'RELEASE': [1, None, b'1.0'],
     'NETBOX_VERSION': ['new', '', None, 4.5],
 }
 

@@ -189,6 +189,7 @@ def may_be_inserted(row: Row) -> bool:
     delivered = row.status == 'pending' and row.due is not None
     if delivered and row.limit:  # only a slot has it delivered
         return False
-    return (
-        row.status in WAITING and row.deliveries == int(delivered) and (row.status == 'pending' or row.due is not None)
-    )
+    # A job whose priority or turn has it wait is inserted with its place in line; one with a limit is due before that.
+    in_line = row.held and not row.limit and row.schedule is None
+    waits = row.status == 'pending' or row.due is not None or in_line
+    return row.status in WAITING and row.deliveries == int(delivered) and waits

@@ -1,4 +1,4 @@
-"""Somebody who can change the row of a job cannot have a module imported that the row names."""
+"""An unsigned row that was changed by hand has no module imported that it names."""
 
 import sys
 from contextlib import suppress
