@@ -11,7 +11,7 @@ LEAST, MOST = 0, 9
 #: So many jobs of a queue that have a place in the order are delivered ahead; at least as many as workers serve it.
 AHEAD = 10
 #: More are if workers begin them within so many seconds, and not more than so many.
-SECONDS_AHEAD, MOST_AHEAD = 0.25, 200
+SECONDS_AHEAD, MOST_AHEAD = 0.1, 100
 #: Beginning of the names of the lines.
 _PREFIX = 'order '
 # More than any time in milliseconds that a job can be due.
