@@ -68,9 +68,12 @@ class Observer:
 
         A process that serves no queues is no worker, and does nothing for others.
         """
+        return self.rank(token) == 0
+
+    def rank(self, token: str) -> int:
+        """Return how many of the workers that show life come before the one with this token."""
         limit = self._watched - min(15, conf.get('WORKER_TIMEOUT'))
-        alive = [known for known in self._serving & self._seen.keys() if self._seen[known][1] > limit]
-        return not alive or token <= min(alive)
+        return sum(known < token and self._seen[known][1] > limit for known in self._serving & self._seen.keys())
 
     def dead(self, deference: float = 0) -> dict[str, set[RunKey]]:
         """Return the tokens whose counter has stood still for the limit, while the observer's own worker was well.

@@ -66,6 +66,12 @@ class Assignment:
         return self.behind * 2 >= self._sent
 
     @property
+    def idle(self) -> float:
+        """Seconds in which the child had not begun, or was done, although the batch was its own."""
+        (began, _), (_, ended) = self._child.page.times(0), self._child.page.times(max(self._noted - 1, 0))
+        return began - self.handed_over + time.monotonic() - abs(ended)
+
+    @property
     def age(self) -> float:
         """Seconds since jobs were sent last."""
         return time.monotonic() - self._extended

@@ -2,8 +2,10 @@
 
 from .protocol import MOST
 
-#: Seconds of work that one batch has.
-WORK = 0.05
+#: Seconds of work that one batch has, and no more than so many where the machine is busy.
+WORK, MOST_WORK = 0.05, 1.0
+#: How many times as long as its handing over a batch takes: on a busy machine, workers would do little but hand over.
+TIMES = 10
 #: Seconds up to which a job is short.
 SHORT = 0.5
 
@@ -13,6 +15,7 @@ class BatchSize:
 
     def __init__(self) -> None:
         self._seconds: float | None = None  # that a job takes, of late
+        self._handing_over = 0.0  # seconds from the end of one batch to the beginning of the next, of late
         #: How many workers serve the queues.
         self.workers = 1
 
@@ -24,6 +27,15 @@ class BatchSize:
         # A job that takes long counts at once, one that is short by and by.
         self._seconds = mean if self._seconds is None else max(mean, (self._seconds + mean) / 2)
 
+    def learn_handing_over(self, seconds: float) -> None:
+        """So long took what is between two batches: to account for one, and to take and send the next."""
+        self._handing_over = (self._handing_over + seconds) / 2
+
+    @property
+    def work(self) -> float:
+        """Seconds of work that one batch has; a job that takes as long has the others wait too long."""
+        return min(max(WORK, TIMES * self._handing_over), MOST_WORK)
+
     @property
     def is_known_short(self) -> bool:
         """Whether jobs are short, of late."""
@@ -33,7 +45,7 @@ class BatchSize:
         """How many to take while so many wait: a worker's share of them, and no more than it runs in a moment."""
         if self._seconds is None:
             return 0
-        return min(int(WORK / max(self._seconds, WORK / MOST)), waiting // max(self.workers, 1))
+        return min(int(self.work / max(self._seconds, self.work / MOST)), waiting // max(self.workers, 1))
 
     def next(self, waiting: int) -> int:
         """The same for a worker that has nothing else to do: one at least."""

@@ -1,5 +1,6 @@
 """How many jobs a worker takes from its queues, and how many of them it keeps."""
 
+import time
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -15,12 +16,15 @@ class Intake:
         self._worker = worker
         #: How many jobs the worker runs at most; None for any number.
         self.max_jobs: int | None = None
+        #: How many seconds the last `take()` took.
+        self.seconds = 0.0
 
     def take(self) -> list[Delivery]:
         """Take a batch, without waiting for one; the first may be a job of other code."""
-        worker, size = self._worker, self._worker.supervisor.size
+        worker, size, begin = self._worker, self._worker.supervisor.size, time.monotonic()
         size.workers = worker.served_by
         found = worker.deliveries.take(min(size.next(worker.deliveries.waiting), max(1, self._room())))
+        self.seconds = time.monotonic() - begin
         return self._keep(found, max(1, _plain(found)), size.share(len(found), worker.deliveries.waiting))
 
     def take_more(self, room: int) -> list[Delivery]:

@@ -28,6 +28,9 @@ PRUNED = 10_000
 ADD_UP = 300.0
 #: Seconds that a worker which does not lead leaves a due job to the one that does.
 DEFERENCE = 2.0
+#: How many workers look for due jobs so often, the leader among them; the others do so with the sweep, so that it costs
+#: the database no more to have many workers.
+DEPUTIES = 3
 #: The same for a job that RQ has lost: the leader may be the one who cannot reach Redis, or does not know the queue.
 LONG_DEFERENCE = 15.0
 #: And it looks for those less often, as a comparison reads all that waits.
@@ -176,6 +179,8 @@ class MaintenanceThread(threading.Thread):
         recovery.deliver_due(0 if self._leads() else DEFERENCE, self._between)
         slots.give_slots()
         slots.wake_signaled()
+        if self._observer.rank(self._lease.token) >= DEPUTIES:
+            self._next[self._deliver_due] = time.monotonic() + SWEEP
 
     def _see_to_own(self) -> None:
         seen = _begun, job_id = self._at_work()

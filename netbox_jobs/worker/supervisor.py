@@ -23,13 +23,10 @@ from .records import TAKES_EXECUTION, moment
 
 logger = logging.getLogger('netbox_jobs')
 
-#: Seconds after which a job is a long one: RQ records that it runs, and the jobs behind it go back to their queue.
-LONG = 0.05
 #: Seconds for which the next child waits beside one that is at its job.
 SPARED = 2.0
-#: Seconds between two looks at a child: while its job may become a long one, while it is one, and while jobs wait
-#: behind it that queues which come first may push aside, or may come behind it.
-_SOON, _LOOK, _AHEAD = 0.05, 0.25, 0.02
+#: Seconds between two looks at a child at most: while jobs wait behind the one that it is at, and at a long one.
+_SOON, _LOOK = 0.1, 0.25
 # What RQ receives for a process that ended with 0 in the middle of its job, which RQ takes for success.
 _ENDED_UNASKED = 1 << 8
 
@@ -125,12 +122,16 @@ class Supervisor:
     def _watch(self, child: ChildHandle, assignment: Assignment) -> Ended:
         while True:
             behind, grows = assignment.behind > 0, assignment.room > 0 and self._worker.deliveries.waiting > 0
-            pause = _AHEAD if behind or grows else _LOOK if assignment.long == assignment.position else _SOON
+            # One that takes as long as a batch is a long one. What is behind it may be pushed aside, or become more.
+            work = self.size.work
+            pause = _LOOK if assignment.long == assignment.position else min(work, _LOOK)
+            if behind or grows:
+                pause = min(work * 0.4, _SOON)
             if (ended := child.look(pause)) is not None:
                 return ended
             position, moment_ = assignment.position, time.monotonic()
             began, limit = assignment.began, assignment.limit
-            if assignment.long != position and moment_ - began >= LONG and child.page.position == position:
+            if assignment.long != position and moment_ - began >= work and child.page.position == position:
                 self._meet_long_job(assignment, position)
             elif behind and (self._worker._stop_requested or self._is_pushed_aside(assignment)):
                 assignment.take_back()
@@ -182,6 +183,8 @@ class Supervisor:
         noted = assignment.note_ends(by_rq=by_rq)
         begun = child.done.begun if child.done is not None else assignment.position + 1
         self.size.learn(begun, time.monotonic() - assignment.handed_over)
+        if child.done is not None and noted and not by_rq:
+            self.size.learn_handing_over(self._worker.intake.seconds + assignment.idle)
         if child.done is None:
             child.kill()
             status = ended[1] or _ENDED_UNASKED

@@ -14,6 +14,7 @@ from netbox_jobs.lifecycle.deliver import delivery_of
 from netbox_jobs.maintenance import observer, orphans, recovery
 from netbox_jobs.models import Job, Schedule, Worker
 from netbox_jobs.worker import maintenance_thread
+from netbox_jobs.worker.maintenance_thread import POLL, SWEEP
 from tests.app.jobs import Plain
 from tests.processes import status
 
@@ -99,6 +100,27 @@ def test_a_process_that_is_no_worker_does_not_lead(clock, watching):
     Worker.objects.update(queues='default')
     watching._do(watching._beat)
     assert not watching._leads()
+
+
+def test_three_workers_look_for_due_jobs_every_second_and_the_others_with_the_sweep(clock, watching):
+    """However many workers there are, they ask the database no more often."""
+
+    def pause():
+        watching._do(watching._beat)
+        watching._next[watching._deliver_due] = clock.now + POLL  # as `run()` does
+        watching._do(watching._deliver_due)
+        return watching._next[watching._deliver_due] - clock.now
+
+    others = [other(token=f'a{number}' * 16) for number in range(2)]
+    assert pause() == POLL
+    others.append(other(token='a2' * 16))
+    assert pause() == SWEEP
+    job = Plain.enqueue(schedule_at=timezone.now() + timedelta(hours=1))
+    Job.objects.filter(pk=job.pk).update(due=0)
+    pause()
+    assert status(job) == 'pending'  # should those before it all be unable to
+    others.pop().delete()
+    assert pause() == POLL
 
 
 def test_p1_what_a_leader_cannot_redeliver_others_do_in_time(watching):

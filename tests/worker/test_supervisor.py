@@ -15,7 +15,7 @@ from netbox_jobs.core.guards import PERSISTENCE
 from netbox_jobs.execution.time_limit import GRACE
 from netbox_jobs.lifecycle import claim
 from netbox_jobs.worker import reap
-from netbox_jobs.worker.batches import BatchSize
+from netbox_jobs.worker.batches import MOST_WORK, WORK, BatchSize
 from netbox_jobs.worker.child_handle import ChildHandle
 from netbox_jobs.worker.loop import Worker
 from netbox_jobs.worker.persistent import FastWorker
@@ -134,6 +134,19 @@ def test_a_batch_has_as_much_as_a_child_runs_in_a_moment_and_no_more_than_a_work
     assert size.next(1000) == 2  # jobs that take long count at once
     size.learn(1, 3.0)
     assert size.next(1000) == 1
+
+
+def test_where_it_takes_long_to_hand_over_a_batch_has_more_work():
+    """So that the workers of a busy machine do not spend their time with batches of one job."""
+    size = BatchSize()
+    size.learn(1, 0.25)
+    size.learn_handing_over(0.002)
+    assert (size.work, size.next(1000)) == (WORK, 1)
+    for _ in range(10):
+        size.learn_handing_over(0.06)
+    assert 0.5 < size.work < 0.61 and size.next(1000) == 2
+    size.learn_handing_over(60)
+    assert (size.work, size.next(1000), size.next(3)) == (MOST_WORK, 4, 3)
 
 
 def test_of_the_last_that_wait_a_worker_keeps_its_share():
