@@ -29,7 +29,8 @@ class BatchSize:
 
     def learn_handing_over(self, seconds: float) -> None:
         """So long took what is between two batches: to account for one, and to take and send the next."""
-        self._handing_over = (self._handing_over + seconds) / 2
+        # One outage counts for no more than one batch of the largest.
+        self._handing_over = (self._handing_over + min(seconds, MOST_WORK / TIMES)) / 2
 
     @property
     def work(self) -> float:
