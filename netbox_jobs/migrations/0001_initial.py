@@ -3,6 +3,7 @@ import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
 import netbox_jobs.models.fields
+import netbox_jobs.models.indexes
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -264,6 +265,7 @@ class Migration(migrations.Migration):
                     'retry_of',
                     models.ForeignKey(
                         db_constraint=False,
+                        db_index=False,
                         editable=False,
                         null=True,
                         on_delete=django.db.models.deletion.DO_NOTHING,
@@ -276,6 +278,7 @@ class Migration(migrations.Migration):
                     netbox_jobs.models.fields.UserKey(
                         blank=True,
                         db_constraint=False,
+                        db_index=False,
                         null=True,
                         on_delete=netbox_jobs.models.fields.forget_user,
                         related_name='+',
@@ -1071,7 +1074,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='job',
-            index=models.Index(fields=['fingerprint', 'completed'], name='netbox_jobs_job_error'),
+            index=netbox_jobs.models.indexes.PartialIndex(
+                fields=['fingerprint', 'completed'],
+                name='netbox_jobs_job_error',
+                where=models.Q(('fingerprint__gt', '')),
+            ),
         ),
         migrations.AddIndex(
             model_name='job',
@@ -1079,7 +1086,9 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='job',
-            index=models.Index(fields=['schedule', 'id'], name='netbox_jobs_job_schedule'),
+            index=netbox_jobs.models.indexes.PartialIndex(
+                fields=['schedule', 'id'], name='netbox_jobs_job_schedule', where=models.Q(('schedule__isnull', False))
+            ),
         ),
         migrations.AddIndex(
             model_name='job',
@@ -1087,7 +1096,23 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='job',
-            index=models.Index(fields=['object_type', 'object_id', 'created'], name='netbox_jobs_job_object'),
+            index=netbox_jobs.models.indexes.PartialIndex(
+                fields=['object_type', 'object_id', 'created'],
+                name='netbox_jobs_job_object',
+                where=models.Q(('object_type__isnull', False)),
+            ),
+        ),
+        migrations.AddIndex(
+            model_name='job',
+            index=netbox_jobs.models.indexes.PartialIndex(
+                fields=['retry_of'], name='netbox_jobs_job_retry_of', where=models.Q(('retry_of__isnull', False))
+            ),
+        ),
+        migrations.AddIndex(
+            model_name='job',
+            index=netbox_jobs.models.indexes.PartialIndex(
+                fields=['user'], name='netbox_jobs_job_user', where=models.Q(('user__isnull', False))
+            ),
         ),
         migrations.AddIndex(
             model_name='job',

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import MinValueValidator
 from django.db import models, router
+from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -20,6 +21,7 @@ from .actions import JobActions
 from .data import DataField
 from .fields import InstanceKey, ObjectIdField, UserKey
 from .home import AtHome
+from .indexes import PartialIndex
 from .logs import KeepsLog
 from .loose import LooseForeignKey, LooseOneToOneField
 from .querysets import JobManager
@@ -63,7 +65,7 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     started = models.DateTimeField(_('started'), null=True, blank=True)
     completed = models.DateTimeField(_('completed'), null=True, blank=True)
     execution_time = models.DurationField(_('execution time'), null=True, blank=True, editable=False)
-    user = UserKey()
+    user = UserKey(db_index=False)
     status = models.CharField(
         _('status'), max_length=30, choices=JobStatusChoices.CHOICES, default=JobStatusChoices.STATUS_PENDING
     )
@@ -140,7 +142,7 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     releases = models.PositiveSmallIntegerField(default=0, editable=False)
     crashes = models.PositiveSmallIntegerField(_('crashes'), default=0, editable=False)
     retries = models.PositiveSmallIntegerField(_('retries'), default=0, editable=False)
-    retry_of = LooseForeignKey('self', related_name='+')
+    retry_of = LooseForeignKey('self', related_name='+', db_index=False)
     stopping = models.DateTimeField(
         _('stopping'), null=True, editable=False, help_text=_('When a stop was requested while it ran')
     )
@@ -158,20 +160,29 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
 
     class Meta:
         ordering = ('-created',)
-        # Each costs every INSERT. The foreign keys that begin one of these have none of their own.
+        # Each costs every INSERT and, as the status changes, every UPDATE; a partial one, those of its rows alone. The
+        # foreign keys that begin one of these have none of their own.
         indexes = (
             models.Index(fields=('-created',), name='netbox_jobs_job_created'),
-            # What ended of late, without reading what ended long ago: the overview.
+            # What ended of late, without reading what ended long ago: the overview, and the list in that order.
             models.Index(fields=('completed',), name='netbox_jobs_job_completed'),
             # What went wrong of late, by cause: the page of errors.
-            models.Index(fields=('fingerprint', 'completed'), name='netbox_jobs_job_error'),
+            PartialIndex(
+                fields=('fingerprint', 'completed'), name='netbox_jobs_job_error', where=Q(fingerprint__gt='')
+            ),
             # How many wait in a queue, and since when: the overview, and the list of one queue.
             models.Index(fields=('queue_name', 'status', 'due'), name='netbox_jobs_job_queue'),
             # The latest of a schedule, however many there have been.
-            models.Index(fields=('schedule', 'id'), name='netbox_jobs_job_schedule'),
+            PartialIndex(fields=('schedule', 'id'), name='netbox_jobs_job_schedule', where=Q(schedule__isnull=False)),
             models.Index(fields=('status', 'due'), name='netbox_jobs_job_status_due'),
             # In the order in which they are listed: one whose jobs are long past is found without reading newer ones.
-            models.Index(fields=('object_type', 'object_id', 'created'), name='netbox_jobs_job_object'),
+            PartialIndex(
+                fields=('object_type', 'object_id', 'created'),
+                name='netbox_jobs_job_object',
+                where=Q(object_type__isnull=False),
+            ),
+            PartialIndex(fields=('retry_of',), name='netbox_jobs_job_retry_of', where=Q(retry_of__isnull=False)),
+            PartialIndex(fields=('user',), name='netbox_jobs_job_user', where=Q(user__isnull=False)),
             models.Index(fields=('runner', 'status'), name='netbox_jobs_job_runner'),
         )
         permissions = (
