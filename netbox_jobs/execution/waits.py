@@ -101,11 +101,13 @@ class Waits(KeepsResults):
             return None
         pause = _next(self, run, SLEEP, name, until)
         row = steps.find_key(run.job, pause.key)
+        if row is not None and row.completed is not None:  # also if the clock of this host is behind that of another
+            return None
         if row is not None and row.until is not None:
             pause = _continued(pause, row)
         if pause.until is not None and pause.until > clock.now_ms():
             return run, pause
-        if row is not None and row.completed is None:
+        if row is not None:
             run.persist(lambda: suspend.finish_sleep(row))
         return None
 

@@ -6,6 +6,7 @@ from unittest.mock import MagicMock
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from netbox_jobs.core import clock
 from netbox_jobs.execution import execution
 from netbox_jobs.jobs import JobRunner
 from netbox_jobs.lifecycle import job_signals
@@ -145,6 +146,18 @@ def test_handle_that_is_called_by_hand_returns_when_the_job_sleeps(path):
     end_sleep(job)
     run_jobs()
     assert status(job) == 'completed'
+
+
+def test_a_sleep_that_is_over_stays_over_when_the_clock_of_the_next_run_is_behind(path):
+    job = Sleeping.enqueue(path=path, hours=1, times=2)
+    run_jobs()
+    run_jobs(until=timedelta(hours=1.5))  # the first sleep is over; the clock is back
+    assert notes(path) == ['before', 'after-0']
+    Job.objects.filter(pk=job.pk).update(due=clock.now_ms() - 1)
+    run_jobs()
+    first, second = job.steps.filter(kind='sleep').order_by('pk')
+    assert first.completed is not None
+    assert second.completed is None
 
 
 def test_a_coroutine_sleeps_and_waits(path):
