@@ -10,8 +10,10 @@ from django.core.management import BaseCommand, get_commands, load_command_class
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from .core import charset, conf, contexts, encryption, middleware, queues
+from .core import charset, conf, contexts, encryption, middleware, queues, runner_options
+from .core.import_path import path_of
 from .models import database
+from .monitoring import runners
 from .plugins import PluginConfig
 
 
@@ -233,6 +235,16 @@ def check_middleware(**kwargs: Any) -> list[checks.CheckMessage]:
             return []
         return [checks.Error(str(error), id='netbox_jobs.E016')]
     return []
+
+
+@checks.register
+def check_runners(**kwargs: Any) -> list[checks.CheckMessage]:
+    """A misspelt option in `Meta` of a runner would have no effect. Runners that are not imported are not checked."""
+    return [
+        checks.Warning(f'{path_of(runner)}.Meta: {text}', id='netbox_jobs.W004')
+        for runner in dict.fromkeys(runners.imported())
+        for text in runner_options.mistaken(runner)
+    ]
 
 
 @checks.register

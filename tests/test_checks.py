@@ -10,7 +10,7 @@ from django.core.management import BaseCommand, CommandError, call_command, get_
 from django.test import override_settings
 
 from netbox_jobs import checks
-from netbox_jobs.core import conf
+from netbox_jobs.core import conf, runner_options
 from netbox_jobs.plugins import PluginConfig
 
 pytestmark = pytest.mark.once
@@ -173,3 +173,29 @@ def test_a_limit_of_a_queue_that_does_not_exist_is_said():
     with override_settings(NETBOX_JOBS={'QUEUES': {'lwo': {'concurrency': 1}, 'low': {'concurrency': 1}}}):
         (found,) = checks.check_settings()
     assert found.id == 'netbox_jobs.E005' and "'lwo'" in found.msg
+
+
+@pytest.mark.parametrize(
+    ('name', 'words'),
+    [
+        ('max_retrys', "Did you mean 'max_retries'?"),
+        ('prority', "Did you mean 'priority'?"),
+        ('queue_name', "Did you mean 'queue'?"),
+        ('timeout', "Did you mean 'job_timeout'?"),
+        ('interval', 'Pass it to enqueue()'),
+        ('cron', 'Pass it to enqueue()'),
+    ],
+)
+def test_what_has_no_effect_in_meta_is_named(name, words, monkeypatch):
+    mistaken = type('Mistaken', (), {'Meta': type('Meta', (), {name: 3})})
+    monkeypatch.setattr(checks.runners, 'imported', lambda: iter([mistaken, mistaken]))
+    (found,) = checks.check_runners()
+    assert found.id == 'netbox_jobs.W004'
+    assert f'Mistaken.Meta: {name!r} is no option of Meta. ' in found.msg
+    assert words in found.msg
+
+
+def test_options_of_meta_and_attributes_of_a_projects_own_are_no_mistakes(monkeypatch):
+    right = type('Right', (), {'Meta': type('Meta', (), {**dict.fromkeys(runner_options.META), 'team': 'sales'})})
+    monkeypatch.setattr(checks.runners, 'imported', lambda: iter([right]))
+    assert checks.check_runners() == []

@@ -136,6 +136,10 @@ def check_arguments(call: str, run: Callable[..., Any], given: Collection[str]) 
         TypeError: It does not take one; the message names the nearest option or argument.
     """
     for name in untaken(run, given):
+        if name in OPTIONS:  # only `timezone` comes here: alone, it would be an argument of `run()`
+            raise TypeError(
+                f"{call} got the option {name!r} without 'cron', and run() does not take it. Pass cron as well."
+            )
         hint = _nearest(name, _parameters(run)[1:])
         raise TypeError(
             f'{call} got an unexpected keyword {name!r}: it is no option, and run() does not take it.{hint}'

@@ -1,5 +1,6 @@
 """The options of a runner: what its `Meta` says, checked when the class is made."""
 
+import difflib
 import inspect
 import logging
 from typing import Any
@@ -11,6 +12,12 @@ from . import import_path, limits, options, order, rates, retries, unique
 
 #: How often a job whose process died is run again, if its runner has `on_crash = 'retry'` and no `max_crashes`.
 DEFAULT_MAX_CRASHES = 3
+#: What `Meta` of a runner may say. It may have attributes of its own as well.
+META = frozenset((
+    'api', 'concurrency', 'debounce', 'encrypted', 'fair_by', 'job_timeout', 'limit', 'log_level', 'max_crashes',
+    'max_retries', 'name', 'on_crash', 'priority', 'queue', 'rate', 'retry_backoff', 'retry_on', 'sensitive',
+    'stop_grace', 'throttle', 'unique', 'version',
+))  # fmt: skip
 # The type and the largest value of each.
 _NUMBERS: dict[str, tuple[Any, int]] = {'max_crashes': (int, 10_000), 'stop_grace': (int | float, 7 * 86_400)}
 #: Seconds that a coroutine has to end when its task was cancelled, if its runner has no `stop_grace`.
@@ -52,6 +59,18 @@ def check(runner: type[Any]) -> None:
                 raise ValueError(f'{name} is {value!r}; expected a {what} from 0 to {most:,}.')
     except ValueError as error:
         raise ImproperlyConfigured(f'{import_path.path_of(runner)}.Meta: {error}') from None
+
+
+def mistaken(runner: type[Any]) -> list[str]:
+    """Return what looks like a mistake in the `Meta` of a runner, and would have no effect."""
+    found = []
+    for name in sorted({name for name in dir(runner.Meta) if not name.startswith('_')} - META):
+        near = ['queue'] if name == 'queue_name' else difflib.get_close_matches(name, sorted(META), 1, 0.75)
+        if near:
+            found.append(f'{name!r} is no option of Meta. Did you mean {near[0]!r}?')
+        elif name in options.OPTIONS:
+            found.append(f'{name!r} is no option of Meta. Pass it to enqueue().')
+    return found
 
 
 def _check_sensitive(meta: Any, run: Any, keys: set[Any]) -> None:

@@ -15,6 +15,7 @@ from ..lifecycle.dependencies import depend
 from ..lifecycle.reservation import UniqueSlot
 from ..models import Job, database, services
 from . import late, unique
+from .identify import identify_callable
 from .inherit import inherit, is_about_the_same
 from .request import EnqueueRequest, add_dependencies, check
 from .rows import insert_job, new_job, new_schedule
@@ -32,7 +33,7 @@ def enqueue(func: Callable[..., Any], given: dict[str, Any]) -> Job:
     if not middleware.configured():
         return _enqueue(func, given)
     named = {name: value for name, value in given.items() if value is not None or name not in _OMITTED}
-    call = EnqueueCall(import_path.path_of(getattr(func, '__self__', func)), [named])
+    call = EnqueueCall(identify_callable(func, importable=False)[0], [named])
     (job,) = middleware.around_enqueue(call, lambda: [_enqueue(func, each) for each in call.calls])
     return job
 

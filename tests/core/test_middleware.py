@@ -224,3 +224,10 @@ def test_without_middleware_nothing_is_built(use, monkeypatch, work):
     job = Sync.enqueue()
     work()
     assert status(job) == 'completed'
+
+
+def test_what_cannot_be_enqueued_is_refused_as_without_middleware(use):
+    use('Outer')
+    with pytest.raises(TypeError, match='expected a function of a module, or a JobRunner subclass'):
+        Job.enqueue('tests.app.jobs.plain_function')
+    assert seen == []

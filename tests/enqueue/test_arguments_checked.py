@@ -81,6 +81,7 @@ CALLS = {
         ({'wort': 'x'}, "argument 'word'"),
         ({'timez': 'x'}, "argument 'times'"),
         ({'zzzzz': 1}, 'It takes times, word'),
+        ({'timezone': 'UTC'}, "the option 'timezone' without 'cron'.*Pass cron as well"),
         ({'word': 'x', 'zzzzz': 1}, "'zzzzz'"),
     ],
 )

@@ -37,7 +37,8 @@ class Command(BaseCommand):
                 results.finish()
         except DBError as error:
             raise exits.failure(
-                f'The database raised {type(error).__name__}: {error} Check that it runs and is migrated.'
+                f'The database raised {type(error).__name__}: {str(error).rstrip(".")}. '
+                'Check that it runs, and run "manage.py migrate".'
             ) from error
         except BrokenPipeError:
             # The reader has closed the pipe. Python would raise the error again when it closes its output.
