@@ -19,7 +19,7 @@ from rq import Worker as RQWorker
 
 from netbox_jobs import checks, exceptions
 from netbox_jobs.choices import JobStatusChoices
-from netbox_jobs.core import conf, retries
+from netbox_jobs.core import conf, runner_options
 from netbox_jobs.jobs import system_job
 from netbox_jobs.models import Job, Schedule
 from netbox_jobs.worker import FastWorker
@@ -82,28 +82,7 @@ def test_bad_input_raises_what_the_page_says_and_writes_nothing(calls: str, outc
 
 
 def test_the_table_of_meta_has_all_that_a_runner_may_say():
-    said = {
-        'name',
-        'queue',
-        'job_timeout',
-        'concurrency',
-        'limit',
-        'rate',
-        'priority',
-        'fair_by',
-        'unique',
-        'throttle',
-        'debounce',
-        'version',
-        *retries.OPTIONS,
-        'on_crash',
-        'max_crashes',
-        'stop_grace',
-        'api',
-        'sensitive',
-        'encrypted',
-    }
-    assert first_column(ENQUEUE, "## The runner's own options") == said
+    assert first_column(ENQUEUE, "## The runner's own options") == runner_options.META
 
 
 def test_the_table_of_exceptions_has_them_all_with_their_bases():
