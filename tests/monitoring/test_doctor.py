@@ -232,6 +232,11 @@ def test_queues_without_workers_by_their_settings_are_told(settings):
     assert each.level == doctor.INFO and 'the queues low:' in each.text
 
 
+def test_a_process_that_delivers_nothing_is_told(settings):
+    settings.NETBOX_JOBS = {**getattr(settings, 'NETBOX_JOBS', {}), 'DELIVER': False}
+    assert found()['settings.delivery'].level == doctor.ERROR
+
+
 def test_another_secret_key_is_found_before_and_after_jobs_are_refused(settings):
     job = Plain.enqueue()
     settings.SECRET_KEY, kept = 'another', settings.SECRET_KEY

@@ -7,7 +7,7 @@ from django.core.checks.registry import registry
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DBError
 
-from ...core import queues
+from ...core import conf, queues
 from ...models import database
 from .finding import ERROR, INFO, WARNING, Finding
 
@@ -23,6 +23,13 @@ def findings(*, ask_database: bool) -> Iterator[Finding]:
             level = ERROR if message.level >= checks.ERROR else WARNING
             advice = message.hint or 'The reference of system checks says more about it.'
             yield Finding(f'check.{(message.id or "").rpartition(".")[2]}', level, message.msg, advice)
+    if not conf.get('DELIVER'):
+        yield Finding(
+            'settings.delivery',
+            ERROR,
+            "NETBOX_JOBS['DELIVER'] is False, which is meant for tests: what it enqueues is not handed to Redis.",
+            'Remove it from the settings of this process.',
+        )
     try:
         inline = [name for name in queues.configured() if not queues.is_async(name)]
     except ImproperlyConfigured:
