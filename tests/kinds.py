@@ -53,7 +53,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 def _refuse(event: str, arguments: tuple[object, ...]) -> None:
-    if event in _STARTS and _at_work:
+    if _STARTS and event in _STARTS and _at_work:  # at the end of Python, the names of a module may be None
         raise AssertionError(f'{_at_work[0].nodeid} starts a process ({event}): mark it with `pytest.mark.process`.')
 
 

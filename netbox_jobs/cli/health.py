@@ -21,7 +21,8 @@ def health(screen: Screen, options: Namespace) -> int:
         screen.json([{'name': check.name, 'ok': check.ok, 'text': check.text} for check in found])
     else:
         for check in found:
-            screen.line(f'{check.name}: {"ok" if check.ok else check.text}')
+            detail = f' {check.detail}' if check.detail else ''
+            screen.line(f'{check.name}: {"ok" if check.ok else check.text + detail}')
     needed = [check.ok for check in found if check.required or options.redis]
     return SUCCESS if all(needed) else FAILURE
 

@@ -34,6 +34,9 @@ from .text import described
 
 Kwargs = dict[str, Any]
 
+#: How the error of a job begins whose signature does not fit.
+NOT_SIGNED = 'The arguments of this job are not signed'
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -147,7 +150,7 @@ def verify(format: str, payload: bytes, signature: str, job_id: UUID | str, path
         if constant_time_compare(signature, sign(format, payload, job_id, path, context, key)):
             return
     raise ArgumentsRefused(
-        'The arguments of this job are not signed with a SECRET_KEY of this process: they were changed outside the '
+        f'{NOT_SIGNED} with a SECRET_KEY of this process: they were changed outside the '
         'app, or the key was rotated without keeping the old one in SECRET_KEY_FALLBACKS. They are not decoded.'
     )
 

@@ -22,11 +22,13 @@ class Check:
     text: str = ''
     #: Whether the site cannot do without it. Without Redis, jobs are stored, and run later.
     required: bool = True
+    #: What the driver said: with names of servers and users, so not for everyone.
+    detail: str = ''
 
 
 def look() -> list[Check]:
     """Look at the database, the tables of jobs, and each Redis server; each within short limits."""
-    found = [_database()]
+    found = [database_answer()]
     if found[0].ok:
         found.append(_tables())
     return [*found, _redis()]
@@ -37,7 +39,9 @@ def ready(checks: list[Check]) -> bool:
     return all(check.ok for check in checks if check.required)
 
 
-def _database() -> Check:
+def database_answer() -> Check:
+    """Look whether the database answers."""
+
     def ask() -> None:
         with connections[database()].cursor() as cursor:
             cursor.execute('SELECT 1')
@@ -57,9 +61,10 @@ def _tables() -> Check:
 def _asked(name: str, ask: Callable[[], None], text: str) -> Check:
     try:
         ask()
-    except DBError as error:
+    except (DBError, ImproperlyConfigured) as error:
         connections[database()].close_if_unusable_or_obsolete()
-        return Check(name, False, f'{text} ({type(error).__name__}).')
+        detail = ' '.join(str(error).split())
+        return Check(name, False, f'{text} ({type(error).__name__}).', detail=f'{type(error).__name__}: {detail}')
     return Check(name, True)
 
 

@@ -1,7 +1,11 @@
 """`manage.py jobs prune`, `repair`, `health` and `doctor`."""
 
+import json
+import os
 import re
 import socket
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -10,6 +14,7 @@ from django.utils import timezone
 
 from netbox_jobs.cli import health
 from netbox_jobs.models import Job, PausedQueue, Worker
+from tests import nursery
 from tests.app.jobs import Plain
 from tests.cli.helpers import documented_keys
 from tests.processes import status
@@ -84,6 +89,21 @@ def test_doctor_prints_findings_the_worst_first_and_what_to_do(jobs, beating):
     assert '  Start one with "manage.py rqworker default"' in said.out
     found = jobs('doctor', '--json').json
     assert set(found[0]) == {'code', 'level', 'text', 'advice'} <= set(documented_keys('a finding of `doctor`')[0])
+
+
+@pytest.mark.process
+def test_doctor_reports_settings_that_would_end_other_commands(tmp_path, monkeypatch):
+    nothing = {'DATABASES': {}, 'RQ_QUEUES': {'low': {}}, 'INSTALLED_APPS': [
+        'django.contrib.contenttypes', 'django.contrib.auth', 'netbox_jobs', 'django_rq']}  # fmt: skip
+    module = '\n'.join(f'{name} = {value!r}' for name, value in nothing.items())
+    (tmp_path / 'wrong_settings.py').write_text(f'{module}\nSECRET_KEY = "x"\nUSE_TZ = True\n')
+    command = [sys.executable, '-m', 'django', 'jobs', 'doctor', '--json']
+    wanted = {'PYTHONPATH': f'{tmp_path}{os.pathsep}{nursery.ROOT}', 'DJANGO_SETTINGS_MODULE': 'wrong_settings'}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, env={**os.environ, **wanted}, check=False
+    )
+    found = {each['code']: each for each in json.loads(done.stdout)}
+    assert done.returncode == 1 and {'check.E001', 'database.away'} <= set(found), done.stderr
 
 
 def test_doctor_finds_nothing_in_a_sound_installation(jobs, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from netbox_jobs.core.registry import system_jobs
-from netbox_jobs.models import Job
+from netbox_jobs.models import Job, Schedule
 from tests.app.jobs import (
     Attaching,
     Detailing,
@@ -16,6 +16,7 @@ from tests.app.models import Thing
 from tests.compat import (
     branch_merge,
     bulk_import,
+    dashboard_refresh,
     device_backup,
     inventory_sync,
     messages,
@@ -145,6 +146,22 @@ def test_a_receiver_that_tells_the_owner(run, user, notifications, fail, told):
     finally:
         owner_notice.disconnect()
         owner_notice.told.clear()
+
+
+@pytest.mark.parametrize('broken', [False, True])
+def test_a_runner_that_stores_its_data_whatever_happens(run, broken):
+    job = run(dashboard_refresh.DashboardRefreshJob, broken=broken)
+    assert (job.status, job.data) == ('errored' if broken else 'completed', {'lines': ['about None']})
+    assert not broken or 'no such dashboard' in job.error
+
+
+def test_deleting_what_waits_by_a_queryset_ends_the_recurrence(work):
+    dashboard_refresh.start()
+    work()
+    assert sorted(Job.objects.values_list('status', 'interval')) == [('completed', 120), ('scheduled', 120)]
+    dashboard_refresh.end()
+    work()
+    assert [job.status for job in Job.objects.all()] == ['completed'] and not Schedule.objects.exists()
 
 
 def test_a_runner_may_say_in_its_run_what_its_job_is_about(run):

@@ -2,23 +2,34 @@
 
 import re
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import Error as DBError
 from django.db import connection as database_connection
 from django.db.models import F
 from django.test import Client
-from redis.exceptions import ResponseError
+from redis import Redis
+from redis.exceptions import NoPermissionError, ResponseError
+from rq import SimpleWorker
+from rq import Worker as RQWorker
+from rq.utils import utcformat
 
 from netbox_jobs.broker import connection
 from netbox_jobs.core import versions
-from netbox_jobs.models import Job, PausedQueue, Schedule, Worker
+from netbox_jobs.models import Job, PausedQueue, RepairCount, Schedule, Worker
 from netbox_jobs.monitoring import doctor, health, pulse
-from netbox_jobs.monitoring.doctor import servers
+from netbox_jobs.monitoring.doctor import clocks, redis_servers, servers
+from netbox_jobs.testing.real_worker import embedded_redis
 from tests.app.jobs import Plain
 from tests.docs.blocks import DOCS, names, rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def utcnow():
+    return datetime.now(UTC)
+
 
 NOWHERE = 'redis://127.0.0.1:1/0'
 
@@ -28,6 +39,15 @@ def sound(monkeypatch, settings):
     """All queues are served by a worker that lives: waiting for its heartbeat gives one."""
     queues = ' '.join(settings.RQ_QUEUES)
     Worker.objects.create(token='w', name='w', host='h', pid=1, queues=queues, version=versions.running())
+    client = connection.queue('default').connection
+    client.sadd(RQWorker.redis_workers_keys, RQWorker.redis_worker_namespace_prefix + 'w')
+    rq_heartbeat(utcnow())
+
+
+def rq_heartbeat(moment, name='w', **other):
+    client = connection.queue('default').connection
+    fields = {'queues': 'default,low', 'pid': 1, 'hostname': 'h', 'last_heartbeat': utcformat(moment), **other}
+    client.hset(RQWorker.redis_worker_namespace_prefix + name, mapping=fields)
 
 
 def beat(seconds):
@@ -48,11 +68,34 @@ def test_the_system_checks_are_reported(settings):
     assert each.level == doctor.ERROR and 'WORKER_TIMEOUT' in each.text
 
 
-def test_a_database_that_does_not_answer_ends_the_examination(monkeypatch):
-    monkeypatch.setattr(health, '_database', lambda: health.Check('database', False, 'It does not answer.'))
+def test_without_the_database_redis_is_examined_all_the_same(monkeypatch, settings):
+    failed = health.Check('database', False, 'It does not answer.', detail='OperationalError: too many clients')
+    monkeypatch.setattr(health, 'database_answer', lambda: failed)
+    settings.RQ_QUEUES = {'default': {'URL': NOWHERE}}
+    everything = [each for each in doctor.examine(beat) if not each.code.startswith('check.')]
+    assert [each.code for each in everything] == ['redis.away', 'database.away']
+    assert "'default'" in everything[-1].text and 'OperationalError: too many clients' in everything[-1].text
+
+
+def test_a_database_that_goes_away_meanwhile_is_a_finding(monkeypatch):
+    def refuse(sleep):
+        raise DBError('server closed the\n connection')
+        yield
+
+    monkeypatch.setattr(doctor.work, 'findings', refuse)
+    assert 'Error: server closed the connection' in found()['database.away'].text
+
+
+def test_settings_that_cannot_be_used_end_the_examination_with_a_finding(settings):
+    settings.NETBOX_JOBS = {'FOO': 1}
+    connection._clients.clear()
+    connection._queues.clear()
     everything = list(doctor.examine(beat))
-    assert everything[-1].code == 'database.away'
-    assert all(each.code.startswith('check.') for each in everything[:-1])
+    assert [each.code for each in everything].count('settings.unusable') == 1
+    assert any(each.code == 'check.E004' and "'FOO'" in each.text for each in everything)
+    settings.NETBOX_JOBS = {}
+    settings.RQ_QUEUES = {'low': {'URL': NOWHERE}}
+    assert {'check.E001', 'settings.unusable'} <= set(found())
 
 
 def test_migrations_that_are_not_applied_are_named(monkeypatch):
@@ -67,7 +110,7 @@ def test_migrations_that_are_not_applied_are_named(monkeypatch):
 @pytest.mark.parametrize(('ahead', 'says'), [(60, 'ahead of'), (-60, 'behind')])
 def test_clocks_that_differ_are_reported(monkeypatch, ahead, says):
     now = time.time
-    monkeypatch.setattr(servers.time, 'time', lambda: now() - ahead)
+    monkeypatch.setattr(clocks.time, 'time', lambda: now() - ahead)
     reported = found()
     assert says in reported['redis.clock'].text
     assert ('database.clock' in reported) == (database_connection.vendor != 'sqlite')
@@ -85,7 +128,36 @@ def test_a_redis_that_does_not_answer_or_evicts_is_reported(monkeypatch, setting
     assert found()['redis.unknown_policy'].level == doctor.INFO
     settings.RQ_QUEUES = {**settings.RQ_QUEUES, 'low': {'URL': NOWHERE}}
     each = found()['redis.away']
-    assert each.level == doctor.ERROR and 'queue low' in each.text
+    assert each.level == doctor.ERROR and 'queue low' in each.text and '127.0.0.1:1, database 0' in each.text
+
+
+def test_a_redis_that_refuses_this_process_is_not_said_to_be_away(settings):
+    parts = connection.queue('default').connection.connection_pool.connection_kwargs
+    settings.RQ_QUEUES = {'default': {'URL': f'redis://{parts["host"]}:{parts["port"]}/99999'}}
+    each = found()['redis.refused']
+    assert each.level == doctor.ERROR and 'database 99999' in each.text and 'out of range' in each.text
+
+
+@pytest.mark.process
+def test_a_redis_that_takes_no_writes_is_reported(settings):
+    with embedded_redis() as url:
+        settings.RQ_QUEUES = {'default': {'URL': url}}
+        client = connection.queue('default').connection
+        assert 'redis.writes' not in found() and not client.exists(redis_servers._NO_LIST)
+        client.config_set('maxmemory', 1)
+        assert 'maxmemory' in found()['redis.writes'].text
+        client.config_set('maxmemory', 0)
+        client.replicaof('127.0.0.1', 1)
+        each = found()['redis.writes']
+        assert each.level == doctor.ERROR and 'read only replica' in each.text and 'the primary' in each.advice
+
+
+def test_a_user_of_redis_that_may_not_push_to_lists_is_no_finding(monkeypatch):
+    def refuse(*args):
+        raise NoPermissionError('no permissions')
+
+    monkeypatch.setattr(connection.queue('default').connection, 'lpushx', refuse)
+    assert 'redis.writes' not in found()
 
 
 def test_a_stricter_isolation_is_reported(monkeypatch):
@@ -122,6 +194,89 @@ def test_workers_that_are_silent_or_run_other_versions_are_reported():
     assert '1 run an unknown version' in found()['workers.versions'].text
     reported = found(sleep=lambda seconds: None)
     assert reported['workers.none'].level == doctor.ERROR
+
+
+def test_a_worker_that_uses_another_redis_is_reported():
+    client = connection.queue('default').connection
+    client.delete(RQWorker.redis_worker_namespace_prefix + 'w')
+    each = found()['workers.redis']
+    assert each.level == doctor.ERROR and 'w (process 1 on h)' in each.text and 'RQ_QUEUES' in each.advice
+
+
+@pytest.mark.parametrize(('ahead', 'says'), [(300, 'ahead of'), (-300, 'behind')])
+def test_a_worker_whose_clock_differs_is_reported(ahead, says):
+    rq_heartbeat(utcnow() + timedelta(seconds=ahead))
+    assert re.search(rf'w on h is \d+ seconds {says} that of the Redis server', found()['workers.clock'].text)
+    rq_heartbeat(utcnow() - timedelta(seconds=30))
+    assert 'workers.clock' not in found()
+
+
+def test_a_worker_of_rq_that_takes_our_jobs_is_reported(settings):
+    client = connection.queue('default').connection
+    client.sadd(RQWorker.redis_workers_keys, RQWorker.redis_worker_namespace_prefix + 'plain')
+    rq_heartbeat(utcnow(), 'plain', pid=77)
+    assert 'workers.foreign' not in found()  # it has gone, and RQ removes it minutes later
+    place = client.connection_pool.connection_kwargs
+    other = Redis(host=place['host'], port=place['port'], db=place['db'], client_name='plain')
+    other.ping()
+    each = found()['workers.foreign']
+    assert 'process 77 on h' in each.text and 'default, low' in each.text and 'rqworker' in each.advice
+    rq_heartbeat(utcnow(), 'plain', queues='of_another_project')
+    assert 'workers.foreign' not in found()
+    other.close()
+
+
+def test_queues_without_workers_by_their_settings_are_told(settings):
+    settings.RQ_QUEUES = {**settings.RQ_QUEUES, 'low': {**settings.RQ_QUEUES['default'], 'ASYNC': False}}
+    each = found()['queues.inline']
+    assert each.level == doctor.INFO and 'the queues low:' in each.text
+
+
+def test_a_process_that_delivers_nothing_is_told(settings):
+    settings.NETBOX_JOBS = {**getattr(settings, 'NETBOX_JOBS', {}), 'DELIVER': False}
+    assert found()['settings.delivery'].level == doctor.ERROR
+
+
+def test_another_secret_key_is_found_before_and_after_jobs_are_refused(settings):
+    job = Plain.enqueue()
+    settings.SECRET_KEY, kept = 'another', settings.SECRET_KEY
+    each = found()['jobs.signature']
+    assert each.level == doctor.ERROR and f'job {job.pk}' in each.text and 'SECRET_KEY_FALLBACKS' in each.advice
+    SimpleWorker([connection.queue('default')], connection=connection.queue('default').connection).work(burst=True)
+    settings.SECRET_KEY = kept
+    reported = found()
+    assert f'job {job.pk}' in reported['jobs.refused'].text and 'jobs.signature' not in reported
+
+
+def test_jobs_that_redis_has_lost_of_late_are_told():
+    RepairCount.add(RepairCount.Kind.REDELIVERY, 2)
+    each = found()['jobs.redelivered']
+    assert each.level == doctor.INFO and 'SERIALIZER' in each.advice
+    RepairCount.objects.update(latest=F('latest') - timedelta(hours=2))
+    assert 'jobs.redelivered' not in found()
+
+
+@pytest.mark.skipif(database_connection.vendor == 'sqlite', reason='SQLite has no connections to run out of')
+def test_a_database_server_with_few_connections_left_is_reported(monkeypatch):
+    assert 'database.connections' not in found()
+    monkeypatch.setattr(servers, '_FULL', 0.0)
+    assert 'of at most' in found()['database.connections'].text
+
+
+@pytest.mark.skipif(database_connection.vendor != 'postgresql', reason='asks what psycopg was told')
+def test_a_pooler_is_reported_unless_cursors_are_kept_off_it(monkeypatch):
+    assert 'database.pooler' not in found()
+
+    class Behind:
+        class connection:
+            class info:
+                backend_pid = 0
+
+        settings_dict = {}
+
+    assert [each.code for each in servers._pooler('default', Behind, lambda sql: 1)] == ['database.pooler']
+    Behind.settings_dict['DISABLE_SERVER_SIDE_CURSORS'] = True
+    assert not list(servers._pooler('default', Behind, lambda sql: 1))
 
 
 def test_queues_that_no_worker_serves_are_reported_an_error_if_jobs_wait(settings):
@@ -161,8 +316,10 @@ def test_schedules_that_are_suspended_or_late_are_reported():
 def test_the_table_of_findings_has_all_codes():
     table = {code for row in rows(DOCS / 'how-to' / 'health.md', '## Find out what is wrong') for code in names(row[0])}
     source = ''.join(path.read_text() for path in (DOCS.parent / 'netbox_jobs/monitoring/doctor').glob('*.py'))
-    codes = set(re.findall(r"^\s+'((?:database|redis|workers|queues|schedules)\.\w+)'", source, re.MULTILINE))
-    codes |= {'workers.none', 'database.clock', 'redis.clock'}
+    codes = set(
+        re.findall(r"^\s+'((?:database|redis|workers|queues|schedules|jobs|settings)\.\w+)'", source, re.MULTILINE)
+    )
+    codes |= {'workers.none', 'database.clock', 'redis.clock', 'workers.clock'}
     assert table == codes | {'check.E001'}
 
 

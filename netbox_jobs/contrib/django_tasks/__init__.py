@@ -1,6 +1,6 @@
 """A backend for Django's tasks: each task is a `Job`.
 
-On Django 5.2, tasks come from the package django-tasks (`pip install netbox-jobs[tasks]`).
+On Django 5.2, tasks come from the package django-tasks (`pip install "netbox-jobs[tasks]"`).
 """
 
 from django.conf import settings

@@ -27,6 +27,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser_: CommandParser) -> None:
         parser.build(parser_)
 
+    def execute(self, *args: Any, **options: Any) -> Any:
+        """Let `doctor` report wrong settings itself: Django's checks would end the command before it."""
+        options['skip_checks'] = options['skip_checks'] or options.get('subcommand') == 'doctor'
+        return super().execute(*args, **options)
+
     def handle(self, *args: Any, **options: Any) -> None:
         screen = screens.choose(self.stdout, self.stderr, no_color=options['no_color'], color=options['force_color'])
         results = JSONResults(screen) if options.get('results') and options['json'] else None

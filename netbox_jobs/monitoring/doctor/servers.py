@@ -1,25 +1,29 @@
-"""The database and the Redis servers: migrations, clocks, isolation, and what Redis does when it is full."""
+"""The database server: migrations, its clock, isolation, connections, and a pooler in front of it."""
 
-import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
-from redis.exceptions import RedisError
 
-from ...broker import connection
-from ...core import queues
 from ...models import Job, database
-from .finding import ERROR, INFO, WARNING, Finding
+from . import clocks
+from .finding import ERROR, WARNING, Finding
 
-#: Seconds by which two clocks may differ.
-SKEW = 2.0
 #: The present moment in seconds since the epoch, as a database says it. SQLite has the clock of this host.
 _NOW = {'postgresql': 'SELECT EXTRACT(EPOCH FROM clock_timestamp())', 'mysql': 'SELECT UNIX_TIMESTAMP(SYSDATE(6))'}
 _ISOLATION = {'postgresql': 'SHOW transaction_isolation', 'mysql': 'SELECT @@SESSION.{}'}
+_USED = {
+    'postgresql': "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'",
+    'mysql': "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'THREADS_CONNECTED'",
+}
+_MOST = {
+    'postgresql': "SELECT current_setting('max_connections')::int"
+    " - current_setting('superuser_reserved_connections')::int",
+    'mysql': 'SELECT @@GLOBAL.max_connections',
+}
+#: The part of its connections that a server may use without a finding.
+_FULL = 0.9
 
 
 def migrations() -> Iterator[Finding]:
@@ -41,7 +45,8 @@ def database_server() -> Iterator[Finding]:
     """Yield what is wrong with the database."""
     using = database()
     found: Any = connections[using]
-    if found.vendor not in _NOW:
+    vendor = found.vendor
+    if vendor not in _NOW:
         return
 
     def ask(sql: str) -> Any:
@@ -49,9 +54,9 @@ def database_server() -> Iterator[Finding]:
             cursor.execute(sql)
             return cursor.fetchone()[0]
 
-    yield from _skew('database', 'the database', lambda: float(ask(_NOW[found.vendor])))
+    yield from clocks.skew('database', 'the database', lambda: float(ask(_NOW[vendor])))
     variable = 'tx_isolation' if getattr(found, 'mysql_is_mariadb', False) else 'transaction_isolation'
-    level = str(ask(_ISOLATION[found.vendor].format(variable))).lower().replace('-', ' ')
+    level = str(ask(_ISOLATION[vendor].format(variable))).lower().replace('-', ' ')
     if level != 'read committed':
         yield Finding(
             'database.isolation',
@@ -60,77 +65,33 @@ def database_server() -> Iterator[Finding]:
             'themselves; enqueue_once() within a transaction of your code can fail with a serialization error.',
             'Use READ COMMITTED, or repeat such transactions.',
         )
+    if vendor == 'postgresql' or getattr(found, 'mysql_is_mariadb', False):
+        yield from _connections(using, int(ask(_USED[vendor])), int(ask(_MOST[vendor])))
+    if vendor == 'postgresql':
+        yield from _pooler(using, found, ask)
 
 
-def redis_servers() -> Iterator[Finding]:
-    """Yield what is wrong with each Redis server."""
-    for name, client in _clients().items():
-        try:
-            client.ping()
-        except RedisError as error:
-            yield Finding(
-                'redis.away',
-                ERROR,
-                f'The Redis server of the queue {name} does not answer: {error}',
-                f'Start it, and look at RQ_QUEUES[{name!r}]. Jobs are stored meanwhile, and run when it is back.',
-            )
-            continue
-        yield from _skew('redis', f'the Redis server of the queue {name}', partial(_seconds, client))
-        yield from _eviction(name, client)
-
-
-def _clients() -> dict[str, Any]:
-    """Return one client for each server, by the name of its first queue."""
-    found: dict[Any, tuple[str, Any]] = {}
-    try:
-        names = [name for name in queues.configured() if queues.is_async(name)]
-    except ImproperlyConfigured:
-        return {}
-    for name in names:
-        client = connection.queue(name).connection
-        found.setdefault(id(getattr(client, 'connection_pool', client)), (name, client))
-    return dict(found.values())
-
-
-def _seconds(client: Any) -> float:
-    seconds, microseconds = client.time()
-    return float(seconds + microseconds / 1_000_000)
-
-
-def _eviction(name: str, client: Any) -> Iterator[Finding]:
-    try:
-        memory: dict[str, Any] = client.info('memory')
-    except RedisError as error:
+def _connections(using: str, used: int, most: int) -> Iterator[Finding]:
+    if used >= most * _FULL:
         yield Finding(
-            'redis.unknown_policy',
-            INFO,
-            f'The Redis server of the queue {name} does not tell its maxmemory-policy: {error}',
-            'Make sure that it is "noeviction".',
+            'database.connections',
+            WARNING,
+            f'The server of the database {using!r} has {used} of at most {most} connections open. Beyond, workers and '
+            'web processes get errors.',
+            'Raise max_connections, run fewer processes, or put a pooler in between.',
         )
+
+
+def _pooler(using: str, found: Any, ask: Callable[[str], Any]) -> Iterator[Finding]:
+    """Yield a finding if a pooler answered, which may give each statement of a cursor to another session."""
+    told = getattr(getattr(found.connection, 'info', None), 'backend_pid', None)
+    if told is None:  # psycopg2
         return
-    policy = str(memory.get('maxmemory_policy', 'noeviction'))
-    if policy != 'noeviction':
-        limit = memory.get('maxmemory_human') if memory.get('maxmemory') else 'none yet'
+    if not found.settings_dict.get('DISABLE_SERVER_SIDE_CURSORS') and told != ask('SELECT pg_backend_pid()'):
         yield Finding(
-            'redis.eviction',
+            'database.pooler',
             WARNING,
-            f'The Redis server of the queue {name} removes keys when it is full: its maxmemory-policy is {policy!r} '
-            f'(maxmemory: {limit}). Recovery delivers the jobs again that it loses so, which takes time.',
-            'Set "maxmemory-policy noeviction", or use a server of its own for queues.',
-        )
-
-
-def _skew(kind: str, what: str, ask: Callable[[], float]) -> Iterator[Finding]:
-    before = time.time()
-    there = ask()
-    after = time.time()
-    # The answer was made at some moment in between.
-    ahead = there - after if there > after else there - before if there < before else 0.0
-    if abs(ahead) > SKEW:
-        yield Finding(
-            f'{kind}.clock',
-            WARNING,
-            f'The clock of {what} is {abs(ahead):.0f} seconds {"ahead of" if ahead > 0 else "behind"} that of this '
-            'host.',
-            'Synchronize the clocks of all hosts with NTP. Scheduled jobs begin by the clock of the host of a worker.',
+            f'A pooler stands in front of the database {using!r}, and DISABLE_SERVER_SIDE_CURSORS is not set. In '
+            'transaction mode, iterator() of your code then fails, since its cursor is gone.',
+            f"Set DATABASES[{using!r}]['DISABLE_SERVER_SIDE_CURSORS'] = True.",
         )

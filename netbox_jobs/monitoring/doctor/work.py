@@ -7,6 +7,7 @@ from ...core import formatting, versions
 from ...models import Schedule, Worker, database
 from .. import measures, pulse
 from ..queues import QueueState, queue_states
+from . import refusals, registered
 from .finding import ERROR, INFO, WARNING, Finding
 
 #: Seconds after which a job that could run has waited for long.
@@ -24,8 +25,10 @@ def findings(sleep: Callable[[float], None]) -> Iterator[Finding]:
         yield Finding('workers.none', ERROR, 'No worker is running.', 'Start one with "manage.py rqworker".')
     yield from _silent(worker for worker in workers if worker.token not in moving)
     yield from _versions(live)
+    yield from registered.findings(workers, live)
     for state in queue_states(live, {}):
         yield from _queue(state, any_worker=bool(live))
+    yield from refusals.findings()
     yield from _schedules()
 
 
