@@ -90,7 +90,9 @@ def _run(stack: ExitStack, options: argparse.Namespace) -> int:
     _add_sources(browser, source)
     if options.serve:
         print(f'\n  http://127.0.0.1:{port}/   log in as {USER} with the password {PASSWORD}   (Ctrl-C ends it)')
-        print(f'  {VISITOR} ({PASSWORD}) has no permissions, and sees the jobs that they started themselves\n')
+        print(f'  {VISITOR} ({PASSWORD}) has no permissions, and sees the jobs that they started themselves')
+        print(f'\n  In another terminal:  export DATABASE_URL={environment["DATABASE_URL"]} REDIS_URL={redis}')
+        print(f'                        {sys.executable} manage.py jobs top\n')
         while True:
             children.check()
             time.sleep(1)

@@ -33,7 +33,7 @@ class CalendarPage(PagesAdmin):
         period = request.GET.get('period', '')
         period = period if period in calendar.PERIODS else '1d'
         name = request.GET.get('tz', '')
-        known = settings.USE_TZ and name in available_timezones()
+        known = bool(name) and settings.USE_TZ and name in available_timezones()  # it reads directories
         with timezone.override(ZoneInfo(name) if known else timezone.get_current_timezone()):
             found = calendar.upcoming(calendar.PERIODS[period])
             response = self.render(

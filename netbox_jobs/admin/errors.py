@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -73,7 +74,7 @@ class ErrorsPage(PagesAdmin):
             count=count,
             job=job,
             message=texts.line(job.error),
-            back=self.url('job_errors'),
+            back=self.back(request, self.url('job_errors')).url,
         )
 
     def errors_mute_view(self, request: HttpRequest) -> HttpResponse:
@@ -111,7 +112,11 @@ class ErrorsPage(PagesAdmin):
             'group_actions': [action for action in _actions() if action.allowed(request, self)],
             'may_mute': user.has_perm('netbox_jobs.add_mutederror'),
             'live_every': EVERY,
+            'here': self._here(chosen, queue),
         }
+
+    def _here(self, period: str, queue: str) -> str:
+        return f'{self.url("job_errors")}?{urlencode({"period": period, **({"queue": queue} if queue else {})})}'
 
 
 def _period(request: HttpRequest) -> tuple[str, list[tuple[str, Any, bool]], timedelta]:

@@ -58,9 +58,10 @@ def moment(value: datetime | None) -> SafeString | str:
     if value is None:
         return ''
     # A line may break between date and time, and nowhere else.
-    parts = format_html_join(' ', '<span>{}</span>', ((part,) for part in formatting.moment(value).split()))
+    date, _space, time = formatting.moment(value).rpartition(' ')
+    head = format_html('<span>{}</span> ', date) if date else ''
     iso, exact = formatting.iso(value), formatting.exact_moment(value)
-    return format_html('<time datetime="{}" title="{}">{}</time>', iso, exact, parts)
+    return format_html('<time datetime="{}" title="{}">{}<span>{}</span></time>', iso, exact, head, time)
 
 
 def progress(found: Progress | None) -> SafeString | str:

@@ -39,7 +39,8 @@ class OverviewPage(PagesAdmin):
         """The page."""
         self.check_view(request)
         template = 'admin/netbox_jobs/job/overview.html'
-        return self.render(request, template, _('Overview of background jobs'), **self._snapshot(request))
+        context = {**self._snapshot(request), 'at_overview': True}
+        return self.render(request, template, _('Overview of background jobs'), **context)
 
     def overview_live_view(self, request: HttpRequest) -> HttpResponse:
         """The part that updates itself."""

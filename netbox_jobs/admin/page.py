@@ -103,6 +103,7 @@ class JobPage(PagesAdmin):
         return {
             'job': job,
             'wait': reasons.in_words(wait) if wait is not None else '',
+            'awaited': wait.jobs if wait is not None else (),
             'object_link': markup.object_link(self.admin_site, request, job),
             'job_actions': possible,
             'workflow': self._workflow(request, job),

@@ -82,7 +82,9 @@ class ScheduleAdmin(CalendarPage):
     ordering = ('name', 'pk')
     sortable_by = ('name_column', 'queue_name')
     search_fields = ('name', 'runner')
-    empty_text = gettext_lazy('There are no schedules.')
+    empty_text = gettext_lazy(
+        'There are no schedules. A job that is enqueued with an interval or a cron expression makes one.'
+    )
     search_placeholder = gettext_lazy('Name or runner')
     show_facets = admin.ShowFacets.NEVER
 

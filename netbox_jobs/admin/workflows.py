@@ -62,7 +62,7 @@ class WorkflowAdmin(PagesAdmin):
     sortable_by = ()
     search_fields = ('name',)
     search_placeholder = gettext_lazy('Name')
-    empty_text = gettext_lazy('There are no workflows.')
+    empty_text = gettext_lazy('There are no workflows. They appear here when code begins one.')
     paginator = BoundedPaginator
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False

@@ -9,7 +9,7 @@ from django.utils import timezone
 from ..choices import JobStatusChoices
 from ..core import errors, formatting, reasons
 from ..maintenance import bulk_action, releases
-from ..models import Job, JobLogEntry, database
+from ..models import Job, JobLogEntry, MutedError, database
 from ..monitoring import errors as error_groups
 from ..monitoring import waiting
 from . import confirm, documents, lookup, tables
@@ -31,6 +31,36 @@ def list_errors(screen: Screen, options: Namespace) -> int:
     else:
         screen.table(tables.error_groups(found), f'No job ended with an error since {options.since}.')
     return SUCCESS
+
+
+def mute(screen: Screen, options: Namespace) -> int:
+    """`jobs mute`."""
+    for fingerprint in _known(options.errors):
+        muted = MutedError.mute(fingerprint)
+        screen.result(
+            fingerprint,
+            f'The error {fingerprint} is muted.' if muted else f'The error {fingerprint} was muted already.',
+        )
+    return SUCCESS
+
+
+def unmute(screen: Screen, options: Namespace) -> int:
+    """`jobs unmute`."""
+    for fingerprint in dict.fromkeys(options.errors):
+        unmuted = MutedError.unmute(fingerprint)
+        screen.result(
+            fingerprint,
+            f'The error {fingerprint} is no longer muted.' if unmuted else f'The error {fingerprint} was not muted.',
+        )
+    return SUCCESS
+
+
+def _known(fingerprints: list[str]) -> list[str]:
+    """Return the fingerprints, each once; one that no job has is a usage error."""
+    for fingerprint in fingerprints:
+        if error_groups.example(fingerprint) is None:
+            raise usage_error(f'No job ended with the error {fingerprint!r}. List the errors with "jobs errors".')
+    return list(dict.fromkeys(fingerprints))
 
 
 def why(screen: Screen, options: Namespace) -> int:

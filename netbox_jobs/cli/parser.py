@@ -1,6 +1,6 @@
 """The parser of `manage.py jobs`."""
 
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ from ..models import AuditEntry
 from ..monitoring.log_lines import LEVELS
 from ..monitoring.performance import PERIODS
 from . import (
+    arguments,
     audit,
     completion,
     errors,
@@ -47,7 +48,8 @@ def build(parser: ArgumentParser) -> None:
         json: bool = False,
         results: bool = False,
     ) -> Any:
-        added = to.add_parser(name, help=f'{description[0].lower()}{description[1:]}', description=f'{description}.')
+        brief = f'{description[0].lower()}{description[1:]}'.replace('%', '%%')  # argparse formats it, the other not
+        added = to.add_parser(name, help=brief, description=f'{description}.')
         added.set_defaults(perform=perform, results=results)
         if json or results:
             added.add_argument('--json', action='store_true', help='write JSON for scripts')
@@ -66,19 +68,7 @@ def build(parser: ArgumentParser) -> None:
         'completion', partial(completion.write, parser), 'Write a script that completes these commands in a shell'
     )
     completing.add_argument('shell', choices=completion.SHELLS)
-    pruning = add(
-        'prune', maintenance.prune, 'Delete jobs that ended long ago, with their logs, as workers do', results=True
-    )
-    pruning.add_argument('--days', type=int, help='keep this many days (default: JOB_RETENTION)')
-    _confirmed(pruning)
-    add('reencrypt', maintenance.reencrypt, 'Encrypt what is encrypted with the first of the keys', json=True)
-    repairing = add(
-        'repair',
-        maintenance.repair,
-        'Compare jobs with RQ and the workers, and repair differences, as workers do',
-        results=True,
-    )
-    repairing.add_argument('--dry-run', action='store_true', help='show what would be repaired, and change nothing')
+    _about_maintenance(add)
 
 
 def _about_jobs(add: Callable[..., Any]) -> None:
@@ -98,18 +88,22 @@ def _about_jobs(add: Callable[..., Any]) -> None:
         'error:WORD, object:WORD and argument:WORD search one of them alone; before:ID searches the jobs before it',
     )
     listing.add_argument('--csv', action='store_true', help='write CSV for spreadsheets')
-    listing.add_argument('--limit', type=_from_one, default=50, metavar='N', help='list at most N jobs (default: 50)')
-    _id(add('show', jobs.show, 'Show the details of a job', json=True))
-    reading = _id(add('log', jobs.log, "Show a job's log", json=True))
+    listing.add_argument(
+        '--limit', type=arguments.from_one, default=50, metavar='N', help='list at most N jobs (default: 50)'
+    )
+    arguments.one_id(add('show', jobs.show, 'Show the details of a job', json=True))
+    reading = arguments.one_id(add('log', jobs.log, "Show a job's log", json=True))
     reading.add_argument('--follow', '-f', action='store_true', help='follow the log until the job has ended')
     reading.add_argument('--level', choices=LEVELS, default='debug', help='omit lines below this level')
-    looking = _id(add('stack', stack.show, 'Show at which line of code a running job is', json=True))
+    looking = arguments.one_id(add('stack', stack.show, 'Show at which line of code a running job is', json=True))
     looking.add_argument(
-        '--wait', type=_from_one, default=20, metavar='SECONDS', help='wait at most this long (default: 20)'
+        '--wait', type=arguments.from_one, default=20, metavar='SECONDS', help='wait at most this long (default: 20)'
     )
-    _confirmed(_chosen(add('cancel', jobs.cancel, 'Cancel waiting jobs, which then never run', results=True)))
-    _confirmed(
-        _ids(
+    arguments.confirmed(
+        arguments.chosen(add('cancel', jobs.cancel, 'Cancel waiting jobs, which then never run', results=True))
+    )
+    arguments.confirmed(
+        arguments.ids(
             add(
                 'stop',
                 jobs.stop,
@@ -118,8 +112,12 @@ def _about_jobs(add: Callable[..., Any]) -> None:
             )
         )
     )
-    _confirmed(_chosen(add('retry', jobs.retry, 'Enqueue ended jobs again, with the same arguments', json=True)))
-    signaling = _id(add('signal', signals.send, 'Send a signal to a job, which waits for it, or will', results=True))
+    arguments.confirmed(
+        arguments.chosen(add('retry', jobs.retry, 'Enqueue ended jobs again, with the same arguments', json=True))
+    )
+    signaling = arguments.one_id(
+        add('signal', signals.send, 'Send a signal to a job, which waits for it, or will', results=True)
+    )
     signaling.add_argument('name', metavar='NAME', help='the name of the signal')
     signaling.add_argument('--payload', metavar='VALUE', help='what the job receives, as JSON or text')
 
@@ -148,10 +146,18 @@ def _about_run(add: Callable[..., Any]) -> None:
 
 def _about_errors(add: Callable[..., Any]) -> None:
     listing = add('errors', errors.list_errors, 'List errors by their cause, the most frequent first', json=True)
-    listing.add_argument('--since', metavar='WHEN', default='1d', help='30m, 2h or 7d ago, or a date (default: 1d)')
+    listing.add_argument(
+        '--since', metavar='WHEN', default='1d', help='30m, 2h or 7d ago, a date, or "release" (default: 1d)'
+    )
     listing.add_argument('--runner', help='the dotted path of a JobRunner, or its Meta.name')
     listing.add_argument('--queue', help='the full name of a queue')
-    _id(add('why', errors.why, 'Say in one sentence why a job waits, or how it ended', json=True))
+    for name, perform, description in (
+        ('mute', errors.mute, 'Mute errors: lists show them last'),
+        ('unmute', errors.unmute, 'Unmute errors'),
+    ):
+        parser = add(name, perform, description, results=True)
+        parser.add_argument('errors', nargs='+', metavar='FINGERPRINT', help='of an error, as "jobs errors" shows it')
+    arguments.one_id(add('why', errors.why, 'Say in one sentence why a job waits, or how it ended', json=True))
 
 
 def _about_queues(add: Callable[..., Any]) -> None:
@@ -162,21 +168,21 @@ def _about_queues(add: Callable[..., Any]) -> None:
         ('drain', queues.drain, 'Pause queues, and wait until none of their jobs runs'),
     ):
         parser = add(name, perform, description, results=True)
-        parser.add_argument('queues', nargs='*', metavar='QUEUE')
+        parser.add_argument('queues', nargs='*', metavar='QUEUE', help='the full name of a queue')
         parser.add_argument('--all', action='store_true', help=f'{name} all queues')
         if name == 'drain':
             parser.add_argument(
                 '--timeout',
-                type=_from_one,
+                type=arguments.from_one,
                 default=3600,
                 metavar='SECONDS',
                 help='wait at most this long (default: 3600)',
             )
-    limiting = add('limit', queues.limit, 'Say how many jobs of a queue run at once, from now on', results=True)
-    limiting.add_argument('queue', metavar='QUEUE')
-    limiting.add_argument('number', metavar='NUMBER', help="a number; 'none'; or 'settings' for what these say")
+    limiting = add('limit', queues.limit, 'Set how many jobs of a queue run at once, from now on', results=True)
+    limiting.add_argument('queue', metavar='QUEUE', help='the full name of a queue')
+    limiting.add_argument('number', metavar='NUMBER', help="a number, 'none', or 'settings' for what the settings say")
     timing = add(
-        'performance', performance.show, 'Show how long jobs wait and run: half, 95 %%, 99 %% of them', json=True
+        'performance', performance.show, 'Show how long jobs wait and run: half, 95 %, 99 % of them', json=True
     )
     timing.add_argument('--period', choices=PERIODS, default='24h', help='the latest hour, day or week (default: 24h)')
     timing.add_argument('--queues', action='store_true', help='by queue, instead of by runner')
@@ -188,7 +194,7 @@ def _about_queues(add: Callable[..., Any]) -> None:
         to=working.add_subparsers(dest='action', metavar='ACTION'),
         results=True,
     )
-    leaving.add_argument('names', nargs='*', metavar='NAME')
+    leaving.add_argument('names', nargs='*', metavar='NAME', help='the name of a worker, as "jobs workers" shows it')
     leaving.add_argument('--all', action='store_true', help='tell all workers')
 
 
@@ -196,7 +202,9 @@ def _about_now(add: Callable[..., Any]) -> None:
     showing = add(
         'top', top.show, 'Show queues, running jobs and errors live, with keys to stop, retry and pause', json=True
     )
-    showing.add_argument('--every', type=_seconds, default=2.0, metavar='SECONDS', help='look this often (default: 2)')
+    showing.add_argument(
+        '--every', type=arguments.seconds, default=2.0, metavar='SECONDS', help='look this often (default: 2)'
+    )
 
 
 def _about_health(add: Callable[..., Any]) -> None:
@@ -211,34 +219,49 @@ def _about_health(add: Callable[..., Any]) -> None:
 
 def _about_audit(add: Callable[..., Any]) -> None:
     listing = add('audit', audit.list_entries, 'List who did what, the newest first', json=True)
-    listing.add_argument('--action', choices=[name for name, _label in AuditEntry.ACTIONS])
+    actions = [name for name, _label in AuditEntry.ACTIONS]
+    listing.add_argument('--action', choices=actions, metavar='ACTION', help=f'one of {", ".join(actions)}')
     listing.add_argument('--user', help='a user name')
     for kind, what in (('job', 'the number of a job'), ('schedule', 'the number of a schedule'), ('queue', 'a queue')):
         listing.add_argument(f'--{kind}', help=f'actions on one: {what}')
     listing.add_argument('--since', metavar='WHEN', help='30m, 2h or 7d ago, or a date')
-    listing.add_argument('--limit', type=_from_one, default=50, metavar='N', help='list at most N (default: 50)')
+    listing.add_argument(
+        '--limit', type=arguments.from_one, default=50, metavar='N', help='list at most N (default: 50)'
+    )
 
 
 def _about_schedules(add: Callable[..., Any]) -> None:
     parser = add('schedules', schedules.list_schedules, 'List schedules, or change them', json=True)
     actions = parser.add_subparsers(dest='action', metavar='ACTION')
-    _ids(add('pause', schedules.pause, 'Pause schedules: no further occurrences start', to=actions, results=True))
-    _ids(add('resume', schedules.resume, 'Resume paused or suspended schedules', to=actions, results=True))
-    _ids(add('run-now', schedules.run_now, 'Start the waiting occurrence now', to=actions, results=True))
-    _confirmed(
-        _ids(
+    arguments.ids(
+        add('pause', schedules.pause, 'Pause schedules: no further occurrences start', to=actions, results=True),
+        arguments.SCHEDULE,
+    )
+    arguments.ids(
+        add('resume', schedules.resume, 'Resume paused or suspended schedules', to=actions, results=True),
+        arguments.SCHEDULE,
+    )
+    arguments.ids(
+        add('run-now', schedules.run_now, 'Start the waiting occurrence now', to=actions, results=True),
+        arguments.SCHEDULE,
+    )
+    arguments.confirmed(
+        arguments.ids(
             add(
                 'end',
                 schedules.end,
                 'End schedules: waiting jobs are deleted, running jobs finish',
                 to=actions,
                 results=True,
-            )
+            ),
+            arguments.SCHEDULE,
         )
     )
-    changing = _id(add('change', schedules.change, 'Change how a schedule recurs', to=actions, results=True))
+    changing = arguments.one_id(
+        add('change', schedules.change, 'Change how a schedule recurs', to=actions, results=True), arguments.SCHEDULE
+    )
     when = changing.add_mutually_exclusive_group(required=True)
-    when.add_argument('--interval', type=int, metavar='MINUTES')
+    when.add_argument('--interval', type=int, metavar='MINUTES', help='minutes between runs')
     when.add_argument('--cron', metavar='EXPRESSION', help="five fields, such as '0 3 * * 1-5'")
     changing.add_argument('--timezone', metavar='NAME', help='time zone of --cron (default: TIME_ZONE)')
 
@@ -247,54 +270,29 @@ def _about_workflows(add: Callable[..., Any]) -> None:
     parser = add(
         'workflow', workflows.workflow, 'Show a workflow with its jobs; without an ID, list workflows', json=True
     )
-    parser.add_argument('id', nargs='?', metavar='ID')
+    parser.add_argument('id', nargs='?', metavar='ID', help='the number of a workflow')
     action = parser.add_mutually_exclusive_group()
     action.add_argument('--cancel', action='store_true', help='cancel the jobs that wait, stop those that run')
     action.add_argument('--retry', action='store_true', help='enqueue again what has not completed, and what follows')
-    _confirmed(parser)
+    arguments.confirmed(parser)
 
 
-def _id(parser: Any) -> Any:
-    parser.add_argument('id', metavar='ID')
-    return parser
-
-
-def _ids(parser: Any) -> Any:
-    parser.add_argument('ids', nargs='+', metavar='ID')
-    return parser
-
-
-def _chosen(parser: Any) -> Any:
-    parser.add_argument('ids', nargs='*', metavar='ID')
-    parser.add_argument(
-        '--filter',
-        action='append',
-        default=[],
-        metavar='K=V',
-        help='all jobs that match, instead of IDs; may be repeated: error, status, runner, queue, user...',
+def _about_maintenance(add: Callable[..., Any]) -> None:
+    pruning = add(
+        'prune', maintenance.prune, 'Delete jobs that ended long ago, with their logs, as workers do', results=True
     )
-    return parser
-
-
-def _confirmed(parser: Any) -> Any:
-    parser.add_argument(
-        '--yes', '-y', action='store_true', help='confirm; required where standard input is not a terminal'
+    pruning.add_argument('--days', type=int, help='keep this many days (default: JOB_RETENTION)')
+    arguments.confirmed(pruning)
+    add(
+        'reencrypt',
+        maintenance.reencrypt,
+        'Encrypt again, with the first of the keys, what another key has encrypted',
+        json=True,
     )
-    return parser
-
-
-def _seconds(text: str) -> float:
-    """Return a number of seconds, for an argument that takes no other value."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0.1 <= seconds <= 3600:
-        raise ArgumentTypeError(f'{text!r} is not a number of seconds from 0.1 to 3600')
-    return seconds
-
-
-def _from_one(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise ArgumentTypeError(f'{text!r} is not a whole number of 1 or more')
-    return int(text)
+    repairing = add(
+        'repair',
+        maintenance.repair,
+        'Compare jobs with RQ and the workers, and repair differences, as workers do',
+        results=True,
+    )
+    repairing.add_argument('--dry-run', action='store_true', help='show what would be repaired, and change nothing')

@@ -70,8 +70,9 @@ def limit(screen: Screen, options: Namespace) -> int:
         QueueLimit.set(name, None if options.number == 'none' else int(options.number))
     except ValueError as error:
         raise usage_error(str(error)) from None
-    most = 'Any number of' if options.number == 'none' else f'At most {options.number}'
-    screen.result(name, f'{most} jobs of the queue {name} run at once.')
+    most = 'Any number of' if options.number == 'none' else f'At most {int(options.number)}'
+    jobs, run = ('job', 'runs') if most == 'At most 1' else ('jobs', 'run')
+    screen.result(name, f'{most} {jobs} of the queue {name} {run} at once.')
     return SUCCESS
 
 

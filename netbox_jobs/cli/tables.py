@@ -35,7 +35,7 @@ def progress_cell(progress: Progress | None) -> Cell:
     if progress is None:
         return Cell('-')
     if progress.percent is None:
-        return Cell(formatting.number(progress.current))
+        return Cell(formatting.amount(progress.current, None))
     return Cell(formatting.percent(progress.percent))
 
 
@@ -56,6 +56,13 @@ def running(rows: Iterable[RunningJob]) -> Table:
     return table
 
 
+def _when(job: Job) -> Cell:
+    """When a job ended, else when it started, else when it is due: a terminal says so."""
+    cell = _moment(job.completed or job.started or job.scheduled or job.created)
+    due = job.scheduled is not None and job.completed is None and job.started is None
+    return Cell(cell.text, brief=f'due {cell.brief}') if due else cell
+
+
 def jobs(rows: Iterable[Job], users: dict[Any, str], progress: dict[int, Progress]) -> Table:
     """Jobs. The column `when` has the time when a job ended, else when it started, else when it is due."""
     rows = list(rows)
@@ -74,7 +81,6 @@ def jobs(rows: Iterable[Job], users: dict[Any, str], progress: dict[int, Progres
         )
     )
     for row in rows:
-        when = row.completed or row.started or row.scheduled or row.created
         done = progress_cell(progress.get(row.pk))
         took = Cell(formatting.duration(row.execution_time) or '-')
         if done.text != '-' and row.status == JobStatusChoices.STATUS_RUNNING:
@@ -86,7 +92,7 @@ def jobs(rows: Iterable[Job], users: dict[Any, str], progress: dict[int, Progres
                 *_names(row),
                 *((Cell(row.tenant or '-'),) if tenants else ()),
                 Cell(users.get(row.user_id, '-')),
-                _moment(when),
+                _when(row),
                 took,
                 done,
                 Cell(str(row.job_id)),
@@ -114,7 +120,7 @@ def error_groups(rows: Iterable[ErrorGroup]) -> Table:
         table.rows.append(
             [
                 Cell(formatting.number(row.count)),
-                Cell(row.message + state, 'dim' if row.muted else 'errored'),
+                Cell(row.message + state, 'dim' if row.muted else 'errored', brief=f'{state} {row.message}'.strip()),
                 Cell(row.runner, brief=formatting.class_name(row.runner)),
                 _moment(row.first),
                 Cell(formatting.full_moment(row.last), brief=formatting.relative(row.last)),

@@ -124,8 +124,9 @@ class Top:
             acting = bulk_action.act_on_jobs('retry', {'error': group.fingerprint})
             return f'Job {acting.pk} retries them.'
 
-        number = formatting.number(bulk_action.matching('retry', {'error': group.fingerprint}).count())
-        self.question = _Question(f'Retry all {number} jobs that ended with "{group.message[:60]}"? [y/N]', retry)
+        count = bulk_action.matching('retry', {'error': group.fingerprint}).count()
+        jobs = f'all {formatting.number(count)} jobs' if count != 1 else '1 job'
+        self.question = _Question(f'Retry {jobs} that ended with "{formatting.cut(group.message, 60)}"? [y/N]', retry)
 
 
 def show(screen: Screen, options: Namespace) -> int:

@@ -150,7 +150,10 @@ def full_moment(value: datetime | None) -> str:
 
 def exact_moment(value: datetime | None) -> str:
     """Return a moment with its date and its time zone: '2026-11-25 17:14:28 CET'."""
-    return '' if value is None else f'{full_moment(value)} {_local(value).tzname() or ""}'.rstrip()
+    if value is None:
+        return ''
+    local = _local(value)
+    return f'{local:%Y-%m-%d %H:%M:%S} {local.tzname() or ""}'.rstrip()
 
 
 def date(value: datetime) -> str:

@@ -36,10 +36,11 @@ def in_words(reason: Wait) -> str:
         case WaitKind.BACKOFF:
             return _('attempt %(attempt)s is due at %(time)s') % values
         case WaitKind.LIMIT:
-            return _('waits for a slot: at most %(most)s jobs of %(limit)s run at once') % values
+            return _waits_for_slot(reason) % values
         case WaitKind.RATE:
-            text = _('waits for a rate: at most %(most)s jobs of %(limit)s begin within %(per)s') % values
-            return text + (_('; there is room at %(time)s') % values if reason.until else '')
+            return _waits_for_rate(reason) % values + (
+                _('; there is room at %(time)s') % values if reason.until else ''
+            )
         case WaitKind.SLEEP:
             return _('sleeps until %(time)s') % values
         case WaitKind.SIGNAL if reason.until is None:
@@ -63,6 +64,22 @@ def _wait_values(reason: Wait) -> dict[str, Any]:
         'attempt': number(reason.attempt or 0), 'most': number(reason.most), 'per': duration(reason.per),
         'more': capped(reason.more, BEHIND),
     }  # fmt: skip
+
+
+def _waits_for_slot(reason: Wait) -> str:
+    return ngettext(
+        'waits for a slot: at most %(most)s job of %(limit)s runs at once',
+        'waits for a slot: at most %(most)s jobs of %(limit)s run at once',
+        reason.most,
+    )
+
+
+def _waits_for_rate(reason: Wait) -> str:
+    return ngettext(
+        'waits for a rate: at most %(most)s job of %(limit)s begins within %(per)s',
+        'waits for a rate: at most %(most)s jobs of %(limit)s begin within %(per)s',
+        reason.most,
+    )
 
 
 def _waits_behind(reason: Wait) -> str:

@@ -10,6 +10,7 @@ from rq.timeouts import JobTimeoutException
 
 from ..choices import JobStatusChoices
 from ..core import conf, errors, guards, import_path, retries
+from ..core.formatting import duration
 from ..core.retries import RetryPolicy
 from ..core.suspension import Suspension
 from ..core.text import described
@@ -89,7 +90,7 @@ def retry_later(run: Run, error: BaseException) -> None:
     job = run.job
     delay, message = retry_policy(job).delay(job.retries), described(error)
     trace = errors.traceback_of(error)
-    run.note('warning', f'{message}\nAttempt {job.attempt} failed; the next one is due in {delay:.1f} s.\n{trace}')
+    run.note('warning', f'{message}\nAttempt {job.attempt} failed; the next one is due in {duration(delay)}.\n{trace}')
     run.before_end()
     try:
         requeued = run.persist(lambda: requeue(job, delay, after=message))

@@ -1,6 +1,6 @@
 """Queries that cost the same whatever the number of jobs: counts up to a limit, and the values in an index."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -13,6 +13,8 @@ K = TypeVar('K')
 
 #: How many columns a statement has at most. SQLite's limit is 2,000, PostgreSQL's 1,664.
 _COLUMNS = 500
+#: What stands for the key in a statement that is made for all keys; no row has it.
+_NO_KEY = -1
 
 
 def counts(queries: Mapping[K, 'QuerySet[Any]'], limit: int) -> dict[K, int]:
@@ -33,6 +35,25 @@ def firsts(queries: 'Mapping[K, QuerySet[Any, Any]]') -> dict[K, Any]:
         queries: Queries by any key, of one value each, in the order of an index.
     """
     return _scalars({key: rows[:1] for key, rows in queries.items()}, '({sql})')
+
+
+def firsts_by_key(keys: Iterable[int], query: 'Callable[[int], QuerySet[Any, Any]]') -> dict[int, Any]:
+    """Return the value of the first row of one query for each key, as `firsts()` does; Django makes its SQL once.
+
+    Args:
+        keys: Primary keys.
+        query: The query for a key, which compares columns with the key and with nothing else that is a number.
+    """
+    using = database()
+    sql, values = query(_NO_KEY)[:1].using(using).query.get_compiler(using).as_sql()
+    found: dict[int, Any] = {}
+    pending = iter(keys)
+    while batch := list(islice(pending, _COLUMNS)):
+        params = [key if value == _NO_KEY else value for key in batch for value in values]
+        with connections[using].cursor() as cursor:
+            cursor.execute(f'SELECT {", ".join([f"({sql})"] * len(batch))}', params)
+            found.update(zip(batch, cursor.fetchone(), strict=True))
+    return found
 
 
 def _scalars(queries: 'Mapping[K, QuerySet[Any, Any]]', template: str) -> dict[K, Any]:

@@ -63,7 +63,7 @@ def schedule_states(schedules: 'QuerySet[Schedule]') -> list[ScheduleState]:
     using = database()
     jobs = Job.objects.using(using)
     rows = list(schedules.using(using))
-    lasts = counts.firsts({row.pk: row.ended_jobs.values('pk') for row in rows})
+    lasts = counts.firsts_by_key([row.pk for row in rows], lambda key: Schedule(pk=key).ended_jobs.values('pk'))
     keys = {key for key in lasts.values() if key is not None}
     fields = ('pk', 'name', 'status', 'completed', 'started', 'scheduled', 'created', 'schedule_id', 'execution_time')
     found = jobs.only(*fields).in_bulk(keys)

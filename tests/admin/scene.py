@@ -15,6 +15,8 @@ from netbox_jobs.models import (
     Job,
     JobLogEntry,
     JobStack,
+    JobStep,
+    MutedError,
     PausedQueue,
     Progress,
     QueueLimit,
@@ -100,13 +102,28 @@ def build_all():
         started=now - timedelta(hours=30), completed=now - timedelta(hours=30), created=now - timedelta(hours=30),
         execution_time=timedelta(seconds=40), **common,
     )  # fmt: skip
-    error = "ConnectionError('no answer from 10.0.0.7')\nTraceback (most recent call last):\n" + STACK.split('\n', 1)[1]
+    error = "ConnectionError('no answer from 10.0.0.7')"
     failed = Job.objects.create(
         name='Sync Supplier catalogue', status='errored', error=error, fingerprint=fingerprint(RUNNERS[0], error),
         arguments_shown='pages=160\nfull=True\nregion=EU', started=now - timedelta(minutes=3), completed=now,
-        execution_time=timedelta(minutes=3), data={'pages': 37, 'stored': 1110}, worker='w', **common,
+        created=now - timedelta(minutes=4), execution_time=timedelta(minutes=3),
+        data={'pages': 37, 'stored': 1110}, worker='w', **common,
     )  # fmt: skip
-    for level, message in (('info', 'Page 36: 30 products'), ('warning', 'Page 37 is slow'), ('error', 'No answer')):
+    again = Job.objects.create(
+        name='Sync Supplier catalogue',
+        status='scheduled',
+        due=to_ms(now + timedelta(hours=1)),
+        retry_of=failed,
+        **common,
+    )
+    JobStep.objects.create(job=again, key='fetch', name='fetch', started=now, completed=now, result_shown='[17, 18]')
+    JobStep.objects.create(job=again, key='approved', kind='wait', name='approved', started=now)
+    MutedError.mute(fingerprint(RUNNERS[1], ERRORS[2]))
+    for level, message in (
+        ('info', 'Page 36: 30 products'),
+        ('warning', 'Page 37 is slow'),
+        ('error', f'{error}\nTraceback (most recent call last):\n{STACK.split(chr(10), 1)[1]}'),
+    ):
         JobLogEntry.objects.create(job=failed, level=level, message=message)
     with Workflow.begin('Monthly import') as flow:
         flow.add('fetch', Plain)
@@ -130,7 +147,8 @@ def build_all():
         'overview': url('job_overview'), 'errors': url('job_errors') + '?period=7d',
         'performance': url('job_performance'),
         'job-running': url('job_change', running.pk), 'job-waiting': url('job_change', waiting.pk),
-        'job-errored': url('job_change', failed.pk), 'job-stop': url('job_stop', running.pk),
+        'job-errored': url('job_change', failed.pk), 'job-retry': url('job_change', again.pk),
+        'job-stop': url('job_stop', running.pk),
         'job-delete': url('job_delete', failed.pk),
         'schedules': url('schedule_changelist'), 'schedule': url('schedule_change', schedule.pk),
         'schedule-suspended': url('schedule_change', suspended.pk),

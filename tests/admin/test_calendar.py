@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
 
 from netbox_jobs.models import Job, Schedule
-from netbox_jobs.monitoring import calendar, schedules
+from netbox_jobs.monitoring import calendar, counts, schedules
 
 pytestmark = pytest.mark.django_db
 
@@ -152,3 +152,13 @@ def test_a_late_schedule_is_called_late_wherever_its_state_is_shown(client):
     assert line.rstrip().endswith('Late')
     late.pause()
     assert schedules.schedule_states(Schedule.objects.filter(pk=late.pk))[0].shown == 'paused'
+
+
+def test_the_latest_jobs_of_many_schedules_are_found_by_one_statement_that_django_makes_once(django_assert_num_queries):
+    made = [schedule(f'schedule {number}', due=NOW, last=NOW - timedelta(hours=number + 1)) for number in range(5)]
+    never = schedule('never', due=NOW)
+    with django_assert_num_queries(1):
+        found = counts.firsts_by_key(
+            [row.pk for row in (*made, never)], lambda key: Schedule(pk=key).ended_jobs.values('pk')
+        )
+    assert found == {**{row.pk: row.last_job.pk for row in made}, never.pk: None}

@@ -277,3 +277,16 @@ def test_bars_are_as_high_as_their_numbers():
     for most, axis in ((1, [0, 1, 2]), (3, [0, 2, 4]), (5, [0, 3, 6]), (11, [0, 10, 20])):
         chart = charts.bars('k', 'Title', ['a'], [charts.Series('n', 'green', [most])], str, '', steps=charts.COUNTS)
         assert [float(line.text) for line in chart.lines] == axis
+
+
+def test_the_page_of_a_job_names_its_tenant_if_it_has_one(boss):
+    assert '>Tenant<' not in body(boss.get(url('job_change', make().pk)))
+    assert '<dt>Tenant</dt><dd><bdi>acme &amp; co</bdi></dd>' in body(
+        boss.get(url('job_change', make(tenant='acme & co').pk))
+    )
+
+
+def test_the_page_of_a_waiting_job_links_to_the_jobs_that_it_waits_for(boss):
+    first = Plain.enqueue()
+    page = body(boss.get(url('job_change', Plain.enqueue(depends_on=[first]).pk)))
+    assert f'<dt>Waits for</dt><dd><a class="nj-link" href="{url("job_change", first.pk)}">#{first.pk}</a>' in page

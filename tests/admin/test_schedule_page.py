@@ -17,7 +17,7 @@ def test_cron_is_in_words_and_the_next_five_runs_are_listed(admin_client):
     schedule = Plain.enqueue_once(cron='0 4 * * *').schedule
     page = admin_client.get(page_of(schedule))
     text = page.content.decode()
-    assert 'at 04:00 every day' in text and '<code>0 4 * * *</code>' in text
+    assert 'at 04:00 every day' in text and '<code class="nj-nowrap">0 4 * * *</code>' in text
     upcoming = page.context['state'].upcoming
     assert len(upcoming) == 5
     assert {(local.hour, local.minute) for local in map(timezone.localtime, upcoming)} == {(4, 0)}

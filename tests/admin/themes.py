@@ -73,21 +73,20 @@ def _visit_all(theme: str, folder: Path | None, only: str) -> list[str]:
                 if folder:
                     folder.mkdir(parents=True, exist_ok=True)
                     page.screenshot(path=folder / f'{theme}-{name}-{width}-{scheme}.png', full_page=True)
-                wrong += [f'{theme} {width} {scheme} {name}: {text}' for text in _faults(page, axe, name)]
+                wrong += [f'{theme} {width} {scheme} {name}: {text}' for text in _faults(page, axe)]
             context.close()
         browser.close()
     server.terminate()
     return wrong
 
 
-def _faults(page: Any, axe: str, name: str) -> list[str]:
+def _faults(page: Any, axe: str) -> list[str]:
     """What axe finds within the content that is ours: the rest of the page is the theme's."""
     page.evaluate(axe)
     ours = page.evaluate("['#content-main', '#content', 'main'].find(one => document.querySelector(one))")
     found = page.evaluate('ours => axe.run(ours, {resultTypes: ["violations"]})', ours)['violations']
     faults = [f'{one["id"]}: {node["html"][:150]}' for one in found for node in one['nodes']]
-    # The form of an object is the theme's.
-    if name != 'object' and not page.evaluate('document.documentElement.scrollWidth <= innerWidth'):
+    if not page.evaluate('document.documentElement.scrollWidth <= innerWidth'):
         faults.append('wider than its window')
     return faults
 

@@ -83,3 +83,15 @@ def test_why_says_in_one_sentence_what_a_job_waits_for_or_how_it_ended(failed):
     assert run('why', str(waiting.pk)) == f'Job {waiting.pk} (Fragile): Pending: no worker serves the queue low\n'
     document = json.loads(run('why', str(failed[0].pk), '--json'))
     assert document['why'] == 'Errored: ValueError: no route to 10.0.0.0'
+
+
+def test_an_error_is_muted_and_unmuted_by_its_fingerprint(failed):
+    fingerprint = failed[0].fingerprint
+    assert run('mute', fingerprint) == f'The error {fingerprint} is muted.\n'
+    assert '(muted)' in run('errors')
+    assert run('mute', fingerprint) == f'The error {fingerprint} was muted already.\n'
+    assert run('unmute', fingerprint) == f'The error {fingerprint} is no longer muted.\n'
+    assert run('unmute', fingerprint) == f'The error {fingerprint} was not muted.\n'
+    assert '(muted)' not in run('errors')
+    with pytest.raises(CommandError, match='No job ended with the error'):
+        run('mute', 'elsewhere')

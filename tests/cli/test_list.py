@@ -33,6 +33,7 @@ def test_list_shows_the_newest_first_in_columns_two_spaces_apart(jobs):
 def test_list_has_a_column_for_tenants_once_a_job_has_one(jobs):
     Plain.enqueue()
     job = Plain.enqueue()
+    assert 'TENANT' not in jobs('list').out
     Job.objects.filter(pk=job.pk).update(tenant='acme', context={'language': 'de'})
     said = jobs('list')
     place = said.out.splitlines()[0].split().index('TENANT')

@@ -36,3 +36,18 @@ def test_the_readme_and_the_help_know_every_command_and_exit_code():
     assert taking_json == set(re.findall(r'`(\w+)`', sentence))
     asking = {name for name, each in commands.items() if '--yes' in each._option_string_actions}
     assert asking == set(re.findall(r'^\| `jobs (\w+)[^|]*\| .*\(prompts\)', PAGE, re.MULTILINE)) - {'schedules'}
+
+
+def test_the_help_explains_every_argument_and_shows_no_format_codes():
+    def parsers(parser):
+        yield parser
+        for action in parser._actions:
+            if hasattr(action, 'add_parser'):
+                for each in action.choices.values():
+                    yield from parsers(each)
+
+    for parser in parsers(Command().create_parser('manage.py', 'jobs')):
+        assert '%%' not in parser.format_help(), parser.prog
+        # What has choices is explained by them.
+        silent = [each.dest for each in parser._actions if not (each.help or each.choices or each.metavar == 'ACTION')]
+        assert silent == [], parser.prog

@@ -3,11 +3,15 @@
 import re
 import sys
 from argparse import ArgumentParser
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
-from netbox_jobs.cli import parser
+from netbox_jobs.cli import parser, tables
+from netbox_jobs.core import formatting
 from netbox_jobs.models import Job, Schedule, Worker
+from netbox_jobs.monitoring import errors
 from tests.app.jobs import Plain
 from tests.app.models import Thing
 
@@ -111,3 +115,15 @@ def test_every_command_takes_json():
     commands = whole._subparsers._group_actions[0].choices
     without = {name for name, each in commands.items() if '--json' not in each._option_string_actions}
     assert without == {'completion'}
+
+
+def test_a_terminal_says_which_times_are_to_come_and_which_errors_are_new_first():
+    """What comes last is cut where a line is too long."""
+    later = Plain.enqueue(schedule_at=timezone.now() + timedelta(days=2))
+    due = tables.jobs([later], {}, {}).rows[0]
+    assert any(cell.brief == f'due {formatting.moment(later.scheduled)}' for cell in due)
+    Job.objects.filter(pk=later.pk).update(
+        status='errored', error='no ' * 50, completed=timezone.now(), fingerprint='f'
+    )
+    [row] = tables.error_groups(errors.groups(timedelta(hours=1))).rows
+    assert row[1].brief.startswith('(new) no no') and row[1].text.endswith(' (new)')

@@ -59,6 +59,10 @@ def test_a_rate_that_is_not_in_the_settings_is_named_with_those_that_are():
 def test_the_reason_says_the_rate():
     text = in_words(Wait(WaitKind.RATE, limit='shop.jobs.SyncJob tenant=a', most=100, per=60))
     assert text == 'waits for a rate: at most 100 jobs of shop.jobs.SyncJob tenant=a begin within 1 min'
+    text = in_words(Wait(WaitKind.RATE, limit='api', most=1, per=60))
+    assert text == 'waits for a rate: at most 1 job of api begins within 1 min'
+    text = in_words(Wait(WaitKind.LIMIT, limit='shop.jobs.SyncJob', most=1))
+    assert text == 'waits for a slot: at most 1 job of shop.jobs.SyncJob runs at once'
 
 
 def test_the_count_of_the_tests_counts_what_lies_within_a_span():

@@ -74,7 +74,7 @@ def test_the_attempts_are_counted_visible_and_told_apart_in_the_log(work):
     assert [(attempt, level) for attempt, level, _ in lines] == [
         (1, 'info'), (1, 'warning'), (2, 'info'), (2, 'warning'), (3, 'info'),
     ]  # fmt: skip
-    assert 'Attempt 1 failed; the next one is due in 0.0 s.' in lines[1][2]
+    assert 'Attempt 1 failed; the next one is due in 0 s.' in lines[1][2]
     assert 'Traceback' in lines[1][2]
 
 

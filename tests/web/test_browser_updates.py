@@ -129,17 +129,17 @@ def test_a_button_that_is_pressed_twice_is_sent_once_and_the_page_stays_where_it
 
 
 def test_what_another_script_swaps_in_becomes_live_as_with_htmx(visit, operator, source):
-    job = running_job(source, operator)
     page = visit(operator, '/sources/')
-    page.evaluate(
-        """async (address) => {
-            const place = document.createElement('div');
-            document.body.append(place);
-            place.outerHTML = await (await fetch(address, { headers: { 'HX-Request': 'true' } })).text();
-        }""",
-        reverse('netbox_jobs:progress', args=[job.pk]),
-    )
-    shown = page.locator('.nbj-progress')
-    expect(shown).to_have_count(1)
-    tell(job, 42)
-    expect(shown.locator('.nbj-percent')).to_have_text('42%')
+    for number in (1, 2):  # the second one comes when the script has looked for elements already
+        job = running_job(source, operator)
+        page.evaluate(
+            """async (address) => {
+                const place = document.createElement('div');
+                document.body.append(place);
+                place.outerHTML = await (await fetch(address, { headers: { 'HX-Request': 'true' } })).text();
+            }""",
+            reverse('netbox_jobs:progress', args=[job.pk]),
+        )
+        expect(page.locator('.nbj-progress')).to_have_count(number)
+        tell(job, 42)
+        expect(page.locator('.nbj-progress').last.locator('.nbj-percent')).to_have_text('42%')

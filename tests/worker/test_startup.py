@@ -13,6 +13,7 @@ from django.core.management.base import CommandError
 from django.db import OperationalError, connection
 from django.test import override_settings
 
+from netbox_jobs.maintenance import releases
 from netbox_jobs.worker import startup
 from tests import nursery
 from tests.app.jobs import Plain
@@ -175,3 +176,10 @@ def test_an_error_of_a_database_that_answers_is_not_waited_for():
         startup.wait_for('The database', lambda: startup._try(fail))
     with pytest.raises(CommandError, match='does not answer \\(away\\)'):
         startup.wait_for('The database', lambda: OperationalError('away'), patient=False)
+
+
+@pytest.mark.once
+def test_a_worker_that_starts_notes_the_release_that_it_runs(start_worker):
+    worker = start_worker('default', '--burst', TEST_NETBOX_JOBS_RELEASE='"7.1"')
+    assert worker.process.wait(60) == 0
+    assert releases.latest()[0] == '7.1'
