@@ -87,7 +87,7 @@ class UnsupportedOption(NetBoxJobsError, ValueError, TypeError):
 
 
 class ArgumentsTooLarge(NetBoxJobsError, TypeError, ValueError):
-    """The arguments of a call exceed the `ARGUMENTS_MAX_SIZE` setting, so they cannot be stored."""
+    """Arguments, or a result of a step, or a payload, exceed the `ARGUMENTS_MAX_SIZE` setting: they are not stored."""
 
 
 class ArgumentsRefused(NetBoxJobsError):

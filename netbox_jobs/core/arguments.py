@@ -51,13 +51,16 @@ class Stored:
         return sign(self.format, self.payload, job_id, path, context, settings.SECRET_KEY)
 
 
-def encode(kwargs: Kwargs, sensitive: frozenset[str] = frozenset(), *, encrypted: bool = False) -> Stored:
+def encode(
+    kwargs: Kwargs, sensitive: frozenset[str] = frozenset(), *, encrypted: bool = False, what: str = ''
+) -> Stored:
     """Encode keyword arguments in the configured format.
 
     Args:
         kwargs: The arguments.
         sensitive: The names of those whose values are not to be shown.
         encrypted: Whether to encrypt them; then, people are shown their names alone.
+        what: What messages call the one value, if it is no argument: such as "The result of the step 'fetch'".
 
     Raises:
         TypeError: An argument cannot be stored; the message names it.
@@ -68,14 +71,15 @@ def encode(kwargs: Kwargs, sensitive: frozenset[str] = frozenset(), *, encrypted
     try:
         payload = codec[0](kwargs) if kwargs else b''
     except Exception as error:
-        raise _unstorable(kwargs, codec[0], name, error) from error
+        raise _unstorable(kwargs, codec[0], name, what, error) from error
     limit = conf.get('ARGUMENTS_MAX_SIZE')
     if len(payload) > limit:
-        sizes = sorted(((len(codec[0]({k: v})), k) for k, v in kwargs.items()), reverse=True)
+        largest = max(kwargs, key=lambda key: len(codec[0]({key: kwargs[key]})))
+        size = f'{len(payload):,} bytes'
+        takes = f'{what} takes {size}' if what else f'The arguments of this job take {size}, the most by {largest!r}'
         raise ArgumentsTooLarge(
-            f'The arguments of this job take {len(payload):,} bytes, the largest of them {sizes[0][1]!r}; at most '
-            f'{limit:,} are allowed. Pass a reference (a saved object, a path, a key) instead of the data, '
-            "or raise NETBOX_JOBS['ARGUMENTS_MAX_SIZE']."
+            f'{takes}; at most {limit:,} are allowed. Use a reference (a saved object, a path, a key) instead of the '
+            "data, or raise NETBOX_JOBS['ARGUMENTS_MAX_SIZE']."
         )
     if encrypted:
         return Stored(name + encryption.SUFFIX, encryption.encrypt(payload), show_names(kwargs))
@@ -167,13 +171,13 @@ def same(stored: Stored, format: str, payload: bytes) -> bool:
         return False
 
 
-def _unstorable(kwargs: Kwargs, dump: Callable[[Kwargs], bytes], format: str, error: Exception) -> TypeError:
+def _unstorable(kwargs: Kwargs, dump: Callable[[Kwargs], bytes], format: str, what: str, error: Exception) -> TypeError:
     for name, value in kwargs.items():
         try:
             dump({name: value})
         except Exception as cause:
             return TypeError(
-                f'The argument {name!r} ({type(value).__name__}) cannot be stored as {format}: {cause}. '
+                f'{what or f"The argument {name!r}"} ({type(value).__name__}) cannot be stored as {format}: {cause}. '
                 'Pass plain data or saved model instances.'
             )
     return TypeError(f'The arguments cannot be stored as {format}: {error}.')

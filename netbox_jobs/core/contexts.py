@@ -22,7 +22,7 @@ from django.utils.module_loading import import_string
 
 from ..exceptions import ContextNotRestored, ContextUnknown
 from . import arguments, conf
-from .text import described, storable_data
+from .text import described, storable_data, storable_text
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -175,7 +175,7 @@ def tenant_of(values: Mapping[str, Any]) -> str:
     known = configured()
     parts = [values[name] for name, context in known.items() if separates(context) and name in values]
     text = '\n'.join(part if isinstance(part, str) else json.dumps(part, sort_keys=True) for part in parts)
-    return text if len(text) <= _LONGEST_TENANT else sha256(text.encode()).hexdigest()
+    return text if len(storable_text(text)) <= _LONGEST_TENANT else sha256(text.encode()).hexdigest()
 
 
 def current_tenant() -> str:

@@ -11,6 +11,7 @@ from rq.utils import parse_timeout
 
 from ..constants import RQ_QUEUE_DEFAULT, RQ_QUEUE_HIGH, RQ_QUEUE_LOW
 from ..exceptions import UnknownQueue
+from .text import storable_text
 
 #: In strict priority: `high` is emptied before `default` is looked at, and that before `low`.
 DEFAULT_QUEUES = (RQ_QUEUE_HIGH, RQ_QUEUE_DEFAULT, RQ_QUEUE_LOW)
@@ -87,7 +88,7 @@ def check(name: str) -> str:
             f'There is no queue {name!r}; the queues are {", ".join(map(repr, sorted(queues)))}. A plugin declares '
             'its own in PluginConfig.queues, a project in RQ_QUEUES.'
         )
-    if len(name) > _LONGEST_NAME:
+    if len(storable_text(name)) > _LONGEST_NAME:
         raise ValueError(f'The name of the queue {name!r} is longer than the {_LONGEST_NAME} characters that are kept.')
     return name
 
@@ -113,7 +114,9 @@ def timeout(name: str) -> int:
     Raises:
         ImproperlyConfigured: `DEFAULT_TIMEOUT` is no such limit. RQ takes a text such as '10m' as well.
     """
-    value = configured().get(name, {}).get('DEFAULT_TIMEOUT') or Queue.DEFAULT_TIMEOUT
+    value = configured().get(name, {}).get('DEFAULT_TIMEOUT')
+    if value is None or (value == 0 and not isinstance(value, bool)):  # RQ takes 0 for no value as well
+        value = Queue.DEFAULT_TIMEOUT
     try:
         limit = None if isinstance(value, bool) else parse_timeout(value)
     except (TimeoutFormatError, TypeError, ValueError, OverflowError, AssertionError):

@@ -19,10 +19,11 @@ LONGEST_ERROR = 500_000
 _LONGEST_NAME = 200
 
 
-def storable_text(text: str) -> str:
+def storable_text(text: str, kind: str = charset.TEXTS) -> str:
     """Return the text with NUL and lone surrogates replaced by U+FFFD, and what the tables cannot hold escaped."""
-    text = _UNSTORABLE.sub('\ufffd', text)
-    return text if text.isascii() else charset.escaped(text)
+    if '\x00' not in text and text.isascii():
+        return text
+    return charset.escaped(_UNSTORABLE.sub('\ufffd', text), kind)
 
 
 def check_name(what: str, name: object) -> str:

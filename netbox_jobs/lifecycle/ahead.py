@@ -14,6 +14,7 @@ from django.db.models.sql import UpdateQuery
 
 from ..choices import JobStatusChoices
 from ..core import clock, limits, order, transactions
+from ..core.text import storable_text
 from ..models import FairTurn, Job, LimitRow, LimitSlot, QueueLimit, cached_sql
 from ..models.querysets import JobQuerySet
 from . import admission, lines, pace
@@ -46,10 +47,11 @@ def place_of(job: Job, using: str) -> Place | None:
         return None
     if limits.of_queue(job.queue_name) is not None:
         return None
-    queue, key = job.queue_name, limits.digest(order.line_name(job.queue_name))
+    queue, line_name = storable_text(job.queue_name), order.line_name(job.queue_name)
+    key = limits.digest(line_name)
     compared = '<' if job.priority > order.DEFAULT else '>=' if job.priority < order.DEFAULT else ''
     given: list[str | int] = [key, _PENDING, key, queue, key]
-    given += [queue, job.fair_key] if job.fair_key else []
+    given += [queue, storable_text(job.fair_key)] if job.fair_key else []
     given += [queue, _PENDING, max(job.priority, order.DEFAULT)] if compared else []
     given += [order.DEFAULT, queue, _PENDING, order.AHEAD]
     text = _place(using, compared, bool(job.fair_key))
@@ -61,10 +63,9 @@ def place_of(job: Job, using: str) -> Place | None:
     if not known:
         if connection.in_atomic_block:  # which might keep others waiting that insert the same rows
             return None
-        name = order.line_name(queue)
-        row = admission.row(name, limits.Allowance(order.AHEAD))
+        row = admission.row(line_name, limits.Allowance(order.AHEAD))
         LimitRow.objects.using(using).bulk_create([row], ignore_conflicts=True)
-        add_keys([(queue, job.fair_key)], using)
+        add_keys([(job.queue_name, job.fair_key)], using)
     return Place(at_once=False, look=(ahead + like_it) * 2 <= order.AHEAD)
 
 

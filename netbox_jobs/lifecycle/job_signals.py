@@ -29,7 +29,8 @@ def send(job: Job, name: str, payload: Any) -> None:
     """Store a signal in the caller's transaction, and wake the job after its commit; see `Job.signal()`."""
     name = check_name('signal', name)
     encrypted = encryption.is_encrypted(job.arguments_format)
-    stored = arguments.encode({} if payload is None else {'payload': payload}, encrypted=encrypted)
+    what = f'The payload of the signal {name!r}'
+    stored = arguments.encode({} if payload is None else {'payload': payload}, encrypted=encrypted, what=what)
     using, key = job._state.db or database(), key_of(name)
     status = Job.objects.using(using).filter(pk=job.pk).values_list('status', flat=True).first()
     if status is None:

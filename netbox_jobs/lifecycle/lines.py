@@ -10,6 +10,7 @@ from ..choices import JobStatusChoices
 from ..core import queues
 from ..core.limits import digest
 from ..core.order import band
+from ..core.text import storable_text
 from ..models import Job, LimitSlot, PausedQueue, Worker
 from ..models.querysets import JobQuerySet
 from . import order
@@ -46,7 +47,7 @@ class Look:
         names = queues.configured()
         key, pending, running = digest(name), JobStatusChoices.STATUS_PENDING, JobStatusChoices.STATUS_RUNNING
         given = [key, running, key, pending]
-        for queue in names:
+        for queue in map(storable_text, names):
             given += [queue, key, queue, key, queue]
         with connections[using].cursor() as cursor:
             cursor.execute(_look(using, len(names)), given)

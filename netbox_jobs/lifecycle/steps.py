@@ -106,7 +106,8 @@ def store(
         TypeError, ValueError: The result cannot be stored.
     """
     encrypted = encryption.is_encrypted(job.arguments_format)
-    stored = arguments.encode({} if result is None else {'result': result}, encrypted=encrypted)
+    what = f'The result of the step {name!r}'
+    stored = arguments.encode({} if result is None else {'result': result}, encrypted=encrypted, what=what)
     using = job._state.db or database()
     otherwise, locked = f'its step {name!r} is not stored', True
     with transactions.transacting(using):

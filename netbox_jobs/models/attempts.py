@@ -6,6 +6,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from .text import TextField
+
 
 class JobAttempt(models.Model):
     """An attempt at a job after which it was to be run again. (The latest attempt is the job's row itself.)"""
@@ -16,7 +18,7 @@ class JobAttempt(models.Model):
     number = models.PositiveIntegerField(_('attempt'))
     started = models.DateTimeField(_('started'), null=True)
     ended = models.DateTimeField(_('ended'), default=timezone.now)
-    error = models.TextField(_('error'), blank=True, default='')
+    error = TextField(_('error'), blank=True, default='')
     crashed = models.BooleanField(_('crashed'), default=False)
 
     class Meta:

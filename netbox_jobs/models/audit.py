@@ -6,6 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .fields import UserKey
+from .text import CharField
 
 
 class AuditEntry(models.Model):
@@ -41,12 +42,12 @@ class AuditEntry(models.Model):
 
     created = models.DateTimeField(_('time'), default=timezone.now, db_index=True)
     user = UserKey(_('user'))
-    actor = models.CharField(_('by'), max_length=200, help_text=_('Who it was, in words'))
-    face = models.CharField(_('interface'), max_length=20)
-    action = models.CharField(_('action'), max_length=20, choices=ACTIONS)
-    object_type = models.CharField(_('type'), max_length=20, choices=TYPES)
-    object_id = models.CharField(_('object'), max_length=100, blank=True, help_text=_('Empty for several objects'))
-    object_name = models.CharField(_('name'), max_length=200, blank=True)
+    actor = CharField(_('by'), max_length=200, help_text=_('Who it was, in words'))
+    face = CharField(_('interface'), max_length=20)
+    action = CharField(_('action'), max_length=20, choices=ACTIONS)
+    object_type = CharField(_('type'), max_length=20, choices=TYPES)
+    object_id = CharField(_('object'), max_length=100, blank=True, help_text=_('Empty for several objects'))
+    object_name = CharField(_('name'), max_length=200, blank=True)
     count = models.PositiveBigIntegerField(_('objects'), default=1)
     details = models.JSONField(_('details'), default=dict, encoder=DjangoJSONEncoder)
 

@@ -14,6 +14,7 @@ from django.db.models.sql import UpdateQuery
 
 from . import planned_sql
 from .jobs import Job
+from .text import CharField, IdentityField, TextField
 
 T = TypeVar('T')
 
@@ -23,9 +24,9 @@ PATIENCE = 1
 _texts: dict[Any, str | None] = {}
 _converters: dict[str, list[tuple[str, list[Any], Any]]] = {}
 # The fields that pass on values of these types unchanged, which Django finds out in many steps: on every database, and
-# on PostgreSQL.
+# on PostgreSQL. (Text that is not ASCII may be more than a table of MariaDB holds.)
 _PLAIN: dict[Any, Any] = {
-    models.CharField: str, models.TextField: str, models.PositiveIntegerField: int, models.BigIntegerField: int,
+    CharField: str, IdentityField: str, TextField: str, models.PositiveIntegerField: int, models.BigIntegerField: int,
 }  # fmt: skip
 _NATIVE: dict[Any, Any] = {models.UUIDField: UUID, models.DurationField: timedelta, models.DateTimeField: datetime}
 
@@ -93,7 +94,9 @@ def prepared(name: str, value: Any, connection: Any) -> Any:
         LookupError: There is no such field.
     """
     field, plain, native = _fields()[name]
-    if value is None or type(value) is plain:
+    if value is None:
+        return value
+    if type(value) is plain and (plain is not str or connection.vendor != 'mysql' or value.isascii()):
         return value
     if type(value) is native and connection.vendor == 'postgresql' and getattr(value, 'tzinfo', UTC) is not None:
         return value

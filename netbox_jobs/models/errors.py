@@ -8,12 +8,13 @@ from django.utils.translation import gettext_lazy as _
 
 from . import services
 from .fields import UserKey
+from .text import CharField
 
 
 class MutedError(models.Model):
     """Errors of this fingerprint are muted while its row is here. The jobs are not affected."""
 
-    fingerprint = models.CharField(_('fingerprint'), max_length=16, primary_key=True)
+    fingerprint = CharField(_('fingerprint'), max_length=16, primary_key=True)
     since = models.DateTimeField(_('since'), default=timezone.now)
     user = UserKey()
 

@@ -31,10 +31,11 @@ from django.db.models.sql import Query
 from django.db.models.sql.where import AND, WhereNode
 from django.utils.functional import cached_property
 
-from ..core import contexts
+from ..core import charset, contexts
 from ..core.home import key_of
 from .cascades import jobs_of, object_types_of
 from .loose import NoneIfGone
+from .text import IdentityField
 
 # Of an object: Django's collector has been given the jobs that are deleted with it.
 _COLLECTED = '_netbox_jobs_collected'
@@ -62,8 +63,10 @@ class AsText(models.Func):
         return compiler.compile(text.resolve_expression(compiler.query, allow_joins=True, summarize=False))
 
 
-class ObjectIdField(models.CharField):
+class ObjectIdField(IdentityField):
     """A primary key of any type, as text."""
+
+    kind = charset.OBJECT_KEYS
 
     def db_type(self, connection: Any) -> str | None:
         kind = super().db_type(connection)

@@ -26,6 +26,7 @@ from .logs import KeepsLog
 from .loose import LooseForeignKey, LooseOneToOneField
 from .querysets import JobManager
 from .saving import GuardedSave
+from .text import CharField, IdentityField, TextField
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -42,13 +43,13 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
         null=True,
     )
     object_id = ObjectIdField(_('object'), max_length=255, blank=True, null=True)
-    object_db = models.CharField(max_length=100, blank=True, default='', editable=False)
-    tenant = models.CharField(
+    object_db = IdentityField(max_length=100, blank=True, default='', editable=False)
+    tenant = IdentityField(
         _('tenant'), max_length=100, blank=True, default='', editable=False, help_text=_('Whose the object is')
     )
     object = InstanceKey('object_type', 'object_id', for_concrete_model=False)
-    name = models.CharField(_('name'), max_length=200, blank=True)
-    runner = models.CharField(
+    name = CharField(_('name'), max_length=200, blank=True)
+    runner = IdentityField(
         _('runner'), max_length=255, blank=True, editable=False, help_text=_('Dotted path of the code; its identity')
     )
     created = models.DateTimeField(_('created'), default=timezone.now, editable=False)
@@ -66,15 +67,15 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     completed = models.DateTimeField(_('completed'), null=True, blank=True)
     execution_time = models.DurationField(_('execution time'), null=True, blank=True, editable=False)
     user = UserKey(db_index=False)
-    status = models.CharField(
+    status = CharField(
         _('status'), max_length=30, choices=JobStatusChoices.CHOICES, default=JobStatusChoices.STATUS_PENDING
     )
     data = DataField(_('data'), encoder=DjangoJSONEncoder, null=True, blank=True)
-    error = models.TextField(_('error'), blank=True, editable=False)
-    fingerprint = models.CharField(
+    error = TextField(_('error'), blank=True, editable=False)
+    fingerprint = CharField(
         max_length=16, blank=True, default='', editable=False, help_text=_('What errors of one cause share')
     )
-    ran_on = models.CharField(
+    ran_on = IdentityField(
         _('worker'),
         max_length=255,
         blank=True,
@@ -83,8 +84,8 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
         help_text=_('In which it errored or failed'),
     )
     job_id = models.UUIDField(_('job ID'), unique=True, default=uuid.uuid4, editable=False)
-    queue_name = models.CharField(_('queue'), max_length=100, blank=True)
-    notifications = models.CharField(
+    queue_name = IdentityField(_('queue'), max_length=100, blank=True)
+    notifications = CharField(
         _('notifications'),
         max_length=30,
         choices=JobNotificationChoices.CHOICES,
@@ -100,9 +101,9 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
         _('context'), default=dict, blank=True, editable=False, help_text=_('What the call was made in')
     )
     arguments = models.BinaryField(blank=True, default=b'')
-    arguments_format = models.CharField(max_length=20, blank=True, default='', editable=False)
-    arguments_signature = models.CharField(max_length=64, blank=True, default='', editable=False)
-    arguments_shown = models.TextField(_('arguments'), blank=True, default='', editable=False)
+    arguments_format = CharField(max_length=20, blank=True, default='', editable=False)
+    arguments_signature = CharField(max_length=64, blank=True, default='', editable=False)
+    arguments_shown = TextField(_('arguments'), blank=True, default='', editable=False)
     schedule = LooseForeignKey(
         'netbox_jobs.Schedule', related_name='jobs', db_index=False
     )  # the index of schedule and id serves
@@ -118,16 +119,16 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     # Without an index, which each INSERT would pay for: the rows of its members find the jobs of a workflow.
     workflow = LooseForeignKey('netbox_jobs.Workflow', related_name='+', db_index=False)
     # How many jobs may run at once that have this limit; see `limits.py`.
-    limit = models.CharField(max_length=255, blank=True, default='', editable=False)
+    limit = CharField(max_length=255, blank=True, default='', editable=False)
     limit_most = models.PositiveIntegerField(null=True, editable=False)
     # How many jobs may begin that have this rate, and within how many milliseconds.
-    rate = models.CharField(max_length=255, blank=True, default='', editable=False)
+    rate = CharField(max_length=255, blank=True, default='', editable=False)
     rate_most = models.PositiveIntegerField(null=True, editable=False)
     rate_per = models.BigIntegerField(null=True, editable=False)
     priority = models.SmallIntegerField(
         _('priority'), default=order.DEFAULT, editable=False, help_text=_('From 0 to 9; more is sooner')
     )
-    fair_key = models.CharField(
+    fair_key = CharField(
         max_length=64, blank=True, default='', editable=False, help_text=_('Whose turn it is when it begins')
     )
     held = models.BooleanField(
@@ -146,7 +147,9 @@ class Job(GuardedSave, KeepsLog, JobActions, AtHome):
     stopping = models.DateTimeField(
         _('stopping'), null=True, editable=False, help_text=_('When a stop was requested while it ran')
     )
-    worker = models.CharField(max_length=32, null=True, editable=False, help_text=_('Token of the worker that runs it'))  # noqa: DJ001  # NULL: no claim
+    worker = CharField(
+        max_length=32, null=True, editable=False, help_text=_('Token of the worker that runs it')
+    )  # NULL: no claim
     backend_id = models.BigIntegerField(null=True, editable=False, help_text=_('Its database session'))
 
     objects: ClassVar[JobManager[Self]] = JobManager()

@@ -7,14 +7,15 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from .loose import LooseForeignKey
+from .text import CharField, IdentityField
 
 
 class LimitRow(models.Model):
     """A limit or a rate of a runner, of a key, or of a queue. Its row is the lock under which its slots are counted."""
 
     #: The hash of the name.
-    key = models.CharField(max_length=64, primary_key=True)
-    name = models.CharField(_('name'), max_length=255)
+    key = CharField(max_length=64, primary_key=True)
+    name = CharField(_('name'), max_length=255)
     most = models.PositiveIntegerField(_('most'), help_text=_('How many jobs may run at once'))
     #: Of a rate: within how many milliseconds so many may begin.
     per = models.BigIntegerField(null=True)
@@ -36,12 +37,12 @@ class LimitSlot(models.Model):
     however the job ends. What is left of it here is deleted later.
     """
 
-    limit = models.CharField(max_length=64)
+    limit = CharField(max_length=64)
     #: The queue in which the job waits for a slot; empty if it has one.
-    queue = models.CharField(max_length=100, blank=True, default='')
+    queue = IdentityField(max_length=100, blank=True, default='')
     job = LooseForeignKey('netbox_jobs.Job', related_name='+', null=False)
     #: The key of the job whose turn comes, if it has one.
-    key = models.CharField(max_length=64, blank=True, default='')
+    key = CharField(max_length=64, blank=True, default='')
     #: Its place in line, by priority and by the milliseconds since the epoch; empty if it has a slot.
     since = models.BigIntegerField(null=True)
 
@@ -64,7 +65,7 @@ class RateStart(models.Model):
     A job that was delivered counts until it is known when it has begun, and then until `per` has passed since.
     """
 
-    limit = models.CharField(max_length=64)
+    limit = CharField(max_length=64)
     job = LooseForeignKey('netbox_jobs.Job', related_name='+', null=False)
     #: In milliseconds since the epoch; empty while the job may begin at any moment.
     until = models.BigIntegerField(null=True)
@@ -81,8 +82,8 @@ class RateStart(models.Model):
 class FairTurn(models.Model):
     """A key of which jobs wait in a queue, and when it had its turn."""
 
-    queue = models.CharField(max_length=100)
-    key = models.CharField(max_length=64, blank=True)
+    queue = IdentityField(max_length=100)
+    key = CharField(max_length=64, blank=True)
     #: In microseconds since the epoch, to sort by; 0 if it has had none.
     served = models.BigIntegerField(default=0)
 

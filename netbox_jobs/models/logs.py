@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..core import runs
 from ..core.text import storable_text
+from .text import CharField, TextField
 
 
 class JobLogEntry(models.Model):
@@ -20,8 +21,8 @@ class JobLogEntry(models.Model):
     )
     attempt = models.PositiveIntegerField(_('attempt'), default=1)
     timestamp = models.DateTimeField(_('time'), default=timezone.now)
-    level = models.CharField(_('level'), max_length=20)
-    message = models.TextField(_('message'))
+    level = CharField(_('level'), max_length=20)
+    message = TextField(_('message'))
 
     class Meta:
         ordering = ('id',)

@@ -6,6 +6,7 @@ from django.db import models
 from django.utils import timezone
 
 from .home import AtHome
+from .text import CharField
 
 
 class PendingChange(AtHome):
@@ -19,7 +20,7 @@ class PendingChange(AtHome):
     # Without a foreign key constraint, as `Progress`.
     job_id = models.BigIntegerField(primary_key=True)
     #: The key of the schedule that the job is to join; empty if its job has ended, was requeued, or is over.
-    key = models.CharField(max_length=64, blank=True, default='', db_index=True)
+    key = CharField(max_length=64, blank=True, default='', db_index=True)
     values = models.JSONField(default=dict)
     created = models.DateTimeField(default=timezone.now)
 

@@ -6,6 +6,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from .text import CharField
+
 _MESSAGE = 255
 
 
@@ -18,7 +20,7 @@ class Progress(models.Model):
     attempt = models.PositiveIntegerField(_('attempt'), default=1)
     current = models.BigIntegerField(_('current'), default=0)
     total = models.BigIntegerField(_('total'), null=True, blank=True)
-    message = models.CharField(_('message'), max_length=_MESSAGE, blank=True, default='')
+    message = CharField(_('message'), max_length=_MESSAGE, blank=True, default='')
     # What the rate is computed from: where and when this run first reported.
     began_at = models.BigIntegerField(default=0)
     began = models.DateTimeField(default=timezone.now)

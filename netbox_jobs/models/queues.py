@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..core import queues
 from . import services
+from .text import IdentityField
 
 #: The largest limit of a queue.
 MOST = 1_000_000
@@ -16,7 +17,7 @@ MOST = 1_000_000
 class PausedQueue(models.Model):
     """A queue is paused while its row is here. Jobs may still be enqueued; they wait."""
 
-    name = models.CharField(_('queue'), max_length=100, primary_key=True)
+    name = IdentityField(_('queue'), max_length=100, primary_key=True)
     since = models.DateTimeField(_('since'), default=timezone.now)
 
     class Meta:
@@ -81,7 +82,7 @@ class PausedQueue(models.Model):
 class QueueLimit(models.Model):
     """How many jobs of a queue run at once, set while workers run; it counts instead of `NETBOX_JOBS['QUEUES']`."""
 
-    name = models.CharField(_('queue'), max_length=100, primary_key=True)
+    name = IdentityField(_('queue'), max_length=100, primary_key=True)
     most = models.PositiveIntegerField(
         _('jobs at once'), null=True, blank=True, help_text=_('Empty: no limit, whatever the settings say')
     )

@@ -5,6 +5,8 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from .text import CharField
+
 
 class RepairCount(models.Model):
     """A kind of repair, and how many there were. In the database, so that all processes count together."""
@@ -18,7 +20,7 @@ class RepairCount(models.Model):
         DEPENDENT = 'dependent', _('a job was released whose dependencies had ended unnoticed')
         CHAIN = 'chain', _('a missing occurrence of a schedule was made')
 
-    kind = models.CharField(_('kind'), max_length=30, choices=Kind.choices, primary_key=True)
+    kind = CharField(_('kind'), max_length=30, choices=Kind.choices, primary_key=True)
     number = models.PositiveBigIntegerField(_('number'), default=0)
     latest = models.DateTimeField(_('latest'), default=timezone.now)
 

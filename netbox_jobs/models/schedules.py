@@ -15,6 +15,7 @@ from .fields import InstanceKey, ObjectIdField, UserKey
 from .home import AtHome
 from .jobs import Job
 from .querysets import JobManager, JobQuerySet
+from .text import CharField, IdentityField, TextField
 
 #: The fields that a schedule and its jobs share.
 SHARED = frozenset({'job_timeout', 'name', 'notifications', 'queue_name', 'user_id'})
@@ -23,15 +24,15 @@ SHARED = frozenset({'job_timeout', 'name', 'notifications', 'queue_name', 'user_
 class Schedule(AtHome):
     """A runner that is to run once at a time, or again and again, for one object or for none."""
 
-    key = models.CharField(
+    key = CharField(
         _('key'),
         max_length=64,
         unique=True,
         editable=False,
         help_text=_('SHA-256 of the runner and the object; of the first job for a chain that enqueue() began'),
     )
-    runner = models.CharField(_('runner'), max_length=255)
-    name = models.CharField(_('name'), max_length=200)
+    runner = IdentityField(_('runner'), max_length=255)
+    name = CharField(_('name'), max_length=200)
     object_type = models.ForeignKey(
         'contenttypes.ContentType',
         on_delete=models.CASCADE,
@@ -41,20 +42,20 @@ class Schedule(AtHome):
         null=True,
     )
     object_id = ObjectIdField(max_length=255, blank=True, null=True)
-    object_db = models.CharField(max_length=100, blank=True, default='', editable=False)
-    tenant = models.CharField(
+    object_db = IdentityField(max_length=100, blank=True, default='', editable=False)
+    tenant = IdentityField(
         _('tenant'), max_length=100, blank=True, default='', editable=False, help_text=_('Whose the object is')
     )
     object = InstanceKey('object_type', 'object_id', for_concrete_model=False)
     interval = models.PositiveIntegerField(_('interval'), blank=True, null=True, help_text=_('Minutes between runs'))
-    cron = models.CharField(_('cron'), max_length=200, blank=True, default='')
-    time_zone = models.CharField(_('time zone'), max_length=64, blank=True, default='')
-    default_zone = models.CharField(
+    cron = CharField(_('cron'), max_length=200, blank=True, default='')
+    time_zone = CharField(_('time zone'), max_length=64, blank=True, default='')
+    default_zone = CharField(
         max_length=64, blank=True, default='', editable=False, help_text=_('TIME_ZONE when the next run was planned')
     )
-    queue_name = models.CharField(_('queue'), max_length=100)
+    queue_name = IdentityField(_('queue'), max_length=100)
     user = UserKey()
-    notifications = models.CharField(
+    notifications = CharField(
         _('notifications'),
         max_length=30,
         choices=JobNotificationChoices.CHOICES,
@@ -62,7 +63,7 @@ class Schedule(AtHome):
     )
     job_timeout = models.IntegerField(_('time limit'), blank=True, null=True, help_text=_('Seconds'))
     paused = models.BooleanField(_('paused'), default=False)
-    suspended = models.TextField(
+    suspended = TextField(
         _('suspended'), blank=True, default='', help_text=_('Why the next occurrence was not made, if it was not')
     )
     runs = models.PositiveIntegerField(_('runs'), default=0, editable=False, help_text=_('How many have ended so far'))

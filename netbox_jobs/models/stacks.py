@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..choices import JobStatusChoices
+from .text import CharField, TextField
 
 if TYPE_CHECKING:
     from .jobs import Job
@@ -25,11 +26,11 @@ class JobStack(models.Model):
     attempt = models.PositiveIntegerField(_('attempt'), default=1)
     requested = models.DateTimeField(_('requested'), default=timezone.now)
     taken = models.DateTimeField(_('taken'), null=True, blank=True)
-    stack = models.TextField(_('stack'), blank=True, default='')
+    stack = TextField(_('stack'), blank=True, default='')
     # In how many of the samples the job was at the same line.
     samples = models.PositiveSmallIntegerField(default=0)
     same = models.PositiveSmallIntegerField(default=0)
-    host = models.CharField(_('host'), max_length=255, blank=True, default='')
+    host = CharField(_('host'), max_length=255, blank=True, default='')
     pid = models.PositiveIntegerField(_('process'), null=True, blank=True)
     memory = models.BigIntegerField(_('memory'), null=True, blank=True, help_text=_('Bytes'))
     cpu = models.FloatField(_('CPU'), null=True, blank=True, help_text=_('Of one core, while the samples were taken'))

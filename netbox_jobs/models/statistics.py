@@ -3,6 +3,8 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from .text import IdentityField
+
 
 class HourlyStatistics(models.Model):
     """The jobs of one runner and queue that ended in one hour, added up by a worker when the hour is over.
@@ -11,8 +13,8 @@ class HourlyStatistics(models.Model):
     """
 
     hour = models.DateTimeField(_('hour'))
-    queue_name = models.CharField(_('queue'), max_length=100)
-    runner = models.CharField(_('runner'), max_length=255, blank=True)
+    queue_name = IdentityField(_('queue'), max_length=100)
+    runner = IdentityField(_('runner'), max_length=255, blank=True)
     count = models.PositiveBigIntegerField(_('jobs'))
     errored = models.PositiveBigIntegerField(_('errored'), default=0)
     failed = models.PositiveBigIntegerField(_('failed'), default=0)

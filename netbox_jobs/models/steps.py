@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .loose import LooseForeignKey
+from .text import CharField, IdentityField, TextField
 
 
 class JobStep(models.Model):
@@ -26,12 +27,12 @@ class JobStep(models.Model):
         'netbox_jobs.Job', on_delete=models.DO_NOTHING, related_name='steps', db_constraint=False, db_index=False
     )
     #: The hash of the name: MariaDB compares texts without regard to case.
-    key = models.CharField(max_length=64)
-    kind = models.CharField(_('kind'), max_length=10, choices=Kind.choices, default=Kind.STEP)
+    key = CharField(max_length=64)
+    kind = CharField(_('kind'), max_length=10, choices=Kind.choices, default=Kind.STEP)
     #: Of a wait, that of its signal.
-    name = models.CharField(_('name'), max_length=200)
+    name = CharField(_('name'), max_length=200)
     #: `Meta.version` of the code that began it.
-    version = models.CharField(_('version'), max_length=50, blank=True, default='')
+    version = IdentityField(_('version'), max_length=50, blank=True, default='')
     attempt = models.PositiveIntegerField(_('attempt'), default=1)
     started = models.DateTimeField(_('started'))
     #: Empty while the job sleeps or waits.
@@ -43,9 +44,9 @@ class JobStep(models.Model):
     deliveries = models.PositiveIntegerField(null=True)
     # Signed, as the arguments of the job are.
     result = models.BinaryField(blank=True, default=b'')
-    result_format = models.CharField(max_length=20, blank=True, default='')
-    result_signature = models.CharField(max_length=64, blank=True, default='')
-    result_shown = models.TextField(_('result'), blank=True, default='')
+    result_format = CharField(max_length=20, blank=True, default='')
+    result_signature = CharField(max_length=64, blank=True, default='')
+    result_shown = TextField(_('result'), blank=True, default='')
 
     class Meta:
         ordering = ('pk',)
@@ -79,14 +80,14 @@ class JobSignal(models.Model):
 
     job = LooseForeignKey('netbox_jobs.Job', related_name='+', null=False)
     #: The hash of the name, as in `JobStep`.
-    key = models.CharField(max_length=64)
-    name = models.CharField(_('name'), max_length=200)
+    key = CharField(max_length=64)
+    name = CharField(_('name'), max_length=200)
     sent = models.DateTimeField(_('sent'), default=timezone.now)
     # Signed, as the arguments of the job are.
     payload = models.BinaryField(blank=True, default=b'')
-    payload_format = models.CharField(max_length=20, blank=True, default='')
-    payload_signature = models.CharField(max_length=64, blank=True, default='')
-    payload_shown = models.TextField(_('payload'), blank=True, default='')
+    payload_format = CharField(max_length=20, blank=True, default='')
+    payload_signature = CharField(max_length=64, blank=True, default='')
+    payload_shown = TextField(_('payload'), blank=True, default='')
 
     class Meta:
         ordering = ('pk',)

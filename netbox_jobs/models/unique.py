@@ -4,13 +4,14 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from .loose import LooseForeignKey
+from .text import CharField
 
 
 class UniqueJob(models.Model):
     """One row for all jobs with the same runner, instance and arguments, as far as `Meta.unique` compares them."""
 
     #: The hash of what is compared.
-    key = models.CharField(max_length=64, unique=True)
+    key = CharField(max_length=64, unique=True)
     job = LooseForeignKey('netbox_jobs.Job', related_name='+', db_index=False)
     #: Until when it counts whatever becomes of it, in milliseconds since the epoch.
     until = models.BigIntegerField(default=0)

@@ -7,19 +7,20 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from . import services
+from .text import CharField, IdentitiesField, IdentityField
 
 
 class Worker(models.Model):
     """A process that holds claims on jobs. It has one row for its life, not one for each job that it runs."""
 
-    token = models.CharField(max_length=32, unique=True, editable=False)
-    name = models.CharField(_('name'), max_length=255)
-    host = models.CharField(_('host'), max_length=255)
+    token = CharField(max_length=32, unique=True, editable=False)
+    name = IdentityField(_('name'), max_length=255)
+    host = IdentityField(_('host'), max_length=255)
     pid = models.PositiveIntegerField(_('process'))
-    queues = models.TextField(_('queues'), blank=True, default='')
+    queues = IdentitiesField(_('queues'), blank=True, default='')
     beats = models.PositiveBigIntegerField(_('beats'), default=0)
     started = models.DateTimeField(_('started'), default=timezone.now)
-    version = models.CharField(
+    version = CharField(
         _('version'), max_length=100, blank=True, default='', help_text=_('Of netbox_jobs, Django, RQ and Python')
     )
 

@@ -20,6 +20,7 @@ from .fields import UserKey
 from .home import AtHome
 from .jobs import Job
 from .loose import LooseForeignKey
+from .text import CharField, TextField
 
 #: What a member is that no other name of a status says.
 SKIPPED, DELETED = 'skipped', 'deleted'
@@ -58,8 +59,8 @@ class WorkflowCounts:
 class Workflow(AtHome):
     """Jobs with one state: some come after others, some run side by side. Make one with `begin()`."""
 
-    name = models.CharField(_('name'), max_length=200)
-    status = models.CharField(
+    name = CharField(_('name'), max_length=200)
+    status = CharField(
         _('status'),
         max_length=30,
         choices=WorkflowStatusChoices.CHOICES,
@@ -71,8 +72,8 @@ class Workflow(AtHome):
     completed = models.DateTimeField(_('completed'), null=True, blank=True, editable=False)
     deadline = models.DateTimeField(_('deadline'), null=True, blank=True)
     #: The status that it gets when its members have ended, if it is being canceled.
-    ending = models.CharField(max_length=30, blank=True, default='', editable=False)
-    error = models.TextField(_('error'), blank=True, default='', editable=False)
+    ending = CharField(max_length=30, blank=True, default='', editable=False)
+    error = TextField(_('error'), blank=True, default='', editable=False)
 
     if TYPE_CHECKING:
         members: models.Manager['WorkflowMember']
@@ -224,15 +225,15 @@ class WorkflowMember(models.Model):
 
     workflow = LooseForeignKey(Workflow, related_name='members', null=False, db_index=False)
     #: The hash of the name: MariaDB compares texts without regard to case.
-    key = models.CharField(max_length=64)
-    name = models.CharField(_('name'), max_length=200)
+    key = CharField(max_length=64)
+    name = CharField(_('name'), max_length=200)
     job = LooseForeignKey(
         Job, related_name='+', db_index=False
     )  # NULL is allowed, so that a join keeps a member without it
     #: Empty for a member; for a callback, which one it is.
-    role = models.CharField(max_length=20, blank=True, default='')
+    role = CharField(max_length=20, blank=True, default='')
     #: How it has ended, once the workflow knows: a terminal status, 'skipped' or 'deleted'.
-    state = models.CharField(max_length=20, blank=True, default='')
+    state = CharField(max_length=20, blank=True, default='')
     #: Whether it is a callback of which it is not known yet whether it is needed.
     gated = models.BooleanField(default=False)
 

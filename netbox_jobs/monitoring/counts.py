@@ -8,6 +8,7 @@ from django.db import connections
 from django.db.models import QuerySet
 
 from ..models import Job, database
+from ..models.text import restored
 
 K = TypeVar('K')
 
@@ -91,7 +92,7 @@ def groups(queries: 'Mapping[K, QuerySet[Any, Any]]') -> dict[K, dict[tuple[Any,
     with connections[using].cursor() as cursor:
         cursor.execute(' UNION ALL '.join(parts), params)
         for number, *group, count in cursor.fetchall():
-            found[keys[number]][tuple(group)] = count
+            found[keys[number]][tuple(restored(each) if isinstance(each, str) else each for each in group)] = count
     return found
 
 
@@ -115,4 +116,4 @@ def values(field: str, limit: int = 200) -> list[Any]:
     )
     with connection.cursor() as cursor:
         cursor.execute(sql, [limit])
-        return [value for (value,) in cursor.fetchall()]
+        return [restored(value) if isinstance(value, str) else value for (value,) in cursor.fetchall()]

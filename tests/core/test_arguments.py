@@ -11,6 +11,7 @@ from django.utils.crypto import salted_hmac
 
 from netbox_jobs.core import arguments
 from netbox_jobs.exceptions import ArgumentsRefused, ArgumentsTooLarge
+from netbox_jobs.jobs import JobRunner
 from netbox_jobs.models import Job
 from tests.app.jobs import Plain
 from tests.app.models import TextThing, Thing, UUIDThing
@@ -142,6 +143,33 @@ def test_too_large_arguments_are_refused_with_numbers(settings):
     with pytest.raises(ArgumentsTooLarge, match=r"'big'.*1,000"):
         Plain.enqueue(small=1, big='x' * 2000)
     assert not Job.objects.exists()
+
+
+class Returning(JobRunner):
+    def run(self, result):
+        self.step('fetch', lambda: 'x' * 2000 if result == 'large' else object())
+
+
+@pytest.mark.parametrize(
+    ('result', 'message'),
+    [
+        ('large', "The result of the step 'fetch' takes 2,0"),
+        ('none', "The result of the step 'fetch' (object) cannot be stored as json"),
+    ],
+)
+def test_an_error_names_the_step_whose_result_cannot_be_stored(settings, work, result, message):
+    settings.NETBOX_JOBS = {'ARGUMENTS_MAX_SIZE': 1000, 'ARGUMENTS_FORMAT': 'json'}
+    job = Returning.enqueue(result=result, max_retries=0)
+    work()
+    job.refresh_from_db()
+    assert message in job.error
+    assert 'rguments of this job' not in job.error
+
+
+def test_an_error_names_the_signal_whose_payload_is_too_large(settings):
+    settings.NETBOX_JOBS = {'ARGUMENTS_MAX_SIZE': 1000}
+    with pytest.raises(ArgumentsTooLarge, match="The payload of the signal 'go' takes"):
+        Plain.enqueue().signal('go', 'x' * 2000)
 
 
 def test_an_unknown_format_is_a_configuration_error(settings):

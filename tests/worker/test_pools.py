@@ -33,6 +33,8 @@ KINDS = {
     'forking': ('rqworker', ('default',)),
     'persistent': ('rqworker', ('default', '--fast')),
     'several': ('rqworker-pool', ('default', '--num-workers', '2')),
+    'rq': ('rqworker', ('default', '--worker-class', 'rq.worker.Worker')),
+    'rq simple': ('rqworker', ('default', '--worker-class', 'rq.worker.SimpleWorker')),
 }
 
 
