@@ -128,8 +128,7 @@ def _statement(using: str, vendor: str) -> tuple[str, tuple[Any, ...], tuple[int
     query = _claimable(_ANY_ID, using).query.chain(UpdateQuery)
     written = values(_ANY_WORKER, any_time)
     query.add_update_values(written)
-    text, parameters = made_without_waiting(query, using, one=True)
-    text = cached_sql.by_key(text, connection)
+    text, parameters = made_without_waiting(query, using)
     varying = _prepared(_ANY_ID, _ANY_WORKER, any_time, connection)
     if vendor == 'postgresql':  # what is the same in each claim becomes a part of the text
         marks = ['%s' if value in varying else cached_sql.literal(value, connection) for value in parameters]

@@ -10,7 +10,11 @@ from django.core.exceptions import EmptyResultSet
 from django.db import Error as DBError
 from django.db import OperationalError, connections, router, transaction
 from django.db.models import QuerySet
+from django.db.models.lookups import Exact
 from django.db.models.sql import UpdateQuery
+from django.db.models.sql.where import AND
+
+from ..models import cached_sql
 
 logger = logging.getLogger('netbox_jobs')
 
@@ -37,7 +41,7 @@ def update_unlocked(rows: QuerySet[Any], *, patience: float = 0, **values: Any) 
     return updated
 
 
-def made_without_waiting(query: Any, using: str, *, one: bool = False) -> tuple[str, Any]:
+def made_without_waiting(query: Any, using: str) -> tuple[str, Any]:
     """Return the SQL of an UPDATE that leaves the rows which another transaction has locked, and its parameters.
 
     On MariaDB, it fails if there is one.
@@ -45,7 +49,6 @@ def made_without_waiting(query: Any, using: str, *, one: bool = False) -> tuple[
     Args:
         query: Django's query.
         using: The alias of the database.
-        one: Whether its conditions name one row by its key; then no plan reads more.
 
     Raises:
         EmptyResultSet: No row can fulfil the conditions.
@@ -58,12 +61,23 @@ def made_without_waiting(query: Any, using: str, *, one: bool = False) -> tuple[
         conditions, _parameters = compiler.compile(query.where)
         changes = text.removesuffix(f' WHERE {conditions}')
         assert changes != text
-        # By its values, so that this is read once, and before anything is written.
+        if one := _names_one(query):
+            conditions = cached_sql.by_key(conditions, connection)
+        # By its values, so that this is read once, and before anything is written. One value, where there is one: of an
+        # array PostgreSQL assumes that it is so long that a table which seems to be small is read whole.
         free = f'SELECT {table}.{key} FROM {table} WHERE {conditions} FOR UPDATE SKIP LOCKED'  # nosec B608
         text = f'{changes} WHERE {table}.{key} = {f"({free})" if one else f"ANY(ARRAY({free}))"}'
     elif connection.vendor == 'mysql' and connection.mysql_is_mariadb:
         text = f'SET STATEMENT innodb_lock_wait_timeout = 0 FOR {text}'
     return text, parameters
+
+
+def _names_one(query: Any) -> bool:
+    """Whether the conditions name one row by a column that is unique."""
+    where = query.where
+    lookups = [each for each in where.children if isinstance(each, Exact)]
+    unique = any(getattr(getattr(each.lhs, 'target', None), 'unique', False) for each in lookups)
+    return bool(unique and where.connector == AND and not where.negated)
 
 
 @contextmanager

@@ -160,7 +160,7 @@ def literal(value: Any, connection: Any) -> str:
 
 
 def by_key(text: str, connection: Any) -> str:
-    """Have PostgreSQL find the row of a statement by its key, and look at its status then.
+    """Have PostgreSQL find the row of a statement by its key, and look at its status and its time then.
 
     Its statistics may know of no job that waits, as when they were made while the queue was empty. It then takes an
     index on the status for as good as that of the key, and reads all jobs that wait, for each of them.
@@ -168,8 +168,10 @@ def by_key(text: str, connection: Any) -> str:
     if connection.vendor != 'postgresql':
         return text
     quote = connection.ops.quote_name
-    condition = f'{quote(Job._meta.db_table)}.{quote("status")} = %s'
-    return text.replace(condition, f'({condition}) IS TRUE')  # which no index answers
+    for column in ('status', 'due'):
+        condition = f'{quote(Job._meta.db_table)}.{quote(column)} = %s'
+        text = text.replace(condition, f'({condition}) IS TRUE')  # which no index answers
+    return text
 
 
 def _made(connection: Any, values: dict[str, Any], conditions: dict[str, Any], given: list[Any]) -> str | None:

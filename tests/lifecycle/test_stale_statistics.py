@@ -1,11 +1,14 @@
 """What a worker does for one job does not read the others, also where the database believes that there are none."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from bench.plans import explained
 from bench.rows import analyze, clear
 from netbox_jobs.core import identity
-from netbox_jobs.lifecycle import claim
+from netbox_jobs.lifecycle import claim, deliver
 from netbox_jobs.models import Job
 from tests.app.jobs import Quiet
 
@@ -44,3 +47,12 @@ def test_claim_and_end_of_a_job_read_one_row_whatever_waits(waiting):
 def test_what_is_done_to_one_job_reads_one_row_whatever_waits(waiting, act):
     rows, sql = most_rows(lambda: act(waiting[0]))
     assert rows <= 10, sql[-700:]
+
+
+def test_each_of_many_jobs_that_are_due_in_one_moment_is_delivered_by_reading_one_row():
+    clear('default')
+    analyze('default')
+    jobs = Quiet.enqueue_many([{}] * WAITING, schedule_at=timezone.now() + timedelta(hours=1))
+    rows, sql = most_rows(lambda: [deliver.make_deliverable(job) for job in jobs[:3]])
+    assert rows <= 10, sql[-700:]
+    assert Job.objects.filter(status='pending').count() == 3
