@@ -76,5 +76,6 @@ def test_it_is_off_by_default(work):
 @pytest.mark.parametrize('path', ['nowhere.hook', 'os.path'])
 def test_a_hook_that_is_no_function_is_found_by_a_system_check(settings, path):
     settings.NETBOX_JOBS = {'NOTIFY': path}
-    assert [message.id for message in run_checks()] == ['netbox_jobs.E007']
+    # Other tests leave runners behind whose `Meta` has mistakes, which are warnings.
+    assert [message.id for message in run_checks() if message.is_serious()] == ['netbox_jobs.E007']
     assert not Job.objects.exists()
