@@ -2,9 +2,11 @@
 
 from .protocol import MOST
 
-#: Seconds of work that one batch has, and no more than so many where the machine is busy.
-WORK, MOST_WORK = 0.05, 1.0
-#: How many times as long as its handing over a batch takes: on a busy machine, workers would do little but hand over.
+#: Seconds of work that one batch has.
+WORK = 0.05
+#: Seconds after which a job is a long one, on a machine with a free core and at the most.
+LONG, LONGEST = 0.05, 0.25
+#: How many times as long as its handing over a long job takes: on a busy machine, every job takes a while.
 TIMES = 10
 #: Seconds up to which a job is short.
 SHORT = 0.5
@@ -29,13 +31,13 @@ class BatchSize:
 
     def learn_handing_over(self, seconds: float) -> None:
         """So long took what is between two batches: to account for one, and to take and send the next."""
-        # One outage counts for no more than one batch of the largest.
-        self._handing_over = (self._handing_over + min(seconds, MOST_WORK / TIMES)) / 2
+        # So that an outage is soon forgotten.
+        self._handing_over = (self._handing_over + min(seconds, LONGEST / TIMES)) / 2
 
     @property
-    def work(self) -> float:
-        """Seconds of work that one batch has; a job that takes as long has the others wait too long."""
-        return min(max(WORK, TIMES * self._handing_over), MOST_WORK)
+    def long(self) -> float:
+        """Seconds after which a job is a long one: RQ records that it runs, and the jobs behind it go back."""
+        return min(max(LONG, TIMES * self._handing_over), LONGEST)
 
     @property
     def is_known_short(self) -> bool:
@@ -46,7 +48,7 @@ class BatchSize:
         """How many to take while so many wait: a worker's share of them, and no more than it runs in a moment."""
         if self._seconds is None:
             return 0
-        return min(int(self.work / max(self._seconds, self.work / MOST)), waiting // max(self.workers, 1))
+        return min(int(WORK / max(self._seconds, WORK / MOST)), waiting // max(self.workers, 1))
 
     def next(self, waiting: int) -> int:
         """The same for a worker that has nothing else to do: one at least."""

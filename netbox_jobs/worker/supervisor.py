@@ -122,16 +122,15 @@ class Supervisor:
     def _watch(self, child: ChildHandle, assignment: Assignment) -> Ended:
         while True:
             behind, grows = assignment.behind > 0, assignment.room > 0 and self._worker.deliveries.waiting > 0
-            # One that takes as long as a batch is a long one. What is behind it may be pushed aside, or become more.
-            work = self.size.work
-            pause = _LOOK if assignment.long == assignment.position else min(work, _LOOK)
+            # What is behind the job may be pushed aside, or become more; and it may become a long one.
+            pause = _LOOK if assignment.long == assignment.position else self.size.long
             if behind or grows:
-                pause = min(work * 0.4, _SOON)
+                pause = min(self.size.long * 0.4, _SOON)
             if (ended := child.look(pause)) is not None:
                 return ended
             position, moment_ = assignment.position, time.monotonic()
             began, limit = assignment.began, assignment.limit
-            if assignment.long != position and moment_ - began >= work and child.page.position == position:
+            if assignment.long != position and moment_ - began >= self.size.long and child.page.position == position:
                 self._meet_long_job(assignment, position)
             elif behind and (self._worker._stop_requested or self._is_pushed_aside(assignment)):
                 assignment.take_back()

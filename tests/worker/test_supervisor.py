@@ -15,7 +15,7 @@ from netbox_jobs.core.guards import PERSISTENCE
 from netbox_jobs.execution.time_limit import GRACE
 from netbox_jobs.lifecycle import claim
 from netbox_jobs.worker import reap
-from netbox_jobs.worker.batches import MOST_WORK, WORK, BatchSize
+from netbox_jobs.worker.batches import LONG, LONGEST, BatchSize
 from netbox_jobs.worker.child_handle import ChildHandle
 from netbox_jobs.worker.loop import Worker
 from netbox_jobs.worker.persistent import FastWorker
@@ -136,21 +136,20 @@ def test_a_batch_has_as_much_as_a_child_runs_in_a_moment_and_no_more_than_a_work
     assert size.next(1000) == 1
 
 
-def test_where_it_takes_long_to_hand_over_a_batch_has_more_work():
-    """So that the workers of a busy machine do not spend their time with batches of one job."""
+def test_on_a_busy_machine_a_job_is_long_later():
+    """Where it takes long to hand a job over, every job takes a while."""
     size = BatchSize()
-    size.learn(1, 0.25)
     size.learn_handing_over(0.002)
-    assert (size.work, size.next(1000)) == (WORK, 1)
-    for _ in range(10):
-        size.learn_handing_over(0.06)
-    assert 0.5 < size.work < 0.61 and size.next(1000) == 2
+    assert size.long == LONG
+    for _ in range(20):
+        size.learn_handing_over(0.01)
+    assert 0.09 < size.long < 0.11
     for _ in range(60):
         size.learn_handing_over(60)
-    assert 0.99 < size.work <= MOST_WORK and size.next(1000) in (3, 4) and size.next(2) == 2
+    assert 0.24 < size.long <= LONGEST
     for _ in range(6):
         size.learn_handing_over(0.002)
-    assert size.work == WORK  # an outage is soon forgotten
+    assert size.long == LONG  # an outage is soon forgotten
 
 
 def test_of_the_last_that_wait_a_worker_keeps_its_share():
