@@ -81,7 +81,9 @@ def resume(schedule: Schedule) -> bool:
 def run_now(schedule: Schedule) -> Job | None:
     """See `Schedule.run_now()`."""
     using = schedule._state.db or database()
-    Schedule.objects.using(using).filter(pk=schedule.pk).update(key=schedule.key)  # the lock of the chain
+    # The lock of the chain, which there is none of if the schedule has ended.
+    if not Schedule.objects.using(using).filter(pk=schedule.pk).update(key=schedule.key):
+        return None
     job = Job.objects.using(using).filter(slot=schedule.pk).first()
     job = job or continue_chain(schedule, using)
     if job is None:

@@ -188,7 +188,7 @@ class Schedule(AtHome):
             user: The user who runs it, for the audit trail.
 
         Returns:
-            The job; None if none waits, because one runs now.
+            The job; None if none waits, because one runs now, or the schedule has ended.
         """
         job: Job | None = services.act('run', self, lambda: services.run_schedule_now(self), user)
         return job

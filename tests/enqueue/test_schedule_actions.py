@@ -100,6 +100,16 @@ def test_the_deletion_of_a_running_job_never_deletes_the_next_occurrence_that_a_
             break
 
 
+def test_p7_a_schedule_that_another_process_has_ended_is_not_run_again(work):
+    """The simulation has found it: `end()` between the call and its first statement, after a job that had run."""
+    Plain.enqueue_once(interval=60)
+    work()
+    schedule = Schedule.objects.get()
+    Schedule.objects.get().end()
+    assert schedule.run_now() is None
+    assert Job.objects.count() == 1 and not Job.objects.waiting().exists()
+
+
 def test_p4_a_changed_schedule_whose_only_job_has_ended_continues(work):
     job = Plain.enqueue_once()
     work()
