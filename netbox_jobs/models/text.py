@@ -2,7 +2,7 @@
 
 import re
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
@@ -35,13 +35,13 @@ class _Storable:
         return name, f'django.db.models.{self.django_name}' if own else path, args, kwargs  # type: ignore[attr-defined]
 
 
-class CharField(_Storable, models.CharField):
+class _CharField(_Storable, models.CharField):
     """A short text from outside, such as a name."""
 
     django_name = 'CharField'
 
 
-class TextField(_Storable, models.TextField):
+class _TextField(_Storable, models.TextField):
     """A text of any length from outside, such as an error."""
 
     django_name = 'TextField'
@@ -53,12 +53,21 @@ class _ReadAsGiven:
         return [*super().get_db_converters(connection), *([_read] if connection.vendor == 'mysql' else [])]  # type: ignore[misc]
 
 
-class IdentityField(_ReadAsGiven, CharField):
+class _IdentityField(_ReadAsGiven, _CharField):
     """A short text that other processes compare or import, such as the name of a queue: it is read as it was given."""
 
 
-class IdentitiesField(_ReadAsGiven, TextField):
+class _IdentitiesField(_ReadAsGiven, _TextField):
     """Several of those in one text."""
+
+
+if TYPE_CHECKING:  # their values have the types of those of Django's fields
+    from django.db.models import CharField as CharField
+    from django.db.models import CharField as IdentityField
+    from django.db.models import TextField as IdentitiesField
+    from django.db.models import TextField as TextField
+else:
+    CharField, TextField, IdentityField, IdentitiesField = _CharField, _TextField, _IdentityField, _IdentitiesField
 
 
 def restored(text: str) -> str:
