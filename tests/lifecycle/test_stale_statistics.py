@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from bench.plans import explained
@@ -53,6 +54,14 @@ def test_each_of_many_jobs_that_are_due_in_one_moment_is_delivered_by_reading_on
     clear('default')
     analyze('default')
     jobs = Quiet.enqueue_many([{}] * WAITING, schedule_at=timezone.now() + timedelta(hours=1))
-    rows, sql = most_rows(lambda: [deliver.make_deliverable(job) for job in jobs[:3]])
-    assert rows <= 10, sql[-700:]
+
+    def act():
+        for job in jobs[:3]:
+            assert deliver.make_deliverable(job)
+
+    if connection.vendor == 'postgresql':  # MariaDB has no plan for the statement as it is sent there
+        rows, sql = most_rows(act)
+        assert rows <= 10, sql[-700:]
+    else:
+        act()
     assert Job.objects.filter(status='pending').count() == 3
