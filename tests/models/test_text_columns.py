@@ -25,6 +25,7 @@ def test_migrations_take_the_columns_for_those_of_django():
         assert Job._meta.get_field(name).deconstruct()[1] == f'django.db.{path}'
 
 
+@pytest.mark.django_db  # which is asked once what its tables hold
 @pytest.mark.parametrize('text', ['a\x00b', 'a\ud800b'])
 def test_half_of_a_pair_and_nul_are_replaced(text):
     assert CharField(max_length=10).get_prep_value(text) == 'a\ufffdb'
