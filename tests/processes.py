@@ -18,6 +18,8 @@ from . import nursery
 from .lifetime import end_sessions, tied
 
 ROOT = Path(__file__).parent.parent
+#: What pytest, run by a test, is not told: it is none of the processes of the outer one, nor are its failures.
+OUTER = {'PYTEST_XDIST_WORKER', 'TEST_FAILURES'}
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 60, what: str = '') -> Any:

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import connection
 
 from tests.lifetime import tied
-from tests.processes import ROOT, RedisProcess
+from tests.processes import OUTER, ROOT, RedisProcess
 
 
 @pytest.fixture(scope='module')
@@ -37,7 +37,7 @@ def test_what_must_hold_holds_in_a_project_with(project, second_redis):
         ]),
         cwd=ROOT,
         env={
-            **{name: value for name, value in os.environ.items() if name != 'PYTEST_XDIST_WORKER'},
+            **{name: value for name, value in os.environ.items() if name not in OUTER},
             'TEST_REDIS_URL': settings.RQ_QUEUES['default']['URL'],
             'TEST_SECOND_REDIS_URL': second_redis,
         },

@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 
 from tests.lifetime import tied
-from tests.processes import ROOT
+from tests.processes import OUTER, ROOT
 
 
 @pytest.mark.process
@@ -22,7 +22,7 @@ def test_the_unchanged_job_code_of_a_netbox_plugin_runs():
         ]),
         cwd=ROOT,
         env={
-            **{name: value for name, value in os.environ.items() if name != 'PYTEST_XDIST_WORKER'},
+            **{name: value for name, value in os.environ.items() if name not in OUTER},
             'TEST_REDIS_URL': settings.RQ_QUEUES['default']['URL'],
         },
         capture_output=True,
