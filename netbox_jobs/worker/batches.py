@@ -4,7 +4,7 @@ from .protocol import MOST
 
 #: Seconds of work that one batch has.
 WORK = 0.05
-#: Seconds after which a job is a long one, on a machine with a free core and at the most.
+#: Seconds after which a job is a long one: where a core is free, and at most.
 LONG, LONGEST = 0.05, 0.25
 #: How many times as long as its handing over a long job takes: on a busy machine, every job takes a while.
 TIMES = 10
@@ -30,8 +30,8 @@ class BatchSize:
         self._seconds = mean if self._seconds is None else max(mean, (self._seconds + mean) / 2)
 
     def learn_handing_over(self, seconds: float) -> None:
-        """So long took what is between two batches: to account for one, and to take and send the next."""
-        # So that an outage is soon forgotten.
+        """Between two batches the child had nothing to run for so long: the parent took and sent the next one."""
+        # Limited, so that one outage is soon forgotten.
         self._handing_over = (self._handing_over + min(seconds, LONGEST / TIMES)) / 2
 
     @property
