@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -13,6 +14,8 @@ from tests.lifetime import tied
 from tests.processes import ROOT, RedisProcess, is_alive, wait_for
 
 pytestmark = [pytest.mark.process, pytest.mark.once]
+
+HERE = Path(__file__).parent
 
 # A worker with a job in it and a server of the test's own; then nothing, until pytest is gone.
 HANGING = """
@@ -109,3 +112,10 @@ def test_all_that_a_bare_run_uses_is_its_own_and_ends_with_it_when_it_is_killed(
     wait_for(lambda: not any(map(is_alive, told['pids'])), 60, 'the end of all processes')
     with pytest.raises(RedisConnectionError), Redis.from_url(told['redis']) as client:
         client.ping()
+
+
+def test_only_tests_with_a_redis_of_their_own_empty_all_of_its_databases():
+    """Other processes use the others: their jobs would be in no queue."""
+    own = {'chaos/faults.py', 'simulation/acts.py', 'simulation/site.py', 'test_isolation.py'}
+    found = {path.relative_to(HERE).as_posix() for path in HERE.glob('**/*.py') if 'flushall' in path.read_text()}
+    assert found == own

@@ -124,7 +124,7 @@ def test_a_full_rate_is_not_looked_at_before_it_has_room(django_assert_max_num_q
 
 def test_p10_a_delivery_that_redis_has_lost_is_repeated_and_counts_once():
     first, second = Hourly.enqueue(), Hourly.enqueue()
-    delivery.queue('default').connection.flushall()
+    delivery.queue('default').connection.flushdb()
     Job.objects.update(due=1)
     assert recovery.redeliver_vanished() == 2
     assert take(first) and take(second)

@@ -117,7 +117,7 @@ def test_an_idle_worker_that_redis_has_forgotten_is_known_again_within_30_second
     worker = start_worker(TEST_REDIS_URL=redis.url)
     client = delivery.queue('default').connection
     known = wait_for(lambda: RQWorker.all(client))
-    client.flushall()
+    client.flushdb()
     assert not RQWorker.all(client)
     again = wait_for(lambda: RQWorker.all(client), 60, worker.output[-2000:])
     assert [found.name for found in again] == [found.name for found in known]
