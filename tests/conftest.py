@@ -47,6 +47,7 @@ if _DATABASE.startswith('sqlite'):
         'lifecycle/test_long_transactions.py',
         'lifecycle/test_locked_jobs.py',
         'lifecycle/test_left_outcomes.py',
+        'lifecycle/test_pending_changes.py',
     ]
     collect_ignore += ['maintenance/test_locked_rows.py', 'execution/test_locked_rows.py']
 

@@ -83,8 +83,8 @@ def _late_job(pk: int, using: str) -> Job | None:
     """Return a late job, locked; None if another process has it, or if it waits no more."""
     held = Job.objects.using(using).filter(pk=pk, status=JobStatusChoices.STATUS_SCHEDULED, due=None)
     job = held.select_for_update(skip_locked=True).first()
-    if job is None and not held.exists():  # it was canceled or deleted
-        PendingChange.objects.using(using).filter(pk=pk).delete()
+    if job is None and not held.exists():  # it was canceled or deleted; or it has joined, and has left another change
+        PendingChange.objects.using(using).filter(pk=pk).exclude(key='').delete()
     return job
 
 

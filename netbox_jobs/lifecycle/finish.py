@@ -23,7 +23,7 @@ from . import left
 from .announcements import EndAnnouncement
 from .changed import kept_arguments
 from .locks import ScheduleLocked, lock_schedule, try_lock
-from .successor import make_successor
+from .successor import ENDED, make_successor
 from .unlocked import is_locked, wait_again
 
 logger = logging.getLogger('netbox_jobs')
@@ -156,7 +156,7 @@ class _End:
         """Leave the successor to recovery, which makes it when the schedule is free; see `maintenance.chains`."""
         job, claim = self._job, self._announcement.claim
         logger.info('Job %s (%s): its successor is made when its schedule is no longer locked.', job.pk, job.name)
-        values = kept_arguments(job)
+        values = {ENDED: bool(job.attempt), **kept_arguments(job)}
         if claim is not None and claim.since is not None and claim.interval != job.interval:
             values['interval_at_claim'] = claim.interval  # run() has set another
         PendingChange.leave(job, values, self.using)

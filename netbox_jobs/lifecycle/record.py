@@ -4,7 +4,7 @@ import json
 import logging
 from typing import Any
 
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connections, transaction
 
 from ..core import clock
 from ..core.claim import Claim
@@ -31,16 +31,15 @@ def record(pk: int, using: str) -> bool | None:
     """
     try:
         with transaction.atomic(using=using):
-            change = PendingChange.objects.using(using).filter(pk=pk).first()
-            if change is None or (text := change.values.pop(left.OUTCOME, None)) is None:
+            # Locked, so that what another run of the job leaves meanwhile is not deleted with it.
+            changes = PendingChange.objects.using(using).filter(pk=pk)
+            change = changes.select_for_update(nowait=connections[using].features.has_select_for_update_nowait).first()
+            if change is None or left.OUTCOME not in change.values:
                 return None
             job = Job.objects.using(using).filter(pk=pk).first()
-            recorded = job is not None and _record(job, json.loads(text), using)
-            # Not what this has just left itself, for the schedule.
-            if change.values:
-                change.save(using=using, update_fields=['values'])
-            else:
-                change.delete()
+            recorded = job is not None and _record(job, json.loads(change.values[left.OUTCOME]), using)
+            change.refresh_from_db()  # with what this has just left itself, for the schedule
+            change.forget(left.OUTCOME)
     except OperationalError as error:
         if not is_locked(error):
             raise

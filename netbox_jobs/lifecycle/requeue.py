@@ -21,6 +21,9 @@ from .limits import is_limited
 from .locks import JobLocked, ScheduleLocked, lock_job, lock_schedule, try_lock
 from .rates import note_requeued
 
+#: The name among the values of a `PendingChange` that says that a requeued job has no slot yet.
+SLOT = 'slot'
+
 
 def requeue(
     job: Job,
@@ -95,7 +98,7 @@ def give_back(
     except ScheduleLocked:
         with transaction.atomic(using=using):
             if given_back := write(to_slot=False):
-                PendingChange.leave(job, {'slot': True}, using)
+                PendingChange.leave(job, {SLOT: True}, using)
     except IntegrityError:  # the next occurrence was made while this one ran, and has the slot of the waiting one
         with transaction.atomic(using=using):
             given_back = write(to_slot=False) and _hold_next(job, using)

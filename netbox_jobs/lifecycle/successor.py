@@ -21,6 +21,9 @@ from .reservation import SuccessorOf, reserved
 
 logger = logging.getLogger('netbox_jobs')
 
+#: The name among the values of a `PendingChange` that says whether a run has ended which its schedule has not counted.
+ENDED = 'ended'
+
 
 def make_successor(job: Job, schedule: Schedule | None, changed: list[str] | None = None) -> Job | None:
     """Make the successor of a job that has just been ended, in the transaction that ended it.
@@ -109,7 +112,7 @@ def take_over(schedule: Schedule, job: Job, using: str) -> list[str] | None:
         schedule.interval = job.interval
     schedule.suspended = left.get('suspended') or schedule.suspended
     values = {'interval': schedule.interval, 'suspended': schedule.suspended}
-    Schedule.objects.using(using).filter(pk=schedule.pk).update(runs=F('runs') + 1, **values)
+    Schedule.objects.using(using).filter(pk=schedule.pk).update(runs=F('runs') + int(left.get(ENDED, False)), **values)
     changes.delete()
     kept: list[str] | None = left.get(ARGUMENTS)
     return kept

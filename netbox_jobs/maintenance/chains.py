@@ -15,7 +15,7 @@ from ..choices import JobStatusChoices
 from ..enqueue import join
 from ..lifecycle.left import OUTCOME
 from ..lifecycle.record import record
-from ..lifecycle.requeue import take_slot
+from ..lifecycle.requeue import SLOT, take_slot
 from ..lifecycle.successor import continue_chain
 from ..lifecycle.unlocked import unless_locked
 from ..lifecycle.wait import reschedule
@@ -97,8 +97,8 @@ def _continue_after(change: PendingChange, using: str) -> bool:
         return bool(record(change.pk, using))
     job = Job.objects.using(using).filter(pk=change.job_id).first()
     if job is not None and not job.ended:
-        if 'slot' in change.values:
-            _give_slot(job, change, using)
+        if SLOT in change.values:
+            _give_slot(job, using)
         return False
     if job is not None and Schedule.objects.using(using).filter(pk=job.schedule_id or 0).exists():
         return _continue(job.schedule_id or 0, using, job)
@@ -106,12 +106,14 @@ def _continue_after(change: PendingChange, using: str) -> bool:
     return False
 
 
-def _give_slot(job: Job, change: PendingChange, using: str) -> None:
+def _give_slot(job: Job, using: str) -> None:
     """Give a requeued job its slot, if its schedule is no longer locked."""
     with unless_locked(using, f'Job {job.pk} ({job.name})'):
         Schedule.objects.using(using).filter(pk=job.schedule_id or 0).select_for_update().first()
         take_slot(job, using)
-        PendingChange.objects.using(using).filter(pk=change.pk).delete()
+        change = PendingChange.objects.using(using).filter(pk=job.pk).select_for_update().first()
+        if change is not None and SLOT in change.values:
+            change.forget(SLOT)
 
 
 def _continue(pk: int, using: str, ended: Job | None = None) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 
 from .home import AtHome
@@ -27,10 +27,21 @@ class PendingChange(AtHome):
     @classmethod
     def leave(cls, job: Any, values: dict[str, Any], using: str) -> None:
         """Leave something to be done with a job or its schedule, beside what was left for it before."""
-        change, made = cls._default_manager.using(using).get_or_create(job_id=job.pk, defaults={'values': values})
-        if not made:
-            change.values = {**change.values, **values}
-            change.save(using=using, update_fields=['values'])
+        # Locked: who does what was left before does not forget this with it.
+        rows = cls._default_manager.using(using).select_for_update()
+        with transaction.atomic(using=using):
+            change, made = rows.get_or_create(job_id=job.pk, defaults={'values': values})
+            if not made:
+                change.values = {**change.values, **values}
+                change.save(using=using, update_fields=['values'])
+
+    def forget(self, name: str) -> None:
+        """Delete one of the values, which is done; without others, the row. It must be locked."""
+        del self.values[name]
+        if self.values:
+            self.save(update_fields=['values'])
+        else:
+            self.delete()
 
     def __str__(self) -> str:
         return f'of job {self.job_id}, or of its schedule'
