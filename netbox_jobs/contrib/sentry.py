@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import sentry_sdk
 from sentry_sdk.crons import capture_checkin
+from sentry_sdk.scope import add_global_event_processor
 from sentry_sdk.utils import event_from_exception
 
 from ..choices import JobStatusChoices
 from ..core import runs
 
 _ORIGIN = 'auto.queue.netbox_jobs'
+# The `job_id` of the run whose error has been reported; RQ logs the same error after it.
+_reported: ContextVar[str] = ContextVar('netbox_jobs.sentry_reported', default='')
 
 
 class Sentry:
@@ -23,9 +27,9 @@ class Sentry:
     name = 'sentry'
     goes_on = True
 
-    def capture(self) -> dict[str, str] | None:
-        """Return the trace of the calling code."""
-        return dict(sentry_sdk.get_current_scope().iter_trace_propagation_headers()) or None
+    def capture(self) -> dict[str, str]:
+        """Return the trace of the calling code; empty where Sentry is not set up: the worker may report the run."""
+        return dict(sentry_sdk.get_current_scope().iter_trace_propagation_headers())
 
     @contextmanager
     def restore(self, value: dict[str, str]) -> Iterator[None]:
@@ -53,6 +57,7 @@ class Sentry:
                 transaction.set_status('internal_error' if _failed(run) else 'ok')
                 if run.raised is not None and _failed(run):
                     _report(run.raised)
+                    _reported.set(str(job.job_id))
 
     @contextmanager
     def _monitored(self, run: runs.Run) -> Iterator[None]:
@@ -95,6 +100,15 @@ def _report(error: BaseException) -> None:
         error, client_options=options, mechanism={'type': 'netbox_jobs', 'handled': False}
     )
     sentry_sdk.capture_event(event, hint=hint)
+
+
+@add_global_event_processor
+def _once(event: Any, hint: Any) -> Any:
+    """Leave out the event that Sentry makes of the line in which RQ's worker logs an error that has been reported."""
+    if event.get('logger') != 'rq.worker' or not (job_id := _reported.get()):
+        return event
+    record = hint.get('log_record')
+    return None if record is not None and job_id in record.getMessage() else event
 
 
 def _config(schedule: Any) -> Any:

@@ -96,15 +96,17 @@ class Gate(logging.Logger):
         self._below = below
         self.propagate = False
         self.handlers = [_Forwarding(self)]
-        self.adopt()
 
     def adopt(self) -> None:
-        """Take note of what LOGGING says of the logger below, which may have been configured anew."""
-        below = self._below
-        if below.parent is not self:
-            self.parent, below.parent = below.parent, self
-        if below.level != logging.DEBUG:
-            self.level = below.level
+        """Take note of what LOGGING says of the logger below, which may have been configured anew.
+
+        Several threads may do so at once: each reads what it changes once.
+        """
+        below, above, level = self._below, self._below.parent, self._below.level
+        if above is not self:
+            self.parent, below.parent = above, self
+        if level != logging.DEBUG:
+            self.level = level
             below.setLevel(logging.DEBUG)
         if not below.propagate and _handler not in below.handlers:
             below.addHandler(_handler)
@@ -125,11 +127,18 @@ class _Forwarding(logging.Handler):
         self._gate = gate
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Keep the line in the job's log; pass the record on."""
+        """Keep the line in the job's log; pass the record on.
+
+        Not by `callHandlers()`, which telemetry wraps (Sentry): it has seen this record, and would count it twice.
+        """
         _handler.handle(record)
         mask(record)
-        if self._gate.parent is not None and self._gate.passes(record):
-            self._gate.parent.callHandlers(record)
+        above = self._gate.parent if self._gate.passes(record) else None
+        while above is not None:
+            for handler in above.handlers:
+                if record.levelno >= handler.level:
+                    handler.handle(record)
+            above = above.parent if above.propagate else None
         return True
 
 
