@@ -37,7 +37,10 @@ ALIASES: dict[str, dict[str, str]] = {
     },
     'core.models': {**_JOB, 'ObjectType': 'django.contrib.contenttypes.models.ContentType'},
     'core.models.jobs': _JOB,
-    'core.signals': {name: f'netbox_jobs.signals.{name}' for name in ('job_end', 'job_start')},
+    'core.signals': {
+        'clear_events': f'{_HERE}.requests.clear_events',
+        **{name: f'netbox_jobs.signals.{name}' for name in ('job_end', 'job_start')},
+    },
     'core.tables': _JOB_TABLE,
     'core.tables.jobs': _JOB_TABLE,
     'core.utils': {'stop_rq_job': f'{_HERE}.actions.stop_rq_job'},

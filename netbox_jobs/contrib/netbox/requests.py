@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from django.conf import settings
+from django.dispatch import Signal
 from django.utils.datastructures import MultiValueDict
 
 from .registry import registry
@@ -14,6 +15,7 @@ from .registry import registry
 __all__ = (
     'NetBoxFakeRequest',
     'apply_request_processors',
+    'clear_events',
     'copy_safe_request',
     'current_request',
     'event_tracking',
@@ -26,6 +28,9 @@ logger = logging.getLogger('netbox_jobs')
 current_request: ContextVar[Any] = ContextVar('current_request', default=None)
 #: Job code may look at it; nothing is put into it, for NetBox's event rules are not here.
 events_queue: ContextVar[dict[str, Any]] = ContextVar('events_queue', default={})  # noqa: B039  # as NetBox has it
+
+#: Job code sends it with a request whose changes it has rolled back. Nothing here receives it: there are no events.
+clear_events = Signal()
 
 _SECRET_HEADERS = {'HTTP_AUTHORIZATION', 'HTTP_COOKIE', 'HTTP_PROXY_AUTHORIZATION'}
 _KEPT = {'CONTENT_LENGTH', 'CONTENT_TYPE', 'QUERY_STRING', 'REQUEST_METHOD'}

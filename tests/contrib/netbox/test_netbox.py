@@ -14,7 +14,7 @@ from tests.processes import OUTER, ROOT
 @pytest.mark.process
 @pytest.mark.timeout(400)
 def test_the_unchanged_job_code_of_a_netbox_plugin_runs():
-    names = ('aliases', 'background', 'chains', 'jobs', 'loading', 'workers')
+    names = ('aliases', 'background', 'chains', 'jobs', 'loading', 'scripts', 'workers')
     finished = subprocess.run(
         tied([
             *(sys.executable, '-m', 'pytest', *(f'tests/contrib/netbox/checks_{name}.py' for name in names), '--ds'),
