@@ -8,10 +8,12 @@ import logging
 import logging.config
 import re
 from datetime import datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 
 import pytest
+import yaml
 from django.core import exceptions as django_exceptions
 from django.core.management import get_commands, load_command_class
 from django.utils import timezone
@@ -32,6 +34,7 @@ README = ROOT / 'README.md'
 CONTRIBUTING = ROOT / 'CONTRIBUTING.md'
 ALL = [README, CONTRIBUTING, ROOT / 'CHANGELOG.md', *PAGES]
 COMPOSE = (ROOT / 'docker-compose.yml').read_text()
+IMAGE = (ROOT / 'Dockerfile').read_text()
 ERRORS = DOCS / 'reference' / 'errors.md'
 ENQUEUE = DOCS / 'how-to' / 'enqueue.md'
 ARCHITECTURE = DOCS / 'explanation' / 'architecture.md'
@@ -214,15 +217,25 @@ def test_what_docker_compose_and_its_image_refer_to_exists():
     assert '\t' not in COMPOSE
     assert COMPOSE.count('healthcheck:') == 4
     assert 'replicas: 2' in COMPOSE
-    for line in re.findall(r'^COPY (?!<<)(.+) \S+$', (ROOT / 'Dockerfile').read_text(), re.MULTILINE):
+    for line in re.findall(r'^COPY (.+) \S+$', IMAGE, re.MULTILINE):
         for name in line.split():
             assert (ROOT / name).exists(), name
+    (settings_module,) = re.findall(r'DJANGO_SETTINGS_MODULE=(\S+)', IMAGE)
+    assert find_spec(settings_module) is not None
 
 
-def test_the_health_check_of_the_workers_is_a_command_that_exists():
-    (found,) = re.findall(r'test: \[CMD, python, manage.py, (\w+), (.*)\]', COMPOSE)
-    name, arguments = found
-    load_command_class(get_commands()[name], name).create_parser('manage.py', name).parse_args(arguments.split(', '))
+def test_the_commands_of_docker_compose_exist():
+    services = yaml.safe_load(COMPOSE)['services'].values()
+    checks = [service.get('healthcheck', {}).get('test', [''])[1:] for service in services]
+    found = [words for words in (*(service.get('command', '').split() for service in services), *checks) if words]
+    managed = [words[2:] for words in found if words[:2] == ['python', 'manage.py']]
+    assert sorted(name for name, *_ in managed) == ['jobs', 'migrate', 'rqworker']
+    for name, *arguments in managed:
+        load_command_class(get_commands()[name], name).create_parser('manage.py', name).parse_args(arguments)
+    (module,) = (words[1] for words in found if words[0] == 'gunicorn')
+    assert find_spec(module) is not None
+    (code,) = (words[2] for words in found if words[:2] == ['python', '-c'])
+    compile(code, 'health check', 'exec')
 
 
 # The language
