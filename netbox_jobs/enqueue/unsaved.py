@@ -9,7 +9,7 @@ import logging
 import weakref
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any
@@ -172,7 +172,7 @@ class Unsaved:
 
     def _drop(self) -> None:
         if _entries.get(self._identity) is self:
-            del _entries[self._identity]
+            _entries.pop(self._identity, None)  # the garbage collector may have done so, in another thread
 
 
 def unbound() -> QuerySet[Job]:
@@ -232,8 +232,9 @@ def _note_request(**kwargs: Any) -> None:
 def _settle_after_request(**kwargs: Any) -> None:
     entries = list(getattr(_request, 'entries', None) or ())
     _request.entries = None
-    while _gone:
-        entries.append(_gone.popleft())
+    with suppress(IndexError):  # when there are none left: other requests end at the same time
+        while True:
+            entries.append(_gone.popleft())
     for found in entries:
         try:
             found.settle('request')

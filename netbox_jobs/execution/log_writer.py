@@ -169,7 +169,11 @@ class LogWriter:
             self.flush()
 
     def _start(self) -> None:
-        if self._thread is None:
+        if self._thread is not None:
+            return
+        with self._changed:  # the job may log in several threads
+            if self._thread is not None:
+                return
             thread = threading.Thread(target=self._work, name=f'log of job {self._job_id}', daemon=True)
             try:
                 thread.start()

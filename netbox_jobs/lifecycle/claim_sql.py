@@ -83,7 +83,7 @@ def answered(job_id: UUID, now: datetime) -> Iterator[None]:
 
 def taken_unanswered(job_id: UUID, worker: str, using: str) -> Job | None:
     """Return the job that this process has claimed, although the answer of the database was lost; else None."""
-    times = [now for key, now in _unanswered if key == job_id]
+    times = [now for key, now in _unanswered.copy() if key == job_id]
     if not times:
         return None
     _unanswered.difference_update((job_id, now) for now in times)

@@ -59,8 +59,8 @@ def worker_states(running: Iterable[RunningJob] | None = None) -> list[WorkerSta
     by_token: dict[str | None, list[RunningJob]] = defaultdict(list)
     for each in running_jobs() if running is None else running:
         by_token[each.job.worker].append(each)
-    for token in _heartbeats.keys() - {worker.token for worker in workers}:
-        del _heartbeats[token]
+    for token in set(_heartbeats) - {worker.token for worker in workers}:
+        _heartbeats.pop(token, None)  # another thread may do so as well
     found = []
     for worker in workers:
         age = _age(worker)

@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import threading
 import weakref
+from collections import deque
 from typing import Any
 
 from django.db import Error as DBError
@@ -76,7 +77,7 @@ class ThreadConnections:
     def __init__(self) -> None:
         self._thread = threading.current_thread()
         # Without a lock: a process that a job forks would inherit it as it is.
-        self._opened: list[tuple[weakref.ref[Any], weakref.ref[threading.Thread]]] = []
+        self._opened: deque[tuple[weakref.ref[Any], weakref.ref[threading.Thread]]] = deque()
         connection_created.connect(self._note)
 
     def _note(self, connection: Any, **kwargs: Any) -> None:
@@ -88,9 +89,9 @@ class ThreadConnections:
         """Close the connections of the threads that have ended."""
         if not self._opened:
             return
-        opened, self._opened = self._opened, []
         own = connections.all(initialized_only=True)  # a job may have lent them to a thread
-        for connection, thread in opened:
+        for _ in range(len(self._opened)):  # others are added meanwhile
+            connection, thread = self._opened.popleft()
             if _is_alive(thread()):
                 self._opened.append((connection, thread))
             elif (left := connection()) is not None and left not in own:

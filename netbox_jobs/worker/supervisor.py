@@ -53,7 +53,8 @@ class Supervisor:
     @property
     def current(self) -> Delivery | None:
         """What the child runs, or was running when it died; None between two batches."""
-        return self._assignment.current if self._assignment is not None else None
+        assignment = self._assignment  # another thread than the one that asks ends it
+        return assignment.current if assignment is not None else None
 
     @property
     def assigned(self) -> int:
