@@ -68,7 +68,7 @@ def forget_ended(limit: str, using: str) -> None:
 
 
 def _places(text: str, given: list[Any], queue: str, using: str) -> list[Place]:
-    return [Place(*row, queue) for row in _execute(text, given, using)]
+    return [Place._make((*row, queue)) for row in _execute(text, given, using)]
 
 
 def _execute(text: str, given: list[Any], using: str) -> list[Any]:

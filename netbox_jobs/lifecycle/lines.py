@@ -1,7 +1,7 @@
 """The lines of jobs that wait for a slot of a limit: which of them come first, and which nothing else keeps waiting."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from functools import cached_property, lru_cache
 
 from django.db import connections
@@ -11,7 +11,7 @@ from ..core import identity, queues
 from ..core.limits import digest
 from ..core.order import band, is_line, queue_of
 from ..core.text import storable_text
-from ..models import Job, LimitSlot, PausedQueue, Worker, cached_sql
+from ..models import Job, LimitRow, LimitSlot, PausedQueue, Worker, cached_sql
 from ..models.querysets import JobQuerySet
 from . import line_sql
 from .line_sql import Place
@@ -45,15 +45,15 @@ class Look:
         using: The alias of the database that holds the jobs.
         """
         self._using = using
-        names: Sequence[str] = queues.configured()
+        names = list(queues.configured())
         if is_line(name):
             names = [queue_of(name)] if queue_of(name) in names else []
         key, pending, running = digest(name), JobStatusChoices.STATUS_PENDING, JobStatusChoices.STATUS_RUNNING
-        given = [key, running, key, pending]
+        given = [key, running, key, pending, key]
         for queue in map(storable_text, names):
             given += [queue, key, queue, key, queue]
         connection, text = connections[using], _look(using, len(names))
-        running_now, self.pending, *found = cached_sql.execute(
+        running_now, self.pending, most, *found = cached_sql.execute(
             connection, text, given, lambda cursor: cursor.fetchone()
         )
         #: The queues of which jobs wait, without those that are paused,
@@ -64,6 +64,8 @@ class Look:
         self.paused = {queue for queue, state in zip(names, found, strict=True) if state == _PAUSED}
         #: How many jobs have a slot, and run or were delivered.
         self.taken = running_now + self.pending
+        #: How many jobs in line are worth a look: of a limit, as many as it has slots for, as far as is known.
+        self.worth = BATCH if most is None or is_line(name) else min(BATCH, max(1, most - self.taken))
 
     @cached_property
     def orders(self) -> list[list[str]]:
@@ -92,7 +94,7 @@ def forget() -> None:
 def _look(using: str, number: int) -> str:
     """The statement for so many queues. (It compares columns of indexes, so that a long line costs nothing.)"""
     quote = connections[using].ops.quote_name
-    slot, job, paused = (quote(model._meta.db_table) for model in (LimitSlot, Job, PausedQueue))
+    slot, job, paused, row = (quote(model._meta.db_table) for model in (LimitSlot, Job, PausedQueue, LimitRow))
     limit, key = quote('limit'), quote('key')
     # Of the names of tables and columns alone; values are parameters.
     count = (
@@ -104,11 +106,14 @@ def _look(using: str, number: int) -> str:
         f'CASE WHEN EXISTS(SELECT 1 FROM {paused} WHERE name = %s) THEN {_PAUSED} '  # nosec B608
         f"WHEN {line} AND {key} > '') THEN {_TURNS} WHEN {line}) THEN {_LINE} ELSE 0 END"
     )
-    return f'SELECT {", ".join((count, count, *[state] * number))}'
+    most = f'(SELECT most FROM {row} WHERE {key} = %s AND per IS NULL)'  # nosec B608
+    return f'SELECT {", ".join((count, count, most, *[state] * number))}'
 
 
-def head(key: str, look: Look, seen: Collection[int], using: str, first: Collection[str]) -> tuple[list[Job], bool]:
-    """Return the first jobs of a line, and whether they take turns.
+def head(
+    key: str, look: Look, seen: Collection[int], using: str, first: Collection[str], most: int
+) -> tuple[list[Job], bool]:
+    """Return the first jobs of a line, so many at most, and whether they take turns.
 
     They are those of queues that a worker serves, or else others.
     """
@@ -117,23 +122,23 @@ def head(key: str, look: Look, seen: Collection[int], using: str, first: Collect
     if len(names) > 1:
         groups = [set(first), {name for names in look.orders for name in names}, names]
     for group in groups:
-        jobs, in_turns = _first_of(key, group & names, look, seen, using)
+        jobs, in_turns = _first_of(key, group & names, look, seen, using, most)
         if jobs:
             return jobs, in_turns
     return [], False
 
 
 def _first_of(
-    key: str, names: Collection[str], look: Look, seen: Collection[int], using: str
+    key: str, names: Collection[str], look: Look, seen: Collection[int], using: str, most: int
 ) -> tuple[list[Job], bool]:
     """Return the first jobs of these queues in a line; what is left there of jobs that are gone is deleted."""
-    size, in_turns = BATCH + len(seen), False
+    size, in_turns = most + len(seen), False
     while size < _DEEPEST:
         slots, in_turns = places(key, names, look, size, using)
-        slots = [slot for slot in slots if slot.job_id not in seen]
+        slots = [slot for slot in slots if slot.job_id not in seen][:size]
         jobs = _could_run([slot.job_id for slot in slots], using)
         if jobs or not slots:
-            return [jobs[slot.job_id] for slot in slots if slot.job_id in jobs][:BATCH], in_turns
+            return [jobs[slot.job_id] for slot in slots if slot.job_id in jobs][:most], in_turns
         if not _drop_gone(slots, using):
             size *= 4  # they wait for something else as well: others may be behind them
     return [], False
