@@ -60,6 +60,11 @@ def is_line(name: str) -> bool:
     return name.startswith(_PREFIX)
 
 
+def queue_of(name: str) -> str:
+    """Return the queue of such a line."""
+    return name.removeprefix(_PREFIX)
+
+
 def place(due: int, priority: int) -> int:
     """Return a number by which jobs of a line are sorted: by priority, and then by the time at which they are due."""
     return due + (DEFAULT - priority) * _BAND

@@ -8,8 +8,8 @@ from django.db import connections
 
 from ..core import contexts, import_path, middleware, runs
 from ..core.middleware import EnqueueCall
-from ..lifecycle import reservation
-from ..lifecycle.deliver import deliver_many_after_commit
+from ..lifecycle import line_up, reservation
+from ..lifecycle.deliver import deliver_many_after_commit, serve_after_commit
 from ..models import Job, Schedule, database
 from . import bulk_insert
 from .insert import insert, join_workflow
@@ -81,13 +81,17 @@ def insert_all(requests: list[EnqueueRequest]) -> list[Job]:
             None if _is_special(request) else _new_job(number, request) for number, request in enumerate(requests)
         ]
         plain = [(job, request) for job, request in zip(jobs, requests, strict=True) if job is not None]
+        places: dict[str, list[Job]] = {}
         if connections[using].features.can_return_rows_from_bulk_insert:
+            places = line_up.take_places([job for job, request in plain if not request.recurrence], using)
             _insert(plain, using)
+            line_up.insert_places(places, using)
         else:
             jobs = [None] * len(requests)  # the keys of the new rows would not be known (MySQL)
             plain = []
         made = [job or insert(request) for job, request in zip(jobs, requests, strict=True)]
         deliver_many_after_commit([job for job, _request in plain], using)
+        serve_after_commit(places, using)
     return made
 
 

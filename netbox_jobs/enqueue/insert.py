@@ -8,7 +8,7 @@ from django.utils import timezone
 from ..choices import JobStatusChoices
 from ..core import identity, import_path, middleware, queues, transactions
 from ..core.middleware import EnqueueCall
-from ..lifecycle import ahead, reservation
+from ..lifecycle import ahead, at_once, reservation
 from ..lifecycle.claim import start_claimed
 from ..lifecycle.deliver import deliver_after_commit, look_after_commit
 from ..lifecycle.dependencies import depend
@@ -65,7 +65,7 @@ def insert(request: EnqueueRequest) -> Job:
 def _insert_new(request: EnqueueRequest, using: str) -> Job:
     job = new_job(request)
     if not request.recurrence and not request.dependencies:
-        place = ahead.insert(job, lambda: insert_job(job, request, using), using) if job.held else None
+        place = _insert_held(job, request, using) if job.held else None
         if place is None:
             insert_job(job, request, using)
         elif not place.at_once:
@@ -82,6 +82,13 @@ def _insert_new(request: EnqueueRequest, using: str) -> Job:
             depend(job, request.dependencies, using)
     deliver_after_commit(job)
     return job
+
+
+def _insert_held(job: Job, request: EnqueueRequest, using: str) -> ahead.Place | None:
+    def insert_it() -> None:
+        insert_job(job, request, using)
+
+    return ahead.insert(job, insert_it, using) or at_once.insert(job, insert_it, using)
 
 
 def join_workflow(request: EnqueueRequest) -> None:

@@ -36,7 +36,7 @@ def admit(jobs: list[Job], found: dict[str, Allowance], using: str, *, in_line: 
         LimitLocked: Another transaction keeps the row of a limit locked for longer than a moment.
     """
     ended: set[int] = set()
-    rooms = {name: room(name, found[name], using, ended) for name in _locked(found, using)}
+    rooms = {name: room(name, found[name], using, ended) for name in lock_rows(found, using)}
     tightest = min(rooms, key=lambda name: rooms[name], default='')
     size = max(0, rooms.get(tightest, len(jobs)))
     slots = LimitSlot.objects.using(using)
@@ -60,14 +60,20 @@ def admit(jobs: list[Job], found: dict[str, Allowance], using: str, *, in_line: 
     rows.update(status=pending, due=now, held=False, slotted=bool(found), deliveries=F('deliveries') + 1)
     if over := [*(keys if in_line else ()), *sorted(ended)]:
         slots.filter(job_id__in=over).delete()
-    at_once = [limits.digest(name) for name, allowed in found.items() if allowed.per is None]
-    slots.bulk_create([LimitSlot(limit=key, job_id=pk) for pk in keys for key in at_once])
-    if len(at_once) < len(found):
-        rates.permit(keys, [name for name, allowed in found.items() if allowed.per is not None], using)
+    give(keys, found, using)
     for job in admitted:
         job.status, job.due, job.held, job.slotted = pending, now, False, bool(found)
         job.deliveries += 1
     return admitted
+
+
+def give(keys: Collection[int], found: dict[str, Allowance], using: str) -> None:
+    """Note that these jobs have a slot, or a permit, of each of these limits, whose rows are locked."""
+    at_once = [limits.digest(name) for name, allowed in found.items() if allowed.per is None]
+    if at_once:
+        LimitSlot.objects.using(using).bulk_create([LimitSlot(limit=key, job_id=pk) for pk in keys for key in at_once])
+    if len(at_once) < len(found):
+        rates.permit(keys, [name for name, allowed in found.items() if allowed.per is not None], using)
 
 
 def guess(name: str, allowed: Allowance, look: lines.Look, using: str) -> int:
@@ -83,7 +89,7 @@ def _left(allowed: Allowance, taken: int) -> int:
     return allowed.most - taken
 
 
-def _locked(found: dict[str, Allowance], using: str) -> Sequence[str]:
+def lock_rows(found: dict[str, Allowance], using: str) -> Sequence[str]:
     """Lock the rows of these limits in one order, and have them say how many jobs may run; return their names.
 
     Raises:
@@ -125,7 +131,7 @@ def take(name: str, allowed: Allowance, job_id: int, using: str) -> int:
     """Take a permit of a rate for a call of a run, in a transaction; see `rates.take()`."""
 
     def take() -> int:
-        _locked({name: allowed}, using)
+        lock_rows({name: allowed}, using)
         return rates.take(name, allowed, job_id, using)
 
     try:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.db import connections
-from django.db.models import Exists, F, OuterRef
+from django.db.models import F
 from django.db.models.sql import UpdateQuery
 
 from ..choices import JobStatusChoices
@@ -17,8 +17,8 @@ from ..core import clock, limits, order, transactions
 from ..core.text import storable_text
 from ..models import FairTurn, Job, LimitRow, LimitSlot, QueueLimit, cached_sql
 from ..models.querysets import JobQuerySet
-from . import admission, lines, pace
-from .order import add_keys, in_order, is_ordered, note_turns, room
+from . import admission, line_sql, lines, pace
+from .order import add_keys, in_order, is_ordered, note_turns
 from .unlocked import made_without_waiting
 
 _PENDING = JobStatusChoices.STATUS_PENDING
@@ -136,17 +136,17 @@ def admit(name: str, look: lines.Look, using: str) -> tuple[list[Job], set[int],
     if not look.queues:
         pace.note_empty(name, look, using)
         return [], set(), False
-    count = room(name, pace.ahead(name, look, using).most, look.pending, using)
-    slots, in_turns = lines.places(key, look.queues, look, max(count, 0), using)
-    found, at_back = in_order([_Waiting(slot) for slot in slots[: max(count, 0)]], using)
+    most = pace.ahead(name, look, using).most
+    count = max(0, most - look.pending)
+    few = look.pending * 2 <= most
+    slots, in_turns = lines.places(key, look.queues, look, count + 1, using) if count else ([], False)
+    if not few and len(slots) > count:  # a few at a time, unless that is all that wait
+        slots = []
+    found, at_back = in_order([_Waiting(slot) for slot in slots[:count]], using)
     jobs = _deliver_ahead([each.pk for each in found], using)
     if jobs:
-        own = LimitSlot.objects.using(using).filter(limit=key)
-        ended = Job.objects.using(using).filter(
-            pk=OuterRef('job_id'), status__in=JobStatusChoices.TERMINAL_STATE_CHOICES
-        )
-        own.filter(Exists(ended), queue='').delete()
-        own.filter(job_id__in=[job.pk for job in jobs]).update(queue='', key='', since=None)
+        line_sql.forget_ended(key, using)
+        line_sql.give_places(key, [job.pk for job in jobs], using)
         if in_turns:
             note_turns(jobs, using)
     pace.note(name, look, len(jobs), using)
@@ -156,33 +156,51 @@ def admit(name: str, look: lines.Look, using: str) -> tuple[list[Job], set[int],
 class _Waiting:
     """A job in line, by its place."""
 
-    def __init__(self, slot: LimitSlot) -> None:
-        self.pk, self.queue_name = slot.job_id, slot.queue
-        self.priority = order.DEFAULT - order.band(slot.since or 0)
+    def __init__(self, place: line_sql.Place) -> None:
+        self.pk, self.queue_name = place.job_id, place.queue
+        self.priority = order.DEFAULT - order.band(place.since)
 
 
 def _deliver_ahead(keys: list[int], using: str) -> list[Job]:
     """Have these jobs be delivered, without those that another process has delivered, or keeps locked."""
     if not keys:
         return []
-    limited = QueueLimit.objects.using(using).filter(most__isnull=False).values('name')
-    rows = lines.waiting_in_line(using).filter(pk__in=keys, schedule=None, limit='', rate='')
-    values = {'status': _PENDING, 'due': clock.now_ms(), 'held': False, 'slotted': False}
-    open_rows = rows.exclude(queue_name__in=limited).order_by()
-    query: Any = open_rows.query.chain(UpdateQuery)
-    query.add_update_values(values | {'deliveries': F('deliveries') + 1})
+    names, now = line_sql.padded(keys), clock.now_ms()
 
     def update() -> list[Job]:
-        if connections[using].vendor == 'mysql':  # has no UPDATE ... RETURNING
-            return _lock_and_update(open_rows, values, using)
-        text, given = made_without_waiting(query, using)
         connection = connections[using]
-        text = f'{text} RETURNING {cached_sql.columns((), connection)}'
-        found = cached_sql.execute(connection, text, list(given), lambda cursor: cursor.fetchall())
+        if connection.vendor == 'mysql':  # has no UPDATE ... RETURNING
+            return _lock_and_update(_deliverable(keys, using), _delivered(now), using)
+        text, parameters, changing = _delivery(using, connection.vendor, len(names))
+        given = list(parameters)
+        for place, value in zip(changing, (now, *names), strict=True):
+            given[place] = value
+        found = cached_sql.execute(connection, text, given, lambda cursor: cursor.fetchall())
         return [cached_sql.loaded(row, {}, connection) for row in found]
 
     places = {pk: number for number, pk in enumerate(keys)}
     return sorted(transactions.again(update, using), key=lambda job: places[job.pk])
+
+
+def _deliverable(keys: list[int], using: str) -> JobQuerySet[Job]:
+    limited = QueueLimit.objects.using(using).filter(most__isnull=False).values('name')
+    rows = lines.waiting_in_line(using).filter(pk__in=keys, schedule=None, limit='', rate='')
+    return rows.exclude(queue_name__in=limited).order_by()
+
+
+def _delivered(now: int) -> dict[str, Any]:
+    return {'status': _PENDING, 'due': now, 'held': False, 'slotted': False}
+
+
+@lru_cache
+def _delivery(using: str, vendor: str, size: int) -> tuple[str, tuple[Any, ...], list[int]]:
+    """The UPDATE for so many jobs, its parameters, and where among them are the time and the jobs' keys."""
+    now, *keys = changing = [-1 - number for number in range(size + 1)]
+    query: Any = _deliverable(keys, using).query.chain(UpdateQuery)
+    query.add_update_values(_delivered(now) | {'deliveries': F('deliveries') + 1})
+    text, parameters = made_without_waiting(query, using)
+    returned = cached_sql.columns((), connections[using])
+    return f'{text} RETURNING {returned}', tuple(parameters), [list(parameters).index(value) for value in changing]
 
 
 def _lock_and_update(rows: JobQuerySet[Job], values: dict[str, Any], using: str) -> list[Job]:

@@ -17,12 +17,14 @@ from ..core.order import DEFAULT, line_name
 from ..models import Job, PausedQueue, Schedule, database
 from ..models.querysets import JobQuerySet
 from . import limits
+from .line_up import line_up
 from .order import is_ordered
 from .unlocked import update_unlocked
 
 logger = logging.getLogger('netbox_jobs')
 
 _BATCH = 500
+_SCHEDULED = JobStatusChoices.STATUS_SCHEDULED
 
 
 def delivery_of(job: Job) -> Delivery:
@@ -58,19 +60,30 @@ def deliver_after_commit(job: Job) -> None:
 
 
 def look_after_commit(job: Job) -> None:
-    """Deliver the next jobs in the order of the queue of a job that waits there, once the transaction has committed."""
-    using, name = job._state.db or database(), line_name(job.queue_name)
+    """Deliver the next jobs of the line in which a job waits, once the transaction has committed."""
+    using, name = job._state.db or database(), line_name(job.queue_name) if is_ordered(job) else job.limit
     transactions.after_commit(lambda: serve(name, using, new={job.pk: job}), using=using)
 
 
 def deliver_many_after_commit(jobs: Sequence[Job], using: str) -> None:
     """Deliver those of the jobs that are due after the commit, in a few round trips."""
     due = [delivery_of(job) for job in jobs if job.status == JobStatusChoices.STATUS_PENDING and job.due is not None]
-    held = {job.pk: job for job in jobs if job.held and job.status == JobStatusChoices.STATUS_SCHEDULED}
+    held = {job.pk: job for job in jobs if job.held and job.due is not None and job.status == _SCHEDULED}
     if due:
         _deliver_after_commit(due, using)
     if held:
         transactions.after_commit(lambda: deliver_held(held, using), using=using)
+
+
+def serve_after_commit(jobs: Mapping[str, Sequence[Job]], using: str) -> None:
+    """Deliver those of new jobs in line, by the names of their limits, for which there are slots, after the commit."""
+
+    def serve_them() -> None:
+        for name, of_limit in jobs.items():
+            serve(name, using, new={job.pk: job for job in of_limit}, inline=True)
+
+    if jobs:
+        transactions.after_commit(serve_them, using=using)
 
 
 def deliver_held(jobs: Mapping[int, Job], using: str, *, inline: bool = True) -> int:
@@ -91,7 +104,7 @@ def deliver_held(jobs: Mapping[int, Job], using: str, *, inline: bool = True) ->
     delivered, keys = 0, list(jobs)
     for first in range(0, len(keys), _BATCH):
         due = scheduled(using).filter(pk__in=keys[first : first + _BATCH], held=True, due__lte=clock.now_ms())
-        names = limits.line_up(due.order_by('due', 'pk'), using)
+        names = line_up(due.order_by('due', 'pk'), using)
         delivered += sum(serve(name, using, new=jobs, inline=inline) for name in names)
     return delivered
 

@@ -8,13 +8,12 @@ lock of the limits' rows. Until then, the row of the job is `held`: no worker ca
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from django.db import connections
 from django.db.models import Exists, OuterRef, Q
 
 from ..choices import JobStatusChoices
 from ..core import clock, limits, transactions
 from ..core.limits import Allowance
-from ..core.order import AHEAD, DEFAULT, is_line, line_name, place
+from ..core.order import AHEAD, DEFAULT, is_line, line_name
 from ..models import Job, LimitRow, LimitSlot, QueueLimit, RateStart
 from . import admission, ahead, lines, order, pace, rates
 from .unlocked import update_unlocked
@@ -66,55 +65,7 @@ def _has_place(using: str) -> Exists:
     return Exists(LimitSlot.objects.using(using).filter(job_id=OuterRef('pk')))
 
 
-def line_up(jobs: Iterable[Job], using: str) -> list[str]:
-    """Have due jobs that are held wait in the line of their first limit; return the names of these limits.
-
-    A job that has no limit any more is held no more.
-    """
-    new: dict[str, list[int]] = defaultdict(list)
-    allowed: dict[str, Allowance] = {}
-    of_queues, keys = queue_limits(using), set[tuple[str, str]]()
-    for job in jobs:
-        keys.add((job.queue_name, job.fair_key))
-        found = limits_of(job, of_queues)
-        new[next(iter(found), '')].append(job.pk)
-        allowed |= found
-    free = new.pop('', [])
-    if free:
-        held = Job.objects.using(using).filter(pk__in=free, held=True, status=JobStatusChoices.STATUS_SCHEDULED)
-        update_unlocked(held, held=False, slotted=False)
-    if new:
-        _make_rows(allowed, using)
-        order.add_keys(keys, using)
-        has_rate = any(each.per is not None for each in allowed.values())
-        transactions.retried(lambda: _line_up(new, using, has_rate=has_rate), using)
-    return list(new)
-
-
-def _line_up(new: dict[str, list[int]], using: str, *, has_rate: bool) -> None:
-    due = Job.objects.using(using).filter(status=JobStatusChoices.STATUS_SCHEDULED, due__isnull=False, held=True)
-    keys = sorted(pk for line in new.values() for pk in line)
-    skip = connections[using].features.has_select_for_update_skip_locked  # else those that are locked come later
-    found = due.filter(pk__in=keys).order_by('pk').select_for_update(skip_locked=skip)
-    columns = found.values_list('pk', 'queue_name', 'due', 'priority', 'fair_key')
-    rows = {pk: (queue, place(since or 0, priority), key) for pk, queue, since, priority, key in columns}
-    slots = LimitSlot.objects.using(using)
-    slots.filter(job_id__in=rows).delete()
-    if has_rate:
-        rates.withdraw(rows.keys(), using)
-    slots.bulk_create(
-        [
-            LimitSlot(limit=limits.digest(name), job_id=pk, queue=rows[pk][0], since=rows[pk][1], key=rows[pk][2])
-            for name, line in new.items()
-            for pk in line
-            if pk in rows
-        ],
-        batch_size=500,
-    )
-    Job.objects.using(using).filter(pk__in=rows).update(due=None)
-
-
-def _make_rows(allowed: dict[str, Allowance], using: str) -> None:
+def make_rows(allowed: dict[str, Allowance], using: str) -> None:
     """Insert the missing rows of these limits, in no transaction of ours: no caller waits for their locks."""
     rows = LimitRow.objects.using(using)
     missing = {limits.digest(name): name for name in allowed}
@@ -143,8 +94,11 @@ def serve(name: str, using: str, first: Collection[str] = ()) -> Iterator[tuple[
                 yield admitted, at_back
             if not others:
                 return
-        head, in_turns = lines.head(key, look, seen, using, first)
-        jobs, at_back = order.in_order(head, using)
+        for worth in dict.fromkeys((look.worth, lines.BATCH)):
+            head, in_turns = lines.head(key, look, seen, using, first, worth)
+            jobs, at_back = order.in_order(head, using)
+            if jobs or len(head) < worth:
+                break
         if not jobs:
             return
         of_queues = queue_limits(using)
@@ -163,7 +117,7 @@ def serve(name: str, using: str, first: Collection[str] = ()) -> Iterator[tuple[
         if limits.queue_limit_name(jobs[0].queue_name) not in found:
             pace.note(name, look, len(admitted), using)
         yield admitted, at_back
-        whole = len(look.queues) == 1 and len(head) < lines.BATCH
+        whole = len(look.queues) == 1 and len(head) < worth
         if len(admitted) >= room or (whole and len(admitted) == len(head)):
             return
 
@@ -272,7 +226,7 @@ def sweep(using: str) -> None:
     known = LimitRow.objects.using(using).filter(key=OuterRef('limit'))
     of_queues = queue_limits(using)
     for slot in slots.filter(~Exists(known), since__isnull=False).select_related('job')[:_MOST]:
-        _make_rows(limits_of(slot.job, of_queues), using)
+        make_rows(limits_of(slot.job, of_queues), using)
     update_unlocked(lines.waiting_in_line(using).filter(~_has_place(using)), due=clock.now_ms())
     starts = RateStart.objects.using(using).filter(limit=OuterRef('key'))
     LimitRow.objects.using(using).filter(~Exists(slots.filter(limit=OuterRef('key'))), ~Exists(starts)).delete()

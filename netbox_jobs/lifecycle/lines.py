@@ -1,19 +1,20 @@
 """The lines of jobs that wait for a slot of a limit: which of them come first, and which nothing else keeps waiting."""
 
+import time
 from collections.abc import Collection
 from functools import cached_property, lru_cache
 
 from django.db import connections
-from django.db.models import QuerySet
 
 from ..choices import JobStatusChoices
-from ..core import queues
+from ..core import identity, queues
 from ..core.limits import digest
-from ..core.order import band
+from ..core.order import band, is_line, queue_of
 from ..core.text import storable_text
-from ..models import Job, LimitSlot, PausedQueue, Worker
+from ..models import Job, LimitRow, LimitSlot, PausedQueue, Worker, cached_sql
 from ..models.querysets import JobQuerySet
-from . import order
+from . import line_sql
+from .line_sql import Place
 
 #: So many jobs of a line are looked at in one step.
 BATCH = 50
@@ -44,14 +45,17 @@ class Look:
         using: The alias of the database that holds the jobs.
         """
         self._using = using
-        names = queues.configured()
+        names = list(queues.configured())
+        if is_line(name):
+            names = [queue_of(name)] if queue_of(name) in names else []
         key, pending, running = digest(name), JobStatusChoices.STATUS_PENDING, JobStatusChoices.STATUS_RUNNING
-        given = [key, running, key, pending]
+        given = [key, running, key, pending, key]
         for queue in map(storable_text, names):
             given += [queue, key, queue, key, queue]
-        with connections[using].cursor() as cursor:
-            cursor.execute(_look(using, len(names)), given)
-            running_now, self.pending, *found = cursor.fetchone()
+        connection, text = connections[using], _look(using, len(names))
+        running_now, self.pending, most, *found = cached_sql.execute(
+            connection, text, given, lambda cursor: cursor.fetchone()
+        )
         #: The queues of which jobs wait, without those that are paused,
         self.queues = [queue for queue, state in zip(names, found, strict=True) if state > 0]
         #: those of them in which keys take turns,
@@ -60,11 +64,16 @@ class Look:
         self.paused = {queue for queue, state in zip(names, found, strict=True) if state == _PAUSED}
         #: How many jobs have a slot, and run or were delivered.
         self.taken = running_now + self.pending
+        #: How many jobs in line are worth a look: of a limit, as many as it has slots for, as far as is known.
+        self.worth = BATCH if most is None or is_line(name) else min(BATCH, max(1, most - self.taken))
 
     @cached_property
     def orders(self) -> list[list[str]]:
-        """The queues that each worker serves, in its order."""
-        return orders(self._using)
+        """The queues that each worker serves, in its order; a child of a worker asks for them once a second."""
+        now, known = time.monotonic(), _orders.get(self._using)
+        if known is None or now - known[0] > 1 or not identity.is_child_of_worker():
+            known = _orders[self._using] = now, orders(self._using)
+        return known[1]
 
     @property
     def workers(self) -> int:
@@ -73,13 +82,19 @@ class Look:
 
 
 _LINE, _TURNS, _PAUSED = 1, 2, -1
+_orders: dict[str, tuple[float, list[list[str]]]] = {}
+
+
+def forget() -> None:
+    """Ask for the workers that there are."""
+    _orders.clear()
 
 
 @lru_cache
 def _look(using: str, number: int) -> str:
     """The statement for so many queues. (It compares columns of indexes, so that a long line costs nothing.)"""
     quote = connections[using].ops.quote_name
-    slot, job, paused = (quote(model._meta.db_table) for model in (LimitSlot, Job, PausedQueue))
+    slot, job, paused, row = (quote(model._meta.db_table) for model in (LimitSlot, Job, PausedQueue, LimitRow))
     limit, key = quote('limit'), quote('key')
     # Of the names of tables and columns alone; values are parameters.
     count = (
@@ -91,11 +106,14 @@ def _look(using: str, number: int) -> str:
         f'CASE WHEN EXISTS(SELECT 1 FROM {paused} WHERE name = %s) THEN {_PAUSED} '  # nosec B608
         f"WHEN {line} AND {key} > '') THEN {_TURNS} WHEN {line}) THEN {_LINE} ELSE 0 END"
     )
-    return f'SELECT {", ".join((count, count, *[state] * number))}'
+    most = f'(SELECT most FROM {row} WHERE {key} = %s AND per IS NULL)'  # nosec B608
+    return f'SELECT {", ".join((count, count, most, *[state] * number))}'
 
 
-def head(key: str, look: Look, seen: Collection[int], using: str, first: Collection[str]) -> tuple[list[Job], bool]:
-    """Return the first jobs of a line, and whether they take turns.
+def head(
+    key: str, look: Look, seen: Collection[int], using: str, first: Collection[str], most: int
+) -> tuple[list[Job], bool]:
+    """Return the first jobs of a line, so many at most, and whether they take turns.
 
     They are those of queues that a worker serves, or else others.
     """
@@ -104,55 +122,48 @@ def head(key: str, look: Look, seen: Collection[int], using: str, first: Collect
     if len(names) > 1:
         groups = [set(first), {name for names in look.orders for name in names}, names]
     for group in groups:
-        jobs, in_turns = _first_of(key, group & names, look, seen, using)
+        jobs, in_turns = _first_of(key, group & names, look, seen, using, most)
         if jobs:
             return jobs, in_turns
     return [], False
 
 
 def _first_of(
-    key: str, names: Collection[str], look: Look, seen: Collection[int], using: str
+    key: str, names: Collection[str], look: Look, seen: Collection[int], using: str, most: int
 ) -> tuple[list[Job], bool]:
     """Return the first jobs of these queues in a line; what is left there of jobs that are gone is deleted."""
-    size, in_turns = BATCH + len(seen), False
+    size, in_turns = most + len(seen), False
     while size < _DEEPEST:
         slots, in_turns = places(key, names, look, size, using)
-        slots = [slot for slot in slots if slot.job_id not in seen]
+        slots = [slot for slot in slots if slot.job_id not in seen][:size]
         jobs = _could_run([slot.job_id for slot in slots], using)
         if jobs or not slots:
-            return [jobs[slot.job_id] for slot in slots if slot.job_id in jobs][:BATCH], in_turns
+            return [jobs[slot.job_id] for slot in slots if slot.job_id in jobs][:most], in_turns
         if not _drop_gone(slots, using):
             size *= 4  # they wait for something else as well: others may be behind them
     return [], False
 
 
-def places(key: str, names: Collection[str], look: Look, size: int, using: str) -> tuple[list[LimitSlot], bool]:
+def places(key: str, names: Collection[str], look: Look, size: int, using: str) -> tuple[list[Place], bool]:
     """Return the first places of these queues in a line, at least so many if there are, and whether keys take turns."""
-    found: list[tuple[int, int, int, LimitSlot]] = []
+    found: list[tuple[int, int, int, Place]] = []
     in_turns = False
     for name in names:
-        line = LimitSlot.objects.using(using).filter(limit=key, queue=name, since__isnull=False)
-        line = line.order_by('since', 'pk')
-        keys = order.keys_of(key, name, using, BATCH) if name in look.in_turns else []
+        queue = storable_text(name)
+        keys = line_sql.waiting_keys(key, queue, BATCH, using) if name in look.in_turns else []
         if not keys:
-            found += [(band(slot.since or 0), 0, slot.since or 0, slot) for slot in line[:size]]
+            places = line_sql.first(key, queue, size, using)
+            found += [(band(place.since), 0, place.since, place) for place in places]
             continue
         in_turns, turns = True, dict.fromkeys(keys, 0)
-        for slot in _first_of_each([line.filter(key=each)[: -(-size // len(keys))] for each in keys], using):
-            found.append((band(slot.since or 0), turns[slot.key], keys.index(slot.key), slot))
-            turns[slot.key] += 1
-    return [place[3] for place in sorted(found, key=lambda place: (*place[:3], place[3].pk))], in_turns
+        order = {each: number for number, each in enumerate(keys)}
+        for place in line_sql.first_of_each(key, queue, keys, -(-size // len(keys)), using):
+            found.append((band(place.since), turns[place.key], order[place.key], place))
+            turns[place.key] += 1
+    return [place for *_order, place in sorted(found, key=lambda each: (*each[:3], each[3].pk))], in_turns
 
 
-def _first_of_each(rows: list[QuerySet[LimitSlot]], using: str) -> list[LimitSlot]:
-    """Return the rows of these queries; in one statement, where the database takes that."""
-    if not connections[using].features.supports_slicing_ordering_in_compound:
-        return [slot for each in rows for slot in each]
-    slots = rows[0].union(*rows[1:], all=True) if len(rows) > 1 else rows[0]
-    return sorted(slots, key=lambda slot: (slot.since or 0, slot.pk))
-
-
-def _drop_gone(places: Collection[LimitSlot], using: str) -> bool:
+def _drop_gone(places: Collection[Place], using: str) -> bool:
     """Delete the places of jobs that have ended or were deleted; return whether there were any."""
     keys = {slot.job_id for slot in places}
     enqueued = Job.objects.using(using).filter(pk__in=keys, status__in=JobStatusChoices.ENQUEUED_STATE_CHOICES)

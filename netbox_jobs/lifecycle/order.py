@@ -13,7 +13,9 @@ from django.db.models import Exists, OuterRef, Q
 
 from ..choices import JobStatusChoices
 from ..core import clock, limits, order
+from ..core.text import storable_text
 from ..models import FairTurn, Job, LimitSlot
+from . import line_sql
 
 J = TypeVar('J', bound=Any)
 
@@ -56,16 +58,15 @@ def in_order(jobs: list[J], using: str) -> tuple[list[J], set[int]]:
     Returns:
         The jobs, and the primary keys of the urgent ones among them that come behind what is there.
     """
-    pending = Job.objects.using(using).filter(status=JobStatusChoices.STATUS_PENDING, due__isnull=False)
     may, at_back = dict[tuple[str, int], bool](), set[int]()
     for job in jobs:
         place = job.queue_name, job.priority
         if place not in may:
             may[place] = True
-            there = pending.filter(queue_name=job.queue_name)
+            queue = storable_text(job.queue_name)
             if job.priority < order.DEFAULT:
-                may[place] = not there.filter(priority__gte=order.DEFAULT).exists()
-            elif job.priority > order.DEFAULT and there.filter(priority__lt=job.priority).exists():
+                may[place] = not line_sql.is_pending(queue, '>=', order.DEFAULT, using)
+            elif job.priority > order.DEFAULT and line_sql.is_pending(queue, '<', job.priority, using):
                 may[place] = job.priority > _most_urgent(job.queue_name, using)
             elif job.priority > order.DEFAULT:
                 at_back |= {other.pk for other in jobs if (other.queue_name, other.priority) == place}
@@ -82,13 +83,6 @@ def _most_urgent(queue: str, using: str) -> int:
     first = Job.objects.using(using).filter(queue_name=queue, status=JobStatusChoices.STATUS_PENDING, due__isnull=False)
     priorities = first.order_by('due').values_list('priority', flat=True)[: 2 * order.AHEAD]
     return max((*slots.values_list('job__priority', flat=True), *priorities, order.DEFAULT))
-
-
-def keys_of(key: str, queue: str, using: str, most: int) -> list[str]:
-    """Return the keys of which jobs of a queue wait in a line, beginning with the one whose turn is next."""
-    waiting = LimitSlot.objects.using(using).filter(limit=key, queue=queue, key=OuterRef('key'), since__isnull=False)
-    turns = FairTurn.objects.using(using).filter(Exists(waiting), queue=queue)
-    return list(turns.order_by('served', 'pk').values_list('key', flat=True)[:most])
 
 
 def add_keys(waiting: Iterable[tuple[str, str]], using: str) -> None:

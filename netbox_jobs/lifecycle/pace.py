@@ -11,20 +11,25 @@ from dataclasses import dataclass
 from ..core import identity, limits, order
 from ..core.limits import Allowance
 from ..models import Job
+from . import lines
 from .lines import Look
 
 #: After so many ends, a process looks whether a queue that had no limit has one.
 _ENDS = 20
+#: Seconds after which what was counted before weighs less: jobs may have become longer.
+_SPAN = 0.5
 
 
 @dataclass(slots=True)
 class _Pace:
     """What this process remembers of a line."""
 
-    #: At which of the next ends it looks at the line,
+    #: At which of the next ends it looks at the line.
     ends: int
-    #: how many jobs all workers begin until then,
-    begin: int = 0
+    #: How many workers served its queue when it was looked at last.
+    workers: int = 1
+    #: How many jobs have ended here,
+    ended: float = 0
     #: and since when, on the monotonic clock.
     since: float = 0.0
 
@@ -33,8 +38,9 @@ _paces: dict[tuple[str, str], _Pace] = {}
 
 
 def forget() -> None:
-    """Look at each line after the next end."""
+    """Look at each line after the next end, and at the workers that there are."""
     _paces.clear()
+    lines.forget()
 
 
 def rests(job: Job, using: str) -> bool:
@@ -51,6 +57,8 @@ def count_end(job: Job, using: str) -> list[str]:
             due.append(name)
         else:
             pace.ends -= 1
+        if pace is not None:
+            pace.ended += 1
     return due
 
 
@@ -60,26 +68,33 @@ def ahead(name: str, look: Look, using: str) -> Allowance:
     A few; at least one for each worker of the queue; and as many as they begin in a moment, if they are short.
     """
     most, pace = max(order.AHEAD, look.workers), _paces.get((using, name))
-    if pace is not None and pace.begin:
-        rate = pace.begin / max(0.001, time.monotonic() - pace.since)
+    if pace is not None:  # one short job says nothing of a rate
+        rate = pace.workers * pace.ended / max(order.SECONDS_AHEAD, time.monotonic() - pace.since)
         most = max(most, min(order.MOST_AHEAD, int(rate * order.SECONDS_AHEAD)))
     return Allowance(most)
 
 
 def note(name: str, look: Look, given: int, using: str) -> None:
     """Note how many jobs are ahead now: `given` more than a look at the line has shown."""
-    if not identity.is_child_of_worker():
-        return
-    pending = look.pending + given
-    half, workers = pending - pending // 2, max(1, look.workers)
-    _paces[using, name] = _Pace(-(-half // workers), half, time.monotonic())
+    if identity.is_child_of_worker():
+        pending = look.pending + given
+        _look_after(pending - pending // 2, name, look.workers, using)
 
 
 def note_empty(name: str, look: Look, using: str) -> None:
     """Note that no job waits in a line: one lines up only behind others, whose ends show it."""
     if identity.is_child_of_worker():
         workers = sum(name in map(order.line_name, served) for served in look.orders)
-        _paces[using, name] = _Pace(max(1, order.AHEAD // 2 // max(1, workers)))
+        _look_after(order.AHEAD // 2, name, workers, using)
+
+
+def _look_after(begun: int, name: str, workers: int, using: str) -> None:
+    """Look at a line again when all workers together may have begun so many jobs."""
+    workers, now = max(1, workers), time.monotonic()
+    pace = _paces.setdefault((using, name), _Pace(1, since=now))
+    pace.ends, pace.workers = max(1, -(-begun // workers)), workers
+    if (age := now - pace.since) > _SPAN:  # the rate stays, as that of half of the span
+        pace.ended, pace.since = pace.ended * _SPAN / 2 / age, now - _SPAN / 2
 
 
 def note_unlimited(queue: str, using: str) -> None:

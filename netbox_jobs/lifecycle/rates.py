@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import BigIntegerField, Case, Count, Exists, OuterRef, Q, QuerySet, Value, When
 
 from ..choices import JobStatusChoices
 from ..core import clock, limits, rates
@@ -19,6 +19,8 @@ from ..models import Job, LimitRow, RateStart, database
 #: For so many milliseconds at most, a full rate is not looked at: the code may allow more by then.
 LONGEST_REST = 60_000
 _BATCH = 500
+#: More are never given at once.
+_PLENTY = 50
 
 
 def allowance_of(job: Job) -> Allowance | None:
@@ -41,6 +43,11 @@ def room(name: str, allowed: Allowance, using: str) -> int:
     """
     key, per = limits.digest(name), allowed.per or 0
     starts = RateStart.objects.using(using).filter(limit=key)
+    open_ = Count('pk', filter=Q(until=None))
+    counted = starts.aggregate(given=open_, begun=Count('pk', filter=Q(until__gt=clock.now_ms())))
+    left = allowed.most - counted['given'] - counted['begun']
+    if left >= _PLENTY and counted['given'] <= _BATCH:  # whatever became of the permits
+        return int(left)
     waiting = _settle(list(starts.filter(until=None)), per, using)
     now = clock.now_ms()
     begun = starts.filter(until__gt=now)
@@ -136,7 +143,7 @@ def _settle(permits: list[RateStart], per: int, using: str) -> int:
         batch = permits[first : first + _BATCH]
         rows = Job.objects.using(using).filter(pk__in=[permit.job_id for permit in batch])
         jobs: dict[int, Any] = {pk: values for pk, *values in rows.values_list('pk', 'status', 'held', 'started')}
-        void = []
+        void, begun = list[int](), dict[int, int]()
         for given in batch:
             status, held, started = jobs.get(given.job_id, ('', False, None))
             if status == JobStatusChoices.STATUS_PENDING and not held:
@@ -144,9 +151,13 @@ def _settle(permits: list[RateStart], per: int, using: str) -> int:
             elif status in JobStatusChoices.WAITING_STATE_CHOICES or (status and started is None):
                 void.append(given.pk)
             else:  # of a job that was deleted, it is not known when it began; maybe just now
-                RateStart.objects.using(using).filter(pk=given.pk, until=None).update(until=_until(started, per))
+                begun[given.pk] = _until(started, per)
+        own = RateStart.objects.using(using).filter(until=None)
         if void:
-            RateStart.objects.using(using).filter(pk__in=void, until=None).delete()
+            own.filter(pk__in=void).delete()
+        if begun:
+            until = Case(*(When(pk=pk, then=Value(time)) for pk, time in begun.items()), output_field=BigIntegerField())
+            own.filter(pk__in=begun).update(until=until)
     return waiting
 
 

@@ -9,7 +9,7 @@ from ..choices import JobStatusChoices
 from ..core import clock, transactions
 from ..core.order import is_line
 from ..enqueue import uniqueness
-from ..lifecycle import deliver, job_signals, limits, lines, queue_limits, rates
+from ..lifecycle import deliver, job_signals, limits, line_up, lines, queue_limits, rates
 from ..lifecycle.wait import put_back
 from ..models import Job, LimitRow, database
 
@@ -98,13 +98,13 @@ def _line_up_again(job: Job, using: str) -> bool:
     """Have a delivered job wait behind those in line."""
     job = Job.objects.using(using).get(pk=job.pk)
 
-    def line_up() -> bool:
+    def again() -> bool:
         if not put_back(job, wait=False):
             return False
         Job.objects.using(using).filter(pk=job.pk, held=True).update(due=clock.now_ms())
         return True
 
-    if not transactions.retried(line_up, using):
+    if not transactions.retried(again, using):
         return False
-    limits.line_up([job], using)
+    line_up.line_up([job], using)
     return True

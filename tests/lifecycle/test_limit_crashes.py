@@ -9,7 +9,7 @@ from django.db.models import Count
 
 from netbox_jobs.broker import delivery
 from netbox_jobs.enqueue import bulk_insert
-from netbox_jobs.lifecycle import claim, requeue
+from netbox_jobs.lifecycle import claim, lines, requeue
 from netbox_jobs.maintenance import recovery, slots
 from netbox_jobs.maintenance.orphans import end_orphan
 from netbox_jobs.models import Job, Worker
@@ -58,6 +58,48 @@ def test_p10_enqueued_by_a_process_that_dies_at_any_statement_no_job_is_lost_and
         assert Two.get_jobs().filter(status='completed').count() == stored
         reset()
     assert stored == 3
+
+
+def test_p10_many_that_stand_in_line_as_they_are_inserted_are_not_lost_wherever_that_process_dies(monkeypatch):
+    Two.enqueue_many([{}] * 3)
+    take(Two.get_jobs().filter(status='pending').first()).terminate()  # from here on, the limit has a row
+    monkeypatch.setattr(lines, 'BATCH', 2)
+    for number in at_each_statement(lambda: Two.enqueue_many([{}] * 4)):
+        open_ = Two.get_jobs().exclude(status='completed')
+        stored = open_.count()
+        assert stored in (2, 6, 0, 4) and with_slot() <= 2, number
+        recover()
+        while (job := Two.get_jobs().filter(status='pending').first()) is not None:
+            take(job).terminate()
+        assert not open_.exists(), number
+    assert stored == 4
+
+
+@pytest.mark.parametrize('others', [0, 1, 2, 3])
+@pytest.mark.parametrize('runner', [Two, OfTenant])
+def test_p10_enqueued_by_itself_by_a_process_that_dies_at_any_statement_a_job_is_not_lost(runner, others):
+    most = 2 if runner is Two else 1
+
+    def with_slots():
+        return runner.get_jobs().filter(status='pending', held=False, due__isnull=False).count()
+
+    def begin():
+        reset()
+        for _ in range(others):
+            runner.enqueue()
+
+    begin()
+    for number in at_each_statement(runner.enqueue):
+        stored = runner.get_jobs().count()
+        assert stored in (others, others + 1) and with_slots() <= most, number
+        slots.give_slots()
+        recovery.deliver_due()
+        slots.give_slots()
+        assert with_slots() == min(stored, most), number
+        while (job := runner.get_jobs().filter(status='pending').first()) is not None:
+            take(job).terminate()
+        assert runner.get_jobs().filter(status='completed').count() == stored, number
+        begin()
 
 
 @pytest.mark.parametrize('how', ['ends', 'is retried', 'is canceled', 'is put back'])

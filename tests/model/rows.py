@@ -187,9 +187,9 @@ def may_be_inserted(row: Row) -> bool:
     if row.attempt or row.worker is not None:
         return False
     delivered = row.status == 'pending' and row.due is not None
-    if delivered and row.limit:  # only a slot has it delivered
+    # With its slot, or its place in line, which those of a schedule are given later. Slots are counted at each write.
+    if delivered and (row.held or (row.limit and row.schedule is not None)):
         return False
-    # A job whose priority or turn has it wait is inserted with its place in line; one with a limit is due before that.
-    in_line = row.held and not row.limit and row.schedule is None
+    in_line = row.held and row.schedule is None
     waits = row.status == 'pending' or row.due is not None or in_line
     return row.status in WAITING and row.deliveries == int(delivered) and waits
