@@ -8,9 +8,9 @@
 
 `once` marks what is the same whatever the database is: tests that ask for no database, pages and terminals as text,
 calls that are refused before a statement is sent, what RQ and Redis have of a job, starts, signals and time limits of
-processes, the adapters of other packages, and projects with a database of their own. Repeated is what the database can
-change: SQL and how many statements there are, locks, transactions, constraints, what is stored, and what a process
-leaves in it that dies. CONTRIBUTING.md says how to choose.
+processes, middleware, what hides secrets, the adapters of other packages, the example plugin, and projects with a
+database of their own. Repeated is what the database can change: SQL and how many statements there are, locks,
+transactions, constraints, what is stored, and what a process leaves in it that dies. CONTRIBUTING.md says how to choose.
 
 Each pass but Pages is divided among `TEST_PROCESSES` processes (2), that on SQLite among half as many more. Each has a
 database of its own, and one of Redis, from that of the URL on; the tests empty them, and refuse those that hold other
