@@ -23,18 +23,18 @@ _at_work: list[pytest.Item] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests; and put the longest first, so that no process works alone at the end."""
+    """Mark the tests; and put the longest first, then those that wait, so that no process works alone at the end."""
     for item in items:
         if not any(item.get_closest_marker(kind) for kind in _KINDS):
             item.add_marker('unit')
             if not _asks_for_database(item) or item.path.is_relative_to(_PLUGIN):
                 item.add_marker('once')
 
-    def limit(item: pytest.Item) -> float:
+    def length(item: pytest.Item) -> tuple[float, bool]:
         mark = item.get_closest_marker('timeout')
-        return float(mark.args[0]) if mark and mark.args else 0.0
+        return float(mark.args[0]) if mark and mark.args else 0.0, item.get_closest_marker('unit') is None
 
-    items.sort(key=limit, reverse=True)
+    items.sort(key=length, reverse=True)
 
 
 def _asks_for_database(item: pytest.Item) -> bool:
