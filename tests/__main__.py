@@ -8,15 +8,17 @@
 
 `once` marks what is the same whatever the database is: tests that ask for no database, pages and terminals as text,
 calls that are refused before a statement is sent, what RQ and Redis have of a job, starts, signals and time limits of
-processes, the adapters of other packages, and projects with a database of their own. Repeated is what the database can
-change: SQL and how many statements there are, locks, transactions, constraints, what is stored, and what a process
-leaves in it that dies. CONTRIBUTING.md says how to choose.
+processes, middleware, what hides secrets, the adapters of other packages, the example plugin, and projects with a
+database of their own. Repeated is what the database can change: SQL and how many statements there are, locks,
+transactions, constraints, what is stored, and what a process leaves in it that dies. CONTRIBUTING.md says how to
+choose.
 
-Each pass but Pages is divided among `TEST_PROCESSES` processes (2), that on SQLite among half as many more. Each has a
-database of its own, and one of Redis, from that of the URL on; the tests empty them, and refuse those that hold other
-keys than RQ's. `TEST_VOLUME` (2,000) is the number of jobs that two workers share on PostgreSQL. With
-`REQUIRE_SERVICES=1`, a missing service is a failure. `TEST_STEPS` is the number of steps that the simulation takes at
-least, on SQLite and PostgreSQL together; fewer are a failure. What it took stands in the last lines.
+Each pass but Pages is divided among `TEST_PROCESSES` processes (3), that on SQLite among half as many more: they wait
+more than they work. Each has a database of its own, and one of Redis, from that of the URL on; the tests empty them,
+and refuse those that hold other keys than RQ's. `TEST_VOLUME` (2,000) is the number of jobs that two workers share on
+PostgreSQL. With `REQUIRE_SERVICES=1`, a missing service is a failure. `TEST_STEPS` is the number of steps that the
+simulation takes at least, on SQLite and PostgreSQL together; fewer are a failure. What it took stands in the last
+lines.
 
 The tests start some thousand processes on a machine that is busy with all passes at once. So a pass in which at most
 `TEST_UNSTABLE` tests (2) failed runs these once more at the end, alone: one that fails again has failed; one that
@@ -47,7 +49,7 @@ SERVERS = {
     'Redis': ('TEST_REDIS_URL', 'redis://127.0.0.1:6379/9'),
 }
 #: Into how many processes a pass is divided.
-PROCESSES = int(os.environ.get('TEST_PROCESSES', '2'))
+PROCESSES = int(os.environ.get('TEST_PROCESSES', '3'))
 #: The same for SQLite, which has the tests that run once, too.
 MORE = PROCESSES + PROCESSES // 2
 #: How many steps the simulation is to take at least; 0: as many as its tests say.

@@ -11,6 +11,7 @@ import django
 import pytest
 from django.db import connections, transaction
 from django.test import TransactionTestCase
+from pytest_django import DjangoDbBlocker
 from rq import SimpleWorker
 
 from netbox_jobs.broker import connection, delivery
@@ -99,7 +100,31 @@ def _delete_rows(test: TransactionTestCase) -> None:
                 cursor.execute(f'DELETE FROM {name}')
 
 
+def _keep_connections(test: TransactionTestCase) -> bool:
+    """Have the next test use the same connections, as `_delete_rows()` has just done; to make a new one takes longer.
+
+    Those that a test has left in another state than it found them are closed.
+    """
+    for used in connections.all(initialized_only=True):
+        if used.in_atomic_block or used.errors_occurred or used.execute_wrappers:
+            used.close()
+    return False
+
+
 TransactionTestCase._fixture_teardown = _delete_rows
+TransactionTestCase._should_reload_connections = _keep_connections
+
+
+@pytest.fixture(scope='session')
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """In the databases of the tests, PostgreSQL waits for no disk: the machine does not fail, only processes do."""
+    with django_db_blocker.unblock():
+        for used in connections.all():
+            if used.vendor == 'postgresql':
+                name = used.ops.quote_name(used.settings_dict['NAME'])
+                with used.cursor() as cursor:
+                    cursor.execute(f'ALTER DATABASE {name} SET synchronous_commit = off')
+                used.close()  # it holds in new sessions
 
 
 @pytest.fixture(autouse=True, scope='session')

@@ -3,11 +3,12 @@
 - `process` starts workers, commands or servers, `browser` opens pages, `chaos` kills everything many times. All others
   are `unit`: one that starts a process fails.
 - `once` runs in one pass of `python -m tests` only, as it is the same whatever the database is. A test that asks for no
-  database, and starts no process that does, is marked by itself.
+  database, and starts no process that does, is marked by itself, as are those of the example plugin.
 """
 
 import sys
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,22 +17,24 @@ from django.test import SimpleTestCase, TransactionTestCase
 _KINDS = ('process', 'browser', 'chaos')
 _STARTS = {'subprocess.Popen', 'os.fork', 'os.forkpty', 'os.posix_spawn', 'os.spawn', 'os.system', 'os.exec'}
 _DATABASE_FIXTURES = {'db', 'transactional_db', 'django_db_reset_sequences', 'live_server'}
+#: What a plugin does with the package is in its tests, and the same on every database.
+_PLUGIN = Path(__file__).parent.parent / 'example_plugin'
 _at_work: list[pytest.Item] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests; and put the longest first, so that no process works alone at the end."""
+    """Mark the tests; and put the longest first, then those that wait, so that no process works alone at the end."""
     for item in items:
         if not any(item.get_closest_marker(kind) for kind in _KINDS):
             item.add_marker('unit')
-            if not _asks_for_database(item):
+            if not _asks_for_database(item) or item.path.is_relative_to(_PLUGIN):
                 item.add_marker('once')
 
-    def limit(item: pytest.Item) -> float:
+    def length(item: pytest.Item) -> tuple[float, bool]:
         mark = item.get_closest_marker('timeout')
-        return float(mark.args[0]) if mark and mark.args else 0.0
+        return float(mark.args[0]) if mark and mark.args else 0.0, item.get_closest_marker('unit') is None
 
-    items.sort(key=limit, reverse=True)
+    items.sort(key=length, reverse=True)
 
 
 def _asks_for_database(item: pytest.Item) -> bool:

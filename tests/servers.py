@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from xdist.workermanage import parse_tx_spec_config
 
 from .lifetime import end_with_parent, tied
-from .processes import RedisProcess
+from .processes import ROOT, RedisProcess
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -53,19 +53,21 @@ def _name(stack: ExitStack, variable: str, value: str) -> None:
 
 
 def compile_once(folder: str) -> bool:
-    """Have processes share what Python compiles, in a folder that ends with the run, where it would write none.
+    """Have processes share what Python compiles, where it would write none: in the virtual environment, for later runs.
 
-    The tests start hundreds of processes, and compiling Django costs each some seconds.
+    The tests start hundreds of processes, and compiling Django costs each some seconds. Without an environment that may
+    be written to, it is in `folder`, which ends with the run.
 
     Returns:
-        Whether it would have written none, so that the folder is empty now.
+        Whether nothing is compiled yet.
     """
     if not sys.dont_write_bytecode:
         return False
-    sys.dont_write_bytecode, sys.pycache_prefix = False, f'{folder}/compiled'
+    keeps = sys.prefix != sys.base_prefix and os.access(sys.prefix, os.W_OK)
+    sys.dont_write_bytecode, sys.pycache_prefix = False, f'{sys.prefix if keeps else folder}/compiled'
     os.environ.pop('PYTHONDONTWRITEBYTECODE', None)
     os.environ['PYTHONPYCACHEPREFIX'] = sys.pycache_prefix
-    return True
+    return not Path(sys.pycache_prefix, *ROOT.parts[1:], 'tests').exists()
 
 
 def compile_all(redis: str) -> None:

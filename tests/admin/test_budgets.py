@@ -59,6 +59,7 @@ def paths(job, made, flow):
     return found
 
 
+@pytest.mark.once
 @pytest.mark.django_db
 def test_every_page_is_small_and_asks_little(admin_client):
     costs = {}

@@ -6,7 +6,7 @@ from django.utils import timezone
 from netbox_jobs.models import Job, Schedule
 from tests.app.jobs import Plain
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
 def page_of(schedule):

@@ -13,7 +13,7 @@ from netbox_jobs.jobs import JobRunner
 from netbox_jobs.models import Job
 from tests.processes import status
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 #: What has happened, in order.
 seen: list = []

@@ -27,6 +27,8 @@ def measured():
     connection.close()  # a session that has prepared nothing
     with connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE measured AS SELECT 7 AS tall, 'a %'::text AS note")
+    yield
+    connection.close()
 
 
 def ask(number=1):

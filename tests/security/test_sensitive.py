@@ -19,7 +19,7 @@ from netbox_jobs.models import Job, JobAttempt, JobLogEntry, JobStep
 from tests.processes import status, wait_for
 from tests.security.runners import MARKER, Leaking, Telling
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 #: Enough of the marker to be it, in every form in which it may be escaped.
 TRACES = ('MARKER', '0-secret')
@@ -126,7 +126,6 @@ def test_a_retry_and_a_successor_hide_the_value_as_well(work):
 
 
 @pytest.mark.process
-@pytest.mark.once
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize('options', [(), ('--fast',)], ids=['plain', 'fast'])
 def test_a_real_worker_tells_neither_its_log_nor_redis(start_worker, options):

@@ -70,13 +70,9 @@ def _opened() -> Any:
     if kept:
         connection.connection, connection.autocommit = kept.pop(), True
         return connection
-    with connection.cursor() as cursor:
-        if connection.vendor == 'sqlite':
-            cursor.execute('PRAGMA synchronous = OFF')  # the machine does not fail, only processes do
-        else:
-            cursor.execute('SET synchronous_commit = off')
-            if _nested:  # nothing could release the locks that it waits for
-                cursor.execute("SET lock_timeout = '5ms'")
+    if _nested and connection.vendor == 'postgresql':  # nothing could release the locks that it waits for
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '5ms'")
     return connection
 
 

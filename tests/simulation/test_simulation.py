@@ -76,7 +76,7 @@ def tell_at_least(asked, first, stories):
 @pytest.mark.timeout(0 if SHRINKS else 2400 if ASKED else 600)
 @pytest.mark.parametrize('share', range(SHARES))
 def test_no_story_breaks_a_promise(share):
-    number = STORIES or (30 if connection.vendor == 'sqlite' else 8)
+    number = STORIES or (10 if connection.vendor == 'sqlite' else 4)
     steps = sum(told.steps for told in tell_at_least(ASKED / SHARES, SEED + share, number))
     if COUNT:
         with Path(COUNT).open('a') as file:

@@ -18,7 +18,7 @@ from django.db import connection
 from tests.lifetime import tied
 from tests.processes import ROOT, wait_for
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.timeout(600)]
 SITE = Path(__file__).parent / 'site'
 NAME = f'upgrade_{os.getpid()}'
 _MIGRATIONS = 'netbox_jobs/migrations'

@@ -22,8 +22,8 @@ from tests.app.models import Thing
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 HEADERS = {'Authorization': 'Basic Ym9zczp4'}
-#: How many requests of each kind each operation receives; `make unit` asks for fewer.
-EXAMPLES = int(os.environ.get('TEST_EXAMPLES', '25'))
+#: How many requests of each kind each operation receives; `make unit` asks for fewer, and CI for more.
+EXAMPLES = int(os.environ.get('TEST_EXAMPLES', '10'))
 #: Into how many tests the operations are divided, so that several processes share them.
 PARTS = 4
 

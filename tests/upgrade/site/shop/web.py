@@ -33,4 +33,4 @@ while not notes.with_name('end').exists():
             lines += [f'enqueued {pk} {version}' for pk in answer.json()['jobs']]
     with notes.open('a') as file:
         file.write(''.join(f'{line}\n' for line in lines))
-    time.sleep(0.05)
+    time.sleep(0.5)
