@@ -155,7 +155,7 @@ def record_deletion(rows: Iterable[tuple[int, str]], using: str) -> None:
 
 
 def _check(action: str) -> None:
-    """Raise for an action that no filter and no translation would know; also while nobody acts, as in most tests."""
+    """Raise for an action that no filter and no translation would know, also where nobody is said to act."""
     if action not in _ACTIONS:
         raise ValueError(
             f'{action!r} is not an action of the audit trail; expected one of {", ".join(_ACTIONS)}. '

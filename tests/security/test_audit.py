@@ -99,7 +99,7 @@ def test_an_action_of_code_that_names_no_one_is_not_recorded(name):
 
 
 @pytest.mark.parametrize('user', [True, False])
-def test_an_action_that_the_trail_does_not_know_is_refused_whoever_acts(ada, user):
+def test_an_action_that_the_trail_does_not_know_is_refused_with_and_without_an_actor(ada, user):
     done = []
     with pytest.raises(ValueError, match=r"'hold' is not an action of the audit trail; expected one of cancel, stop"):
         audit.act('hold', Plain.enqueue(), lambda: done.append(1) or True, ada if user else None)
