@@ -7,17 +7,21 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from ..choices import JobStatusChoices
+from ..core import clock
 from ..maintenance.statistics import start_of_hour
-from ..maintenance.tallies import Tallies, Tally, merged, tallies
+from ..maintenance.tallies import HourlyTallies, Tallies, Tally, hourly, stored
 from ..models import HourlyStatistics, Job, database
 
 #: The periods that pages and commands offer.
 PERIODS = {'1h': timedelta(hours=1), '24h': timedelta(days=1), '7d': timedelta(days=7)}
 #: How many jobs of the hours without statistics are added up at most: the newest.
 ADDED_UP = 100_000
+#: How many waiting jobs are counted by runner.
+WAITING = 5_000
 #: If more jobs than `LARGE` were added up, they are added up again after `FRESH` seconds at the earliest.
 LARGE, FRESH = 1_000, 15.0
-_HOUR = timedelta(hours=1)
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @dataclass
@@ -29,6 +33,8 @@ class Performance:
     until: datetime
     queues: dict[str, Tally] = field(default_factory=dict)
     runners: dict[str, Tally] = field(default_factory=dict)
+    #: By the beginning of the hour, the earliest first; also hours in which none ended. A week has none of these.
+    hours: dict[datetime, Tally] = field(default_factory=dict)
     #: The time in the period whose jobs are left out, as more have ended than are added up.
     left_out: timedelta = timedelta()
 
@@ -36,6 +42,23 @@ class Performance:
         """Return how many of these jobs ended in a second, on average."""
         length = self.until - self.since - self.left_out
         return tally.count / max(1.0, length.total_seconds())
+
+    @property
+    def total(self) -> Tally:
+        """All jobs."""
+        total = Tally()
+        for tally in self.queues.values():
+            total.merge(tally)
+        return total
+
+    @property
+    def failed(self) -> dict[str, int]:
+        """How many jobs errored or failed, by queue."""
+        return {name: tally.wrong for name, tally in self.queues.items() if tally.wrong}
+
+    def most_failing_runners(self) -> list[tuple[str, Tally]]:
+        """Return the runners whose jobs error or fail most."""
+        return sorted(((name, each) for name, each in self.runners.items() if each.wrong), key=lambda e: -e[1].wrong)
 
     def slowest_queues(self) -> list[tuple[str, Tally]]:
         """Return the queues, with the longest waits first: by the time that 95 % of the jobs did not exceed."""
@@ -70,26 +93,46 @@ def take(period: str) -> Performance:
     return performance
 
 
+def waiting_by_runner() -> dict[str, tuple[int, datetime]]:
+    """Return how many jobs of each runner wait and could run, and since when the oldest could.
+
+    Of all waiting jobs, `WAITING` + 1 are read: those that could run first.
+    """
+    found: dict[str, tuple[int, datetime]] = {}
+    jobs = Job.objects.using(database()).filter(status=JobStatusChoices.STATUS_PENDING, due__lte=clock.now_ms())
+    for runner, due in jobs.order_by('due').values_list('runner', 'due')[: WAITING + 1]:
+        number, oldest = found.get(runner) or (0, clock.from_ms(due or 0))
+        found[runner] = number + 1, oldest
+    return found
+
+
 def _take(period: str, now: datetime) -> Performance:
-    using, since = database(), now - PERIODS[period]
-    if PERIODS[period] > _HOUR:
-        since = start_of_hour(since)  # statistics have no parts
+    using, length = database(), PERIODS[period]
+    whole = length > _HOUR  # statistics have no parts of an hour
+    since = start_of_hour(now) + _HOUR - length if whole else now - length
     found = Performance(period, since, now)
-    if PERIODS[period] > _HOUR:
-        rows = list(HourlyStatistics.objects.using(using).filter(hour__gte=since).order_by('hour'))
-        _add(found, merged(rows))
-        if rows:
-            since = rows[-1].hour + _HOUR
+    if length <= _DAY:
+        first = start_of_hour(since)
+        found.hours = {first + number * _HOUR: Tally() for number in range((now - first) // _HOUR + 1)}
+    if whole:
+        parts = stored(HourlyStatistics.objects.using(using).filter(hour__gte=since))
+        _add(found, parts)
+        since = max((hour + _HOUR for hour, _queue, _runner in parts), default=since)
     jobs = Job.objects.using(using).filter(completed__gte=since)
     cut = jobs.order_by('-completed').values_list('completed', flat=True)[ADDED_UP : ADDED_UP + 1].first()
     if cut is not None:
         found.left_out, jobs = cut - since, jobs.filter(completed__gt=cut)
-    _add(found, tallies(jobs))
+    _add(found, hourly(jobs))
     return found
 
 
-def _add(found: Performance, parts: Tallies) -> None:
-    for (queue, runner), tally in parts.items():
+def _add(found: Performance, parts: HourlyTallies) -> None:
+    pairs: Tallies = {}
+    for (hour, queue, runner), tally in parts.items():
+        pairs.setdefault((queue, runner), Tally()).merge(tally)  # a week has thousands of parts, and few pairs
+        if (of_hour := found.hours.get(hour)) is not None:
+            of_hour.merge(tally)
+    for (queue, runner), tally in pairs.items():
         found.queues.setdefault(queue, Tally()).merge(tally)
         found.runners.setdefault(runner, Tally()).merge(tally)
 

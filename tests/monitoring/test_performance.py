@@ -53,6 +53,34 @@ def test_the_last_hour_is_read_from_the_jobs():
     assert found.per_second(tally) == pytest.approx(10 / 3600)
 
 
+def test_a_busy_period_is_added_up_anew_only_after_a_while(monkeypatch):
+    monkeypatch.setattr(performance, '_found', {})
+    monkeypatch.setattr(performance, 'LARGE', 2)
+    for number in range(2):
+        ended(0.1)
+        assert performance.take('24h').total.count == number + 1
+    for _ in range(2):
+        ended(0.1)
+        assert performance.take('24h').total.count == 3
+    monkeypatch.setattr(performance, 'FRESH', 0)
+    assert performance.take('24h').total.count == 4
+
+
+@pytest.mark.parametrize('rolled_up', [False, True])
+def test_the_hours_of_a_day_are_those_of_the_clock_with_this_one(rolled_up):
+    ended(0.1, ran=5)
+    ended(3, number=3, status='failed', queue='low')
+    ended(23.4)  # 13:06
+    ended(23.6)  # 12:54, the day before
+    if rolled_up:
+        statistics.roll_up()
+    found = performance.take('24h')
+    assert list(found.hours) == [found.since + timedelta(hours=number) for number in range(24)]
+    assert {hour.hour: tally.count for hour, tally in found.hours.items() if tally.count} == {12: 1, 9: 3, 13: 1}
+    assert (found.total.count, found.failed) == (5, {'low': 3})
+    assert [(name, tally.wrong) for name, tally in found.most_failing_runners()] == [(RUNNER, 3)]
+
+
 def test_only_first_attempts_tell_how_long_jobs_wait():
     ended(0.1, waited=1)
     ended(0.1, waited=600, attempt=2)
