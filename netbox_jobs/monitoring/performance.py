@@ -4,7 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
+from django.db.models import Count, Max, Sum
 from django.utils import timezone
 
 from ..choices import JobStatusChoices
@@ -71,6 +73,9 @@ class Performance:
 
 # What this process added up last, by database and period, and when, on its monotonic clock.
 _found: dict[tuple[str, str], tuple[float, Performance]] = {}
+# The statistics that this process added up last, with what tells that there are others by now: the hours that are over
+# do not change.
+_statistics: dict[tuple[str, str], tuple[Any, Performance]] = {}
 
 
 def take(period: str) -> Performance:
@@ -115,15 +120,31 @@ def _take(period: str, now: datetime) -> Performance:
         first = start_of_hour(since)
         found.hours = {first + number * _HOUR: Tally() for number in range((now - first) // _HOUR + 1)}
     if whole:
-        parts = stored(HourlyStatistics.objects.using(using).filter(hour__gte=since))
-        _add(found, parts)
-        since = max((hour + _HOUR for hour, _queue, _runner in parts), default=since)
+        since = _add_statistics(found, using)
     jobs = Job.objects.using(using).filter(completed__gte=since)
     cut = jobs.order_by('-completed').values_list('completed', flat=True)[ADDED_UP : ADDED_UP + 1].first()
     if cut is not None:
         found.left_out, jobs = cut - since, jobs.filter(completed__gt=cut)
     _add(found, hourly(jobs))
     return found
+
+
+def _add_statistics(found: Performance, using: str) -> datetime:
+    """Add the statistics of whole hours; return when the hours without statistics begin."""
+    rows = HourlyStatistics.objects.using(using).filter(hour__gte=found.since)
+    seen = rows.aggregate(last=Max('hour'), parts=Count('pk'), jobs=Sum('count'))
+    if (last := seen['last']) is None:
+        return found.since
+    known, whole = _statistics.get((using, found.period), (None, None))
+    if whole is None or known != (found.since, seen):
+        whole = Performance(found.period, found.since, found.until, hours={hour: Tally() for hour in found.hours})
+        _add(whole, stored(rows.filter(hour__lte=last)))
+        _statistics[using, found.period] = (found.since, seen), whole
+    for name in ('queues', 'runners', 'hours'):
+        sums: dict[Any, Tally] = getattr(found, name)
+        for key, tally in getattr(whole, name).items():
+            sums.setdefault(key, Tally()).merge(tally)
+    return last + _HOUR
 
 
 def _add(found: Performance, parts: HourlyTallies) -> None:

@@ -81,6 +81,22 @@ def test_the_hours_of_a_day_are_those_of_the_clock_with_this_one(rolled_up):
     assert [(name, tally.wrong) for name, tally in found.most_failing_runners()] == [(RUNNER, 3)]
 
 
+def test_statistics_are_read_again_only_when_there_are_others(django_assert_num_queries):
+    ended(3, number=3)
+    statistics.roll_up()
+    first = performance.take('7d')
+    with django_assert_num_queries(3):  # which there are, and the jobs of the hours without
+        second = performance.take('7d')
+    assert first.total.count == second.total.count == 3
+    assert first.runners[RUNNER].runs.stored() == second.runners[RUNNER].runs.stored()
+    ended(2.5)
+    Job.objects.filter(completed__lt=NOW - timedelta(hours=2.7)).delete()
+    assert performance.take('7d').total.count == 4
+    statistics.roll_up()
+    assert performance.take('7d').total.count == 4
+    assert performance.take('24h').hours[NOW.replace(minute=0) - timedelta(hours=3)].count == 3
+
+
 def test_only_first_attempts_tell_how_long_jobs_wait():
     ended(0.1, waited=1)
     ended(0.1, waited=600, attempt=2)
