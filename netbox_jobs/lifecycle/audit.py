@@ -155,7 +155,7 @@ def record_deletion(rows: Iterable[tuple[int, str]], using: str) -> None:
 
 
 def _check(action: str) -> None:
-    """Raise for an action that no filter and no translation would know, also where nobody is said to act."""
+    """Raise `ValueError` for an action that the trail does not know: no filter and no translation would have it."""
     if action not in _ACTIONS:
         raise ValueError(
             f'{action!r} is not an action of the audit trail; expected one of {", ".join(_ACTIONS)}. '
