@@ -11,7 +11,16 @@ from django.db import connections
 from django.utils import timezone
 
 from netbox_jobs.core import arguments, clock
-from netbox_jobs.models import AuditEntry, Job, JobLogEntry, Schedule, Worker, Workflow, WorkflowMember
+from netbox_jobs.models import (
+    AuditEntry,
+    HourlyStatistics,
+    Job,
+    JobLogEntry,
+    Schedule,
+    Worker,
+    Workflow,
+    WorkflowMember,
+)
 from netbox_jobs.models.workflows import key_of
 from tests.app.jobs import Plain
 from tests.app.models import Thing
@@ -27,6 +36,8 @@ THINGS = 2000
 ALWAYS = 20
 #: Errored jobs, workflows and audit entries that are there in any case: more than a page of the admin's lists shows.
 ERRORED = 120
+#: How many causes the errors have: more than the page of errors lists. (Each is of one runner.)
+CAUSES = 80
 
 
 def fill(using: str, finished: int, *, share: int = 20) -> None:
@@ -51,8 +62,9 @@ def fill(using: str, finished: int, *, share: int = 20) -> None:
             about = {'object_type': template.object_type, 'object_id': str(thing), 'name': f'Sync {number % 4}'}
             _new(template, using, created=ended, completed=ended, **about).save(using=using)
     for number in range(ERRORED):
-        ended = timezone.now() - timedelta(days=1, minutes=number)
-        _new(template, using, created=ended, completed=ended, status='errored', error='no').save(using=using)
+        ended = timezone.now() - timedelta(hours=6, minutes=number)
+        cause = {'error': f'no answer from host {number % CAUSES}', 'fingerprint': f'{number % CAUSES:016}'}
+        _new(template, using, created=ended, completed=ended, status='errored', **cause).save(using=using)
     _waiting(using, template)
     _workflows(using, ERRORED + finished // 20)
     _trail(using, ERRORED + finished // 10)
@@ -73,7 +85,7 @@ def old(using: str, count: int, *, lines: bool) -> None:
 
 def clear(using: str) -> None:
     """Empty all that this module fills."""
-    models = (Job, JobLogEntry, Schedule, Worker, Thing, Workflow, WorkflowMember, AuditEntry)
+    models = (Job, JobLogEntry, HourlyStatistics, Schedule, Worker, Thing, Workflow, WorkflowMember, AuditEntry)
     tables = [model._meta.db_table for model in models]
     tables += [Job.dependencies.through._meta.db_table]
     with connections[using].cursor() as cursor:
@@ -90,7 +102,7 @@ def analyze(using: str) -> None:
     """Let the database look at its tables, as it does by itself from time to time."""
     connection = connections[using]
     with connection.cursor() as cursor:
-        for model in (Job, JobLogEntry, Schedule, Thing, Workflow, WorkflowMember, AuditEntry):
+        for model in (Job, JobLogEntry, HourlyStatistics, Schedule, Thing, Workflow, WorkflowMember, AuditEntry):
             word = 'VACUUM ANALYZE' if connection.vendor == 'postgresql' else 'ANALYZE TABLE'
             cursor.execute(f'{word} {model._meta.db_table}')
 
@@ -182,6 +194,8 @@ def _finished(using: str, template: Job, count: int, surroundings: dict[str, Any
         'schedule_id': f"""CASE WHEN {n} % 10 = 3 THEN {busy}
                                 WHEN {n} % 10 = 4 AND {n} < {count} / 10 THEN {resting} END""",
         'user_id': f'CASE WHEN {n} % 3 = 0 THEN 1 END',
+        'error': f"CASE WHEN {n} % 21 < 2 THEN CONCAT('no answer from host ', {n} % {CAUSES}) ELSE '' END",
+        'fingerprint': f"CASE WHEN {n} % 21 < 2 THEN LPAD(CAST({n} % {CAUSES} AS {dialect.text}), 16, '0') ELSE '' END",
     }
     _copy(using, template, count, values)
 
@@ -250,7 +264,7 @@ def _workflows(using: str, count: int) -> None:
     with connections[using].cursor() as cursor:
         cursor.execute(
             f'INSERT INTO {flows} (name, status, created, completed, ending, error) '
-            f"SELECT CONCAT('Import ', {dialect.n}), CASE {dialect.n} % 5 WHEN 0 THEN 'failed' ELSE 'completed' END, "
+            f"SELECT CONCAT('Import ', {dialect.n}), CASE {dialect.n} % 2 WHEN 0 THEN 'failed' ELSE 'completed' END, "
             f"{times}, '', '' FROM {dialect.series(count)}"
         )
         for name in ('fetch', 'store'):

@@ -33,11 +33,9 @@ def main() -> int:
     arguments = _arguments()
     os.environ['DJANGO_SETTINGS_MODULE'] = 'bench.scale_settings'
     django.setup()
-    from . import rows
-
     with _databases(arguments.keep, arguments.filled):
         if not arguments.filled:
-            rows.fill('default', 0)
+            _fill('default', 0)
         results = [_measure(size, arguments) for size in arguments.sizes]
     print(_table(results))
     # On a table that is not large, reading all of it may be the cheapest plan, and does no harm.
@@ -95,6 +93,19 @@ def _databases(keep: bool, filled: bool) -> Iterator[None]:
                 _run_on_server(alias, 'DROP DATABASE IF EXISTS {}')
 
 
+def _fill(alias: str, finished: int) -> None:
+    """The rows, and the statistics of the hours, which workers add up as the hours end."""
+    from netbox_jobs.maintenance import statistics
+
+    from . import rows
+    from .scale_settings import Switch
+
+    rows.fill(alias, finished)
+    Switch.alias = alias
+    statistics.roll_up()
+    rows.analyze(alias)
+
+
 def _run_on_server(alias: str, *statements: str) -> None:
     from django.db import connections
 
@@ -113,7 +124,7 @@ def _measure(size: int, arguments: argparse.Namespace) -> dict[str, Any]:
     began = time.monotonic()
     Switch.alias = 'full'
     if not arguments.filled:
-        rows.fill('full', size)
+        _fill('full', size)
     print(f'{size:,} finished jobs: filled in {time.monotonic() - began:.0f} s.', file=sys.stderr)
     known = rows.delivered(['default', 'full'])
     grounds = {alias: Ground(alias, known) for alias in ('default', 'full')}

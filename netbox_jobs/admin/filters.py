@@ -13,10 +13,10 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy
 
 from ..choices import JobStatusChoices
+from ..core import contexts, formatting
 from ..core import errors as texts
-from ..core import formatting
 from ..models import Job, database
-from ..monitoring import counts, errors, job_filters, queues
+from ..monitoring import counts, errors, job_filters, queues, related
 from .paginator import LIMIT
 
 #: How many choices are offered; links in the list lead to others.
@@ -138,6 +138,17 @@ class ObjectTypeFilter(JobFilter):
     def lookups(self, request: Any, model_admin: Any) -> Any:
         found = ContentType.objects.db_manager(database()).in_bulk(counts.values('object_type', CHOICES))
         return sorted(((str(pk), kind.name) for pk, kind in found.items()), key=lambda choice: choice[1])
+
+    @property
+    def unlisted(self) -> str:
+        """The type and the name of the object, if the list is filtered by one."""
+        kind, _colon, key = str(self.value() or '').partition(':')
+        found = ContentType.objects.db_manager(database()).filter(pk=kind) if key and kind.isdecimal() else ()
+        if len(kind) > 9 or not found:
+            return super().unlisted
+        job: Any = Job(object_type_id=int(kind), object_id=key, tenant=contexts.current_tenant())
+        related.attach_objects([job])
+        return formatting.cut(f'{job.related_type} {job.related_object or key}', 60)
 
     def queryset(self, request: Any, queryset: 'QuerySet[Job]') -> 'QuerySet[Job]':
         value = self.value()

@@ -88,18 +88,14 @@ def breakable(name: str) -> SafeString:
 
 def sparkline(numbers: Sequence[int], most: int) -> SafeString:
     """Return small bars, one for each number; `most` is the number that a bar of full height stands for."""
-    heights = [(place, round(16 * value / most, 1) if most else 0) for place, value in enumerate(numbers)]
-    bars = format_html_join(
-        '',
-        '<rect x="{}" y="{}" width="3" height="{}"/>',
-        ((place * 4, str(16 - max(height, 1)), str(max(height, 1))) for place, height in heights if numbers[place]),
-    )
-    text = ', '.join(map(str, numbers))
+    # One path, as a page has many of these.
+    heights = [(place, max(1.0, 16 * value / most)) for place, value in enumerate(numbers) if value]
     return format_html(
-        '<svg class="nj-sparkline" viewBox="0 0 {0} 16" width="{0}" height="16" role="img" aria-label="{1}">{2}</svg>',
+        '<svg class="nj-sparkline" viewBox="0 0 {0} 16" width="{0}" height="16" role="img" aria-label="{1}">'
+        '<path d="{2}"/></svg>',
         len(numbers) * 4,
-        _('Jobs by part of the period: %(numbers)s') % {'numbers': text},
-        bars,
+        _('Jobs by part of the period: %(numbers)s') % {'numbers': ', '.join(map(str, numbers))},
+        ''.join(f'M{place * 4 + 2} 16v-{height:.3g}' for place, height in heights),
     )
 
 

@@ -1,6 +1,5 @@
 """The overview: queues, the last day, schedules and workers, on one page that updates itself."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -9,10 +8,11 @@ from django.urls import path
 from django.utils.translation import gettext as _
 
 from ..core import formatting
+from ..core.histogram import PERCENTILES, Histogram
 from ..exceptions import UnknownQueue
 from ..models import PausedQueue, QueueLimit, Schedule, Worker
 from ..monitoring import related, snapshot
-from ..monitoring.day import Day
+from ..monitoring.performance import Performance
 from ..monitoring.queues import queue_names
 from ..monitoring.schedules import schedule_states
 from . import charts, markup
@@ -20,6 +20,8 @@ from .base import PagesAdmin
 
 #: How many schedules are on the page; a link leads to all.
 SCHEDULES = 25
+#: How many of the slowest and of the most failing runners are on the page; a link leads to all.
+RUNNERS = 8
 #: Milliseconds between two updates.
 EVERY = 5000
 
@@ -84,6 +86,9 @@ class OverviewPage(PagesAdmin):
         return {
             'day': now.day,
             'charts': _charts(now.day),
+            'percentiles': PERCENTILES[:2],  # the page of performance has all
+            'slowest': [(name, tally) for name, tally in now.day.slowest_runners() if tally.runs.count][:RUNNERS],
+            'most_failing': now.day.most_failing_runners()[:RUNNERS],
             'queues': now.queues,
             'workers': now.workers if self._sees(request, Worker) else None,
             'schedules': self._schedules(request) if sees_schedules else None,
@@ -110,52 +115,59 @@ class OverviewPage(PagesAdmin):
         return found
 
 
-def _charts(day: Day) -> list[charts.Chart]:
-    tallies = [tally for _hour, tally in day.hours]
-    places = [formatting.hour(hour) for hour, _tally in day.hours]
-    total = day.total
+def _charts(day: Performance) -> list[charts.Chart]:
+    hours, total = list(day.hours.values()), day.total
+    places = [formatting.hour(hour) for hour in day.hours]
     counts = {
         'count': formatting.number(total.count),
         'errored': formatting.number(total.errored),
         'failed': formatting.number(total.failed),
     }
-    waits = [tally.wait.total_seconds() if tally.wait else 0.0 for tally in tallies]
-    runs = [tally.run.total_seconds() if tally.run else 0.0 for tally in tallies]
     return [
         charts.bars(
             'throughput',
             _('Ended jobs, by hour'),
             places,
             [
-                charts.Series(_('completed'), 'green', [tally.completed for tally in tallies]),
-                charts.Series(_('errored'), 'red', [tally.errored for tally in tallies]),
-                charts.Series(_('failed'), 'magenta', [tally.failed for tally in tallies]),
-                charts.Series(_('canceled'), 'orange', [tally.canceled for tally in tallies]),
+                charts.Series(_('completed'), 'green', [tally.completed for tally in hours]),
+                charts.Series(_('errored'), 'red', [tally.errored for tally in hours]),
+                charts.Series(_('failed'), 'magenta', [tally.failed for tally in hours]),
+                charts.Series(_('canceled'), 'orange', [tally.canceled for tally in hours]),
             ],
             _number,
             _('%(count)s jobs ended in the last day; %(errored)s of them errored and %(failed)s failed.') % counts,
             steps=charts.COUNTS,
         ),
-        charts.bars(
+        _times(
             'waiting',
-            _('Average waiting time'),
+            _('Waiting time, p95'),
+            charts.Series(_('waiting time'), 'cyan', [_p95(tally.waits) for tally in hours]),
             places,
-            [charts.Series(_('waiting time'), 'cyan', waits)],
-            formatting.duration,
-            _('A job waited %(time)s for a worker, on average.')
-            % {'time': formatting.duration(total.wait or timedelta())},
-            steps=charts.DURATIONS,
+            _('95 of 100 jobs waited no longer than %(time)s for a worker.'),
+            total.waits,
         ),
-        charts.bars(
+        _times(
             'running',
-            _('Average run time'),
+            _('Run time, p95'),
+            charts.Series(_('run time'), 'blue', [_p95(tally.runs) for tally in hours]),
             places,
-            [charts.Series(_('run time'), 'blue', runs)],
-            formatting.duration,
-            _('A job ran %(time)s, on average.') % {'time': formatting.duration(total.run or timedelta())},
-            steps=charts.DURATIONS,
+            _('95 of 100 jobs ran no longer than %(time)s.'),
+            total.runs,
         ),
     ]
+
+
+def _times(
+    key: str, title: str, series: charts.Series, places: list[str], summary: str, times: Histogram
+) -> charts.Chart:
+    """Return a chart of lengths of time. Averages would hide the slow jobs."""
+    summary %= {'time': formatting.duration(_p95(times))}
+    return charts.bars(key, title, places, [series], formatting.duration, summary, steps=charts.DURATIONS)
+
+
+def _p95(times: Histogram) -> float:
+    found = times.percentile(95)
+    return 0.0 if found is None else found.total_seconds()
 
 
 def _number(value: float) -> str:

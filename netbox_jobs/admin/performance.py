@@ -1,5 +1,6 @@
 """The page of performance: how much is done and how fast, by queue and by runner."""
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.http import HttpRequest, HttpResponse
@@ -24,6 +25,9 @@ class _Row(NamedTuple):
     tally: Tally
     per_second: float
     queue: QueueState | None = None
+    #: Of a runner: how many of its jobs wait, and since when the oldest of them could have run.
+    waiting: int = 0
+    oldest: datetime | None = None
 
 
 class PerformancePage(PagesAdmin):
@@ -52,15 +56,19 @@ class PerformancePage(PagesAdmin):
     def _performance(self, request: HttpRequest) -> dict[str, Any]:
         chosen, periods = choices(request)
         found = performance.take(chosen)
-        states = {state.name: state for state in queue_states()}
+        states = {state.name: state for state in queue_states(failed={})}
+        waiting = performance.waiting_by_runner()
         ranked = found.slowest_queues()
         ranked += [(name, Tally()) for name in states if name not in found.queues]
+        runners = found.slowest_runners() + [(name, Tally()) for name in waiting if name not in found.runners]
         return {
             'queues': [_Row(name, tally, found.per_second(tally), states.get(name)) for name, tally in ranked],
             'runners': [
-                _Row(name, tally, found.per_second(tally)) for name, tally in found.slowest_runners()[:RUNNERS]
+                _Row(name, tally, found.per_second(tally), None, *waiting.get(name, (0, None)))
+                for name, tally in runners[:RUNNERS]
             ],
-            'limit': RUNNERS if len(found.runners) > RUNNERS else None,
+            'counted': performance.WAITING,
+            'limit': RUNNERS if len(runners) > RUNNERS else None,
             'left_out': found.left_out,
             'periods': periods,
             'period': chosen,

@@ -44,7 +44,7 @@ class RecurrenceForm(forms.Form):
         label=gettext_lazy('Or cron'),
         required=False,
         max_length=200,
-        help_text=gettext_lazy('Minute, hour, day of the month, month, day of the week, such as 0 3 * * 1-5'),
+        help_text=gettext_lazy('Such as 0 3 * * 1-5: minute, hour, day of the month, month, day of the week'),
     )
     time_zone = forms.CharField(
         label=gettext_lazy('Time zone'),

@@ -1,6 +1,6 @@
 """Arguments that several commands take, and the numbers among them."""
 
-from argparse import ArgumentTypeError
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
 from typing import Any
 
 from ..maintenance import bulk_action
@@ -8,6 +8,18 @@ from ..maintenance import bulk_action
 #: What the help says about an ID.
 JOB = 'the number of a job, or its job_id'
 SCHEDULE = 'the number of a schedule'
+
+
+def of_django() -> ArgumentParser:
+    """Return the options that Django gives every command: they may stand after a command of ours as well."""
+    # Left out of the result unless given, so that none overrides what stands before the command.
+    parser = ArgumentParser(add_help=False, argument_default=SUPPRESS)
+    for name in ('--settings', '--pythonpath'):  # Django has read these already
+        parser.add_argument(name, help=SUPPRESS)
+    for name in ('--traceback', '--no-color', '--force-color', '--skip-checks'):
+        parser.add_argument(name, action='store_true', help=SUPPRESS)
+    parser.add_argument('--verbosity', '-v', type=int, choices=range(4), help=SUPPRESS)
+    return parser
 
 
 def seconds(text: str) -> float:

@@ -58,7 +58,7 @@ def _nodes(parser: ArgumentParser, path: tuple[str, ...], names: dict[str, list[
             continue
         choices = names.get(action.dest, []) if action.choices is None else action.choices
         values = [str(choice) for choice in choices]
-        if path:  # those of Django's own are not repeated
+        if path and action.help != argparse.SUPPRESS:  # those of Django's own are not repeated
             for option in action.option_strings:
                 if option.startswith('--') and option != '--help':
                     node.options.append(option)

@@ -38,6 +38,7 @@ class HelpFormatter(RawDescriptionHelpFormatter, DjangoHelpFormatter):
 def build(parser: ArgumentParser) -> None:
     """Add all commands to the parser of `manage.py jobs`."""
     commands = parser.add_subparsers(dest='subcommand', required=True, metavar='COMMAND')
+    shared = arguments.of_django()
 
     def add(
         name: str,
@@ -49,7 +50,7 @@ def build(parser: ArgumentParser) -> None:
         results: bool = False,
     ) -> Any:
         brief = f'{description[0].lower()}{description[1:]}'.replace('%', '%%')  # argparse formats it, the other not
-        added = to.add_parser(name, help=brief, description=f'{description}.')
+        added = to.add_parser(name, help=brief, description=f'{description}.', parents=[shared])
         added.set_defaults(perform=perform, results=results)
         if json or results:
             added.add_argument('--json', action='store_true', help='write JSON for scripts')

@@ -42,6 +42,7 @@ _TYPES: dict[type[Model], tuple[str, tuple[str, ...]]] = {
     MutedError: ('error', ()),
 }
 _EXISTS: dict[type[Model], str] = {PausedQueue: 'paused', MutedError: 'muted'}
+_ACTIONS = dict(AuditEntry.ACTIONS)
 
 
 @dataclass(eq=False)
@@ -69,7 +70,11 @@ def act(action: str, row: Any, perform: Callable[[], Any], user: Any = None) -> 
 
     Returns:
         What `perform` returns.
+
+    Raises:
+        ValueError: The trail has no such action.
     """
+    _check(action)
     actor = actors.current(user)
     if actor is None:
         return perform()
@@ -109,7 +114,11 @@ def several(action: str, filter: Mapping[str, Any], actor: Actor | None = None) 
         action: One of `AuditEntry.ACTIONS`.
         filter: Which objects were chosen.
         actor: Who acts, if it is not who acts in the calling code.
+
+    Raises:
+        ValueError: The trail has no such action.
     """
+    _check(action)
     actor = actor or actors.current()
     if actor is None:
         yield
@@ -143,6 +152,15 @@ def record_deletion(rows: Iterable[tuple[int, str]], using: str) -> None:
     entry = _new(actor, 'delete', 'job', details, count=len(rows))
     entry.save(using=using)
     _announce(entry.pk, using)
+
+
+def _check(action: str) -> None:
+    """Raise `ValueError` for an action that the trail does not know: no filter and no translation would have it."""
+    if action not in _ACTIONS:
+        raise ValueError(
+            f'{action!r} is not an action of the audit trail; expected one of {", ".join(_ACTIONS)}. '
+            'Add a new action to AuditEntry.ACTIONS.'
+        )
 
 
 def _state(row: Any, using: str, key: Any = None) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """Outcomes and times of jobs that ended, added up by the database: from rows of jobs, and from hourly statistics."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Case, Count, DurationField, ExpressionWrapper, F, IntegerField, Q, QuerySet, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, TruncHour
 
 from ..choices import JobStatusChoices
 from ..core.histogram import BOUNDS, Histogram
@@ -24,6 +24,11 @@ class Tally:
     canceled: int = 0
     waits: Histogram = field(default_factory=Histogram)
     runs: Histogram = field(default_factory=Histogram)
+
+    @property
+    def completed(self) -> int:
+        """How many jobs completed."""
+        return self.count - self.wrong - self.canceled
 
     @property
     def wrong(self) -> int:
@@ -47,6 +52,8 @@ class Tally:
 
 #: By queue and runner.
 Tallies = dict[tuple[str, str], Tally]
+#: By the beginning of the hour, queue and runner.
+HourlyTallies = dict[tuple[datetime, str, str], Tally]
 
 
 def tallies(jobs: 'QuerySet[Job]') -> Tallies:
@@ -55,22 +62,31 @@ def tallies(jobs: 'QuerySet[Job]') -> Tallies:
     The wait of a job is the time from when it could run to when it started; only first attempts count, as a later one
     has waited for its backoff as well.
     """
-    found: Tallies = defaultdict(Tally)
+    return _add_up(jobs, ('queue_name', 'runner'))
+
+
+def hourly(jobs: 'QuerySet[Job]') -> HourlyTallies:
+    """Add up jobs that ended by the hour, in one query; see `tallies()`."""
+    hour = TruncHour('completed', tzinfo=UTC if settings.USE_TZ else None)
+    return _add_up(jobs.annotate(hour=hour), ('hour', 'queue_name', 'runner'))
+
+
+def _add_up(jobs: 'QuerySet[Job, Any]', names: tuple[str, ...]) -> dict[Any, Tally]:
+    found: dict[Any, Tally] = defaultdict(Tally)
     waited = ExpressionWrapper(F('started') - Coalesce(F('scheduled'), F('created')), output_field=DurationField())
     first = Q(attempt=1, started__isnull=False)
     grouped = (
         jobs.order_by()
         .alias(waited=waited)
         .values(
-            'queue_name',
-            'runner',
+            *names,
             'status',
             wait=Case(When(first, then=_group('waited')), default=None, output_field=IntegerField()),
             run=Case(When(execution_time__isnull=False, then=_group('execution_time')), default=None),
         )
     )
     for row in grouped.annotate(number=Count('pk')):
-        tally, number, status = found[row['queue_name'], row['runner']], row['number'], row['status']
+        tally, number, status = found[tuple(row[name] for name in names)], row['number'], row['status']
         tally.count += number
         tally.errored += number if status == JobStatusChoices.STATUS_ERRORED else 0
         tally.failed += number if status == JobStatusChoices.STATUS_FAILED else 0
@@ -93,11 +109,10 @@ def _group(length: str, low: int = 0, high: int = len(BOUNDS)) -> Any:
     )
 
 
-def merged(rows: Iterable[HourlyStatistics]) -> Tallies:
-    """Add up hourly statistics."""
-    found: Tallies = defaultdict(Tally)
-    for row in rows:
-        found[row.queue_name, row.runner].merge(
-            Tally(row.count, row.errored, row.failed, row.canceled, Histogram(row.waits), Histogram(row.runs))
-        )
-    return dict(found)
+def stored(rows: 'QuerySet[HourlyStatistics]') -> HourlyTallies:
+    """Return hourly statistics as `hourly()` returns those of jobs."""
+    names = ('hour', 'queue_name', 'runner', 'count', 'errored', 'failed', 'canceled', 'waits', 'runs')
+    return {
+        (hour, queue, runner): Tally(*numbers, Histogram(waits), Histogram(runs))
+        for hour, queue, runner, *numbers, waits, runs in rows.values_list(*names)
+    }

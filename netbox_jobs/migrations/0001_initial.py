@@ -963,7 +963,7 @@ class Migration(migrations.Migration):
                 (
                     'kind',
                     models.CharField(
-                        choices=[('step', 'step'), ('sleep', 'sleep'), ('wait', 'wait for a signal')],
+                        choices=[('step', 'step'), ('sleep', 'sleep'), ('wait', 'wait for the signal')],
                         default='step',
                         max_length=10,
                         verbose_name='kind',

@@ -21,7 +21,7 @@ class JobStep(models.Model):
 
         STEP = 'step', _('step')
         SLEEP = 'sleep', _('sleep')
-        WAIT = 'wait', _('wait for a signal')
+        WAIT = 'wait', _('wait for the signal')
 
     job = models.ForeignKey(
         'netbox_jobs.Job', on_delete=models.DO_NOTHING, related_name='steps', db_constraint=False, db_index=False

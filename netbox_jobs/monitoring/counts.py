@@ -15,7 +15,7 @@ K = TypeVar('K')
 #: How many columns a statement has at most. SQLite's limit is 2,000, PostgreSQL's 1,664.
 _COLUMNS = 500
 #: What stands for the key in a statement that is made for all keys; no row has it.
-_NO_KEY = -1
+_NO_KEY: Any = -1
 
 
 def counts(queries: Mapping[K, 'QuerySet[Any]'], limit: int) -> dict[K, int]:
@@ -38,19 +38,20 @@ def firsts(queries: 'Mapping[K, QuerySet[Any, Any]]') -> dict[K, Any]:
     return _scalars({key: rows[:1] for key, rows in queries.items()}, '({sql})')
 
 
-def firsts_by_key(keys: Iterable[int], query: 'Callable[[int], QuerySet[Any, Any]]') -> dict[int, Any]:
+def firsts_by_key(keys: Iterable[K], query: 'Callable[[K], QuerySet[Any, Any]]', no_key: Any = _NO_KEY) -> dict[K, Any]:
     """Return the value of the first row of one query for each key, as `firsts()` does; Django makes its SQL once.
 
     Args:
-        keys: Primary keys.
-        query: The query for a key, which compares columns with the key and with nothing else that is a number.
+        keys: Primary keys, or other keys that all are of one type.
+        query: The query for a key, which compares columns with the key.
+        no_key: A value of this type that is no key, and that the query compares nothing with.
     """
     using = database()
-    sql, values = query(_NO_KEY)[:1].using(using).query.get_compiler(using).as_sql()
-    found: dict[int, Any] = {}
+    sql, values = query(no_key)[:1].using(using).query.get_compiler(using).as_sql()
+    found: dict[K, Any] = {}
     pending = iter(keys)
     while batch := list(islice(pending, _COLUMNS)):
-        params = [key if value == _NO_KEY else value for key in batch for value in values]
+        params = [key if value == no_key else value for key in batch for value in values]
         with connections[using].cursor() as cursor:
             cursor.execute(f'SELECT {", ".join([f"({sql})"] * len(batch))}', params)
             found.update(zip(batch, cursor.fetchone(), strict=True))
@@ -96,19 +97,21 @@ def groups(queries: 'Mapping[K, QuerySet[Any, Any]]') -> dict[K, dict[tuple[Any,
     return found
 
 
-def values(field: str, limit: int = 200) -> list[Any]:
+def values(field: str, limit: int = 200, *, empty: bool = True) -> list[Any]:
     """Return the different values of a column that an index begins with, in order, reading one entry for each.
 
     Args:
         field: The name of a field of `Job`.
         limit: How many values at most.
+        empty: False to leave out the empty text, for an index that does not have it.
     """
     connection = connections[database()]
     table = connection.ops.quote_name(Job._meta.db_table)
     column = connection.ops.quote_name(str(Job._meta.get_field(field).column))  # type: ignore[union-attr]
     # DISTINCT would read the whole index, and PostgreSQL has no MIN of UUIDs, which keys of users may be.
     # Of quoted names of our own table and columns; the limit is a parameter.
-    first = f'(SELECT {column} FROM {table} WHERE {column} {{beyond}} ORDER BY {column} LIMIT 1)'  # nosec B608
+    also = '' if empty else f" AND {column} > ''"
+    first = f'(SELECT {column} FROM {table} WHERE {column} {{beyond}}{also} ORDER BY {column} LIMIT 1)'  # nosec B608
     sql = (
         f'WITH RECURSIVE found (value, number) AS (SELECT {first.format(beyond="IS NOT NULL")}, 1 UNION ALL '  # nosec B608
         f'SELECT {first.format(beyond="> found.value")}, found.number + 1 FROM found '

@@ -1,23 +1,27 @@
 """What went wrong of late, by cause: jobs that errored or failed, grouped by their fingerprints."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
-from django.conf import settings
-from django.db.models import Count, Max, Min, QuerySet
-from django.db.models.functions import Left, TruncHour, TruncMinute
+from django.db.models import Case, Count, IntegerField, Max, Min, QuerySet, Value, When
+from django.db.models.functions import Left
 from django.utils import timezone
 
 from ..core import errors
 from ..models import Job, MutedError, database
+from . import counts
 
 #: How many groups are listed at most: the most frequent.
-GROUPS = 50
+GROUPS = 30
 #: Of how many workers a group names the most frequent ones.
 WORKERS = 3
-#: How many pairs of an error and a worker are read at most.
-_PAIRS = 1_000
+#: How many combinations of an error, a queue and a worker are read at most: those with most jobs.
+_PLACES = 5_000
+#: How many fingerprints a statement names at most; SQLite takes no more values than this, and MariaDB no plan for them.
+_NAMED = 500
 #: How many bars a group's sparkline has.
 BARS = 24
 #: How much of an error is read.
@@ -57,14 +61,14 @@ class ErrorGroup:
 
 
 def failed_jobs(since: datetime) -> 'QuerySet[Job]':
-    """Return the jobs that ended with an error since then; an index on fingerprints serves the query."""
+    """Return the jobs that ended with an error since then."""
     return Job.objects.using(database()).filter(fingerprint__gt='', completed__gte=since)
 
 
 def groups(period: timedelta, *, queue: str = '', runner: str = '', limit: int = GROUPS) -> list[ErrorGroup]:
     """Return the errors of the latest period, the most frequent first; muted errors come last.
 
-    The cost grows with the number of jobs that ended with an error, not with the number of jobs.
+    The cost grows with the number of jobs that ended with an error in the period, not with the number of jobs.
 
     Args:
         period: How long back.
@@ -73,27 +77,44 @@ def groups(period: timedelta, *, queue: str = '', runner: str = '', limit: int =
         limit: How many groups at most.
     """
     now = timezone.now()
-    jobs = failed_jobs(now - period)
+    jobs = failed_jobs(now - period).order_by()
     if queue:
         jobs = jobs.filter(queue_name=queue)
     if runner:
         jobs = jobs.filter(runner=runner)
-    grouped = jobs.order_by().values('fingerprint', 'runner')
-    counted = grouped.annotate(
-        count=Count('pk'), first=Min('completed'), last=Max('completed'), newest=Max('pk')
-    ).order_by('-count', '-last')
-    found = {row['fingerprint']: ErrorGroup(**row) for row in counted[:limit]}
+    counted = (
+        _by_fingerprint(jobs)
+        .values('fingerprint', 'runner')
+        .annotate(count=Count('pk'), first=Min('completed'), last=Max('completed'), newest=Max('pk'))
+    )
+    found = {row['fingerprint']: ErrorGroup(**row) for row in counted.order_by('-count', '-last')[:limit]}
     if found:
         _read_messages(found.values())
-        jobs = jobs.order_by().filter(fingerprint__in=found)
-        for fingerprint, name in jobs.values_list('fingerprint', 'queue_name').distinct():
-            found[fingerprint].queues.append(name)
-        per_worker = jobs.exclude(ran_on='').values_list('fingerprint', 'ran_on').annotate(number=Count('pk'))
-        for fingerprint, name, _number in per_worker.order_by('-number', 'ran_on')[:_PAIRS]:
-            found[fingerprint].workers.append(name)
+        jobs = jobs.filter(fingerprint__in=found)
+        _add_places(found, jobs)
         _count_bars(found, jobs, now - period, period)
         _mark(found, now - period)
     return sorted(found.values(), key=lambda group: group.muted)
+
+
+def _by_fingerprint(jobs: 'QuerySet[Job]') -> 'QuerySet[Job]':
+    """Name all fingerprints, with which the index begins: the database then reads the entries of the period alone."""
+    known = counts.values('fingerprint', _NAMED + 1, empty=False)
+    return jobs.filter(fingerprint__in=known) if len(known) <= _NAMED else jobs
+
+
+def _add_places(found: dict[str, ErrorGroup], jobs: 'QuerySet[Job]') -> None:
+    """Set the queues, and the workers by how many of the jobs ended in each."""
+    numbers: dict[str, Counter[str]] = {fingerprint: Counter() for fingerprint in found}
+    places = jobs.values_list('fingerprint', 'queue_name', 'ran_on').annotate(number=Count('pk'))
+    for fingerprint, queue, worker, number in places.order_by('-number', 'ran_on')[:_PLACES]:
+        if queue not in found[fingerprint].queues:
+            found[fingerprint].queues.append(queue)
+        if worker:
+            numbers[fingerprint][worker] += number
+    for fingerprint, group in found.items():
+        group.queues.sort()
+        group.workers = [worker for worker, _number in numbers[fingerprint].most_common()]
 
 
 def _read_messages(found: Iterable[ErrorGroup]) -> None:
@@ -104,21 +125,30 @@ def _read_messages(found: Iterable[ErrorGroup]) -> None:
 
 
 def _count_bars(found: dict[str, ErrorGroup], jobs: 'QuerySet[Job]', since: datetime, period: timedelta) -> None:
-    trunc = TruncMinute if period <= timedelta(hours=2) else TruncHour
-    part = trunc('completed', tzinfo=UTC if settings.USE_TZ else None)
-    for row in jobs.values('fingerprint', part=part).annotate(number=Count('pk')):
-        place = int((row['part'] - since) / period * BARS)
-        found[row['fingerprint']].bars[min(max(place, 0), BARS - 1)] += row['number']
+    bar = _bar([since + period * number / BARS for number in range(1, BARS)])
+    for fingerprint, place, number in jobs.values_list('fingerprint', bar).annotate(number=Count('*')):
+        found[fingerprint].bars[place] += number
+
+
+def _bar(ends: list[datetime], low: int = 0) -> Any:
+    """Return the expression for the number of the bar: a search that halves the bars with each comparison."""
+    if not ends:
+        return Value(low)
+    middle = len(ends) // 2
+    return Case(
+        When(completed__lt=ends[middle], then=_bar(ends[:middle], low)),
+        default=_bar(ends[middle + 1 :], low + middle + 1),
+        output_field=IntegerField(),
+    )
 
 
 def _mark(found: dict[str, ErrorGroup], since: datetime) -> None:
     using = database()
-    earlier = Job.objects.using(using).filter(fingerprint__in=found, completed__lt=since)
-    known = set(earlier.order_by().values_list('fingerprint', flat=True).distinct())
+    earlier = Job.objects.using(using).filter(completed__lt=since).order_by('completed').values('pk')
+    known = counts.firsts_by_key(found, lambda fingerprint: earlier.filter(fingerprint=fingerprint), no_key='')
     muted = set(MutedError.objects.using(using).filter(pk__in=found).values_list('pk', flat=True))
     for fingerprint, group in found.items():
-        group.new, group.muted = fingerprint not in known, fingerprint in muted
-        group.queues.sort()
+        group.new, group.muted = known[fingerprint] is None, fingerprint in muted
 
 
 def example(fingerprint: str) -> Job | None:

@@ -20,9 +20,9 @@ from .job_documents import job as document
 MOST, BATCH = 100_000, 500
 #: The columns: the keys of the documents, without the progress, which ended jobs do not have.
 COLUMNS = (
-    'id', 'job_id', 'name', 'runner', 'status', 'queue', 'user', 'instance', 'created', 'scheduled', 'started',
-    'completed', 'execution_time', 'interval', 'schedule', 'attempt', 'retries', 'crashes', 'retry_of', 'stopping',
-    'error',
+    'id', 'job_id', 'name', 'runner', 'status', 'queue', 'user', 'instance', 'tenant', 'created', 'scheduled',
+    'started', 'completed', 'execution_time', 'interval', 'schedule', 'attempt', 'retries', 'crashes', 'retry_of',
+    'stopping', 'error',
 )  # fmt: skip
 #: How much of an error an export has; spreadsheets take no more than 32,767 characters.
 LONGEST = 30_000

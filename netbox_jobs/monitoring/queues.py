@@ -13,8 +13,7 @@ from ..choices import JobStatusChoices
 from ..core import clock, limits, queues
 from ..lifecycle.limits import queue_limits
 from ..models import Job, PausedQueue, Worker, database
-from . import counts
-from .day import last_day
+from . import counts, performance
 
 #: How many jobs of a queue are counted in each status.
 COUNTED = 5_000
@@ -69,7 +68,7 @@ def queue_states(
         limit: How many jobs of a queue are counted in each status.
     """
     using = database()
-    failed = last_day().failed if failed is None else failed
+    failed = performance.take('24h').failed if failed is None else failed
     serving = Counter(
         name
         for worker in (Worker.objects.using(using).all() if workers is None else workers)

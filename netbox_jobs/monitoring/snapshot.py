@@ -5,7 +5,8 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from .day import Day, last_day
+from . import performance
+from .performance import Performance
 from .queues import COUNTED, QueueState, queue_states
 from .workers import WorkerState, worker_states
 
@@ -17,13 +18,13 @@ class Snapshot:
     taken: datetime
     queues: list[QueueState]
     workers: list[WorkerState]
-    day: Day
+    day: Performance
     #: How many jobs of a queue are counted in each status.
     counted: int = COUNTED
 
 
 def take() -> Snapshot:
     """Take a snapshot. Silent workers do not count as serving a queue."""
-    day, workers = last_day(), worker_states()
+    day, workers = performance.take('24h'), worker_states()
     serving = [state.worker for state in workers if state.worker is not None and state.silent is None]
     return Snapshot(timezone.now(), queue_states(serving, day.failed), workers, day)

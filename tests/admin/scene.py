@@ -99,7 +99,7 @@ def build_all():
     waiting = Job.objects.create(name='Sync Supplier catalogue', status='pending', due=to_ms(now), **common)
     Job.objects.create(
         name='Sync Supplier catalogue', status='completed', arguments_shown='pages=40\nfull=False\nregion=EU',
-        started=now - timedelta(hours=30), completed=now - timedelta(hours=30), created=now - timedelta(hours=30),
+        started=now - timedelta(minutes=9), completed=now - timedelta(minutes=8), created=now - timedelta(minutes=9),
         execution_time=timedelta(seconds=40), **common,
     )  # fmt: skip
     error = "ConnectionError('no answer from 10.0.0.7')"

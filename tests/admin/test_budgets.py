@@ -23,7 +23,7 @@ PAGES = (
 
 
 def fill():
-    """Fifty jobs of each kind; returns a running one and a schedule."""
+    """Fifty schedules, and as many causes of errors in all hours; a running job, a schedule and a workflow of them."""
     now, thing = timezone.now(), Thing.objects.create(name='Warehouse Berlin')
     Worker.objects.create(token='w', name='worker of a test', host='host', pid=1, queues='default')
     for number in range(50):
@@ -34,9 +34,13 @@ def fill():
         Job.objects.create(
             status='scheduled', scheduled=now + timedelta(hours=1), slot=made.pk, schedule=made, **common
         )
-        Job.objects.create(
-            status='errored', error=f"ValueError('{'no ' * number}')", started=now, completed=now, object=thing,
-            fingerprint=f'{number:016x}', execution_time=timedelta(seconds=2), schedule=made, **common,
+        Job.objects.bulk_create(
+            Job(
+                status='errored', error=f"ValueError('{f'no {number}, ' * 20}')", started=now, object=thing,
+                completed=now - timedelta(hours=hours), ran_on=f'worker-{hours % 3}.of-a-test',
+                fingerprint=f'{number:016x}', execution_time=timedelta(seconds=2), schedule=made, **common,
+            )
+            for hours in range(24)
         )  # fmt: skip
     job = Job.objects.create(status='running', started=now, worker='w', attempt=1, **common)
     JobLogEntry.objects.bulk_create(JobLogEntry(job=job, level='info', message=f'line {n}') for n in range(100))

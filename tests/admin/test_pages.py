@@ -16,7 +16,7 @@ from django.utils import timezone
 from example_plugin.models import Source
 from netbox_jobs.admin import charts, filters, paginator
 from netbox_jobs.models import Job, JobAttempt, JobLogEntry, Progress, Schedule, Worker
-from netbox_jobs.monitoring import day, searched
+from netbox_jobs.monitoring import performance, searched
 from tests.admin.helpers import body, client, make, url, user
 from tests.app.jobs import Plain, Talking
 
@@ -206,8 +206,8 @@ def test_the_overview_shows_queues_charts_and_how_far_back_it_counts(boss, monke
         make('completed', completed=timezone.now() - timedelta(minutes=number))
     page = body(boss.get(url('job_overview')))
     assert 'No worker' in page and '<svg' in page and 'style=' not in page and 'are added up' not in page
-    monkeypatch.setattr(day, 'ADDED_UP', 3)
-    assert 'Only the newest jobs, since' in body(boss.get(url('job_overview')))
+    monkeypatch.setattr(performance, 'ADDED_UP', 3)
+    assert 'More jobs ended than are added up' in body(boss.get(url('job_overview')))
 
 
 def test_jobs_of_no_known_worker_are_listed_below_the_workers(boss):
@@ -237,7 +237,7 @@ def test_a_jobs_page_tells_its_attempts_and_its_relatives(boss):
 
 
 def test_an_object_shows_its_jobs_on_its_page_to_those_who_may_see_jobs(boss):
-    source = Source.objects.create(name='s', url='x')
+    source = Source.objects.create(name='Warehouse <b>', url='x')
     make(name='of this one', object=source)
     make(name='of none')
     page = reverse('admin:example_plugin_source_change', args=(source.pk,))
@@ -245,6 +245,10 @@ def test_an_object_shows_its_jobs_on_its_page_to_those_who_may_see_jobs(boss):
     assert 'of this one' in text and 'of none' not in text
     kind = ContentType.objects.get_for_model(Source).pk
     assert 'of this one' in body(boss.get(url('job_of', kind, source.pk)))
+    listed = url('job_changelist') + '?about='
+    assert 'source Warehouse &lt;b&gt;' in body(boss.get(f'{listed}{kind}:{source.pk}'))
+    for value in (f'{kind}:none', '999999:1', f'{"9" * 30}:1', 'x:1'):
+        assert boss.get(listed + value).status_code == 200
     assert 'of this one' not in body(client('view_source', 'change_source').get(page))
     assert client('view_job').get(url('job_of', kind, source.pk)).status_code == 404
     assert boss.get(reverse('admin:example_plugin_source_add')).status_code == 200

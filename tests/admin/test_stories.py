@@ -187,14 +187,17 @@ def test_4_a_queue_that_drains_says_when_it_is_empty(visit):
 
 def test_5_the_arguments_of_a_bad_run_are_compared_with_those_of_a_good_one(visit):
     Plain.enqueue(immediate=True)
-    Job.objects.update(arguments_shown='pages=3')
+    Job.objects.update(arguments_shown='pages=3\nregion=EU')
     bad = Plain.enqueue(immediate=True)
-    Job.objects.filter(pk=bad.pk).update(status='errored', error="KeyError('price')", arguments_shown='pages=300')
+    Job.objects.filter(pk=bad.pk).update(
+        status='errored', error="KeyError('price')", arguments_shown='pages=300\nregion=EU'
+    )
     with story(visit, url('job_changelist')) as operator:
         operator.click(operator.link('Plain'))
         operator.sees('Compared with a run that completed')
         row = operator.page.get_by_role('row', name='pages')
         expect(row.get_by_role('cell')).to_have_text(['300', '3'])
+        expect(operator.page.get_by_role('row', name='region')).to_have_count(0)  # it is the same
 
 
 @pytest.mark.once

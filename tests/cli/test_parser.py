@@ -51,3 +51,14 @@ def test_the_help_explains_every_argument_and_shows_no_format_codes():
         # What has choices is explained by them.
         silent = [each.dest for each in parser._actions if not (each.help or each.choices or each.metavar == 'ACTION')]
         assert silent == [], parser.prog
+
+
+def test_the_options_of_django_stand_before_and_after_a_command(jobs, monkeypatch):
+    monkeypatch.setenv('COLUMNS', '80')
+    assert '\x1b[' in jobs('list', '--force-color').out
+    assert jobs('list', '--no-color').code == jobs('top', '--no-color').code == 0
+    assert jobs('schedules', '--skip-checks', '-v', '2').code == 0
+    given = Command().create_parser('manage.py', 'jobs').parse_args(['doctor', '--settings', 'shop.settings'])
+    assert given.settings == 'shop.settings'
+    given = Command().create_parser('manage.py', 'jobs').parse_args(['--settings', 'shop.settings', 'doctor'])
+    assert given.settings == 'shop.settings'

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from netbox_jobs.models import Job
 from netbox_jobs.monitoring import export
+from netbox_jobs.monitoring.job_documents import job as document
 from tests.app.models import Thing
 
 pytestmark = pytest.mark.django_db
@@ -81,6 +82,10 @@ def test_the_admin_exports_the_filtered_list_in_its_order(viewer):
     assert list(found[0]) == list(export.COLUMNS)
     documents = json.loads(download(viewer, 'json', q='error:1+1'))
     assert [(each['id'], each['name']) for each in documents] == [(old.pk, '=cmd')]
+
+
+def test_the_columns_are_the_keys_of_the_documents_without_the_progress():
+    assert set(export.COLUMNS) == set(document(make(), None, None)) - {'progress'}
 
 
 def test_an_empty_list_is_a_line_of_titles_and_an_empty_list(viewer):

@@ -16,7 +16,8 @@ RUNNER = 'tests.app.jobs.Plain'
 
 
 @pytest.fixture(autouse=True)
-def _now():
+def _now(monkeypatch):
+    monkeypatch.setattr(performance, '_statistics', {})  # another test has other jobs in the same hours
     with time_machine.travel(NOW, tick=False):
         yield
 
@@ -51,6 +52,50 @@ def test_the_last_hour_is_read_from_the_jobs():
     assert tally.runs.percentile(50) <= timedelta(seconds=2)
     assert tally.runs.percentile(99) > timedelta(seconds=70)
     assert found.per_second(tally) == pytest.approx(10 / 3600)
+
+
+def test_a_busy_period_is_added_up_anew_only_after_a_while(monkeypatch):
+    monkeypatch.setattr(performance, '_found', {})
+    monkeypatch.setattr(performance, 'LARGE', 2)
+    for number in range(2):
+        ended(0.1)
+        assert performance.take('24h').total.count == number + 1
+    for _ in range(2):
+        ended(0.1)
+        assert performance.take('24h').total.count == 3
+    monkeypatch.setattr(performance, 'FRESH', 0)
+    assert performance.take('24h').total.count == 4
+
+
+@pytest.mark.parametrize('rolled_up', [False, True])
+def test_the_hours_of_a_day_are_those_of_the_clock_with_this_one(rolled_up):
+    ended(0.1, ran=5)
+    ended(3, number=3, status='failed', queue='low')
+    ended(23.4)  # 13:06
+    ended(23.6)  # 12:54, the day before
+    if rolled_up:
+        statistics.roll_up()
+    found = performance.take('24h')
+    assert list(found.hours) == [found.since + timedelta(hours=number) for number in range(24)]
+    assert {hour.hour: tally.count for hour, tally in found.hours.items() if tally.count} == {12: 1, 9: 3, 13: 1}
+    assert (found.total.count, found.failed) == (5, {'low': 3})
+    assert [(name, tally.wrong) for name, tally in found.most_failing_runners()] == [(RUNNER, 3)]
+
+
+def test_statistics_are_read_again_only_when_there_are_others(django_assert_num_queries):
+    ended(3, number=3)
+    statistics.roll_up()
+    first = performance.take('7d')
+    with django_assert_num_queries(3):  # which there are, and the jobs of the hours without
+        second = performance.take('7d')
+    assert first.total.count == second.total.count == 3
+    assert first.runners[RUNNER].runs.stored() == second.runners[RUNNER].runs.stored()
+    ended(2.5)
+    Job.objects.filter(completed__lt=NOW - timedelta(hours=2.7)).delete()
+    assert performance.take('7d').total.count == 4
+    statistics.roll_up()
+    assert performance.take('7d').total.count == 4
+    assert performance.take('24h').hours[NOW.replace(minute=0) - timedelta(hours=3)].count == 3
 
 
 def test_only_first_attempts_tell_how_long_jobs_wait():

@@ -21,12 +21,12 @@ def reloaded(job):
 def test_p11_sleeps_and_waits_are_reasons_and_stand_on_the_page_and_in_the_terminal(tmp_path, admin_client, capsys):
     for job, kind, phrase, row in (
         (Sleeping.enqueue(path=str(tmp_path / 'notes')), WaitKind.SLEEP, 'sleeps until ', 'sleep'),
-        (Approved.enqueue(), WaitKind.SIGNAL, 'waits for the signal approved', 'wait for a signal approved'),
+        (Approved.enqueue(), WaitKind.SIGNAL, 'waits for the signal approved', 'wait for the signal approved'),
         (
             Approved.enqueue(timeout=timedelta(hours=1)),
             WaitKind.SIGNAL,
             'waits for the signal approved until ',
-            'wait for a signal approved',
+            'wait for the signal approved',
         ),
     ):
         run_jobs()

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from netbox_jobs.models import Job, PausedQueue, Progress, Schedule, Worker
-from netbox_jobs.monitoring import day, queues, snapshot, workers
+from netbox_jobs.monitoring import queues, snapshot, workers
 from netbox_jobs.monitoring.schedules import schedule_states
 from tests.app.jobs import Plain
 
@@ -34,34 +34,13 @@ def test_the_last_day_is_added_up():
     Worker.objects.create(token='w', name='w', host='h', pid=1, queues='high low')
     taken = snapshot.take()
     assert (taken.day.total.count, taken.day.total.failed, taken.day.failed) == (2, 1, {'low': 1})
-    assert taken.day.total.run == timedelta(seconds=5) and taken.day.total.longest == timedelta(seconds=8)
-    assert taken.day.most_failing[0][0] == 'tests.app.jobs.Plain' and taken.day.most_failing[0][1].failure_rate == 50
-    assert sum(tally.count for _hour, tally in taken.day.hours) == 2 and len(taken.day.hours) == 24
+    assert taken.day.total.runs.percentile(95) > timedelta(seconds=7) and taken.day.total.waits.count == 2
+    ((runner, tally),) = taken.day.most_failing_runners()
+    assert runner == 'tests.app.jobs.Plain' and tally.failure_rate == 50
+    assert sum(tally.count for tally in taken.day.hours.values()) == 2 and len(taken.day.hours) == 24
     found = {state.name: state for state in taken.queues}
     assert (found['high'].waiting, found['high'].workers, found['low'].failed) == (1, 1, 1)
     assert found['default'].unserved and not found['high'].unserved and found['high'].oldest is not None
-
-
-def test_a_large_day_is_added_up_anew_only_after_a_while(monkeypatch):
-    monkeypatch.setattr(day, '_days', {})
-    monkeypatch.setattr(day, 'LARGE', 2)
-    for number in range(2):
-        make('completed')
-        assert day.last_day().total.count == number + 1
-    for _ in range(2):
-        make('completed')
-        assert day.last_day().total.count == 3
-    monkeypatch.setattr(day, 'FRESH', 0)
-    assert day.last_day().total.count == 4
-
-
-def test_of_more_jobs_than_can_be_added_up_the_newest_count(monkeypatch):
-    monkeypatch.setattr(day, 'ADDED_UP', 3)
-    moments = [timezone.now() - timedelta(minutes=number) for number in range(5)]
-    for moment in moments:
-        make('completed', completed=moment)
-    found = day.last_day()
-    assert (found.total.count, found.cut) == (3, moments[3])
 
 
 def test_numbers_of_jobs_end_at_the_limit():
@@ -140,6 +119,6 @@ def test_a_snapshot_takes_the_same_few_queries_however_many_jobs_there_are(djang
             Plain.enqueue(queue_name=queue).start()
             Plain.enqueue(queue_name=queue)
             Worker.objects.create(token=f'{number}{queue}', name='w', host='h', pid=1, queues=queue)
-        with django_assert_num_queries(10):
+        with django_assert_num_queries(11):
             taken = snapshot.take()
         assert len(taken.workers[-1].jobs) == 3 * (number + 1)

@@ -98,6 +98,16 @@ def test_an_action_of_code_that_names_no_one_is_not_recorded(name):
     assert told() == []
 
 
+@pytest.mark.parametrize('user', [True, False])
+def test_an_action_that_the_trail_does_not_know_is_refused_with_and_without_an_actor(ada, user):
+    done = []
+    with pytest.raises(ValueError, match=r"'hold' is not an action of the audit trail; expected one of cancel, stop"):
+        audit.act('hold', Plain.enqueue(), lambda: done.append(1) or True, ada if user else None)
+    with pytest.raises(ValueError, match="'hold' is not an action"), audit.several('hold', {}):
+        done.append(2)
+    assert done == told() == []
+
+
 def test_no_interface_writes_entries_itself():
     root = Path(netbox_jobs.__file__).parent
     writing = [

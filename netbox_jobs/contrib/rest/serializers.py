@@ -156,7 +156,8 @@ class JobSerializer(RowSerializer):
         fields: Any = (
             'id', 'url', 'display_url', 'display', 'object_type', 'object_id', 'name', 'runner', 'status', 'created',
             'scheduled', 'interval', 'started', 'completed', 'execution_time', 'user', 'error', 'job_id', 'queue_name',
-            'priority', 'notifications', 'schedule', 'attempt', 'retry_of', 'workflow', 'stopping', 'progress',
+            'priority', 'notifications', 'schedule', 'attempt', 'retries', 'crashes', 'retry_of', 'workflow', 'tenant',
+            'stopping', 'progress',
         )  # fmt: skip
 
     def get_fields(self) -> Any:

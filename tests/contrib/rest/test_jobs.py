@@ -43,8 +43,10 @@ def test_a_job_has_the_fields_of_netbox_and_its_progress(boss):
     assert found['log_entries'][0].keys() >= {'level', 'message', 'timestamp'}
     assert (found['wait'], found['attempts']) == (None, [])
     assert boss.get('/api/jobs/').json()['results'][0].items() <= found.items()
-    Job.objects.filter(pk=job.pk).update(status='running')
+    Job.objects.filter(pk=job.pk).update(status='running', retries=2, crashes=1, tenant='acme')
     assert boss.get(f'/api/jobs/{job.pk}/').json()['progress']['percent'] == 25
+    (listed,) = boss.get('/api/jobs/').json()['results']
+    assert [listed[name] for name in ('attempt', 'retries', 'crashes', 'tenant')] == [1, 2, 1, 'acme']
 
 
 def test_a_waiting_job_says_why_it_waits_and_a_retried_one_has_its_attempts(boss):
