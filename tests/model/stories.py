@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from netbox_jobs.lifecycle import cancel, claim, deliver, dependencies, requeue, wait
@@ -162,9 +163,10 @@ def requeued_limited(play: Play) -> None:
 
 
 def enqueued_beyond(play: Play) -> None:
-    """A job comes whose limit has no slot left."""
+    """A job comes whose limit has no slot left, in a transaction: it asks for one after the commit."""
     OfTenant.enqueue()
-    OfTenant.enqueue()
+    with transaction.atomic():
+        OfTenant.enqueue()
 
 
 def paused_limited(play: Play) -> None:
