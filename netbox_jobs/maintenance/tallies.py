@@ -113,6 +113,6 @@ def stored(rows: 'QuerySet[HourlyStatistics]') -> HourlyTallies:
     """Return hourly statistics as `hourly()` returns those of jobs."""
     names = ('hour', 'queue_name', 'runner', 'count', 'errored', 'failed', 'canceled', 'waits', 'runs')
     return {
-        (hour, queue, runner): Tally(*numbers, Histogram(waits), Histogram(runs))
-        for hour, queue, runner, *numbers, waits, runs in rows.values_list(*names)
+        (hour, queue, runner): Tally(count, errored, failed, canceled, Histogram(waits), Histogram(runs))
+        for hour, queue, runner, count, errored, failed, canceled, waits, runs in rows.values_list(*names)
     }

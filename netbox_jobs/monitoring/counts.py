@@ -51,7 +51,7 @@ def firsts_by_key(keys: Iterable[K], query: 'Callable[[K], QuerySet[Any, Any]]',
     found: dict[K, Any] = {}
     pending = iter(keys)
     while batch := list(islice(pending, _COLUMNS)):
-        params = [key if value == no_key else value for key in batch for value in values]
+        params: list[Any] = [key if value == no_key else value for key in batch for value in values]
         with connections[using].cursor() as cursor:
             cursor.execute(f'SELECT {", ".join([f"({sql})"] * len(batch))}', params)
             found.update(zip(batch, cursor.fetchone(), strict=True))
