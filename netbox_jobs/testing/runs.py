@@ -123,7 +123,7 @@ class _Loop:
         first = self._of_queues(recovery.scheduled()).order_by('due').values_list('due', flat=True).first()
         due = min((time for time in (first, slots.next_room()) if time is not None), default=None)
         if due is None or due > self._until:
-            return False
+            return slots.give_slots() > 0  # a rate may have room since it was looked at
         self.clock.move(max(due, clock.now_ms()))
         return True
 

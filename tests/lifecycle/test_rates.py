@@ -62,6 +62,21 @@ def test_p10_over_hours_no_window_has_more_starts_than_the_rate_says():
     assert begun[-1] - begun[0] < 3 * 3600 + 60, 'and no fewer'
 
 
+def test_jobs_of_a_rate_that_has_room_in_this_moment_are_run(monkeypatch):
+    jobs = Hourly.enqueue_many([{}] * 3)
+    run_jobs()
+    look = slots.next_room
+
+    def meanwhile():
+        RateStart.objects.filter(until__isnull=False).update(until=1)
+        LimitRow.objects.update(full_until=None)
+        return look()
+
+    monkeypatch.setattr(slots, 'next_room', meanwhile)
+    run_jobs(until=timedelta(minutes=1))
+    assert [status(job) for job in jobs] == ['completed'] * 3
+
+
 def test_p10_each_attempt_counts_as_a_start():
     jobs = [HourlyFlaky.enqueue() for _ in range(2)]
     run_jobs(until=timedelta(minutes=30))
