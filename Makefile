@@ -58,9 +58,9 @@ demo: $(STAMP)
 serve: $(STAMP)
 	@$(BIN)/python -u -m project.demo --serve --port $(PORT)
 
-# On SQLite, with a Valkey that pytest starts, whatever else is there. `make test` sends the REST API 10 requests of each kind.
+# On SQLite, with a Valkey that pytest starts, whatever else is there.
 unit: $(STAMP)
-	@env -u TEST_DATABASE_URL -u TEST_REDIS_URL TEST_EXAMPLES=4 $(BIN)/python -m pytest -q -m unit -n 2 --dist worksteal
+	@env -u TEST_DATABASE_URL -u TEST_REDIS_URL $(BIN)/python -m pytest -q -m unit -n 2 --dist worksteal
 
 test: $(STAMP)
 	@$(BIN)/python -m tests

@@ -1,7 +1,7 @@
 """A pytest plugin: the kinds of tests, by their marks.
 
-- `process` starts workers, commands or servers, `browser` opens pages, `chaos` kills everything many times. All others
-  are `unit`: one that starts a process fails.
+- `process` starts workers, commands or servers, `browser` opens pages, `chaos` kills or tries everything, many
+  times. All others are `unit`: one that starts a process fails.
 - `once` runs in one pass of `python -m tests` only, as it is the same whatever the database is. A test that asks for no
   database, and starts no process that does, is marked by itself, as are those of the example plugin.
 """

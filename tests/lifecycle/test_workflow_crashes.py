@@ -14,7 +14,7 @@ from tests.app.models import Trace
 from tests.dying import at_each_statement
 from tests.processes import status, wait_for
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.chaos]
 CALLBACKS = {'on_first_failure': OtherCallback, 'on_success': Callback, 'on_complete': Last}
 
 

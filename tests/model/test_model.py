@@ -7,6 +7,8 @@ import pytest
 from .checker import check
 from .world import Model
 
+pytestmark = [pytest.mark.once, pytest.mark.chaos]
+
 #: The worlds that each run of the tests visits; `python -m tests.model` visits larger ones.
 WORLDS = {
     'one job, two faults, two users': Model(single=1, faults=2, users=2),

@@ -15,7 +15,7 @@ from tests.processes import status
 from tests.security.runners import Encrypted
 
 # What the code makes of a value is the same whichever database has stored it.
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once, pytest.mark.chaos]
 
 #: What `run()` was called with in the jobs that ran: `Plain` copies its arguments to its data.
 OWN = {'word': 'own'}

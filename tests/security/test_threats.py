@@ -16,7 +16,7 @@ from tests.app.models import Thing, Trace
 from tests.model.observer import events, observing
 from tests.processes import status
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(90), pytest.mark.chaos]
 
 
 def addresses(*, pk):

@@ -19,10 +19,10 @@ from netbox_jobs.models import Job, JobLogEntry, Progress, Schedule, Worker
 from tests.app.jobs import Erring, Failing, Plain, Talking
 from tests.app.models import Thing
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once, pytest.mark.chaos]
 
 HEADERS = {'Authorization': 'Basic Ym9zczp4'}
-#: How many requests of each kind each operation receives; `make unit` asks for fewer, and CI for more.
+#: How many requests of each kind each operation receives; CI asks for more.
 EXAMPLES = int(os.environ.get('TEST_EXAMPLES', '10'))
 #: Into how many tests the operations are divided, so that several processes share them.
 PARTS = 4
