@@ -60,7 +60,7 @@ serve: $(STAMP)
 
 # On SQLite, with a Valkey that pytest starts, whatever else is there.
 unit: $(STAMP)
-	@env -u TEST_DATABASE_URL -u TEST_REDIS_URL $(BIN)/python -m pytest -q -m unit -n 2 --dist worksteal
+	@env -u TEST_DATABASE_URL -u TEST_REDIS_URL $(BIN)/python -m pytest -q -m unit -n 3 --dist worksteal
 
 test: $(STAMP)
 	@$(BIN)/python -m tests
